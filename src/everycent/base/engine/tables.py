@@ -1,0 +1,49 @@
+"""Table schemas: the typed shape of every set of rows that crosses a border in the house.
+
+A *detail table* holds rows in bulk (records, charges, obligations). Its rows travel as Arrow tables of exactly the
+schema's columns, in the schema's order. Amounts are int64 minor units, ids are 128-bit UUIDs, times are UTC.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+UUID = pa.uuid()
+UTC = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The shape of one detail table.
+
+    `name` is `<context>.<table>`, the PostgreSQL schema and table that hold its hot rows.
+    `key` names the columns that identify a row within a tenant; rows are ordered by it wherever order shows.
+    `body`, when set, names the one column whose type differs per record kind: a struct in Arrow and Parquet, jsonb in
+    PostgreSQL.
+    """
+
+    name: str
+    columns: pa.Schema
+    key: tuple[str, ...]
+    body: str | None = None
+
+    def __post_init__(self) -> None:
+        missing = set(self.key) - set(self.columns.names)
+        assert not missing, f"{self.name}: key columns {sorted(missing)} are not columns"
+
+    def with_body(self, body_type: pa.DataType) -> pa.Schema:
+        """The schema's columns with the body's type filled in."""
+        assert self.body is not None, f"{self.name} has no body"
+        at = self.columns.get_field_index(self.body)
+        return self.columns.set(at, pa.field(self.body, body_type))
+
+    def empty(self, body_type: pa.DataType | None = None) -> pa.Table:
+        """A table of no rows."""
+        return (self.columns if body_type is None else self.with_body(body_type)).empty_table()
+
+    def check(self, table: pa.Table) -> pa.Table:
+        """Returns `table` unchanged; asserts that it has exactly this schema's column names in order."""
+        names: Iterable[str] = table.column_names
+        assert list(names) == self.columns.names, f"{self.name}: got columns {list(names)}, want {self.columns.names}"
+        return table
