@@ -1,8 +1,13 @@
 """What rating gives to the rest of the house: charges, held charges, and the factor values they were computed from."""
 
-import pyarrow as pa
+from typing import Self
 
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from everycent.base.engine.declaration import Declaration, FormulaText, Name, Words
 from everycent.base.engine.tables import UUID, TableSchema
+from everycent.base.money.rounding import Rounding
 
 CHARGE = TableSchema(
     name="rating.charge",
@@ -46,3 +51,51 @@ SNAPSHOT = TableSchema(
     key=("record_id",),
     body="body",
 )
+
+
+class FactorSpec(Declaration):
+    """A named value that formulas use: a constant, or looked up by key in an attached table, frozen when rated."""
+
+    constant: str | None = None
+    table: str | None = Field(default=None, description="an attached table's name, or a file beside the model")
+    column: Name | None = Field(default=None, description="the table's column that holds the value; the factor's name otherwise")
+    key: Words = Field(default=(), description="the record's columns that find the row; the table's key columns in the same order")
+    valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
+    type: str | None = Field(default=None, pattern=r"^(text|integer|decimal(\(\d{1,2}\))?|money|boolean)$")
+    unit: str | None = None
+    meaning: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.constant is None) == (self.table is None):
+            raise ValueError("a factor has one source: write either 'constant' or 'table'")
+        return self
+
+
+class RuleSpec(Declaration):
+    """One way to compute a charge; the first that matches, by falling priority and then as declared, is used."""
+
+    name: str | None = None
+    when: FormulaText | None = None
+    priority: int = 0
+    amount: FormulaText
+
+
+class RatedChargeSpec(Declaration):
+    """A charge as rating sees it: which records cause it, what it amounts to, between whom."""
+
+    for_: Words = Field(alias="for", description="the record kinds that cause it")
+    enabled: bool = Field(default=True, description="no switches the charge off")
+    when: FormulaText | None = Field(default=None, description="records for which this is not true do not have the charge")
+    amount: FormulaText | None = None
+    rules: tuple[RuleSpec, ...] = ()
+    round: Rounding = Rounding.HALF_UP
+    debtor: Name | None = Field(default=None, description="the party role that owes it; bearers owe it where it is apportioned")
+    creditor: Name = Field(description="the party role that it is owed to")
+    legal_entity: str | None = Field(default=None, description="who settles it; the operator otherwise")
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        if (self.amount is None) == (not self.rules):
+            raise ValueError("a charge has one way to its amount: write either 'amount' or 'rules'")
+        return self
