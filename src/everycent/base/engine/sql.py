@@ -1,0 +1,13 @@
+"""Quoting: the only way a name or a text from a model or from data gets into SQL."""
+
+
+def identifier(name: str) -> str:
+    """`name` as a quoted SQL identifier."""
+    assert "\x00" not in name, "an identifier cannot hold a NUL"
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as a quoted SQL string."""
+    assert "\x00" not in text, "a literal cannot hold a NUL"
+    return "'" + text.replace("'", "''") + "'"
