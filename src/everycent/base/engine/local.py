@@ -1,0 +1,78 @@
+"""The local runner: one DuckDB in memory that spills to disk, with settings under which results do not vary.
+
+Formulas cannot name files or functions outside their list, so external access stays on for the engine's own SQL, which
+reads and writes Parquet. No extension is ever fetched or loaded by itself.
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+
+class LocalEngine:
+    """Runs SQL over Arrow tables, Parquet files and what its connection holds. Not for several threads at once."""
+
+    def __init__(self, threads: int, memory_mb: int, temp_dir: Path) -> None:
+        """`threads` and `memory_mb` bound DuckDB; what does not fit spills into `temp_dir`, which DuckDB creates."""
+        assert threads >= 1, "an engine needs a thread"
+        assert memory_mb >= 1, "an engine needs memory"
+        self.connection = duckdb.connect(
+            ":memory:",
+            config={
+                "threads": threads,
+                "memory_limit": f"{memory_mb}MB",
+                "temp_directory": str(temp_dir),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            },
+        )
+        self.connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self.connection.execute("SET GLOBAL arrow_lossless_conversion = true")  # UUID stays UUID
+        self.connection.execute("SET enable_progress_bar = false")
+
+    def query(self, sql: str, **tables: pa.Table) -> pa.Table:
+        """The rows of `sql`, in which each of `tables` can be named. Rows have no order unless `sql` orders them.
+
+        Raises duckdb.Error where the query fails.
+        """
+        self._register(self.connection, tables)
+        try:
+            return self.connection.sql(sql).to_arrow_table()
+        finally:
+            self._unregister(self.connection, tables)
+
+    def reader(self, sql: str, **tables: pa.Table) -> pa.RecordBatchReader:
+        """The rows of `sql` as a stream, computed as they are read.
+
+        It runs beside the engine's connection, so queries may run while it is read. It sees the connection's tables and
+        views, but not its temporary ones nor what was registered there: hand those over as `tables`.
+        """
+        beside = self.connection.cursor()
+        self._register(beside, tables)
+        return beside.sql(sql).to_arrow_reader(_ROWS_PER_READ)
+
+    def close(self) -> None:
+        """Ends the engine; its tables are gone."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @staticmethod
+    def _register(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> None:
+        for name, table in tables.items():
+            connection.register(name, table)
+
+    @staticmethod
+    def _unregister(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> None:
+        for name in tables:
+            connection.unregister(name)
+
+
+_ROWS_PER_READ = 122_880  # DuckDB's row group
