@@ -1,0 +1,125 @@
+"""Statement cycles: which period a day belongs to, and when the period may close. Pure arithmetic of dates."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_DAY = timedelta(days=1)
+
+
+class NotACycle(ValueError):
+    """The text names no cycle."""
+
+
+class NotAPeriod(ValueError):
+    """The label is not one of this cycle's."""
+
+
+class Length(StrEnum):
+    """How long a cycle's periods are."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One turn of a cycle: its label, its first and its last day, both inside."""
+
+    label: str
+    first: date
+    last: date
+
+    def __post_init__(self) -> None:
+        assert self.first <= self.last, f"{self.label}: {self.first} is after {self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """How a party's obligations are gathered: `length` of a period, and `days_after` its last day when it may close."""
+
+    length: Length
+    days_after: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Cycle":
+        """From a model's text: daily, weekly, monthly, or T+n: each day's, n days after it. Raises NotACycle."""
+        named = {"daily": Length.DAY, "weekly": Length.WEEK, "monthly": Length.MONTH}.get(text)
+        if named is not None:
+            return cls(named)
+        found = re.fullmatch(r"T\+(\d{1,3})", text)
+        if found is None:
+            raise NotACycle(f"'{text}' is not a cycle; write daily, weekly, monthly, or T+n such as T+3")
+        # A day is over only when the next has begun, so T+0 closes no earlier than T+1.
+        return cls(Length.DAY, max(1, int(found[1])))
+
+    def period(self, day: date) -> Period:
+        """The period that holds `day`. Weeks are those of ISO 8601, Monday to Sunday."""
+        return _PERIOD[self.length](day)
+
+    def period_of_label(self, label: str) -> Period:
+        """The period of a label: 2026-03-01, 2026-W09 or 2026-03. Raises NotAPeriod."""
+        try:
+            day = date.fromisoformat(label + _FIRST_DAY[self.length])
+        except ValueError:
+            day = None
+        if day is None or self.period(day).label != label:
+            raise NotAPeriod(f"'{label}' is not a period of one {self.length}; one looks like {_EXAMPLE[self.length]}")
+        return self.period(day)
+
+    def closes_on(self, period: Period, ready_after: timedelta = timedelta(0)) -> date:
+        """The first business day on which the period may close.
+
+        A period is over on the day after its last; `ready_after` waits longer, a part of a day as a whole one.
+        """
+        assert ready_after >= timedelta(0), "a period cannot close before it is over"
+        waits_days = -(-ready_after // _DAY)
+        return period.last + (self.days_after + waits_days) * _DAY
+
+    def period_labels(self, days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.object_]:
+        """The label of each day's period: datetime64[D][n] to object (str)[n]. Each distinct day is computed once."""
+        assert days.dtype == np.dtype("datetime64[D]"), f"days are datetime64[D], not {days.dtype}"
+        if len(days) == 0:
+            return np.empty(0, dtype=object)
+        first: Any = days.min()
+        places = (days - first).astype(np.int64)
+        seen = np.zeros(int(places.max()) + 1, dtype=bool)
+        seen[places] = True
+        labels = np.empty(len(seen), dtype=object)
+        start: date = first.item()
+        for place in np.flatnonzero(seen):
+            labels[place] = self.period(start + int(place) * _DAY).label
+        spread: npt.NDArray[np.object_] = labels[places]
+        return spread
+
+
+def _day_of(day: date) -> Period:
+    return Period(day.isoformat(), day, day)
+
+
+def _week_of(day: date) -> Period:
+    year, week, weekday = day.isocalendar()
+    monday = day - (weekday - 1) * _DAY
+    return Period(f"{year:04d}-W{week:02d}", monday, monday + 6 * _DAY)
+
+
+def _month_of(day: date) -> Period:
+    first = day.replace(day=1)
+    next_first = (first + 31 * _DAY).replace(day=1)
+    return Period(f"{first.year:04d}-{first.month:02d}", first, next_first - _DAY)
+
+
+_PERIOD: dict[Length, Callable[[date], Period]] = {
+    Length.DAY: _day_of,
+    Length.WEEK: _week_of,
+    Length.MONTH: _month_of,
+}
+_FIRST_DAY = {Length.DAY: "", Length.WEEK: "-1", Length.MONTH: "-01"}
+_EXAMPLE = {Length.DAY: "2026-03-01", Length.WEEK: "2026-W09", Length.MONTH: "2026-03"}
