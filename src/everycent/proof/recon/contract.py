@@ -1,8 +1,12 @@
 """What recon gives: its scenarios in the model's language, and the buckets every row lands in."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
+import pyarrow as pa
 from pydantic import Field
 
 from everycent.base.engine.declaration import Declaration, FormulaText, Name, NumberText, Words
@@ -12,12 +16,86 @@ class Bucket(StrEnum):
     """Where a row of either side ends; each row lands in exactly one."""
 
     EQUAL = "equal"
-    MISSING_LEFT = "missing_left"
-    MISSING_RIGHT = "missing_right"
+    WITHIN_TOLERANCE = "within_tolerance"  # counts as equal; its difference is written off on a line of its own
+    MISSING_LEFT = "missing_left"  # on the right only
+    MISSING_RIGHT = "missing_right"  # on the left only
     DUPLICATED_LEFT = "duplicated_left"
     DUPLICATED_RIGHT = "duplicated_right"
     AMOUNT_DIFFERS = "amount_differs"
     STATUS_DIFFERS = "status_differs"
+
+
+@dataclass(frozen=True)
+class CauseText:
+    """What a person reads, in both languages."""
+
+    en: str
+    zh: str
+
+
+#: Why a break is one, by the `cause` column of BREAK. A cause says more than its bucket where more is known.
+CAUSES: Mapping[str, CauseText] = MappingProxyType(
+    {
+        "within_tolerance": CauseText(
+            "the amounts differ within the tolerance; written off", "金额差在容差之内，差额核销"
+        ),
+        "missing_left": CauseText("the right side has it, the left side does not", "左方缺失：仅右方有此单"),
+        "missing_right": CauseText("the left side has it, the right side does not", "右方缺失：仅左方有此单"),
+        "duplicated_left": CauseText("the left side has this key more than once", "左方重复：同一键出现多次"),
+        "duplicated_right": CauseText("the right side has this key more than once", "右方重复：同一键出现多次"),
+        "amount_differs": CauseText("the amounts differ", "金额不一致"),
+        "opposite_sign": CauseText("the amounts are equal with opposite signs", "金额相等但正负号相反"),
+        "amount_and_status_differ": CauseText("the amounts differ, and so do the statuses", "金额与状态均不一致"),
+        "status_differs": CauseText("the amounts agree, the statuses differ", "金额一致，状态不一致"),
+    }
+)
+
+_AMOUNT = pa.decimal128(38, 0)  # minor units; a key's rows may add up to more than an int64 holds
+
+#: One side of a reconciliation. `key` and `amount_minor` are never null.
+SIDE = pa.schema(
+    [
+        pa.field("source_file", pa.string()),
+        pa.field("source_line", pa.int64()),
+        pa.field("key", pa.string()),
+        pa.field("amount_minor", pa.int64()),
+        pa.field("status", pa.string()),
+    ]
+)
+
+#: A key, or one surplus row of a key, that does not agree. Ordered by key, bucket, left file and line, right file and line.
+BREAK = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("bucket", pa.string()),
+        pa.field("cause", pa.string()),
+        pa.field("left_amount_minor", _AMOUNT),  # null: no row on that side
+        pa.field("right_amount_minor", _AMOUNT),
+        pa.field("difference_minor", _AMOUNT),  # left - right, a side without a row counting as 0
+        pa.field("left_status", pa.string()),
+        pa.field("right_status", pa.string()),
+        pa.field("left_rows", pa.int64()),
+        pa.field("right_rows", pa.int64()),
+        pa.field("left_file", pa.string()),  # the first row's place
+        pa.field("left_line", pa.int64()),
+        pa.field("right_file", pa.string()),
+        pa.field("right_line", pa.int64()),
+        pa.field("cause_en", pa.string()),
+        pa.field("cause_zh", pa.string()),
+    ]
+)
+
+#: One line per bucket, in the order of Bucket, buckets without rows included.
+TOTALS = pa.schema(
+    [
+        pa.field("bucket", pa.string()),
+        pa.field("left_rows", pa.int64()),
+        pa.field("right_rows", pa.int64()),
+        pa.field("left_minor", _AMOUNT),
+        pa.field("right_minor", _AMOUNT),
+        pa.field("difference_minor", _AMOUNT),
+    ]
+)
 
 
 class SideSpec(Declaration):
@@ -27,12 +105,16 @@ class SideSpec(Declaration):
     file: Words = Field(default=(), description="file name patterns of the run's --bill or --records files")
     encoding: str = "utf-8"
     delimiter: str = ","
-    columns: dict[Name, object] = Field(default_factory=dict, description="as in records: type, or type with from, map, unit ...")
+    columns: dict[Name, object] = Field(
+        default_factory=dict, description="as in records: type, or type with from, map, unit ..."
+    )
     when: FormulaText | None = Field(default=None, description="which rows take part")
     key: Words
     amount: FormulaText
     status: Name | None = None
-    rows: Literal["unique", "sum"] = Field(default="unique", description="sum: several rows of one key add up; unique: they are duplicates")
+    rows: Literal["unique", "sum"] = Field(
+        default="unique", description="sum: several rows of one key add up; unique: they are duplicates"
+    )
 
 
 class ReconSpec(Declaration):
@@ -40,4 +122,6 @@ class ReconSpec(Declaration):
 
     left: SideSpec
     right: SideSpec
-    tolerance: NumberText = Field(default="0", description="differences up to this, in major units, are booked as equal within tolerance")
+    tolerance: NumberText = Field(
+        default="0", description="differences up to this, in major units, are booked as equal within tolerance"
+    )

@@ -1,0 +1,132 @@
+"""Reconciles two sides: pure, over Arrow tables; every row of both sides ends in exactly one bucket."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
+from everycent.proof.recon.contract import BREAK, SIDE, TOTALS, Bucket
+from everycent.proof.recon.core.buckets import CAUSE_SQL, cause_texts_sql
+from everycent.proof.recon.core.groups import REPEATED, groups_sql
+from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.repeated import repeated_sql
+
+
+@dataclass(frozen=True)
+class Total:
+    """What one side holds, added up from its raw rows."""
+
+    rows: int
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """The outcome. `left_total` and `right_total` are added from the raw sides, `totals` from the buckets.
+
+    `breaks` (BREAK) are the keys and surplus rows that do not agree; `write_offs` (BREAK) those that agree within the
+    tolerance only, each with the difference that is written off; `totals` (TOTALS) has a line per bucket.
+    """
+
+    breaks: pa.Table
+    write_offs: pa.Table
+    totals: pa.Table
+    left_total: Total
+    right_total: Total
+
+    @property
+    def difference_minor(self) -> int:
+        """left total - right total, from the raw sides."""
+        return self.left_total.amount_minor - self.right_total.amount_minor
+
+    @property
+    def residual_minor(self) -> int:
+        """What no bucket's difference explains: always 0."""
+        return self.difference_minor - int(pc.sum(self.totals["difference_minor"]).as_py())
+
+
+def reconcile(plan: ReconPlan, left: pa.Table, right: pa.Table, engine: LocalEngine) -> Reconciled:
+    """Compares `left` with `right` (both SIDE) by key, in detail and in total.
+
+    The details come from groups of keys, the totals from the raw rows: two ways that must meet (asserted).
+    """
+    for side in (left, right):
+        assert side.column_names == SIDE.names, f"a side has columns {side.column_names}, want {SIDE.names}"
+        assert side["key"].null_count == 0 and side["amount_minor"].null_count == 0, (
+            "a side's key and amount are never null"
+        )
+    groups = engine.query(groups_sql(plan), left_side=left, right_side=right)
+    repeated_keys = groups.filter(pc.equal(groups["bucket"], REPEATED)).select(["key"])
+    groups = groups.filter(pc.not_equal(groups["bucket"], REPEATED))
+    repeated = engine.query(_wide(repeated_sql(plan)), left_side=left, right_side=right, repeated_keys=repeated_keys)
+    listed = engine.query(_LISTED, left_side=left, right_side=right, groups=groups, repeated=repeated).cast(BREAK)
+    written_off = pc.equal(listed["bucket"], Bucket.WITHIN_TOLERANCE)
+    result = Reconciled(
+        breaks=listed.filter(pc.invert(written_off)),
+        write_offs=listed.filter(written_off),
+        totals=engine.query(_TOTALS, groups=groups, repeated=repeated).cast(TOTALS),
+        left_total=_witness(left, engine),
+        right_total=_witness(right, engine),
+    )
+    _assert_adds_up(result)
+    return result
+
+
+def _assert_adds_up(result: Reconciled) -> None:
+    for side, total in (("left", result.left_total), ("right", result.right_total)):
+        placed = pc.sum(result.totals[f"{side}_rows"]).as_py()
+        assert placed == total.rows, f"{placed} rows of the {side} side are in buckets, {total.rows} came in"
+        added = int(pc.sum(result.totals[f"{side}_minor"]).as_py())
+        assert added == total.amount_minor, f"the {side} buckets add up to {added}, the rows to {total.amount_minor}"
+    assert result.residual_minor == 0, f"{result.residual_minor} minor units of the difference have no name"
+
+
+def _witness(side: pa.Table, engine: LocalEngine) -> Total:
+    row = engine.query(
+        "SELECT count(*) AS n, sum(amount_minor)::DECIMAL(38, 0) AS total FROM side", side=side
+    ).to_pylist()[0]
+    return Total(rows=row["n"], amount_minor=int(row["total"] or 0))
+
+
+def _wide(sql: str) -> str:
+    """Sums leave DuckDB as decimals of 38 digits."""
+    wide = ", ".join(f"{amount}::DECIMAL(38, 0) AS {amount}" for amount in ("left_amount", "right_amount"))
+    return f"SELECT * REPLACE ({wide}) FROM ({sql})"
+
+
+_PLACES = """SELECT key, min({'file': source_file, 'line': source_line}) AS place
+    FROM %s SEMI JOIN unequal USING (key) GROUP BY key"""
+
+#: Everything but equal keys, with the first row's place on each side.
+_LISTED = f"""
+    WITH unequal AS (SELECT * FROM groups WHERE bucket <> {literal(Bucket.EQUAL)}),
+    left_places AS ({_PLACES % "left_side"}),
+    right_places AS ({_PLACES % "right_side"}),
+    listed AS (
+        SELECT unequal.* EXCLUDE (keys), left_places.place.file AS left_file, left_places.place.line AS left_line,
+            right_places.place.file AS right_file, right_places.place.line AS right_line
+        FROM unequal LEFT JOIN left_places USING (key) LEFT JOIN right_places USING (key)
+        UNION ALL BY NAME SELECT * FROM repeated WHERE bucket <> {literal(Bucket.EQUAL)}),
+    explained AS (SELECT *, {CAUSE_SQL} AS cause FROM listed)
+    SELECT key, bucket, cause, left_amount AS left_amount_minor, right_amount AS right_amount_minor,
+        (coalesce(left_amount, 0)::HUGEINT - coalesce(right_amount, 0)::HUGEINT)::DECIMAL(38, 0) AS difference_minor,
+        left_status, right_status, left_rows, right_rows, left_file, left_line, right_file, right_line,
+        cause_en, cause_zh
+    FROM explained JOIN {cause_texts_sql()} USING (cause)
+    ORDER BY key, bucket, left_file, left_line, right_file, right_line"""
+
+_BUCKETS = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumerate(Bucket))
+
+_TOTALS = f"""
+    WITH placed AS (
+        SELECT bucket, left_rows, right_rows, left_amount, right_amount FROM groups
+        UNION ALL SELECT bucket, left_rows, right_rows, left_amount, right_amount FROM repeated)
+    SELECT b.bucket,
+        coalesce(sum(left_rows), 0)::BIGINT AS left_rows, coalesce(sum(right_rows), 0)::BIGINT AS right_rows,
+        coalesce(sum(left_amount), 0)::DECIMAL(38, 0) AS left_minor,
+        coalesce(sum(right_amount), 0)::DECIMAL(38, 0) AS right_minor,
+        (coalesce(sum(left_amount), 0) - coalesce(sum(right_amount), 0))::DECIMAL(38, 0) AS difference_minor
+    FROM (VALUES {_BUCKETS}) AS b(place, bucket) LEFT JOIN placed USING (bucket)
+    GROUP BY b.place, b.bucket ORDER BY b.place"""
