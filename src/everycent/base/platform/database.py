@@ -1,0 +1,35 @@
+"""Connections to PostgreSQL: autocommit, UTC, and nothing on the search path but PostgreSQL's own catalog."""
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from everycent.base.platform.settings import Settings
+
+Connection = psycopg.Connection[TupleRow]
+
+_CONNECT_TIMEOUT_S = 10
+#: Sessions render timestamps in UTC: a row's seal is computed over its text (see details.py).
+_OPTIONS = "-c timezone=UTC -c search_path=pg_catalog -c datestyle=ISO -c client_min_messages=warning"
+
+
+class DatabaseUnreachable(Exception):
+    """The database does not answer; the message says which and why."""
+
+
+def connect(settings: Settings) -> Connection:
+    """A new connection to `settings.database_url`, autocommit on; open transactions with `with connection.transaction()`.
+
+    With the embedded PostgreSQL, take the settings that `postgres.serving` gives: they hold its address.
+    """
+    assert settings.database_url is not None, "no address: run inside `with serving(settings) as running:`"
+    try:
+        return psycopg.connect(
+            settings.database_url,
+            autocommit=True,
+            application_name="everycent",
+            options=_OPTIONS,
+            client_encoding="utf8",
+            connect_timeout=_CONNECT_TIMEOUT_S,
+        )
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachable(f"the database does not answer: {error}; see EVERYCENT_DATABASE_URL") from error

@@ -1,0 +1,203 @@
+"""Detail tables in two tiers that look like one: hot rows in PostgreSQL, bulk in the lake's Parquet files.
+
+Which tier holds a batch's rows is decided by size and never shows in a result. What no committed part lists does not
+exist. Digests and seals are defined in README.md, so that anybody can check them with plain SQL and sha256sum.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.tables import TableSchema
+from everycent.base.platform.bulk import copy_in, copy_out, duckdb_type, uuid_array_text
+from everycent.base.platform.database import Connection
+
+
+#: Up to so many ids travel inside the statement, which uses the index; more go through a temporary table.
+_LITERAL_IDS_MAX = 2_000
+
+
+class LakeFileMissing(Exception):
+    """A file that a committed batch lists is not in the lake."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of the manifest: a lake file of a batch, or a batch's hot rows of one table."""
+
+    batch_no: int
+    model_version: str
+    kind: str
+    path: str | None  # below the lake folder; None: hot rows
+
+    @property
+    def shape(self) -> tuple[str, str]:
+        """Files of one kind and model version have one body type."""
+        return (self.kind, self.model_version)
+
+
+class Details:
+    """The detail tables of one tenant."""
+
+    def __init__(self, connection: Connection, lake_dir: Path, tenant: str, lake_from_rows: int = 50_000) -> None:
+        self.connection = connection
+        self.lake_dir = lake_dir
+        self.tenant = tenant
+        self.lake_from_rows = lake_from_rows  # tables of at least this many rows go to the lake
+
+    def lookup(
+        self,
+        engine: LocalEngine,
+        schema: TableSchema,
+        model: str,
+        column: str,
+        ids: pa.Array | pa.ChunkedArray,
+        columns: Sequence[str],
+        body_type: pa.DataType | None = None,
+    ) -> pa.Table:
+        """The rows whose `column` (a UUID) is among `ids`, of both tiers, ordered by the schema's key.
+
+        `columns` are the schema's columns to fetch; the body among them needs its `body_type`.
+        Small requests use the index of the primary key; lake files are opened only where the manifest lists some.
+        """
+        wanted = _columns(schema, columns, body_type)
+        assert schema.columns.field(column).type == pa.uuid(), f"{schema.name}.{column} is no UUID"
+        if len(ids) == 0:
+            return wanted.empty_table()
+        parts = self.parts(schema, model)
+        found = self._hot_among(schema, model, column, ids, wanted, parts)
+        files = [part for part in parts if part.path is not None]
+        if files:
+            lake = engine.query(self._lake_among(schema, column, wanted, files), wanted_ids=pa.table({"id": ids}))
+            found = pa.concat_tables([found, lake.select(wanted.names).cast(wanted)])
+        order = [name for name in schema.key if name in wanted.names]
+        if found.num_rows < 2 or not order:
+            return found
+        return engine.query(f"SELECT * FROM found ORDER BY {_list(order)}", found=found).cast(wanted)
+
+    def attach(
+        self,
+        engine: LocalEngine,
+        view_name: str,
+        schema: TableSchema,
+        model: str,
+        *,
+        kind: str | None = None,
+        body_type: pa.DataType | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """Makes `view_name` in the engine's DuckDB: all rows of both tiers, with columns `model` and `batch_no` behind.
+
+        `kind` leaves out batches of other kinds unread. `columns` are the schema's columns to give, all without it; the
+        body is given only with its `body_type`.
+        """
+        names = [name for name in columns or schema.columns.names if name != schema.body or body_type is not None]
+        wanted = _columns(schema, names, body_type)
+        parts = [part for part in self.parts(schema, model) if kind is None or part.kind == kind]
+        hot = self._hot(schema, model, wanted, kind, parts)
+        hot_name = f"{view_name}__hot"
+        engine.connection.register("everycent_hot", hot)
+        engine.connection.execute(f"CREATE OR REPLACE TABLE {identifier(hot_name)} AS FROM everycent_hot")
+        engine.connection.unregister("everycent_hot")
+        selects = [f"SELECT * FROM {identifier(hot_name)}"]
+        selects += [
+            f"SELECT {', '.join(map(identifier, wanted.names))}, {literal(model)} AS model, batch_no FROM ({files})"
+            for files in self._lake_scans(wanted, [part for part in parts if part.path is not None])
+        ]
+        engine.connection.execute(
+            f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {' UNION ALL '.join(selects)}"
+        )
+
+    def parts(self, schema: TableSchema, model: str) -> list[Part]:
+        """The committed parts of a table, in the order of commits."""
+        rows = self.connection.execute(
+            "SELECT p.batch_no, b.model_version, p.kind, p.path FROM platform.batch_part p JOIN platform.batch b"
+            " USING (batch_no) WHERE p.table_name = %s AND b.tenant = %s AND b.model = %s ORDER BY 1, p.part_no",
+            (schema.name, self.tenant, model),
+        )
+        return [Part(*row) for row in rows]
+
+    def file_of(self, part: Part) -> Path:
+        """The part's file. Raises LakeFileMissing."""
+        assert part.path is not None, "hot rows have no file"
+        file = self.lake_dir / part.path
+        if not file.is_file():
+            raise LakeFileMissing(
+                f"{file} is missing, batch {part.batch_no} lists it; restore it from a copy of the lake folder"
+            )
+        return file
+
+    def _hot(self, schema: TableSchema, model: str, wanted: pa.Schema, kind: str | None, parts: list[Part]) -> pa.Table:
+        columns = [*wanted, pa.field("model", pa.string()), pa.field("batch_no", pa.int64())]
+        shape = pa.schema(columns)
+        hot = [part.batch_no for part in parts if part.path is None]
+        if not hot:
+            return shape.empty_table()
+        among = "" if kind is None else f" AND batch_no = ANY ('{{{','.join(map(str, hot))}}}'::bigint[])"
+        return copy_out(self.connection, f"SELECT {_list(shape.names)} {self._from(schema, model)}{among}", shape)
+
+    def _hot_among(
+        self, schema: TableSchema, model: str, column: str, ids: pa.Array, wanted: pa.Schema, parts: list[Part]
+    ) -> pa.Table:
+        if all(part.path is not None for part in parts):
+            return wanted.empty_table()
+        query = f"SELECT {_list(wanted.names)} {self._from(schema, model)}"
+        if len(ids) <= _LITERAL_IDS_MAX:
+            among = f"{identifier(column)} = ANY ({literal(uuid_array_text(ids))}::uuid[])"
+            return copy_out(self.connection, f"{query} AND {among}", wanted)
+        with self.connection.transaction():
+            self.connection.execute("CREATE TEMP TABLE wanted_id (id uuid) ON COMMIT DROP")
+            copy_in(self.connection, "pg_temp.wanted_id", pa.table({"id": ids}))
+            among = f"{identifier(column)} IN (SELECT id FROM pg_temp.wanted_id)"
+            return copy_out(self.connection, f"{query} AND {among}", wanted)
+
+    def _from(self, schema: TableSchema, model: str) -> str:
+        return f"FROM {sql_name(schema)} WHERE tenant = {literal(self.tenant)} AND model = {literal(model)}"
+
+    def _lake_among(self, schema: TableSchema, column: str, wanted: pa.Schema, files: list[Part]) -> str:
+        with_key = wanted if column in wanted.names else wanted.append(schema.columns.field(column))
+        scans = " UNION ALL ".join(f"FROM ({scan})" for scan in self._lake_scans(with_key, files))
+        among = f"{identifier(column)} IN (SELECT id FROM wanted_ids)"
+        return f"SELECT {_list(wanted.names)} FROM ({scans}) AS lake WHERE {among}"
+
+    def _lake_scans(self, wanted: pa.Schema, files: list[Part]) -> list[str]:
+        """One scan for each set of files of one body type; its batch_no comes from the file's place in the list."""
+        shapes: dict[tuple[str, str], list[Part]] = {}
+        has_body = any(pa.types.is_struct(field.type) for field in wanted)
+        for part in files:
+            shapes.setdefault(part.shape if has_body else ("", ""), []).append(part)
+        return [self._lake_scan(wanted, same) for same in shapes.values()]
+
+    def _lake_scan(self, wanted: pa.Schema, files: list[Part]) -> str:
+        paths = ", ".join(literal(str(self.file_of(part))) for part in files)
+        numbers = ", ".join(str(part.batch_no) for part in files)
+        fields = [f"{identifier(field.name)}{_cast(field)} AS {identifier(field.name)}" for field in wanted]
+        fields.append(f"([{numbers}]::BIGINT[])[file_index + 1] AS batch_no")
+        return f"SELECT {', '.join(fields)} FROM read_parquet([{paths}])"
+
+
+def sql_name(schema: TableSchema) -> str:
+    """The quoted name of a schema's table in PostgreSQL."""
+    context, _, table = schema.name.partition(".")
+    return f"{identifier(context)}.{identifier(table)}"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(identifier(name) for name in names)
+
+
+def _columns(schema: TableSchema, names: Sequence[str], body_type: pa.DataType | None) -> pa.Schema:
+    typed = schema.columns if body_type is None else schema.with_body(body_type)
+    assert schema.body not in names or body_type is not None, f"{schema.name}: the body needs its body_type"
+    return pa.schema([typed.field(name) for name in names])
+
+
+def _cast(field: pa.Field) -> str:
+    """A body is cast to the type asked for: fields match by name, new ones are NULL."""
+    if not pa.types.is_struct(field.type):
+        return ""
+    return f"::{duckdb_type(field.type)}"
