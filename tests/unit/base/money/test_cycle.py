@@ -1,0 +1,76 @@
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from everycent.base.money.cycle import Cycle, NotACycle, NotAPeriod
+
+CYCLES = ["daily", "weekly", "monthly", "T+0", "T+3"]
+
+
+@pytest.mark.parametrize(
+    ("cycle", "day", "label", "first", "last"),
+    [
+        ("daily", "2026-03-01", "2026-03-01", "2026-03-01", "2026-03-01"),
+        ("T+3", "2026-03-01", "2026-03-01", "2026-03-01", "2026-03-01"),
+        ("weekly", "2026-03-01", "2026-W09", "2026-02-23", "2026-03-01"),
+        ("weekly", "2027-01-02", "2026-W53", "2026-12-28", "2027-01-03"),  # the ISO year, not the calendar's
+        ("monthly", "2026-03-31", "2026-03", "2026-03-01", "2026-03-31"),
+        ("monthly", "2024-02-29", "2024-02", "2024-02-01", "2024-02-29"),
+        ("monthly", "2026-12-01", "2026-12", "2026-12-01", "2026-12-31"),
+    ],
+)
+def test_the_period_of_a_day(cycle: str, day: str, label: str, first: str, last: str) -> None:
+    period = Cycle.parse(cycle).period(date.fromisoformat(day))
+    assert (period.label, str(period.first), str(period.last)) == (label, first, last)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "ready_after", "closes_on"),
+    [
+        ("daily", timedelta(0), "2026-03-02"),
+        ("T+0", timedelta(0), "2026-03-02"),  # no day closes before it is over
+        ("T+1", timedelta(0), "2026-03-02"),
+        ("T+3", timedelta(0), "2026-03-04"),
+        ("T+3", timedelta(days=2), "2026-03-06"),
+        ("weekly", timedelta(days=7), "2026-03-09"),
+        ("monthly", timedelta(minutes=10), "2026-04-02"),
+    ],
+)
+def test_when_the_period_of_sunday_1_march_may_close(cycle: str, ready_after: timedelta, closes_on: str) -> None:
+    turn = Cycle.parse(cycle)
+    assert str(turn.closes_on(turn.period(date(2026, 3, 1)), ready_after)) == closes_on
+
+
+@pytest.mark.parametrize("text", ["", "yearly", "T+", "T+1000", "t+1", "T-1", "Weekly"])
+def test_other_words_are_no_cycle(text: str) -> None:
+    with pytest.raises(NotACycle, match="write daily, weekly, monthly, or T"):
+        Cycle.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "label"), [("weekly", "2026-W54"), ("monthly", "2026-13"), ("daily", "2026-02-30"), ("weekly", "2026-03")]
+)
+def test_a_label_of_no_period_is_refused(cycle: str, label: str) -> None:
+    with pytest.raises(NotAPeriod, match=f"'{label}' is not a period"):
+        Cycle.parse(cycle).period_of_label(label)
+
+
+@given(st.dates(date(1900, 1, 1), date(2200, 1, 1)), st.sampled_from(CYCLES))
+def test_periods_follow_each_other_without_gap_or_overlap(day: date, text: str) -> None:
+    cycle = Cycle.parse(text)
+    period = cycle.period(day)
+    assert period.first <= day <= period.last
+    assert cycle.period_of_label(period.label) == period
+    assert cycle.period(period.first) == cycle.period(period.last) == period
+    assert cycle.period(period.last + timedelta(days=1)).first == period.last + timedelta(days=1)
+    assert cycle.closes_on(period) > period.last
+
+
+@given(st.lists(st.dates(date(2024, 1, 1), date(2028, 1, 1)), max_size=20), st.sampled_from(CYCLES))
+def test_labels_of_many_days_are_those_of_each(days: list[date], text: str) -> None:
+    cycle = Cycle.parse(text)
+    labels = cycle.period_labels(np.array(days, dtype="datetime64[D]"))
+    assert labels.tolist() == [cycle.period(day).label for day in days]
