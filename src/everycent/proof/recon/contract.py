@@ -63,7 +63,7 @@ SIDE = pa.schema(
     ]
 )
 
-#: A key, or one surplus row of a key, that does not agree. Ordered by key, bucket, left file and line, right file and line.
+#: A key, or one surplus row of a key, that does not agree. Ordered by key, bucket, left place, right place.
 BREAK = pa.schema(
     [
         pa.field("key", pa.string()),

@@ -1,18 +1,14 @@
 """Each bucket, in the domain's language."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sides import plan, written
 
-from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import BREAK, CAUSES, Bucket
-from everycent.proof.recon.core.plan import ReconPlan
-from everycent.proof.recon.stage import Reconciled, reconcile
+from everycent.proof.recon.stage import Reconciled
 
-
-def run(engine: LocalEngine, left: str, right: str, how: ReconPlan) -> Reconciled:
-    return reconcile(how, written(left, "ours.csv"), written(right, "bill.csv"), engine)
+Compare = Callable[..., Reconciled]
 
 
 def shown(table: Any) -> list[tuple[Any, ...]]:
@@ -22,8 +18,8 @@ def shown(table: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_rows_that_agree_leave_no_break(engine: LocalEngine) -> None:
-    result = run(engine, "A 100 paid\nB 0 open", "B 0 open\nA 100 paid", plan())
+def test_rows_that_agree_leave_no_break(compare: Compare) -> None:
+    result = compare("A 100 paid\nB 0 open", "B 0 open\nA 100 paid")
     assert result.breaks.num_rows == 0 and result.breaks.schema == BREAK
     assert result.totals.to_pylist()[0] == {
         "bucket": "equal", "left_rows": 2, "right_rows": 2,
@@ -56,14 +52,12 @@ def test_rows_that_agree_leave_no_break(engine: LocalEngine) -> None:
           ("A", "duplicated_right", None, 1, None, 3)]),
     ],
 )  # fmt: skip
-def test_what_does_not_agree_is_named(
-    engine: LocalEngine, left: str, right: str, wanted: list[tuple[Any, ...]]
-) -> None:
-    assert shown(run(engine, left, right, plan()).breaks) == wanted
+def test_what_does_not_agree_is_named(compare: Compare, left: str, right: str, wanted: list[tuple[Any, ...]]) -> None:
+    assert shown(compare(left, right).breaks) == wanted
 
 
-def test_a_difference_within_the_tolerance_is_written_off_on_its_own_line(engine: LocalEngine) -> None:
-    result = run(engine, "A 101\nB 100\nC 98", "A 100\nB 100\nC 100", plan(tolerance=1))
+def test_a_difference_within_the_tolerance_is_written_off_on_its_own_line(compare: Compare) -> None:
+    result = compare("A 101\nB 100\nC 98", "A 100\nB 100\nC 100", tolerance=1)
     assert shown(result.write_offs) == [("A", "within_tolerance", 101, 100, 1, 1)]
     assert shown(result.breaks) == [("C", "amount_differs", 98, 100, 3, 3)]
     lines = {line["bucket"]: line["difference_minor"] for line in result.totals.to_pylist()}
@@ -71,40 +65,40 @@ def test_a_difference_within_the_tolerance_is_written_off_on_its_own_line(engine
     assert result.difference_minor == -1 and result.residual_minor == 0
 
 
-def test_the_nearest_of_several_within_the_tolerance_is_the_first(engine: LocalEngine) -> None:
-    result = run(engine, "A 50\nA 102\nA 99", "A 100", plan(tolerance=2))
+def test_the_nearest_of_several_within_the_tolerance_is_the_first(compare: Compare) -> None:
+    result = compare("A 50\nA 102\nA 99", "A 100", tolerance=2)
     assert shown(result.write_offs) == [("A", "within_tolerance", 99, 100, 3, 1)]
     assert [line[2] for line in shown(result.breaks)] == [50, 102]
 
 
-def test_rows_that_add_up_are_compared_as_their_sum(engine: LocalEngine) -> None:
+def test_rows_that_add_up_are_compared_as_their_sum(compare: Compare) -> None:
     left, right = "A 60\nA 40\nB 5\nB 5\nB -5", "A 100\nB 6"
-    result = run(engine, left, right, plan(left_sums=True, status=False))
+    result = compare(left, right, left_sums=True, status=False)
     assert shown(result.breaks) == [("B", "amount_differs", 5, 6, 3, 2)]
     assert result.totals.to_pylist()[0]["left_rows"] == 2
     assert result.breaks["left_rows"].to_pylist() == [3]
 
 
-def test_rows_that_add_up_agree_in_status_only_if_all_statuses_are_the_same(engine: LocalEngine) -> None:
-    both = plan(left_sums=True, right_sums=True)
-    assert run(engine, "A 1 paid\nA 1 open", "A 1 open\nA 1 paid", both).breaks.num_rows == 0
-    (line,) = run(engine, "A 1 paid\nA 1 open", "A 1 paid\nA 1 paid", both).breaks.to_pylist()
+def test_rows_that_add_up_agree_in_status_only_if_all_statuses_are_the_same(compare: Compare) -> None:
+    both = {"left_sums": True, "right_sums": True}
+    assert compare("A 1 paid\nA 1 open", "A 1 open\nA 1 paid", **both).breaks.num_rows == 0
+    (line,) = compare("A 1 paid\nA 1 open", "A 1 paid\nA 1 paid", **both).breaks.to_pylist()
     assert (line["cause"], line["left_status"], line["right_status"]) == ("status_differs", "open+paid", "paid")
 
 
-def test_statuses_are_left_alone_where_only_one_side_has_them(engine: LocalEngine) -> None:
-    assert run(engine, "A 1 paid\nB 1\nB 2 x", "A 1\nB 2", plan(status=False)).totals.to_pylist()[0]["left_rows"] == 2
+def test_statuses_are_left_alone_where_only_one_side_has_them(compare: Compare) -> None:
+    assert compare("A 1 paid\nB 1\nB 2 x", "A 1\nB 2", status=False).totals.to_pylist()[0]["left_rows"] == 2
 
 
-def test_two_empty_sides_agree(engine: LocalEngine) -> None:
-    result = run(engine, "", "", plan())
+def test_two_empty_sides_agree(compare: Compare) -> None:
+    result = compare("", "")
     assert result.totals["bucket"].to_pylist() == list(Bucket)
     assert result.difference_minor == 0 and result.breaks.num_rows == 0
 
 
-def test_amounts_at_the_edge_of_int64_do_not_overflow(engine: LocalEngine) -> None:
+def test_amounts_at_the_edge_of_int64_do_not_overflow(compare: Compare) -> None:
     most = 2**63 - 1
-    result = run(engine, f"A {most}\nB {most}", f"A {-most}\nB 1", plan(tolerance=5))
+    result = compare(f"A {most}\nB {most}", f"A {-most}\nB 1", tolerance=5)
     assert result.difference_minor == 3 * most - 1
     assert [line["difference_minor"] for line in result.breaks.to_pylist()] == [2 * most, most - 1]
 

@@ -1,16 +1,17 @@
 """Seeded faults in a large bill: exactly those are found, and pandas agrees."""
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from sides import plan
 
-from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import SIDE
-from everycent.proof.recon.stage import reconcile
+from everycent.proof.recon.stage import Reconciled
+
+Compare = Callable[..., Reconciled]
 
 
 def clean(rows: int, seed: int) -> pd.DataFrame:
@@ -52,14 +53,12 @@ def injected(bill: pd.DataFrame, seed: int, faults: int) -> tuple[pd.DataFrame, 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_exactly_the_injected_faults_are_found(engine: LocalEngine, seed: int) -> None:
+def test_exactly_the_injected_faults_are_found(compare: Compare, seed: int) -> None:
     ours = clean(20_000, seed)
     bill, known = injected(ours.sample(frac=1, random_state=seed).reset_index(drop=True), seed, faults=40)
-    result = reconcile(
-        plan(),
+    result = compare(
         pa.Table.from_pandas(ours, SIDE, preserve_index=False),
         pa.Table.from_pandas(bill, SIDE, preserve_index=False),
-        engine,
     )
     found = [(row["key"], row["bucket"]) for row in result.breaks.to_pylist()]
     assert len(found) == len(known) and set(found) == known
@@ -72,7 +71,7 @@ def test_exactly_the_injected_faults_are_found(engine: LocalEngine, seed: int) -
     assert result.difference_minor == int(ours["amount_minor"].sum()) - int(bill["amount_minor"].sum())
 
 
-def test_a_key_that_repeats_everywhere_does_not_multiply(engine: LocalEngine) -> None:
+def test_a_key_that_repeats_everywhere_does_not_multiply(compare: Compare) -> None:
     """100,000 rows of one key on both sides: a row by row join would be 10^10 pairs."""
     rows = 100_000
     one = pa.table(
@@ -85,6 +84,6 @@ def test_a_key_that_repeats_everywhere_does_not_multiply(engine: LocalEngine) ->
         },
         schema=SIDE,
     )
-    result = reconcile(plan(), one, one, engine)
+    result = compare(one, one)
     assert result.breaks.num_rows == 2 * (rows - 1)
     assert [t["left_rows"] for t in result.totals.to_pylist() if t["left_rows"]] == [1, rows - 1]
