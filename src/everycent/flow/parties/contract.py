@@ -55,10 +55,11 @@ def party_id_sql(role: str, spec: PartySpec, column_sql: Callable[[str], str] = 
 def party_key_sql(values_sql: tuple[str, ...]) -> str:
     """DuckDB expression of a party key from the SQL of its values, in the order of the role's key columns."""
     assert values_sql, "a party key has at least one value"
-    return " || '/' || ".join(_escaped(value) for value in values_sql)
+    return " || '/' || ".join(escaped_sql(value) for value in values_sql)
 
 
-def _escaped(value: str) -> str:
+def escaped_sql(value: str) -> str:
+    """DuckDB expression of the value as text, "/" and "\\" escaped by "\\"; NULL where it is NULL or empty."""
     text = f"CAST({value} AS VARCHAR)"
     escaped = f"replace(replace({text}, '\\', '\\\\'), '/', '\\/')"
     # Most values have nothing to escape; looking first is twice as fast as replacing always.

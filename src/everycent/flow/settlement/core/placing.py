@@ -1,0 +1,82 @@
+"""Which statement each end of an obligation stands on."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.sql import literal
+from everycent.base.money.cycle import Length
+from everycent.flow.parties.contract import escaped_sql
+from everycent.flow.settlement.core.plan import SettlementPlan
+
+
+def statement_id_sql(model: str, party: str, period: str) -> str:
+    """DuckDB expression of `<model>/<party_id>/<period>/<currency>/<legal_entity>`; the last with "/" escaped."""
+    parts = (literal(model), party, period, "currency", escaped_sql("legal_entity"))
+    return " || '/' || ".join(parts)
+
+
+def placing_sql(plan: SettlementPlan, party: str) -> str:
+    """DuckDB expression of the statement that the party in column `party` sees; NULL on the operator's own books.
+
+    Reads the columns that `period_columns` adds. A party of no known role stops the query: a bug.
+    """
+    roles: dict[Length, list[str]] = {}
+    for role in plan.roles:
+        roles.setdefault(role.cycle.length, []).append(literal(role.role))
+    cases = [
+        f"WHEN split_part({party}, ':', 1) IN ({', '.join(names)})"
+        f" THEN {statement_id_sql(plan.model, party, _column(length))}"
+        for length, names in roles.items()
+    ]
+    if plan.operators:
+        cases.append(f"WHEN {party} IN ({', '.join(literal(role) for role in plan.operators)}) THEN NULL")
+    assert cases, "a model has party roles"
+    return f"CASE {' '.join(cases)} ELSE error('no statement is planned for party ' || {party}) END"
+
+
+def period_columns(plan: SettlementPlan, booked_on: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """For each length of cycle in use, the label of each row's period: dictionary arrays, one computation per day."""
+    assert booked_on.null_count == 0, "every obligation is booked on a day"
+    encoded = pc.dictionary_encode(booked_on.combine_chunks())
+    days = encoded.dictionary.to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    cycles = {role.cycle.length: role.cycle for role in plan.roles}
+    return {
+        _column(length): pa.DictionaryArray.from_arrays(encoded.indices, _texts(cycle.period_labels(days)))
+        for length, cycle in cycles.items()
+    }
+
+
+def periods_of(plan: SettlementPlan, booked_on: pa.ChunkedArray) -> pa.Table:
+    """One row per role and distinct day: role, mode, booked_on, period, period_first, period_last, closes_on."""
+    rows: dict[str, list[object]] = {name: [] for name in _PERIODS.names}
+    for day in sorted(pc.unique(booked_on).to_pylist()):
+        for role in plan.roles:
+            period = role.cycle.period(day)
+            closes_on = role.cycle.closes_on(period, role.ready_after)
+            assert period.first <= day <= period.last < closes_on, f"{role.role}: {period} would close on {closes_on}"
+            values = (role.role, role.mode, day, period.label, period.first, period.last, closes_on)
+            for name, value in zip(_PERIODS.names, values, strict=True):
+                rows[name].append(value)
+    return pa.table(rows, schema=_PERIODS)
+
+
+_PERIODS = pa.schema(
+    [
+        ("role", pa.string()),
+        ("mode", pa.string()),
+        ("booked_on", pa.date32()),
+        ("period", pa.string()),
+        ("period_first", pa.date32()),
+        ("period_last", pa.date32()),
+        ("closes_on", pa.date32()),
+    ]
+)
+
+
+def _column(length: Length) -> str:
+    return f"period_by_{length.value}"
+
+
+def _texts(labels: np.ndarray) -> pa.Array:
+    return pa.array(labels, pa.string())

@@ -1,0 +1,58 @@
+"""How each party role of a model is settled, checked once before any row is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from everycent.base.money.cycle import Cycle
+from everycent.flow.parties.contract import PartySpec
+from everycent.flow.settlement.contract import StatementSpec
+
+
+class UnsettledRole(ValueError):
+    """A party role owes or is owed, and nothing says how it is settled."""
+
+
+class RoleNotSettled(ValueError):
+    """Statements are declared for a role that has none: it is not a party role, or it is the operator."""
+
+
+@dataclass(frozen=True)
+class StatementRole:
+    """One party role's statements. `mode` is net or gross."""
+
+    role: str
+    cycle: Cycle
+    ready_after: timedelta
+    mode: str
+
+
+@dataclass(frozen=True)
+class SettlementPlan:
+    """All roles of a model: those with statements, in declared order, and those that are the operator."""
+
+    model: str
+    roles: tuple[StatementRole, ...]
+    operators: tuple[str, ...]
+
+
+def plan_settlement(
+    statements: Mapping[str, StatementSpec], party_roles: Mapping[str, PartySpec], model: str
+) -> SettlementPlan:
+    """Routes every role to its statements or to the operator's own books. Raises UnsettledRole, RoleNotSettled."""
+    for role in statements:
+        if role not in party_roles:
+            raise RoleNotSettled(f"statements: there is no party role '{role}'; declared are {', '.join(party_roles)}")
+        if party_roles[role].operator is not None:
+            raise RoleNotSettled(f"statements: '{role}' is the operator, whose side is its own books; remove it")
+    operators = tuple(role for role, spec in party_roles.items() if spec.operator is not None)
+    settled = []
+    for role in party_roles:
+        if role in operators:
+            continue
+        if role not in statements:
+            raise UnsettledRole(f"parties: who gets paid how? role '{role}' has no statements; declare its cycle there")
+        spec = statements[role]
+        settled.append(StatementRole(role, Cycle.parse(spec.cycle), spec.ready_after, spec.mode))
+    assert len(settled) + len(operators) == len(party_roles), "every role is settled or the operator"
+    return SettlementPlan(model, tuple(settled), operators)
