@@ -1,1 +1,101 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests: a real PostgreSQL with all migrations applied, and a DuckDB."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.database import Connection, connect
+from everycent.base.platform.details import Details
+from everycent.base.platform.migrate import migrate
+from everycent.base.platform.postgres import serving
+from everycent.base.platform.settings import Settings
+
+_SERVER_DIR = "EVERYCENT_TEST_SERVER_DIR"  # given by the session's first process to its workers
+_MIGRATIONS = sorted(path for path in (Path(__file__).parents[1] / "src").rglob("migrations") if path.is_dir())
+
+
+@dataclass(frozen=True)
+class Database:
+    """A test's own database, empty but for all migrations, and its own data directory."""
+
+    settings: Settings  # database_url names the test's own database
+    connection: Connection
+    details: Details
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or _SERVER_DIR in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="everycent-tests-")
+    Path(folder).chmod(0o711)  # root's server runs as another user, who must pass through
+    os.environ[_SERVER_DIR] = folder
+    config.add_cleanup(lambda: _remove_server_dir(folder))
+
+
+def _remove_server_dir(folder: str) -> None:
+    os.environ.pop(_SERVER_DIR, None)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _template() -> Iterator[Settings]:
+    """The session's server with a database to copy; workers of one session share it."""
+    data_dir = Path(os.environ[_SERVER_DIR])
+    with serving(Settings(data_dir=data_dir, memory_mb=512, threads=1)) as running:
+        name = f"template_{_migrations_hash()}"
+        template = replace(running, database_url=_url(running, name))
+        with connect(running) as connection:
+            connection.execute("SELECT pg_advisory_lock(1)")
+            connection.execute("ALTER SYSTEM SET fsync = off")  # a test's database need not outlive the machine
+            connection.execute("SELECT pg_reload_conf()")
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+                connection.execute("CREATE DATABASE being_made")
+                migrate(replace(running, database_url=_url(running, "being_made")), _MIGRATIONS)
+                connection.execute(f"ALTER DATABASE being_made RENAME TO {name}")
+        yield template
+
+
+@pytest.fixture
+def database(_template: Settings, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database for one test."""
+    assert _template.database_url is not None
+    maintenance = replace(_template, database_url=_url(_template, "everycent"))
+    template, name = _template.database_url.split("///")[1].split("?")[0], f"test_{uuid.uuid4().hex}"
+    with connect(maintenance) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    settings = replace(_template, database_url=_url(_template, name), data_dir=tmp_path / "everycent")
+    try:
+        with connect(settings) as connection:
+            details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
+            yield Database(settings, connection, details)
+    finally:
+        with connect(maintenance) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[LocalEngine]:
+    """A DuckDB of one thread."""
+    with LocalEngine(threads=1, memory_mb=512, temp_dir=tmp_path / "spill") as local:
+        yield local
+
+
+def _url(settings: Settings, name: str) -> str:
+    assert settings.database_url is not None
+    head, _, tail = settings.database_url.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}?{tail}"
+
+
+def _migrations_hash() -> str:
+    content = hashlib.sha256()
+    for file in sorted(file for folder in _MIGRATIONS for file in folder.glob("*.py")):
+        content.update(file.read_bytes())
+    return content.hexdigest()[:16]

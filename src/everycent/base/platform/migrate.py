@@ -7,7 +7,7 @@ from pathlib import Path
 from everycent.base.platform.database import Connection, connect
 from everycent.base.platform.settings import Settings
 
-PLATFORM_MIGRATIONS = Path(__file__).parent / "migrations"
+PLATFORM_MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _SCRIPTS = Path(__file__).parent / "alembic"
 _MIGRATE_LOCK = 0x6576_6379_0002
 
@@ -21,7 +21,8 @@ def migrate(settings: Settings, directories: Sequence[Path]) -> bool:
 
     Costs one query where nothing is to do. Raises DatabaseIsNewer.
     """
-    places = [PLATFORM_MIGRATIONS, *(folder for folder in directories if folder != PLATFORM_MIGRATIONS)]
+    given = [folder.resolve() for folder in directories]
+    places = [PLATFORM_MIGRATIONS, *(folder for folder in given if folder != PLATFORM_MIGRATIONS)]
     wanted = _content_hash(places)
     with connect(settings) as connection:
         if _applied_hash(connection) == wanted:
