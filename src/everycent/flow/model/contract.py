@@ -1,0 +1,108 @@
+"""The settlement model: one line of business, declared; composed of each context's own part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
+
+from everycent.base.engine.declaration import Declaration, Name
+from everycent.base.money.calendar import BusinessCalendar
+from everycent.base.money.currency import Currency, currency
+from everycent.flow.clearing.contract import ChargeSpec
+from everycent.flow.intake.contract import RecordSpec, TableSpec
+from everycent.flow.model.yaml_source import Source
+from everycent.flow.parties.contract import PartySpec
+from everycent.flow.payments.contract import PayoutSpec
+from everycent.flow.rating.contract import FactorSpec
+from everycent.flow.settlement.contract import StatementSpec
+
+
+def _day_cut(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return time.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f'\'{value}\' is not a time of day; write for example "00:00" or "06:00"') from None
+    return value
+
+
+class CalendarSpec(Declaration):
+    """The business's own calendar: whose midnight ends a day, and when."""
+
+    time_zone: str = Field(description="an IANA name, for example Asia/Shanghai")
+    day_cut: Annotated[
+        time, BeforeValidator(_day_cut), WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d$"})
+    ] = time(0)
+
+
+class GoldenSpec(Declaration):
+    """A golden case: facts in, obligations (and charges) out, as small text tables."""
+
+    facts: str
+    obligations: str | None = None
+    charges: str | None = None
+
+
+class SettlementModel(Declaration):
+    """One line of business from its records to its payouts. Sections of the proof wing are added by `compose`."""
+
+    model: Name
+    version: str | int = Field(
+        description="the author's own version; a change of content is a new version all the same"
+    )
+    title: str | None = None
+    currency: str = Field(description="ISO 4217 code")
+    calendar: CalendarSpec
+    parties: dict[Name, PartySpec]
+    tables: dict[Name, TableSpec] = Field(default_factory=dict)
+    records: dict[Name, RecordSpec]
+    factors: dict[Name, FactorSpec] = Field(default_factory=dict)
+    charges: dict[Name, ChargeSpec]
+    statements: dict[Name, StatementSpec] = Field(default_factory=dict)
+    payouts: dict[Name, PayoutSpec] = Field(default_factory=dict)
+    tests: dict[str, GoldenSpec] = Field(default_factory=dict)
+
+
+def compose(sections: Mapping[str, type[Declaration]]) -> type[SettlementModel]:
+    """The model's type with further sections (name -> its declaration, by scenario), which `serve` wires in."""
+    # A section's type is a value here, built when the program is wired.
+    fields: dict[str, Any] = {
+        name: (dict.__class_getitem__((Name, spec)), Field(default_factory=dict)) for name, spec in sections.items()
+    }
+    return create_model("SettlementModel", __base__=SettlementModel, __doc__=SettlementModel.__doc__, **fields)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is well-formed, with everything its version depends on.
+
+    `version_hash` covers the canonical content of the YAML and of every file beside the model that it names.
+    `files` maps a table's file name to the file beside the model; the others come with a run's records.
+    """
+
+    path: Path
+    text: str
+    source: Source
+    spec: SettlementModel
+    version_hash: str
+    files: Mapping[str, Path]
+
+    @property
+    def name(self) -> str:
+        return self.spec.model
+
+    @property
+    def currency(self) -> Currency:
+        return currency(self.spec.currency)
+
+    @property
+    def calendar(self) -> BusinessCalendar:
+        return BusinessCalendar(self.spec.calendar.time_zone, self.spec.calendar.day_cut)
+
+    @property
+    def operator(self) -> str:
+        """The legal entity of the role that is the platform itself."""
+        return next(party.operator for party in self.spec.parties.values() if party.operator is not None)

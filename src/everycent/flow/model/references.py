@@ -1,0 +1,163 @@
+"""Checks that the names a model uses are declared: roles, kinds, columns, tables, currencies, time zones."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo
+
+from everycent.base.money.currency import UnknownCurrency, currency
+from everycent.flow.intake.contract import RecordSpec
+from everycent.flow.model.contract import SettlementModel
+from everycent.flow.model.yaml_source import ModelIssue, Source
+
+
+def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
+    """Every name that is used but not declared, in a fixed order; empty when the model hangs together."""
+    return [
+        *_general(spec, source),
+        *_parties(spec, source),
+        *_records(spec, source),
+        *_factors(spec, source),
+        *_charges(spec, source),
+        *_statements(spec, source),
+    ]
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"declared are: {', '.join(names) or 'none'}"
+    return f"there is no {what} '{name}'; {hint}"
+
+
+def _general(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
+    try:
+        currency(spec.currency)
+    except UnknownCurrency as error:
+        yield source.issue(str(error), ("currency",))
+    try:
+        ZoneInfo(spec.calendar.time_zone)
+    except (KeyError, ValueError, OSError):
+        message = f"there is no time zone '{spec.calendar.time_zone}'; write an IANA name such as Asia/Shanghai"
+        yield source.issue(message, ("calendar", "time_zone"))
+    operators = [role for role, party in spec.parties.items() if party.operator is not None]
+    if len(operators) != 1:
+        message = f"one party role is the operator (operator: <legal entity>); here are {len(operators)}"
+        yield source.issue(message, ("parties",), key=True)
+
+
+def _parties(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
+    for role, party in spec.parties.items():
+        if party.operator is not None:
+            continue
+        if role not in spec.statements:
+            message = f"role '{role}' has no statements, so nobody would see what it is owed; add it under 'statements'"
+            yield source.issue(message, ("parties", role), key=True)
+
+
+def _records(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
+    for kind, record in spec.records.items():
+        path = ("records", kind)
+        for column in record.id:
+            if column not in record.columns:
+                yield source.issue(_unknown("column", column, record.columns), (*path, "id"))
+        if record.occurred_at not in record.columns:
+            yield source.issue(_unknown("column", record.occurred_at, record.columns), (*path, "occurred_at"))
+        elif record.columns[record.occurred_at].type not in ("timestamp", "date"):
+            message = f"'{record.occurred_at}' is {record.columns[record.occurred_at].type}; business time is a timestamp or a date"
+            yield source.issue(message, (*path, "occurred_at"))
+        yield from _joins(spec, record, source, path)
+        if record.refunds is not None:
+            yield from _refunds(spec, kind, record, source)
+
+
+def _joins(spec: SettlementModel, record: RecordSpec, source: Source, path: tuple[str, ...]) -> Iterator[ModelIssue]:
+    for name, column in record.columns.items():
+        table, dot, field = (column.source or "").partition(".")
+        if not dot or not spec.tables or table not in spec.tables:
+            continue
+        if field not in spec.tables[table].columns:
+            yield source.issue(
+                _unknown(f"column of table '{table}'", field, spec.tables[table].columns), (*path, "columns", name)
+            )
+
+
+def _refunds(spec: SettlementModel, kind: str, record: RecordSpec, source: Source) -> Iterator[ModelIssue]:
+    path = ("records", kind)
+    if record.refunds not in spec.records:
+        yield source.issue(_unknown("record kind", str(record.refunds), spec.records), (*path, "refunds"))
+        return
+    original = spec.records[str(record.refunds)]
+    if len(record.of) != len(original.id):
+        message = (
+            f"'of' gives the id of {record.refunds}, which has {len(original.id)} columns ({', '.join(original.id)})"
+        )
+        yield source.issue(message, (*path, "of"))
+    for column in record.of:
+        if column not in record.columns:
+            yield source.issue(_unknown("column", column, record.columns), (*path, "of"))
+    if record.amount is None:
+        yield source.issue("a refund needs 'amount': how much is given back", path, key=True)
+    if original.amount is None:
+        message = f"'{kind}' refunds it, so it needs 'amount': what refunds are measured against"
+        yield source.issue(message, ("records", str(record.refunds)), key=True)
+    if original.refunds is not None:
+        yield source.issue(f"'{record.refunds}' is itself a refund; refund the original", (*path, "refunds"))
+
+
+def _factors(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
+    for name, factor in spec.factors.items():
+        path = ("factors", name)
+        if factor.table is None:
+            continue
+        if factor.table in spec.tables:
+            column = factor.column or name
+            if column not in spec.tables[factor.table].columns:
+                yield source.issue(
+                    _unknown(f"column of table '{factor.table}'", column, spec.tables[factor.table].columns), path
+                )
+        elif "." not in factor.table:
+            yield source.issue(_unknown("table", factor.table, spec.tables), (*path, "table"))
+
+
+def _charges(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
+    for name, charge in spec.charges.items():
+        path = ("charges", name)
+        for kind in charge.for_:
+            if kind not in spec.records:
+                yield source.issue(_unknown("record kind", kind, spec.records), (*path, "for"))
+            elif spec.records[kind].refunds is not None:
+                message = (
+                    f"'{kind}' is a refund: it gives charges of '{spec.records[kind].refunds}' back as 'on_refund' says"
+                )
+                yield source.issue(message, (*path, "for"))
+        for word, role in (("debtor", charge.debtor), ("creditor", charge.creditor)):
+            if role is not None and role not in spec.parties:
+                yield source.issue(_unknown("party role", role, spec.parties), (*path, word))
+        if charge.debtor is not None and charge.debtor == charge.creditor:
+            yield source.issue(f"'{charge.debtor}' cannot owe itself; debtor and creditor differ", (*path, "debtor"))
+        if charge.apportion is not None:
+            yield from _bearers(spec, source, name)
+
+
+def _bearers(spec: SettlementModel, source: Source, name: str) -> Iterator[ModelIssue]:
+    path = ("charges", name, "apportion", "bearers")
+    apportion = spec.charges[name].apportion
+    assert apportion is not None
+    for bearer, share in apportion.bearers.items():
+        if share.among is None:
+            if bearer not in spec.parties:
+                yield source.issue(_unknown("party role", bearer, spec.parties), (*path, bearer), key=True)
+            continue
+        for role in share.among:
+            if role not in spec.parties:
+                yield source.issue(_unknown("party role", role, spec.parties), (*path, bearer, "among", role), key=True)
+
+
+def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
+    for section in ("statements", "payouts"):
+        for role in getattr(spec, section):
+            if role not in spec.parties:
+                yield source.issue(_unknown("party role", role, spec.parties), (section, role), key=True)
+            elif spec.parties[role].operator is not None:
+                message = f"'{role}' is the operator: its side is its own books, it has no {section}"
+                yield source.issue(message, (section, role), key=True)

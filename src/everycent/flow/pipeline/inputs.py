@@ -1,0 +1,91 @@
+"""Finds which file holds which record kind, which are attached tables, and which are another side's bill."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from everycent.flow.model.contract import LoadedModel
+from everycent.flow.model.load import table_files
+
+
+class InputRefused(Exception):
+    """The files given cannot be used as they are; nothing was done. The message says which and what would be right."""
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A file that holds rows of a record kind."""
+
+    kind: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A run's files by use. `records` is the arrival sequence: kinds as declared (refunds after what they refund)."""
+
+    records: tuple[Assigned, ...]
+    tables: Mapping[str, Path]
+    others: tuple[Path, ...]
+
+
+def find_inputs(model: LoadedModel, given: Sequence[str]) -> Inputs:
+    """Assigns the files given (a file, a folder, a pattern, or KIND=FILE) to the model's kinds. Raises InputRefused."""
+    named, paths = _expand(model, given)
+    tables = dict(model.files)
+    by_name = {path.name: path for path in paths}
+    for name in table_files(model.spec):
+        if name not in tables:
+            if name not in by_name:
+                raise InputRefused(f"the model needs {name}; put it beside {model.path} or give it with --records")
+            tables[name] = by_name[name]
+    assigned = list(named)
+    for kind, spec in model.spec.records.items():
+        assigned += [
+            Assigned(kind, path) for path in paths if any(fnmatch(path.name, pattern) for pattern in spec.file)
+        ]
+    assigned += _only_choice(model, paths, assigned, set(tables.values()))
+    order = {kind: at for at, kind in enumerate(_arrival_order(model))}
+    records = sorted(dict.fromkeys(assigned), key=lambda item: order[item.kind])
+    used = {item.path for item in records} | set(tables.values())
+    return Inputs(tuple(records), tables, tuple(path for path in paths if path not in used))
+
+
+def _expand(model: LoadedModel, given: Sequence[str]) -> tuple[list[Assigned], list[Path]]:
+    named: list[Assigned] = []
+    paths: list[Path] = []
+    for item in given:
+        kind, equals, rest = item.partition("=")
+        if equals and kind in model.spec.records and not Path(item).exists():
+            named += [Assigned(kind, path) for path in _files(rest)]
+        else:
+            paths += _files(item)
+    return named, list(dict.fromkeys(paths))
+
+
+def _files(item: str) -> list[Path]:
+    path = Path(item)
+    if path.is_dir():
+        return sorted(child for child in path.iterdir() if child.is_file() and not child.name.startswith("."))
+    if path.is_file():
+        return [path]
+    anchor = Path(path.anchor) if path.is_absolute() else Path()
+    pattern = str(path.relative_to(anchor)) if path.is_absolute() else item
+    found = sorted(match for match in anchor.glob(pattern) if match.is_file())
+    if not found:
+        raise InputRefused(f"there is no file {item}; give files, a folder, or a pattern in quotes")
+    return found
+
+
+def _only_choice(model: LoadedModel, paths: list[Path], assigned: list[Assigned], tables: set[Path]) -> list[Assigned]:
+    """Where one kind names no file pattern and files are left over, they are that kind's."""
+    open_kinds = [kind for kind, spec in model.spec.records.items() if not spec.file]
+    taken = {item.path for item in assigned} | tables
+    left = [path for path in paths if path not in taken]
+    return [Assigned(open_kinds[0], path) for path in left] if len(open_kinds) == 1 else []
+
+
+def _arrival_order(model: LoadedModel) -> list[str]:
+    kinds = model.spec.records
+    return sorted(kinds, key=lambda kind: (kinds[kind].refunds is not None, list(kinds).index(kind)))

@@ -1,0 +1,214 @@
+"""The commands, their options and their exit codes. Heavy modules are imported by the command that needs them."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from click.exceptions import ClickException
+
+from everycent.serve.cli import exits
+from everycent.serve.cli.terminal import err
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Settlement and reconciliation for platform businesses: every cent computed, explained, paid and proven.",
+)
+model_app = typer.Typer(no_args_is_help=True, help="Check, test and describe settlement models.")
+db_app = typer.Typer(
+    no_args_is_help=True, help="The database: embedded PostgreSQL, or your own by EVERYCENT_DATABASE_URL."
+)
+app.add_typer(model_app, name="model")
+app.add_typer(db_app, name="db")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
+
+
+def run_app(arguments: list[str]) -> int:
+    """Runs one command line; returns its exit code. Expected refusals become a message on standard error."""
+    from everycent.serve.cli.refusals import REFUSALS, UNAVAILABLE
+
+    try:
+        result = app(arguments, standalone_mode=False)
+    except ClickException as error:
+        error.show()
+        return exits.REFUSED
+    except typer.Abort:
+        return 130
+    except KeyboardInterrupt:
+        err.print("everycent: stopped; what was committed stays, run the same command again to go on")
+        return 130
+    except UNAVAILABLE as error:
+        err.print(f"everycent: {error}", markup=False)
+        return exits.UNAVAILABLE
+    except REFUSALS as error:
+        err.print(f"everycent: {error}", markup=False)
+        return exits.REFUSED
+    return int(result or 0)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
+
+
+AsOf = Annotated[
+    date | None,
+    typer.Option(
+        "--as-of", parser=_date, metavar="DATE", help="Business day on which statements are closed; today if not given."
+    ),
+]
+
+
+def _exit(code: int) -> NoReturn:
+    raise typer.Exit(code)
+
+
+@app.command()
+def run(
+    model: Model,
+    records: Annotated[list[str], typer.Option(help="Files, folders or patterns; KIND=FILE names the record kind.")],
+    bill: Annotated[list[str] | None, typer.Option(help="The other side's files, for reconciliation.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write Parquet files, the bank file and report.html here.")] = None,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> int:
+    """Take records through the model: charges, obligations, statements, payment instructions, reconciliation."""
+    from everycent.serve.cli.running import run_command
+
+    return run_command(model, records, bill or [], out, as_of, as_json=json)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    orders: Annotated[int, typer.Option(min=1, help="How many orders the sample data has.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The sample data's seed.")] = 1,
+    json: Json = False,
+) -> int:
+    """Make a workspace: a model to start from, its rate table, and sample data."""
+    from everycent.serve.cli.workspaces import init_command
+
+    return init_command(folder, orders, seed, as_json=json)
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option(min=1, help="How many orders the marketplace has.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The marketplace's seed.")] = 1,
+    currency: Annotated[str, typer.Option(help="The marketplace's currency (ISO 4217).")] = "CNY",
+    folder: Annotated[Path, typer.Option(help="Where the demo's workspace is kept.")] = Path("demo"),
+    json: Json = False,
+) -> int:
+    """A marketplace's orders all the way to paid and proven."""
+    from everycent.serve.cli.workspaces import demo_command
+
+    return demo_command(orders, seed, currency, folder, as_json=json)
+
+
+@app.command()
+def explain(
+    id: Annotated[str, typer.Argument(help="A record, record/charge, obligation, statement or instruction.")],
+    json: Json = False,
+) -> int:
+    """Walk any cent back to the source row it came from."""
+    from everycent.serve.cli.asking import explain_command
+
+    return explain_command(id, as_json=json)
+
+
+@app.command()
+def verify(
+    model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
+    json: Json = False,
+) -> int:
+    """Re-add everything that is stored, independently; name the first row that does not add up."""
+    from everycent.serve.cli.asking import verify_command
+
+    return verify_command(model, as_json=json)
+
+
+@app.command()
+def report(
+    model: Annotated[str | None, typer.Option(help="The model's name, where the database holds several.")] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    json: Json = False,
+) -> int:
+    """Write report.html: the flow of money, statements, payments, breaks; one self-contained page."""
+    from everycent.serve.cli.asking import report_command
+
+    return report_command(model, out, as_json=json)
+
+
+@model_app.command("check")
+def model_check(model: Model, json: Json = False) -> int:
+    """Say whether a model can be used, or what is wrong with it, where, and what would be right."""
+    from everycent.serve.cli.models import check_command
+
+    return check_command(model, as_json=json)
+
+
+@model_app.command("test")
+def model_test(model: Model, json: Json = False) -> int:
+    """Run the golden cases inside a model."""
+    from everycent.serve.cli.models import test_command
+
+    return test_command(model, as_json=json)
+
+
+@model_app.command("schema")
+def model_schema(
+    out: Annotated[Path | None, typer.Option(help="The file to write; standard output if not given.")] = None,
+) -> int:
+    """Print the model's JSON Schema, for editors."""
+    from everycent.serve.cli.models import schema_command
+
+    return schema_command(out)
+
+
+@db_app.command("start")
+def db_start(json: Json = False) -> int:
+    """Start the embedded database and keep it running."""
+    from everycent.serve.cli.databases import start_command
+
+    return start_command(as_json=json)
+
+
+@db_app.command("stop")
+def db_stop(json: Json = False) -> int:
+    """Stop the embedded database."""
+    from everycent.serve.cli.databases import stop_command
+
+    return stop_command(as_json=json)
+
+
+@db_app.command("status")
+def db_status(json: Json = False) -> int:
+    """Say where the database is, whether it runs, and which migrations it has."""
+    from everycent.serve.cli.databases import status_command
+
+    return status_command(as_json=json)
+
+
+@db_app.command("upgrade")
+def db_upgrade(json: Json = False) -> int:
+    """Bring the database's tables to this program's version."""
+    from everycent.serve.cli.databases import upgrade_command
+
+    return upgrade_command(as_json=json)
+
+
+@db_app.command("dump")
+def db_dump(
+    out: Annotated[Path | None, typer.Option(help="The file to write; standard output if not given.")] = None,
+    hash_only: Annotated[bool, typer.Option("--hash", help="Print only the dump's SHA-256.")] = False,
+) -> int:
+    """Dump every decided row in canonical order, without clock values: equal states give equal bytes."""
+    from everycent.serve.cli.databases import dump_command
+
+    return dump_command(out, hash_only=hash_only)

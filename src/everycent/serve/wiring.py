@@ -1,0 +1,35 @@
+"""What the program is made of: the contexts' migrations, detail tables and sections of the model's language."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from everycent.base.engine.declaration import Declaration
+from everycent.base.engine.tables import TableSchema
+from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import QUARANTINE, RECORD
+from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
+from everycent.proof.recon.contract import ReconSpec
+
+#: Further top words of the settlement model, name -> declaration of one scenario.
+SECTIONS: dict[str, type[Declaration]] = {"recon": ReconSpec}
+
+#: Every detail table, in the order in which a batch fills them.
+DETAIL_TABLES: tuple[TableSchema, ...] = (RECORD, QUARANTINE, SNAPSHOT, CHARGE, HELD, OBLIGATION)
+
+_MIGRATED = (
+    "base.platform",
+    "flow.ledger",
+    "flow.parties",
+    "flow.intake",
+    "flow.rating",
+    "flow.clearing",
+    "flow.settlement",
+    "flow.payments",
+    "proof.recon",
+)
+
+
+def migrations() -> list[Path]:
+    """The migrations directories of all contexts, in dependency order."""
+    root = Path(str(files("everycent")))
+    return [root.joinpath(*name.split("."), "migrations") for name in _MIGRATED]
