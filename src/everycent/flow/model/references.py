@@ -63,7 +63,8 @@ def _records(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
         if record.occurred_at not in record.columns:
             yield source.issue(_unknown("column", record.occurred_at, record.columns), (*path, "occurred_at"))
         elif record.columns[record.occurred_at].type not in ("timestamp", "date"):
-            message = f"'{record.occurred_at}' is {record.columns[record.occurred_at].type}; business time is a timestamp or a date"
+            found = record.columns[record.occurred_at].type
+            message = f"'{record.occurred_at}' is {found}; business time is a timestamp or a date"
             yield source.issue(message, (*path, "occurred_at"))
         yield from _joins(spec, record, source, path)
         if record.refunds is not None:

@@ -10,7 +10,7 @@ def main() -> None:
     """Entry point of the console script."""
     needed = frugal_environment()
     if needed:
-        # Allocator and thread settings are read at process start; under a small memory limit they decide whether it fits.
+        # Allocators and thread pools read these once, at process start; under a small memory limit they decide all.
         os.execve(
             sys.executable, [sys.executable, "-m", "everycent.serve.cli", *sys.argv[1:]], {**os.environ, **needed}
         )
