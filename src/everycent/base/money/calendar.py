@@ -195,7 +195,7 @@ def _read(time_zone: str) -> bytes:
     """The zone's TZif file. Raises UnknownTimeZone."""
     names = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").splitlines()
     if time_zone not in names:
-        near = difflib.get_close_matches(time_zone, names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(time_zone, names, n=3)
         advice = f"; did you mean {' or '.join(near)}?" if near else "; write a name like Asia/Shanghai or UTC"
         raise UnknownTimeZone(f"'{time_zone}' is not a time zone of the tz database{advice}")
     return importlib.resources.files("tzdata.zoneinfo").joinpath(*time_zone.split("/")).read_bytes()

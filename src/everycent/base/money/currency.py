@@ -45,7 +45,7 @@ def currency(code: str) -> Currency:
         return found
     if code in _WITHOUT_MINOR_UNIT:
         raise CurrencyWithoutMinorUnit(f"'{code}' has no minor unit in ISO 4217, so nothing can be settled in it")
-    near = difflib.get_close_matches(code.strip().upper(), _ALL, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(code.strip().upper(), _ALL, n=3)
     advice = f"; did you mean {' or '.join(near)}?" if near else "; write a code like CNY, USD or JPY"
     raise UnknownCurrency(f"'{code}' is not a current ISO 4217 currency{advice}")
 
