@@ -63,6 +63,11 @@ SIDE = pa.schema(
     ]
 )
 
+#: A row of a side that cannot be compared, and why. Ordered by its place.
+REFUSED = pa.schema(
+    [pa.field("source_file", pa.string()), pa.field("source_line", pa.int64()), pa.field("reason", pa.string())]
+)
+
 #: A key, or one surplus row of a key, that does not agree. Ordered by key, bucket, left place, right place.
 BREAK = pa.schema(
     [

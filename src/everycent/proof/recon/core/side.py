@@ -1,0 +1,112 @@
+"""From a side's rows, as stored or as read, to what is compared: which take part, their key, amount and status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.formula import (
+    CompiledAmount,
+    Formula,
+    compile_amount,
+    compile_condition,
+    parse_formula,
+)
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.types import Column, ColumnType
+from everycent.base.money.currency import Currency
+from everycent.base.money.rounding import Rounding
+from everycent.proof.recon.contract import REFUSED, SIDE, SideSpec
+
+
+@dataclass(frozen=True)
+class SideRows:
+    """One side. `rows` (SIDE) are compared, `refused` (REFUSED) cannot be; `left_out` do not take part by `when`."""
+
+    rows: pa.Table
+    refused: pa.Table
+    left_out: int
+
+
+@dataclass(frozen=True)
+class SidePlan:
+    """A side with its formulas checked. `scope` reaches each column in the rows `r`."""
+
+    spec: SideSpec
+    scope: Mapping[str, Column]
+    when: Formula | None
+    amount: Formula
+    exponent: int
+
+
+def plan_side(spec: SideSpec, types: Mapping[str, ColumnType], currency: Currency) -> SidePlan:
+    """Checks the side's words and formulas against its columns. Stored records hold theirs in `body`.
+
+    Raises FormulaError for a formula, ValueError for a key or status that is no column or an amount that is no number.
+    """
+    path = "r.body." if spec.records is not None else "r."
+    scope = {name: Column(name, kind, path + identifier(name)) for name, kind in types.items()}
+    for name in (*spec.key, *((spec.status,) if spec.status is not None else ())):
+        if name not in scope:
+            raise ValueError(f"'{name}' is not a column of this side; its columns are {', '.join(sorted(scope))}")
+    amount = parse_formula(spec.amount, scope)
+    if not amount.type.is_number:
+        raise ValueError(f"amount: '{spec.amount}' is {amount.type}; write a formula that gives an amount")
+    when = None if spec.when is None else parse_formula(spec.when, scope)
+    if when is not None and when.type.kind != "boolean":
+        raise ValueError(f"when: '{spec.when}' is {when.type}; write a condition")
+    return SidePlan(spec, scope, when, amount, currency.exponent)
+
+
+def side_from_rows(plan: SidePlan, rows: pa.Table, engine: LocalEngine) -> SideRows:
+    """`rows` hold the plan's columns (in `body` for records), source_file and source_line. Nothing is lost (asserted).
+
+    A row for which `when` is not true does not take part. A row without a key or an amount is refused with its reason.
+    """
+    condition = "true" if plan.when is None else f"({compile_condition(plan.when)}) IS TRUE"
+    amount = compile_amount(plan.amount, plan.exponent, Rounding.HALF_UP)
+    status = "NULL" if plan.spec.status is None else plan.scope[plan.spec.status].sql
+    found = engine.query(
+        f"""SELECT source_file, source_line, key, amount_minor, status, CASE
+                WHEN amount_minor IS NULL THEN no_amount
+                WHEN key IS NULL THEN {_no_key_sql(plan)} END AS reason
+        FROM (SELECT r.source_file AS source_file, r.source_line::BIGINT AS source_line,
+                {_key_sql(plan)} AS key, {_amount_sql(amount)} AS amount_minor,
+                CASE WHEN ({amount.fast_sql}) IS NULL THEN {_no_amount_sql(amount)} END AS no_amount,
+                ({status})::VARCHAR AS status
+            FROM side_rows AS r WHERE {condition})""",
+        side_rows=rows,
+    )
+    taken = found.filter(pc.is_null(found["reason"])).drop_columns(["reason"]).cast(SIDE)
+    refused = found.filter(pc.is_valid(found["reason"])).select(REFUSED.names).cast(REFUSED)
+    out = engine.query(f"SELECT count(*) AS n FROM side_rows AS r WHERE NOT ({condition})", side_rows=rows)["n"][
+        0
+    ].as_py()
+    assert taken.num_rows + refused.num_rows + out == rows.num_rows, "each row is compared, refused or left out"
+    assert taken["key"].null_count == 0 and taken["amount_minor"].null_count == 0, "what is compared has key and amount"
+    return SideRows(taken, refused.sort_by([("source_file", "ascending"), ("source_line", "ascending")]), out)
+
+
+def _key_sql(plan: SidePlan) -> str:
+    """The key columns as text joined by "/", which a part's own "/" does not imitate. NULL where a part is missing."""
+    parts = [f"nullif({plan.scope[name].sql}::VARCHAR, '')" for name in plan.spec.key]
+    if len(parts) == 1:
+        return parts[0]
+    return " || '/' || ".join(rf"replace(replace({part}, '\', '\\'), '/', '\/')" for part in parts)
+
+
+def _no_key_sql(plan: SidePlan) -> str:
+    return literal(f"no key: no value in {' or '.join(plan.spec.key)}")
+
+
+def _amount_sql(amount: CompiledAmount) -> str:
+    return f"coalesce({amount.fast_sql}, CASE WHEN ({amount.missing_sql}) IS NULL THEN {amount.wide_sql} END)"
+
+
+def _no_amount_sql(amount: CompiledAmount) -> str:
+    return f"""CASE
+        WHEN ({amount.missing_sql}) IS NOT NULL THEN 'no amount: column ' || ({amount.missing_sql}) || ' has no value'
+        WHEN {amount.zero_division_sql} THEN 'no amount: division by zero'
+        ELSE 'no amount: it does not fit 64 bits' END"""

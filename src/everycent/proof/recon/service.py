@@ -1,0 +1,69 @@
+"""Recon's command: reconcile two sides and keep what was found, once."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.database import Connection
+from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.side import SideRows
+from everycent.proof.recon.stage import Reconciled, reconcile
+from everycent.proof.recon.store import RunKey, insert_run, load_run, run_no_of
+
+
+@dataclass(frozen=True)
+class ReconRun:
+    """`changed` is False where the same sides had been compared the same way before: then nothing was written."""
+
+    run_id: UUID
+    run_no: int
+    changed: bool
+    reconciled: Reconciled
+
+
+def run(
+    connection: Connection,
+    engine: LocalEngine,
+    tenant: str,
+    model: str,
+    currency: str,
+    plan: ReconPlan,
+    left: SideRows,
+    right: SideRows,
+) -> ReconRun:
+    """Reconciles and stores in one transaction. The same sides again change nothing and say so."""
+    key = RunKey(tenant, model, _run_id(tenant, model, currency, plan, _hash(left, engine), _hash(right, engine)))
+    with connection.transaction():
+        known = run_no_of(connection, key)
+        if known is not None:
+            return ReconRun(key.run_id, known, changed=False, reconciled=load_run(connection, engine, key))
+        done = reconcile(plan, left.rows, right.rows, engine)
+        return ReconRun(
+            key.run_id, insert_run(connection, key, plan, currency, left, right, done), changed=True, reconciled=done
+        )
+
+
+def _run_id(tenant: str, model: str, currency: str, plan: ReconPlan, left_hash: str, right_hash: str) -> UUID:
+    how = (plan.scenario, plan.tolerance_minor, plan.left_sums, plan.right_sums, plan.compares_status)
+    text = "\x1f".join(map(str, (tenant, model, currency, *how, left_hash, right_hash)))
+    return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
+
+
+def _hash(side: SideRows, engine: LocalEngine) -> str:
+    """Of the side's content with the places of its rows; their order does not matter."""
+    compared = _sums(engine, side.rows, "concat_ws(chr(31), source_file, source_line, key, amount_minor, status)")
+    refused = _sums(engine, side.refused, "concat_ws(chr(31), source_file, source_line, reason)")
+    return f"{compared}/{refused}/{side.left_out}"
+
+
+def _sums(engine: LocalEngine, rows: pa.Table, text: str) -> str:
+    """Row digests added up in two halves: 64-bit terms, so that no sum overflows 128 bits."""
+    found = engine.query(
+        f"""SELECT concat_ws('-', count(*), coalesce(sum(md5_number_lower({text})), 0),
+            coalesce(sum(md5_number_upper({text})), 0)) AS digest FROM side""",
+        side=rows,
+    )
+    return str(found["digest"][0].as_py())

@@ -1,0 +1,120 @@
+"""All SQL of recon. Callers own the transaction."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
+from everycent.base.platform.bulk import copy_in, copy_out
+from everycent.base.platform.database import Connection
+from everycent.proof.recon.contract import BREAK, TOTALS, Bucket
+from everycent.proof.recon.core.buckets import cause_texts_sql
+from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.side import SideRows
+from everycent.proof.recon.stage import Reconciled, Total
+
+_FINDING = pa.schema([field for field in BREAK if field.name not in ("cause_en", "cause_zh")])
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """Names one run."""
+
+    tenant: str
+    model: str
+    run_id: UUID
+
+    @property
+    def sql(self) -> str:
+        """As the condition that finds its rows."""
+        return " AND ".join(f"{column} = {literal(str(value))}" for column, value in self.constants.items())
+
+    @property
+    def constants(self) -> dict[str, str | int]:
+        """As the columns that all of its rows have."""
+        return {"tenant": self.tenant, "model": self.model, "run_id": str(self.run_id)}
+
+
+def run_no_of(connection: Connection, key: RunKey) -> int | None:
+    """The run's number within its scenario; None where there is no such run."""
+    row = connection.execute(f"SELECT run_no FROM recon.run WHERE {key.sql}").fetchone()
+    return None if row is None else int(row[0])
+
+
+def insert_run(
+    connection: Connection,
+    key: RunKey,
+    plan: ReconPlan,
+    currency: str,
+    left: SideRows,
+    right: SideRows,
+    done: Reconciled,
+) -> int:
+    """Stores the run with all that it found; returns its number. Two runs of one scenario follow each other."""
+    scenario = f"{key.tenant}\x1f{key.model}\x1f{plan.scenario}"
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (scenario,))
+    row = connection.execute(
+        """INSERT INTO recon.run (tenant, model, run_id, scenario, run_no, currency, tolerance_minor,
+            left_rows, right_rows, left_minor, right_minor, difference_minor, left_not_taken, right_not_taken)
+        SELECT %(tenant)s, %(model)s, %(run_id)s, %(scenario)s, coalesce(max(run_no), 0) + 1,
+            %(currency)s, %(tolerance)s,
+            %(left_rows)s, %(right_rows)s, %(left_minor)s, %(right_minor)s, %(difference)s, %(left_out)s, %(right_out)s
+        FROM recon.run WHERE tenant = %(tenant)s AND model = %(model)s AND scenario = %(scenario)s
+        RETURNING run_no""",
+        {
+            **key.constants,
+            "scenario": plan.scenario,
+            "currency": currency,
+            "tolerance": plan.tolerance_minor,
+            "left_rows": done.left_total.rows,
+            "right_rows": done.right_total.rows,
+            "left_minor": done.left_total.amount_minor,
+            "right_minor": done.right_total.amount_minor,
+            "difference": done.difference_minor,
+            "left_out": left.left_out,
+            "right_out": right.left_out,
+        },
+    ).fetchone()
+    assert row is not None, "an INSERT ... RETURNING of one row returns it"
+    copy_in(connection, "recon.total", done.totals, key.constants)
+    for table, found in (("recon.break", done.breaks), ("recon.write_off", done.write_offs)):
+        numbered = found.select(_FINDING.names).append_column(
+            "finding_no", pa.array(range(1, found.num_rows + 1), pa.int64())
+        )
+        copy_in(connection, table, numbered, key.constants)
+    for name, side in (("left", left), ("right", right)):
+        copy_in(connection, "recon.refused", side.refused, {**key.constants, "side": name})
+    return int(row[0])
+
+
+def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconciled:
+    """The stored run, as the stage gave it."""
+    row = connection.execute(
+        f"SELECT left_rows, left_minor, right_rows, right_minor FROM recon.run WHERE {key.sql}"
+    ).fetchone()
+    assert row is not None, f"there is no run {key.run_id}"
+    order = ", ".join(f"({literal(bucket)}, {place})" for place, bucket in enumerate(Bucket))
+    totals = copy_out(
+        connection,
+        f"""SELECT {", ".join(TOTALS.names)} FROM recon.total JOIN (VALUES {order}) AS o(bucket, place) USING (bucket)
+        WHERE {key.sql} ORDER BY place""",
+        TOTALS,
+    )
+    return Reconciled(
+        breaks=_findings(connection, engine, "recon.break", key),
+        write_offs=_findings(connection, engine, "recon.write_off", key),
+        totals=totals,
+        left_total=Total(int(row[0]), int(row[1])),
+        right_total=Total(int(row[2]), int(row[3])),
+    )
+
+
+def _findings(connection: Connection, engine: LocalEngine, table: str, key: RunKey) -> pa.Table:
+    numbered = pa.schema([*_FINDING, pa.field("finding_no", pa.int64())])
+    found = copy_out(connection, f"SELECT {', '.join(numbered.names)} FROM {table} WHERE {key.sql}", numbered)
+    return engine.query(
+        f"SELECT {', '.join(BREAK.names)} FROM found JOIN {cause_texts_sql()} USING (cause) ORDER BY finding_no",
+        found=found,
+    ).cast(BREAK)
