@@ -101,8 +101,8 @@ class OpenBatch:
     def commit(self, counts: Mapping[str, int], in_transaction: Callable[[Connection, int], None]) -> int:
         """Commits the batch and what `in_transaction(connection, batch_no)` adds, at once; returns the batch_no.
 
-        `counts` are those named in COUNTS. Raises BatchAlreadyCommitted, StorageFailed, and what `in_transaction` raises;
-        then nothing is visible.
+        `counts` are those named in COUNTS. Raises BatchAlreadyCommitted, StorageFailed, and what `in_transaction`
+        raises; then nothing is visible.
         """
         assert not self._committed, "the batch is committed already"
         assert set(counts) == set(COUNTS), f"a batch is counted by {COUNTS}, not {tuple(counts)}"
@@ -142,7 +142,7 @@ class OpenBatch:
             ).fetchone()
         except psycopg.errors.UniqueViolation as error:
             raise BatchAlreadyCommitted(
-                f"shard {self.source_shard} of {self.source_file} ({self.kind}) is committed already with the same content"
+                f"shard {self.source_shard} of {self.source_file} ({self.kind}) is committed already with this content"
             ) from error
         assert row is not None
         return int(row[0])
@@ -160,17 +160,15 @@ class OpenBatch:
     def _insert_hot(
         self, connection: Connection, batch_no: int, schema: TableSchema, kind: str, rows: pa.Table
     ) -> None:
-        """COPY into a temporary table, then one statement that seals the rows, places them and computes their digest."""
-        stage = f"pg_temp.{identifier('stage.' + schema.name)}"
-        connection.execute(
-            f"CREATE TEMP TABLE IF NOT EXISTS {identifier('stage.' + schema.name)} (LIKE {sql_name(schema)})"
-            " ON COMMIT DELETE ROWS; "
-            f"ALTER TABLE {stage} ALTER COLUMN seal DROP NOT NULL"
-        )
-        copy_in(
-            connection, stage, rows, {"tenant": self.details.tenant, "model": self.model, "batch_no": batch_no}
-        )
+        """COPY into a temporary table; then one statement seals the rows, places them and computes their digest."""
+        name = identifier(f"stage.{schema.name}")
+        stage = f"pg_temp.{name}"
         columns = ", ".join(map(identifier, ["tenant", "model", *schema.columns.names, "batch_no"]))
+        connection.execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS {name} ON COMMIT DELETE ROWS AS"
+            f" SELECT {columns} FROM {sql_name(schema)} WITH NO DATA"
+        )
+        copy_in(connection, stage, rows, {"tenant": self.details.tenant, "model": self.model, "batch_no": batch_no})
         placed = connection.execute(
             f"WITH placed AS (INSERT INTO {sql_name(schema)} ({columns}, seal)"
             f" SELECT {columns}, {seal_sql('s')} FROM {stage} AS s RETURNING seal)"

@@ -27,7 +27,9 @@ class UnstorableText(Exception):
     """A text holds a NUL character, which PostgreSQL cannot store; the message names the table and the column."""
 
 
-def copy_in(connection: Connection, table: str, rows: pa.Table, constants: Mapping[str, str | int] | None = None) -> int:
+def copy_in(
+    connection: Connection, table: str, rows: pa.Table, constants: Mapping[str, str | int] | None = None
+) -> int:
     """Copies `rows` into `table` (quoted already, e.g. `"rating"."charge"`), by column name; returns the rows copied.
 
     `constants` are further columns with one value in all rows. Raises UnstorableText.
@@ -69,7 +71,8 @@ def struct_of(column: pa.ChunkedArray, struct: pa.DataType) -> pa.ChunkedArray:
     assert pa.types.is_struct(struct), f"{struct} is not a struct"
     paths = ", ".join(literal(f"$.{identifier(field.name)}") for field in struct)
     fields = ", ".join(
-        f"{identifier(field.name)} := CAST(found[{at}] AS {duckdb_type(field.type)})" for at, field in enumerate(struct, 1)
+        f"{identifier(field.name)} := CAST(found[{at}] AS {duckdb_type(field.type)})"
+        for at, field in enumerate(struct, 1)
     )
     given = _duckdb().from_arrow(pa.table({"body": column}))
     found = given.project(f"body IS NOT NULL AS given, json_extract_string(body, [{paths}]) AS found")

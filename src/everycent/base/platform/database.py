@@ -17,7 +17,7 @@ class DatabaseUnreachable(Exception):
 
 
 def connect(settings: Settings) -> Connection:
-    """A new connection to `settings.database_url`, autocommit on; open transactions with `with connection.transaction()`.
+    """A new connection to `settings.database_url`, autocommit on; `with connection.transaction()` opens a transaction.
 
     With the embedded PostgreSQL, take the settings that `postgres.serving` gives: they hold its address.
     """

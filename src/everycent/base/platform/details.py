@@ -16,7 +16,6 @@ from everycent.base.engine.tables import TableSchema
 from everycent.base.platform.bulk import copy_in, copy_out, duckdb_type, uuid_array_text
 from everycent.base.platform.database import Connection
 
-
 #: Up to so many ids travel inside the statement, which uses the index; more go through a temporary table.
 _LITERAL_IDS_MAX = 2_000
 
@@ -108,9 +107,7 @@ class Details:
             f"SELECT {', '.join(map(identifier, wanted.names))}, {literal(model)} AS model, batch_no FROM ({files})"
             for files in self._lake_scans(wanted, [part for part in parts if part.path is not None])
         ]
-        engine.connection.execute(
-            f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {' UNION ALL '.join(selects)}"
-        )
+        engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {' UNION ALL '.join(selects)}")
 
     def parts(self, schema: TableSchema, model: str) -> list[Part]:
         """The committed parts of a table, in the order of commits."""
@@ -152,8 +149,13 @@ class Details:
         with self.connection.transaction():
             self.connection.execute("CREATE TEMP TABLE wanted_id (id uuid) ON COMMIT DROP")
             copy_in(self.connection, "pg_temp.wanted_id", pa.table({"id": ids}))
-            among = f"{identifier(column)} IN (SELECT id FROM pg_temp.wanted_id)"
-            return copy_out(self.connection, f"{query} AND {among}", wanted)
+            # Fresh tables have no statistics; without them a nested loop over many ids may be chosen, and never ends.
+            self.connection.execute("SET LOCAL enable_nestloop = off")
+            found = copy_out(
+                self.connection, f"{query} AND {identifier(column)} IN (SELECT id FROM pg_temp.wanted_id)", wanted
+            )
+            self.connection.execute("SET LOCAL enable_nestloop = on; DROP TABLE pg_temp.wanted_id")
+            return found
 
     def _from(self, schema: TableSchema, model: str) -> str:
         return f"FROM {sql_name(schema)} WHERE tenant = {literal(self.tenant)} AND model = {literal(model)}"
@@ -176,7 +178,7 @@ class Details:
         paths = ", ".join(literal(str(self.file_of(part))) for part in files)
         numbers = ", ".join(str(part.batch_no) for part in files)
         fields = [f"{identifier(field.name)}{_cast(field)} AS {identifier(field.name)}" for field in wanted]
-        fields.append(f"([{numbers}]::BIGINT[])[file_index + 1] AS batch_no")
+        fields.append(f"([{numbers}]::BIGINT[])[CAST(file_index AS BIGINT) + 1] AS batch_no")
         return f"SELECT {', '.join(fields)} FROM read_parquet([{paths}])"
 
 

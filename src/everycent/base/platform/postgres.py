@@ -97,7 +97,9 @@ def status(settings: Settings) -> Status:
     with _start_lock(settings):
         home = server_home(settings.data_dir)
     pid = postmaster_pid(home.data)
-    return Status(pid is not None, pid, _keep_file(settings).exists(), pid and _url(home) or None, home.data, home.log)
+    return Status(
+        pid is not None, pid, _keep_file(settings).exists(), (pid and _url(home)) or None, home.data, home.log
+    )
 
 
 def _ensure_running(settings: Settings, lock: int) -> Server:
@@ -184,7 +186,9 @@ def _wait_until_ready(home: ServerHome, poll: Callable[[], int | None] | None) -
         if gone and not _answers(home):
             raise ServerFailed(f"the database in {home.data} did not start.\n{_tail(home.log)}")
         if time.monotonic() > deadline:
-            raise ServerFailed(f"the database in {home.data} is not ready after {_START_S_MAX:.0f} s.\n{_tail(home.log)}")
+            raise ServerFailed(
+                f"the database in {home.data} is not ready after {_START_S_MAX:.0f} s.\n{_tail(home.log)}"
+            )
         time.sleep(_POLL_S)
 
 

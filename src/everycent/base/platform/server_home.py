@@ -109,7 +109,9 @@ def own_folder(folder: Path, account: Account) -> Path:
     except FileExistsError:
         pass
     except OSError as error:
-        raise ServerFailed(f"{folder} cannot be made: {error.strerror}; make it writable, or set EVERYCENT_DATA_DIR") from error
+        raise ServerFailed(
+            f"{folder} cannot be made: {error.strerror}; make it writable, or set EVERYCENT_DATA_DIR"
+        ) from error
     seen = folder.lstat()
     if stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() == 0 and not any(folder.iterdir()):
         os.chown(folder, account.uid, account.gid)  # a kill fell between making and giving away
@@ -130,7 +132,9 @@ def _recorded_place(recorded: Path, account: Account) -> Path:
     try:
         place = Path(json.loads(recorded.read_text())["place"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ServerFailed(f"{recorded} is damaged ({error}); it names the folder of the database: restore it") from error
+        raise ServerFailed(
+            f"{recorded} is damaged ({error}); it names the folder of the database: restore it"
+        ) from error
     if not place.parent.is_dir():
         raise ServerFailed(f"{recorded} says that the database is in {place}, which is gone; restore it from a copy")
     assert account.switch, "only root's databases live elsewhere"

@@ -34,7 +34,9 @@ def cluster_processes(data: Path) -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and _works_in(int(name), data)]  # noqa: PTH208
 
 
-def start_process(command: Sequence[str], account: Account, log: Path, held: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+def start_process(
+    command: Sequence[str], account: Account, log: Path, held: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Starts a program as the account, in a session of its own, so that Ctrl-C does not reach it.
 
     It inherits no open file but `held`; its output goes to the end of `log`; its limit on address space is lifted as
