@@ -33,7 +33,8 @@ _INSERT = """
         tenant, model, batch_no, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency, cause
     )
     SELECT
-        tenant, model, %(batch_no)s, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency, cause
+        tenant, model, %(batch_no)s, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency,
+        cause
     FROM staged_transfer
     ORDER BY transfer_id
 """

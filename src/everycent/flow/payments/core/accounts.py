@@ -1,0 +1,98 @@
+"""Finding the account of each instruction; one without a usable account waits, with the reason."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
+from everycent.flow.parties.contract import PartySpec, party_id_sql
+from everycent.flow.payments.core.plan import AccountSource, PaymentPlan
+
+#: Of a pain.001: characters of an account's number, digits of an amount.
+ACCOUNT_CHARACTERS_MAX = 34
+AMOUNT_DIGITS_MAX = 18
+
+_UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\x{FFFE}\x{FFFF}]"
+
+_FOUND = pa.schema(
+    [("instruction_id", pa.uuid()), *((name, pa.string()) for name in ("account", "account_name", "state", "reason"))]
+)
+
+
+def find_accounts(
+    plan: PaymentPlan, instructions: pa.Table, tables: Mapping[str, pa.Table], as_of: date, engine: LocalEngine
+) -> pa.Table:
+    """For each instruction (instruction_id, role, party_id, amount_minor): account, account_name, state, reason.
+
+    `tables` are the model's attached tables by name. Where one has validity dates, `as_of` selects. Ordered by
+    instruction_id. Bad or missing accounts are reasons, not errors.
+    """
+    sources = {role.role: role.accounts for role in plan.roles if role.accounts is not None}
+    given = {f"accounts_{at}": tables[source.table] for at, source in enumerate(sources.values())}
+    known = [_known_sql(role, source, name, as_of) for (role, source), name in zip(sources.items(), given, strict=True)]
+    known_sql = " UNION ALL ".join(known) or _NONE_KNOWN
+    sql = _find_sql(known_sql, {role: source.table for role, source in sources.items()})
+    found = engine.query(sql, instruction=instructions, **given).cast(_FOUND)
+    assert found.num_rows == instructions.num_rows, "each instruction has one account or one reason"
+    return found
+
+
+_NONE_KNOWN = "SELECT '' AS party_id, '' AS number, '' AS name WHERE false"
+
+
+def _known_sql(role: str, source: AccountSource, table: str, as_of: date) -> str:
+    party = party_id_sql(role, PartySpec(key=source.key), lambda column: f"{table}.{identifier(column)}")
+    name = "NULL" if source.name is None else identifier(source.name)
+    return f"""
+        SELECT {party} AS party_id, trim(CAST({identifier(source.number)} AS VARCHAR)) AS number,
+            CAST({name} AS VARCHAR) AS name
+        FROM {table} WHERE {_valid_sql(source, as_of)}
+    """
+
+
+def _valid_sql(source: AccountSource, as_of: date) -> str:
+    if source.valid is None:
+        return "true"
+    first, end = (f"CAST({identifier(column)} AS DATE)" for column in source.valid)
+    day = f"DATE {literal(as_of.isoformat())}"
+    return f"coalesce({first} <= {day}, true) AND coalesce({end} > {day}, true)"
+
+
+def _find_sql(known_sql: str, table_of: Mapping[str, str]) -> str:
+    by_table = ", ".join(literal(role) for role in table_of) or "NULL"
+    tables = " ".join(f"WHEN {literal(role)} THEN {literal(table)}" for role, table in table_of.items())
+    table = f"CASE role {tables} END" if tables else "NULL"
+    return f"""
+        WITH known AS (
+            SELECT party_id, count(*) AS accounts, any_value(number) AS number, any_value(name) AS name
+            FROM ({known_sql}) GROUP BY party_id
+        ), candidate AS (
+            SELECT instruction_id, party_id, amount_minor, {table} AS source,
+                substr(party_id, length(role) + 2) AS party_key,
+                CASE WHEN role IN ({by_table}) THEN coalesce(known.accounts, 0) ELSE 1 END AS accounts,
+                CASE WHEN role IN ({by_table}) THEN coalesce(known.number, '') ELSE party_key END AS number,
+                coalesce(nullif(trim(known.name), ''), party_key) AS name
+            FROM instruction LEFT JOIN known USING (party_id)
+        ), judged AS (
+            SELECT *, CASE
+                WHEN accounts = 0 THEN 'table ' || source || ' has no account of ' || party_id || '; add it there'
+                WHEN accounts > 1 THEN 'table ' || source || ' has ' || accounts || ' accounts of ' || party_id
+                    || '; leave one'
+                WHEN number = '' THEN 'the account number of ' || party_id || ' is empty'
+                WHEN length(number) > {ACCOUNT_CHARACTERS_MAX} THEN 'the account number of ' || party_id || ' has '
+                    || length(number) || ' characters; a bank file takes {ACCOUNT_CHARACTERS_MAX}'
+                WHEN regexp_matches(number, '{_UNPRINTABLE}') THEN 'the account number of ' || party_id
+                    || ' holds characters that cannot be printed'
+                WHEN length(CAST(amount_minor AS VARCHAR)) > {AMOUNT_DIGITS_MAX} THEN 'the amount has more than '
+                    || '{AMOUNT_DIGITS_MAX} digits, which no bank file takes'
+                END AS reason
+            FROM candidate
+        )
+        SELECT instruction_id,
+            CASE WHEN reason IS NULL THEN number END AS account, CASE WHEN reason IS NULL THEN name END AS account_name,
+            CASE WHEN reason IS NULL THEN 'created' ELSE 'waiting' END AS state, reason
+        FROM judged
+        ORDER BY instruction_id
+    """

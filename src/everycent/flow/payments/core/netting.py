@@ -1,0 +1,57 @@
+"""From closed statements to what is to be paid or collected, one amount per party, legal entity, currency and side."""
+
+from datetime import date
+
+import pyarrow as pa
+
+from everycent.base.engine.sql import literal
+from everycent.flow.payments.core.plan import PaymentPlan
+
+#: `statement`: closed STATEMENT rows. `settled`: sides (statement_id, side) that have an outcome for good.
+#: A side's amount is signed: above 0 is owed to the party.
+PARTS_SQL = """
+    SELECT statement_id, side, role, party_id, legal_entity, currency, amount_minor
+    FROM (
+        SELECT *, 'net' AS side, payable_minor - receivable_minor AS amount_minor FROM statement WHERE mode = 'net'
+        UNION ALL
+        SELECT *, 'payable' AS side, payable_minor AS amount_minor FROM statement WHERE mode = 'gross'
+        UNION ALL
+        SELECT *, 'receivable' AS side, -receivable_minor AS amount_minor FROM statement WHERE mode = 'gross'
+    ) AS part
+    ANTI JOIN settled USING (statement_id, side)
+"""
+
+
+def groups_sql(tenant: str, model: str, as_of: date) -> str:
+    """The groups of table `part` with `total_minor`, `outcome`, `direction`, `channel` and `instruction_id`.
+
+    A group below its role's minimum is carried. The id derives from all that the group pays, its statements included,
+    so the same closing gives the same ids, and two closings on one day do not meet.
+    """
+    head = f"concat_ws(chr(31), {literal(tenant)}, {literal(model)}, {literal(as_of.isoformat())}"
+    return f"""
+        WITH summed AS (
+            SELECT role, party_id, legal_entity, currency, side, sum(amount_minor) AS total_minor,
+                string_agg(statement_id, chr(31) ORDER BY statement_id) AS statements
+            FROM part GROUP BY ALL
+        ), decided AS (
+            SELECT summed.*, payout.channel,
+                CASE WHEN total_minor > 0 THEN 'pay' WHEN total_minor < 0 THEN 'collect' END AS direction,
+                CASE WHEN total_minor = 0 THEN 'zero' WHEN abs(total_minor) < payout.minimum_minor THEN 'carried'
+                    ELSE 'instructed' END AS outcome
+            FROM summed JOIN payout USING (role)
+        )
+        SELECT * EXCLUDE (statements),
+            CASE WHEN outcome = 'instructed' THEN CAST(substr(sha256({head},
+                party_id, direction, legal_entity, currency, side, statements)), 1, 32) AS UUID) END AS instruction_id
+        FROM decided
+    """
+
+
+def payout_table(plan: PaymentPlan) -> pa.Table:
+    """The plan's roles as a table: role, channel, minimum_minor."""
+    rows = [{"role": role.role, "channel": role.channel, "minimum_minor": role.minimum_minor} for role in plan.roles]
+    return pa.Table.from_pylist(rows, schema=_PAYOUT)
+
+
+_PAYOUT = pa.schema([("role", pa.string()), ("channel", pa.string()), ("minimum_minor", pa.int64())])

@@ -1,0 +1,115 @@
+"""Payments' commands: instruct what was closed, and file what is ready."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.database import Connection
+from everycent.flow.payments import stage, store
+from everycent.flow.payments.contract import InstructionState
+from everycent.flow.payments.core.accounts import find_accounts
+from everycent.flow.payments.core.bank_file import FileHead, validate_pain001, write_pain001
+from everycent.flow.payments.core.filing import assign_files
+from everycent.flow.payments.core.payment_csv import write_csv
+from everycent.flow.payments.core.plan import PaymentPlan
+from everycent.flow.payments.stage import Instructed
+
+
+class PostTransfers(Protocol):
+    """Posts TRANSFER rows inside the caller's transaction: the ledger's `store.write`, wired by the pipeline."""
+
+    def __call__(
+        self, connection: Connection, tenant: str, model: str, batch_no: int | None, transfers: pa.Table
+    ) -> None: ...
+
+
+def instruct(
+    connection: Connection,
+    engine: LocalEngine,
+    plan: PaymentPlan,
+    tables: Mapping[str, pa.Table],
+    post: PostTransfers,
+    tenant: str,
+    model: str,
+    as_of: date,
+    *,
+    dry_run: bool = False,
+) -> Instructed:
+    """Instructs, in one transaction, every closed statement that is not settled, and posts the transfers.
+
+    Instructions that waited for an account are looked at again. Doing it again changes nothing. `tables`: the model's
+    attached tables by name. Returns the new instructions.
+    """
+    with connection.transaction() as transaction:
+        store.alone(connection)
+        waiting = store.in_state(connection, tenant, model, InstructionState.WAITING)
+        if waiting.num_rows:
+            store.set_accounts(connection, tenant, model, find_accounts(plan, waiting, tables, as_of, engine))
+        statements, settled = store.unsettled(connection, tenant, model)
+        new = stage.instruct(plan, statements, settled, tables, engine, tenant=tenant, model=model, as_of=as_of)
+        store.write(connection, tenant, model, new.instructions, new.statements)
+        post(connection, tenant, model, None, new.transfers)
+        if dry_run:
+            raise psycopg.Rollback(transaction)
+    return new
+
+
+def write_files(
+    connection: Connection,
+    engine: LocalEngine,
+    plan: PaymentPlan,
+    tenant: str,
+    model: str,
+    as_of: date,
+    directory: Path,
+) -> list[Path]:
+    """Files every instruction that is ready, then writes the files of day `as_of` into `directory`; their paths.
+
+    Payments: pain.001 (.xml) and CSV, one pair per legal entity. Collections: CSV. What was filed that day before is
+    written again to the byte, so a call that was cut off is simply repeated.
+    """
+    with connection.transaction():
+        store.alone(connection)
+        ready = store.in_state(connection, tenant, model, InstructionState.CREATED)
+        if ready.num_rows:
+            store.set_files(connection, tenant, model, assign_files(ready, as_of, engine), as_of)
+        filed = store.filed(connection, tenant, model, as_of)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    for file in sorted(pc.unique(filed["file"]).to_pylist()):
+        paths += _write_file(plan, file, filed.filter(pc.equal(filed["file"], file)), as_of, directory)
+    return paths
+
+
+def _write_file(plan: PaymentPlan, file: str, rows: pa.Table, as_of: date, directory: Path) -> list[Path]:
+    paths = [_write(directory / f"{file}.csv", lambda out: write_csv(out, rows))]
+    if rows["direction"][0].as_py() == "pay":
+        legal_entity = rows["legal_entity"][0].as_py()
+        head = FileHead(file, legal_entity, plan.payer_accounts.get(legal_entity), as_of)
+
+        def write_valid(out: BinaryIO) -> None:
+            write_pain001(out, head, rows)
+            out.seek(0)
+            validate_pain001(out)
+
+        paths.append(_write(directory / f"{file}.xml", write_valid))
+    return paths
+
+
+def _write(path: Path, write: Callable[[BinaryIO], None]) -> Path:
+    """Writes beside, then renames: nobody ever sees a part of a file, nor one that its schema refuses."""
+    beside = path.with_name(f".{path.name}.part")
+    with ExitStack() as undo:
+        undo.callback(beside.unlink, missing_ok=True)
+        with beside.open("w+b") as out:
+            write(out)
+        beside.replace(path)
+        undo.pop_all()
+    return path

@@ -1,0 +1,91 @@
+"""The payments' stage: closed statements → instructions, what became of each statement, and the transfers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
+from everycent.flow.ledger.contract import CHANNEL_ACCOUNT, PARTY_ACCOUNT, TRANSFER
+from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION
+from everycent.flow.payments.core.accounts import find_accounts
+from everycent.flow.payments.core.netting import PARTS_SQL, groups_sql, payout_table
+from everycent.flow.payments.core.plan import PaymentPlan
+
+
+@dataclass(frozen=True)
+class Instructed:
+    """What a closing pays: INSTRUCTION rows by instruction_id, INSTRUCTED_STATEMENT rows by key, TRANSFER rows."""
+
+    instructions: pa.Table
+    statements: pa.Table
+    transfers: pa.Table
+
+
+def instruct(
+    plan: PaymentPlan,
+    statements: pa.Table,
+    settled: pa.Table,
+    tables: Mapping[str, pa.Table],
+    engine: LocalEngine,
+    *,
+    tenant: str,
+    model: str,
+    as_of: date,
+) -> Instructed:
+    """Nets closed statements into one amount per party, legal entity, currency and side, and instructs it.
+
+    `statements`: closed STATEMENT rows with a side still to settle. `settled`: their sides (statement_id, side) that
+    are settled already. `tables`: the model's attached tables, by name.
+    """
+    foreign = set(pc.unique(statements["currency"]).to_pylist()) - {plan.currency.code}
+    assert not foreign, f"the model pays in {plan.currency.code}, a statement is in {foreign}"
+    parts = engine.query(PARTS_SQL, statement=statements, settled=settled)
+    groups = engine.query(groups_sql(tenant, model, as_of), part=parts, payout=payout_table(plan))
+    outcomes = engine.query(_outcomes_sql(as_of), part=parts, grouped=groups).cast(INSTRUCTED_STATEMENT.columns)
+    instructed = engine.query(_INSTRUCTED_SQL, grouped=groups)
+    accounts = find_accounts(plan, instructed, tables, as_of, engine)
+    instructions = engine.query(_instructions_sql(as_of), instructed=instructed, account=accounts)
+    transfers = engine.query(_transfers_sql(as_of), instructed=instructed).cast(TRANSFER.columns)
+    assert outcomes.num_rows == parts.num_rows, "each side has one outcome"
+    assert instructions.num_rows == transfers.num_rows, "each instruction moves its amount once"
+    return Instructed(INSTRUCTION.check(instructions.cast(INSTRUCTION.columns)), outcomes, TRANSFER.check(transfers))
+
+
+def _outcomes_sql(as_of: date) -> str:
+    return f"""
+        SELECT statement_id, side, amount_minor, outcome, instruction_id, DATE {literal(as_of.isoformat())} AS as_of
+        FROM part JOIN grouped USING (role, party_id, legal_entity, currency, side)
+        ORDER BY statement_id, side
+    """
+
+
+_INSTRUCTED_SQL = """
+    SELECT instruction_id, party_id, role, legal_entity, currency, direction, abs(total_minor) AS amount_minor, channel
+    FROM grouped WHERE outcome = 'instructed'
+    ORDER BY instruction_id
+"""
+
+
+def _instructions_sql(as_of: date) -> str:
+    return f"""
+        SELECT instructed.*, DATE {literal(as_of.isoformat())} AS as_of, account, account_name, state, reason,
+            CAST(NULL AS VARCHAR) AS file, CAST(NULL AS DATE) AS filed_as_of
+        FROM instructed JOIN account USING (instruction_id)
+        ORDER BY instruction_id
+    """
+
+
+def _transfers_sql(as_of: date) -> str:
+    party, channel = f"{literal(PARTY_ACCOUNT)} || party_id", f"{literal(CHANNEL_ACCOUNT)} || channel"
+    return f"""
+        SELECT instruction_id AS transfer_id, DATE {literal(as_of.isoformat())} AS booked_on,
+            CASE direction WHEN 'pay' THEN {party} ELSE {channel} END AS debit_account,
+            CASE direction WHEN 'pay' THEN {channel} ELSE {party} END AS credit_account,
+            amount_minor, currency, 'instruction ' || CAST(instruction_id AS VARCHAR) AS cause
+        FROM instructed
+        ORDER BY transfer_id
+    """

@@ -1,0 +1,148 @@
+"""All SQL of payments. Callers own the transaction."""
+
+from datetime import date
+
+import pyarrow as pa
+
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.platform.bulk import copy_in, copy_out
+from everycent.base.platform.database import Connection
+from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION, InstructionState
+from everycent.flow.settlement.contract import STATEMENT
+
+SETTLED = pa.schema([INSTRUCTED_STATEMENT.columns.field(name) for name in INSTRUCTED_STATEMENT.key])
+ACCOUNTS = pa.schema(
+    [INSTRUCTION.columns.field(name) for name in ("instruction_id", "account", "account_name", "state", "reason")]
+)
+FILES = pa.schema([INSTRUCTION.columns.field(name) for name in ("instruction_id", "file")])
+
+#: Instructing and filing exclude each other, so that no statement is paid twice; reading goes on beside them.
+_ALONE = "LOCK TABLE payments.instruction IN SHARE ROW EXCLUSIVE MODE"
+
+_UPSERT_STATEMENTS = """
+    INSERT INTO payments.instruction_statement AS known (
+        tenant, model, statement_id, side, amount_minor, outcome, instruction_id, as_of
+    )
+    SELECT tenant, model, statement_id, side, amount_minor, outcome, instruction_id, as_of
+    FROM staged_statement
+    ORDER BY statement_id, side
+    ON CONFLICT (tenant, model, statement_id, side) DO UPDATE
+    SET outcome = excluded.outcome, instruction_id = excluded.instruction_id, as_of = excluded.as_of
+    WHERE known.outcome = 'carried' AND excluded.outcome <> 'carried'
+"""
+
+_UPDATE_ACCOUNTS = """
+    UPDATE payments.instruction AS known
+    SET account = found.account, account_name = found.account_name, state = found.state, reason = found.reason
+    FROM staged_account AS found
+    WHERE known.tenant = %(tenant)s AND known.model = %(model)s AND known.instruction_id = found.instruction_id
+        AND known.state = 'waiting' AND (found.state, found.reason) IS DISTINCT FROM (known.state, known.reason)
+"""
+
+_FILE = """
+    UPDATE payments.instruction AS known
+    SET state = 'filed', file = staged_file.file, filed_as_of = %(as_of)s
+    FROM staged_file
+    WHERE known.tenant = %(tenant)s AND known.model = %(model)s AND known.instruction_id = staged_file.instruction_id
+        AND known.state = 'created'
+"""
+
+
+def alone(connection: Connection) -> None:
+    """Keeps other instructing and filing out until the transaction ends."""
+    connection.execute(_ALONE)
+
+
+def unsettled(connection: Connection, tenant: str, model: str) -> tuple[pa.Table, pa.Table]:
+    """The closed statements (STATEMENT rows) with a side without outcome for good, and their sides that have one."""
+    where = f"tenant = {literal(tenant)} AND model = {literal(model)}"
+    columns = ", ".join(f"statement.{identifier(name)}" for name in STATEMENT.columns.names)
+    done = f"""
+        SELECT statement_id, side FROM payments.instruction_statement WHERE {where} AND outcome <> 'carried'
+    """
+    open_statements = f"""
+        SELECT {columns}
+        FROM settlement.statement AS statement
+            LEFT JOIN (SELECT statement_id, count(*) AS sides FROM ({done}) AS side GROUP BY statement_id) AS done
+            USING (statement_id)
+        WHERE {where} AND state = 'closed'
+            AND coalesce(done.sides, 0) < CASE mode WHEN 'net' THEN 1 ELSE 2 END
+        ORDER BY statement_id COLLATE "C"
+    """
+    statements = copy_out(connection, open_statements, STATEMENT.columns)
+    return STATEMENT.check(statements), copy_out(connection, done, SETTLED)
+
+
+def write(connection: Connection, tenant: str, model: str, instructions: pa.Table, statements: pa.Table) -> None:
+    """Keeps new INSTRUCTION rows, and what became of each statement's sides (INSTRUCTED_STATEMENT rows)."""
+    constants: dict[str, str | int] = {"tenant": tenant, "model": model}
+    copied = copy_in(connection, "payments.instruction", instructions, constants)
+    assert copied == instructions.num_rows, f"{copied} of {instructions.num_rows} instructions reached the database"
+    if statements.num_rows == 0:
+        return
+    connection.execute("CREATE TEMPORARY TABLE staged_statement (LIKE payments.instruction_statement) ON COMMIT DROP")
+    copy_in(connection, "pg_temp.staged_statement", statements, constants)
+    connection.execute(_UPSERT_STATEMENTS)
+    connection.execute("DROP TABLE pg_temp.staged_statement")
+
+
+def set_accounts(connection: Connection, tenant: str, model: str, found: pa.Table) -> int:
+    """Updates waiting instructions from `found` (columns ACCOUNTS); returns how many changed."""
+    if found.num_rows == 0:
+        return 0
+    connection.execute(
+        "CREATE TEMPORARY TABLE staged_account"
+        " (instruction_id uuid, account text, account_name text, state text, reason text) ON COMMIT DROP"
+    )
+    copy_in(connection, "pg_temp.staged_account", found.cast(ACCOUNTS))
+    changed = connection.execute(_UPDATE_ACCOUNTS, {"tenant": tenant, "model": model}).rowcount
+    connection.execute("DROP TABLE pg_temp.staged_account")
+    assert changed <= found.num_rows, f"{changed} of {found.num_rows} instructions changed"
+    return changed
+
+
+def set_files(connection: Connection, tenant: str, model: str, files: pa.Table, as_of: date) -> None:
+    """Files instructions that are ready (columns FILES)."""
+    if files.num_rows == 0:
+        return
+    connection.execute("CREATE TEMPORARY TABLE staged_file (instruction_id uuid, file text) ON COMMIT DROP")
+    copy_in(connection, "pg_temp.staged_file", files.cast(FILES))
+    filed = connection.execute(_FILE, {"tenant": tenant, "model": model, "as_of": as_of}).rowcount
+    connection.execute("DROP TABLE pg_temp.staged_file")
+    assert filed == files.num_rows, f"filed {filed} of {files.num_rows} instructions"
+
+
+def instructions(connection: Connection, tenant: str, model: str) -> pa.Table:
+    """All instructions of a model: INSTRUCTION rows ordered by instruction_id."""
+    return _read(connection, tenant, model, "true")
+
+
+def in_state(connection: Connection, tenant: str, model: str, state: InstructionState) -> pa.Table:
+    """The instructions in a state: INSTRUCTION rows ordered by instruction_id."""
+    return _read(connection, tenant, model, f"state = {literal(state)}")
+
+
+def filed(connection: Connection, tenant: str, model: str, as_of: date) -> pa.Table:
+    """The instructions filed as of a day: INSTRUCTION rows ordered by instruction_id."""
+    return _read(connection, tenant, model, f"filed_as_of = {literal(as_of.isoformat())}")
+
+
+def statement_outcomes(connection: Connection, tenant: str, model: str) -> pa.Table:
+    """What became of every side of every closed statement: INSTRUCTED_STATEMENT rows ordered by key."""
+    names = ", ".join(identifier(name) for name in INSTRUCTED_STATEMENT.columns.names)
+    query = f"""
+        SELECT {names} FROM payments.instruction_statement
+        WHERE tenant = {literal(tenant)} AND model = {literal(model)}
+        ORDER BY statement_id COLLATE "C", side COLLATE "C"
+    """
+    return copy_out(connection, query, INSTRUCTED_STATEMENT.columns)
+
+
+def _read(connection: Connection, tenant: str, model: str, condition: str) -> pa.Table:
+    names = ", ".join(identifier(name) for name in INSTRUCTION.columns.names)
+    query = f"""
+        SELECT {names} FROM payments.instruction
+        WHERE tenant = {literal(tenant)} AND model = {literal(model)} AND {condition}
+        ORDER BY instruction_id
+    """
+    return INSTRUCTION.check(copy_out(connection, query, INSTRUCTION.columns))
