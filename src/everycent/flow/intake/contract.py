@@ -1,12 +1,16 @@
 """What intake gives to the rest of the house: records, the rows it set aside, and its part of the model's language."""
 
-from typing import Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
 from everycent.base.engine.declaration import Declaration, FormulaText, Name, NumberText, Words
 from everycent.base.engine.tables import UTC, UUID, TableSchema
+from everycent.base.money.currency import Currency
 
 RECORD = TableSchema(
     name="intake.record",
@@ -17,13 +21,15 @@ RECORD = TableSchema(
             pa.field("key", pa.string(), nullable=False),  # the id columns as text, joined by "/"
             pa.field("occurred_at", UTC, nullable=False),  # business time
             pa.field("business_date", pa.date32(), nullable=False),  # of occurred_at, by time zone and day cut
-            pa.field("booked_on", pa.date32(), nullable=False),  # accounting date: business_date, moved on by the day cut
+            pa.field("booked_on", pa.date32(), nullable=False),  # accounting date: not before the first open day
             pa.field("refund_of", UUID),  # the record that this one refunds
-            pa.field("amount_minor", pa.int64()),  # the model's `amount`: a refund's amount, or what refunds are measured against
+            pa.field(
+                "amount_minor", pa.int64()
+            ),  # the model's `amount`: what refunds are measured against, or a refund's
             pa.field("content_hash", UUID, nullable=False),  # of the body's canonical text
             pa.field("source_file", pa.string(), nullable=False),
             pa.field("source_line", pa.int64(), nullable=False),  # 1-based line (row, where a file has no lines)
-            pa.field("body", pa.struct([]), nullable=False),  # the kind's own columns: money as <name>, int64 minor units
+            pa.field("body", pa.struct([]), nullable=False),  # the kind's columns, then its tags; money is int64 minor
         ]
     ),
     key=("record_id",),
@@ -47,12 +53,98 @@ QUARANTINE = TableSchema(
     key=("source_file", "source_line", "outcome"),
 )
 
+#: Rows of a file that could not be split into cells at all.
+MALFORMED = pa.schema(
+    [
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("raw", pa.string(), nullable=False),  # the line as it came, cut off after 1,000 characters
+    ]
+)
+
+
+class SourceError(Exception):
+    """A file that cannot be read as declared. The message says which file, where in it, and what would be right."""
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """One shard of a file: its rows before anything is made of them.
+
+    `table` holds the wanted columns in the order asked for: text, or native types where the format has them (Parquet).
+    `lines` (int64) are the 1-based source lines of the table's rows, ascending. `malformed` is of schema MALFORMED.
+    `file` is the file's name without its folder.
+    """
+
+    shard_no: int
+    table: pa.Table
+    lines: pa.Array
+    malformed: pa.Table
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.table.num_rows == len(self.lines), "each row has its line"
+        assert self.malformed.schema.equals(MALFORMED), f"malformed rows are {self.malformed.schema}"
+
+    @property
+    def rows_read(self) -> int:
+        return int(self.table.num_rows + self.malformed.num_rows)
+
+
+class Source(Protocol):
+    """An open file, read shard by shard; the shards of one file are always the same for the same `rows_per_shard`."""
+
+    path: Path
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns that the file has."""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the file's bytes, in hex."""
+
+    def count_rows(self) -> int:
+        """Rows in the file, malformed ones included; costs at most one pass without parsing."""
+
+    def shards(self, rows_per_shard: int, first: int = 0) -> Iterator[RawRows]:
+        """The shards from number `first` on. A file without rows has one empty shard. Raises SourceError."""
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a business's own step is told beside the rows."""
+
+    kind: str
+    currency: Currency
+    time_zone: str
+    source_file: str
+
+
+#: A business's own step, an entry point of group `everycent.intake_steps`: a pure function of (rows, context) to rows.
+#: Rows have `source_line` and then the kind's columns, typed: money as int64 minor units, decimals as decimal128(18, n),
+#: timestamps as the business's wall clock; null where there is no value, or none that could be read. It gives back the
+#: same rows in the same order with the same columns and types; only values may differ. It runs after the columns are
+#: adjusted and before the checks, once per shard.
+Step = Callable[[pa.Table, StepContext], pa.Table]
+
+
+class FileSpec(Protocol):
+    """What a reader must know about a file: RecordSpec, TableSpec and the sides of a reconciliation have it."""
+
+    @property
+    def encoding(self) -> str: ...
+
 
 class ColumnSpec(Declaration):
     """A column of a record kind or of an attached table, and how a source's cell becomes its value."""
 
     type: str = Field(pattern=r"^(text|integer|decimal(\(\d{1,2}\))?|money|boolean|timestamp|date)$")
-    source: str | None = Field(default=None, alias="from", description="the source's column, or table.column of an attached table")
+    sources: Words = Field(
+        default=(),
+        alias="from",
+        description="the source's column, or table.column of an attached table; of several the first that is not empty",
+    )
     required: bool = True
     default: str | None = None
     min: NumberText | None = None
@@ -72,12 +164,18 @@ class ColumnSpec(Declaration):
 class TableSpec(Declaration):
     """An attached table: looked up by key, with validity dates where its rows change over time."""
 
-    file: str | None = Field(default=None, description="CSV, Parquet, JSON lines or XLSX; beside the model, or among the run's files")
+    file: str | None = Field(
+        default=None, description="CSV, Parquet, JSON lines or XLSX; beside the model, or among the run's files"
+    )
     sql: str | None = Field(default=None, description="a SELECT against `database`")
-    database: str | None = Field(default=None, description="name of the environment variable that holds the database's URL")
+    database: str | None = Field(
+        default=None, description="name of the environment variable that holds the database's URL"
+    )
     encoding: str = "utf-8"
     key: Words = ()
-    valid: tuple[str, str] | None = Field(default=None, description="columns valid_from (inclusive) and valid_to (exclusive)")
+    valid: tuple[str, str] | None = Field(
+        default=None, description="columns valid_from (inclusive) and valid_to (exclusive)"
+    )
     columns: dict[Name, ColumnSpec]
 
 
@@ -88,13 +186,19 @@ class RecordSpec(Declaration):
     encoding: str = "utf-8"
     delimiter: str = ","
     sheet: str | None = None
-    when: FormulaText | None = Field(default=None, description="which rows of the file are of this kind; the others are not read")
+    when: FormulaText | None = Field(
+        default=None, description="which rows of the file are of this kind; the others are not read"
+    )
     id: Words
     occurred_at: Name
     columns: dict[Name, ColumnSpec]
     tags: dict[Name, FormulaText] = Field(default_factory=dict, description="named values computed from the columns")
-    check: dict[str, FormulaText] = Field(default_factory=dict, description="what must be true of a row; its name is the reason")
+    check: dict[str, FormulaText] = Field(
+        default_factory=dict, description="what must be true of a row; its name is the reason"
+    )
     steps: Words = Field(default=(), description="a business's own steps, by entry point name (everycent.intake_steps)")
-    amount: FormulaText | None = Field(default=None, description="what the record is worth; refunds are measured against it")
+    amount: FormulaText | None = Field(
+        default=None, description="what the record is worth; refunds are measured against it"
+    )
     refunds: Name | None = Field(default=None, description="the record kind that this one refunds")
     of: Words = Field(default=(), description="this kind's columns that give the id of the refunded record")

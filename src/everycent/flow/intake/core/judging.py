@@ -1,0 +1,147 @@
+"""Second half of taking rows in: is a row of this kind, is it right, and what is it called. One DuckDB query.
+
+A row is of the kind when `when` is true, or where the kind has none. Its first fault sets it aside; faults are looked
+for in this order: a cell that cannot be read (columns as declared); for each column as declared, a required value that
+is missing, then `in`, `min`, `max`; a part of the id, of the refunded id, or the time of occurrence that is missing; the
+checks as declared; the amount.
+"""
+
+from collections.abc import Sequence
+
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.types import Column
+from everycent.base.money.amount import NotAnAmount, parse_minor
+from everycent.flow.intake.core.cells import CellReader, written_sql
+from everycent.flow.intake.core.identity import content_hash_sql, key_sql, record_id_sql
+from everycent.flow.intake.core.plan import Condition, Field, IntakePlan, IntakeRefused
+
+
+def judge_sql(plan: IntakePlan) -> str:
+    """Over `typed`, what read_sql gives.
+
+    Gives line; is_kind; fault, or NULL; record_id, key, refund_of, refund_key, amount_minor, content_hash, body; and
+    occurred, the wall-clock time.
+    """
+    body = ", ".join(f"{identifier(name)}: {column.sql}" for name, column in plan.columns.items())
+    tags = "".join(f", {sql} AS {column.sql}" for column, sql in plan.tags.values())
+    columns = plan.columns
+    refund_key = key_sql([columns[name] for name in plan.spec.of]) if plan.spec.of else "CAST(NULL AS VARCHAR)"
+    refund_of = "CAST(NULL AS UUID)"
+    if plan.spec.refunds is not None:
+        refund_of = record_id_sql(plan.tenant, plan.source, plan.spec.refunds, "refund_key")
+    declared = {field.reader.name: field.column for field in plan.fields}
+    return f"""
+        SELECT line, is_kind, fault, {record_id_sql(plan.tenant, plan.source, plan.kind, "key")} AS record_id, key,
+            {refund_of} AS refund_of, refund_key, amount_minor, {content_hash_sql(declared)} AS content_hash,
+            CAST({columns[plan.spec.occurred_at].sql} AS TIMESTAMP) AS occurred, {{{body}}} AS body
+        FROM (
+            SELECT *, {key_sql([columns[name] for name in plan.spec.id])} AS key, {refund_key} AS refund_key,
+                CASE WHEN is_kind THEN {_fault_sql(plan)} END AS fault
+            FROM (
+                SELECT *, {_amount_sql(plan)} AS amount_minor, {_is_kind_sql(plan)} AS is_kind
+                FROM (SELECT *{tags} FROM typed)
+            )
+        )
+    """
+
+
+def _is_kind_sql(plan: IntakePlan) -> str:
+    return "true" if plan.when is None else f"coalesce({plan.when.sql}, false)"
+
+
+def _amount_sql(plan: IntakePlan) -> str:
+    if plan.amount is None:
+        return "CAST(NULL AS BIGINT)"
+    _, amount = plan.amount
+    return (
+        f"(CASE WHEN ({amount.fast_sql}) IS NOT NULL THEN ({amount.fast_sql}) "
+        f"WHEN ({amount.missing_sql}) IS NULL THEN ({amount.wide_sql}) END)"
+    )
+
+
+def _fault_sql(plan: IntakePlan) -> str:
+    cases = ["WHEN unread IS NOT NULL THEN unread"]
+    for field in plan.fields:
+        cases += _value_cases(plan, field)
+    for name in dict.fromkeys((*plan.spec.id, *plan.spec.of, plan.spec.occurred_at)):
+        needed = "the id needs it" if name in plan.spec.id else "the time of occurrence" if name == plan.spec.occurred_at else "the refunded id needs it"  # fmt: skip
+        cases.append(f"WHEN {plan.columns[name].sql} IS NULL THEN {literal(f'{name} is missing; {needed}')}")
+    for name, check in plan.checks.items():
+        cases += _check_cases(plan, name, check)
+    return f"(CASE {' '.join(cases)} {_amount_case(plan)} END)"
+
+
+def _value_cases(plan: IntakePlan, field: Field) -> list[str]:
+    reader, value = field.reader, field.column.sql
+    cases = []
+    if reader.spec.required:
+        reason = literal(f"{reader.name} is missing")
+        looked_up = [cell.lookup for cell in field.cells if cell.lookup is not None]
+        if looked_up:
+            table = plan.lookups[looked_up[0]].table
+            no_row = f"{literal(f'{reader.name} is missing: {table} has no row of ')} || sought_{looked_up[0]}"
+            reason = f"CASE WHEN found_{looked_up[0]} THEN {reason} ELSE {no_row} END"
+        cases.append(f"WHEN {value} IS NULL THEN {reason}")
+    shown = f"{literal(reader.name + ' is ')} || {written_sql(reader.type, value)} || "
+    if reader.spec.allowed is not None:
+        allowed = [_constant_sql(plan, reader, "in", text) for text in reader.spec.allowed]
+        expected = literal(f"; it must be one of {', '.join(reader.spec.allowed)}")
+        cases.append(f"WHEN {value} NOT IN ({', '.join(allowed)}) THEN {shown}{expected}")
+    for word, limit, wrong in (("min", reader.spec.min, "<"), ("max", reader.spec.max, ">")):
+        if limit is not None:
+            bound = literal(f"; it must be {limit} or {'more' if word == 'min' else 'less'}")
+            cases.append(f"WHEN {value} {wrong} {_constant_sql(plan, reader, word, limit)} THEN {shown}{bound}")
+    return cases
+
+
+def _constant_sql(plan: IntakePlan, reader: CellReader, word: str, text: str) -> str:
+    """A value that the model writes, exactly in the column's type. Raises IntakeRefused."""
+    path = ("records", plan.kind, "columns", reader.name, word)
+    match reader.type.kind:
+        case "money":
+            try:
+                return str(parse_minor(text, plan.currency))
+            except NotAnAmount as error:
+                raise IntakeRefused(path, str(error)) from None
+        case "integer" if not text.lstrip("+-").isdigit():
+            raise IntakeRefused(path, f"'{text}' is not a whole number")
+        case "decimal" if len(text.partition(".")[2].rstrip("0")) > reader.type.scale:
+            raise IntakeRefused(path, f"'{text}' has more decimals than {reader.type}")
+    return f"CAST({literal(text)} AS {reader.type.duckdb})"
+
+
+def _check_cases(plan: IntakePlan, name: str, check: Condition) -> list[str]:
+    columns = [plan.columns[used] for used in check.formula.columns]
+    values = _values_sql(columns)
+    said = literal(f"{name}: {check.formula.text} is not so; ")
+    missing = " ".join(f"WHEN {column.sql} IS NULL THEN {literal(f'{column.name} is missing')}" for column in columns)
+    unknown = f"CASE {missing} ELSE 'it divides by zero or is too large; ' || {values} END"
+    if not columns:
+        unknown = literal("it divides by zero or is too large")
+    return [
+        f"WHEN ({check.sql}) = false THEN {said} || {values}",
+        f"WHEN ({check.sql}) IS NULL THEN {literal(f'{name}: cannot be checked: ')} || {unknown}",
+    ]
+
+
+def _amount_case(plan: IntakePlan) -> str:
+    if plan.amount is None:
+        return ""
+    formula, amount = plan.amount
+    said = literal(f"amount: {formula.text} ")
+    values = _values_sql([plan.columns[used] for used in formula.columns])
+    return (
+        f"WHEN amount_minor IS NULL THEN {said} || CASE "
+        f"WHEN ({amount.missing_sql}) IS NOT NULL THEN 'cannot be computed: ' || ({amount.missing_sql}) || ' is missing' "
+        f"WHEN ({amount.zero_division_sql}) THEN 'divides by zero; ' || {values} "
+        f"ELSE 'is too large for 64 bits of minor units; ' || {values} END"
+    )
+
+
+def _values_sql(columns: Sequence[Column]) -> str:
+    """`price = 12.30, coupon is missing`."""
+    parts = [
+        f"coalesce({literal(f'{column.name} = ')} || {written_sql(column.type, column.sql)}, {literal(f'{column.name} is missing')})"
+        for column in columns
+    ]
+    return f"concat_ws(', ', {', '.join(parts)})" if parts else "''"

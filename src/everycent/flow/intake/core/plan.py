@@ -1,0 +1,304 @@
+"""A record kind, ready to be taken in: its words resolved and its formulas compiled to DuckDB expressions.
+
+Inside the plan's SQL columns have numbers, so that no name of a model or a file can clash with another: c0, c1 ... are
+the source's columns, t0 ... the cells' texts, v0 ... the typed values, g0 ... the tags.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pyarrow as pa
+
+from everycent.base.engine.formula import (
+    CompiledAmount,
+    Formula,
+    FormulaError,
+    compile_amount,
+    compile_condition,
+    compile_value,
+    parse_formula,
+)
+from everycent.base.engine.types import Column, ColumnType
+from everycent.base.money.calendar import BusinessCalendar
+from everycent.base.money.currency import Currency
+from everycent.base.money.rounding import Rounding
+from everycent.flow.intake.contract import ColumnSpec, RecordSpec, Step, TableSpec
+from everycent.flow.intake.core.cells import CellReader
+
+Word = tuple[str, ...]
+Given = TypeVar("Given")
+
+
+class IntakeRefused(FormulaError):
+    """A word of a record kind that cannot be followed. `path` leads to it: ("records", "item_sold", "check", ...)."""
+
+    def __init__(self, path: Word, message: str, cause: FormulaError | None = None) -> None:
+        super().__init__(message, None if cause is None else cause.position)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """An attached table that columns come from: found by its key columns in the source's columns of the same name."""
+
+    table: str
+    spec: TableSpec
+    keys: tuple[CellReader, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a cell comes from: a column of the file, or, where `lookup` is set, a typed one of that attached table."""
+
+    column: str
+    lookup: int | None = None
+    type: ColumnType | None = None
+
+
+@dataclass(frozen=True)
+class Field:
+    """A declared column: `at` is its number; of its cells the first that is not empty is read."""
+
+    at: int
+    reader: CellReader
+    cells: tuple[Cell, ...]
+
+    @property
+    def column(self) -> Column:
+        return Column(self.reader.name, self.reader.type, f"v{self.at}")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A compiled condition and the formula it came from."""
+
+    formula: Formula
+    sql: str
+
+
+@dataclass(frozen=True)
+class IntakePlan:
+    """What `prepare` and `decide` follow. `columns_wanted` and `columns_optional` are what to read from a file."""
+
+    kind: str
+    spec: RecordSpec
+    currency: Currency
+    calendar: BusinessCalendar
+    tenant: str
+    source: str
+    fields: tuple[Field, ...]
+    lookups: tuple[Lookup, ...]
+    tags: Mapping[str, tuple[Column, str]]
+    when: Condition | None
+    checks: Mapping[str, Condition]
+    amount: tuple[Formula, CompiledAmount] | None
+    steps: tuple[Step, ...]
+    columns_wanted: tuple[str, ...]
+    columns_optional: tuple[str, ...]
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """The declared columns, then the tags, by name: the body of a record."""
+        declared = {field.reader.name: field.column for field in self.fields}
+        return {**declared, **{name: column for name, (column, _) in self.tags.items()}}
+
+    @property
+    def body_type(self) -> pa.StructType:
+        """The body's type in Arrow."""
+        return pa.struct([pa.field(name, column.type.arrow) for name, column in self.columns.items()])
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.reader.name == name)
+
+
+def plan_intake(
+    kind: str,
+    spec: RecordSpec,
+    *,
+    tables: Mapping[str, TableSpec],
+    all_kinds: Mapping[str, RecordSpec],
+    currency: Currency,
+    calendar: BusinessCalendar,
+    tenant: str,
+    source: str,
+    steps: Mapping[str, Step] | None = None,
+) -> IntakePlan:
+    """Resolves `spec`. `steps` are the business's own by entry point name. Raises IntakeRefused, a FormulaError."""
+    root = ("records", kind)
+    _check_names(root, spec)
+    readers = {
+        name: cell_reader((*root, "columns", name), name, column, currency, calendar)
+        for name, column in spec.columns.items()
+    }
+    used = _used_tables(spec, tables)
+    lookups = tuple(_lookup(root, name, tables[name], currency, calendar) for name in used)
+    fields = tuple(
+        Field(
+            at,
+            reader,
+            tuple(
+                _cell((*root, "columns", name), source, tables, used, currency)
+                for source in reader.spec.sources or (name,)
+            ),
+        )
+        for at, (name, reader) in enumerate(readers.items())
+    )
+    scope = {field.reader.name: field.column for field in fields}
+    tags = {
+        name: _tag((*root, "tags", name), at, name, text, scope) for at, (name, text) in enumerate(spec.tags.items())
+    }
+    with_tags = {**scope, **{name: column for name, (column, _) in tags.items()}}
+    _check_refund(root, spec, all_kinds, currency)
+    _check_validity(root, fields, spec, lookups)
+    wanted, optional = _sources(fields, lookups)
+    return IntakePlan(
+        kind=kind,
+        spec=spec,
+        currency=currency,
+        calendar=calendar,
+        tenant=tenant,
+        source=source,
+        fields=fields,
+        lookups=lookups,
+        tags=tags,
+        when=None if spec.when is None else _condition((*root, "when"), spec.when, scope),
+        checks={name: _condition((*root, "check", name), text, with_tags) for name, text in spec.check.items()},
+        amount=None if spec.amount is None else _amount((*root, "amount"), spec.amount, with_tags, currency),
+        steps=tuple(_step((*root, "steps"), name, steps or {}) for name in spec.steps),
+        columns_wanted=wanted,
+        columns_optional=optional,
+    )
+
+
+def cell_reader(path: Word, name: str, spec: ColumnSpec, currency: Currency, calendar: BusinessCalendar) -> CellReader:
+    """How a column's cells are read. Raises IntakeRefused."""
+    try:
+        type_ = ColumnType.parse(spec.type, money_scale=currency.exponent)
+    except ValueError as error:
+        raise IntakeRefused((*path, "type"), str(error)) from None
+    if spec.unit == "minor" and type_.kind != "money":
+        raise IntakeRefused((*path, "unit"), f"{name} is {type_}; only money has a unit")
+    if spec.sign != "keep" and not type_.is_number:
+        raise IntakeRefused((*path, "sign"), f"{name} is {type_}; only a number has a sign")
+    if (spec.min or spec.max) and not type_.is_number:
+        raise IntakeRefused(
+            (*path, "min" if spec.min else "max"), f"{name} is {type_}; only a number has a least and a most"
+        )
+    if spec.format is not None and type_.kind not in ("timestamp", "date"):
+        raise IntakeRefused((*path, "format"), f"{name} is {type_}; only a timestamp or a date has a format")
+    return CellReader(name, spec, type_, currency, calendar.time_zone)
+
+
+def _check_names(root: Word, spec: RecordSpec) -> None:
+    seen: dict[str, str] = {}
+    for name in (*spec.columns, *spec.tags):
+        word = "tags" if name in spec.tags else "columns"
+        if name.lower() in seen:
+            raise IntakeRefused(
+                (*root, word, name), f"'{name}' is named twice ('{seen[name.lower()]}'); case makes no difference"
+            )
+        seen[name.lower()] = name
+    for word, names in (("id", spec.id), ("of", spec.of), ("occurred_at", (spec.occurred_at,))):
+        for name in names:
+            if name not in spec.columns:
+                raise IntakeRefused(
+                    (*root, word), f"'{name}' is not a column of this kind; it has {', '.join(spec.columns)}"
+                )
+    if not spec.id:
+        raise IntakeRefused((*root, "id"), "name at least one column that identifies a record")
+    if spec.columns[spec.occurred_at].type not in ("timestamp", "date"):
+        raise IntakeRefused((*root, "occurred_at"), f"'{spec.occurred_at}' must be a timestamp or a date")
+
+
+def _used_tables(spec: RecordSpec, tables: Mapping[str, TableSpec]) -> tuple[str, ...]:
+    sources = (source.partition(".") for column in spec.columns.values() for source in column.sources)
+    return tuple(dict.fromkeys(table for table, dot, _ in sources if dot and table in tables))
+
+
+def _lookup(root: Word, name: str, spec: TableSpec, currency: Currency, calendar: BusinessCalendar) -> Lookup:
+    if not spec.key:
+        raise IntakeRefused((*root, "columns"), f"table '{name}' has no key to find its rows by; give it 'key'")
+    path = ("tables", name, "columns")
+    keys = tuple(cell_reader((*path, key), key, spec.columns[key], currency, calendar) for key in spec.key)
+    return Lookup(name, spec, keys)
+
+
+def _cell(path: Word, source: str, tables: Mapping[str, TableSpec], used: tuple[str, ...], currency: Currency) -> Cell:
+    table, dot, column = source.partition(".")
+    if not dot or table not in used:
+        return Cell(source)
+    there = tables[table].columns
+    if column not in there:
+        raise IntakeRefused((*path, "from"), f"table '{table}' has no column '{column}'; it has {', '.join(there)}")
+    return Cell(column, used.index(table), ColumnType.parse(there[column].type, money_scale=currency.exponent))
+
+
+def _tag(path: Word, at: int, name: str, text: str, scope: Mapping[str, Column]) -> tuple[Column, str]:
+    formula = _compiled(path, lambda: parse_formula(text, scope))
+    return Column(name, formula.type, f"g{at}"), _compiled(path, lambda: compile_value(formula))
+
+
+def _condition(path: Word, text: str, scope: Mapping[str, Column]) -> Condition:
+    formula = _compiled(path, lambda: parse_formula(text, scope))
+    return Condition(formula, _compiled(path, lambda: compile_condition(formula)))
+
+
+def _amount(path: Word, text: str, scope: Mapping[str, Column], currency: Currency) -> tuple[Formula, CompiledAmount]:
+    formula = _compiled(path, lambda: parse_formula(text, scope))
+    return formula, _compiled(path, lambda: compile_amount(formula, currency.exponent, Rounding.HALF_UP))
+
+
+def _compiled(path: Word, step: Callable[[], Given]) -> Given:
+    try:
+        return step()
+    except FormulaError as error:
+        raise IntakeRefused(path, error.message, error) from None
+
+
+def _check_refund(root: Word, spec: RecordSpec, all_kinds: Mapping[str, RecordSpec], currency: Currency) -> None:
+    if spec.refunds is None:
+        if spec.of:
+            raise IntakeRefused((*root, "of"), "'of' names the refunded record; say which kind with 'refunds'")
+        return
+    refunded = all_kinds.get(spec.refunds)
+    if refunded is None or spec.refunds == root[1]:
+        raise IntakeRefused(
+            (*root, "refunds"), f"'{spec.refunds}' is not another record kind; there are {', '.join(all_kinds)}"
+        )
+    if refunded.amount is None:
+        raise IntakeRefused(
+            ("records", spec.refunds, "amount"), f"{root[1]} refunds it, so say what it is worth with 'amount'"
+        )
+    if spec.amount is None:
+        raise IntakeRefused((*root, "amount"), "say how much is refunded with 'amount'")
+    types = [[str(ColumnType.parse(kind.columns[name].type, currency.exponent)) for name in names if name in kind.columns]
+             for kind, names in ((spec, spec.of), (refunded, refunded.id))]  # fmt: skip
+    if types[0] != types[1]:
+        raise IntakeRefused(
+            (*root, "of"), f"'of' must give the id of {spec.refunds}, {', '.join(refunded.id)} ({', '.join(types[1])})"
+        )
+
+
+def _check_validity(root: Word, fields: tuple[Field, ...], spec: RecordSpec, lookups: tuple[Lookup, ...]) -> None:
+    dated = [lookup.table for lookup in lookups if lookup.spec.valid is not None]
+    occurred = next(field for field in fields if field.reader.name == spec.occurred_at)
+    if dated and any(cell.lookup is not None for cell in occurred.cells):
+        raise IntakeRefused(
+            (*root, "occurred_at"), f"table '{dated[0]}' changes over time, so the time must be the row's own"
+        )
+
+
+def _step(path: Word, name: str, steps: Mapping[str, Step]) -> Step:
+    if name not in steps:
+        raise IntakeRefused(path, f"'{name}' is no installed entry point of group everycent.intake_steps")
+    return steps[name]
+
+
+def _sources(fields: tuple[Field, ...], lookups: tuple[Lookup, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The file's columns that must be there, and those that may be."""
+    own = [(field.reader.spec, cell.column) for field in fields for cell in field.cells if cell.lookup is None]
+    needed = [column for spec, column in own if spec.required and spec.default is None]
+    needed += [key.name for lookup in lookups for key in lookup.keys]
+    wanted = tuple(dict.fromkeys(needed))
+    return wanted, tuple(dict.fromkeys(column for _, column in own if column not in wanted))
