@@ -9,7 +9,7 @@ UV := $(BIN)/uv
 READY := .venv/ready
 
 # uv does not read pip's settings; where pip is set to an index of its own, uv uses that one too.
-PIP_INDEX = $$($(PYTHON) -m pip config get global.index-url 2>/dev/null || true)
+PIP_INDEX = $${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || true)}
 
 .PHONY: demo test soak lint format lock clean
 .DEFAULT_GOAL := demo
