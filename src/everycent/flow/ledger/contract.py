@@ -12,13 +12,13 @@ TRANSFER = TableSchema(
     name="ledger.transfer",
     columns=pa.schema(
         [
-            pa.field("transfer_id", UUID, nullable=False),  # from (cause, booked_on, accounts, currency)
+            pa.field("transfer_id", UUID, nullable=False),  # from (what caused it, booked_on, accounts, currency)
             pa.field("booked_on", pa.date32(), nullable=False),
             pa.field("debit_account", pa.string(), nullable=False),
             pa.field("credit_account", pa.string(), nullable=False),
             pa.field("amount_minor", TOTAL_MINOR, nullable=False),  # > 0
             pa.field("currency", pa.string(), nullable=False),
-            pa.field("cause", pa.string(), nullable=False),  # what made it: a batch, an instruction
+            pa.field("cause", pa.string(), nullable=False),  # OBLIGATIONS_CAUSE of its batch, or `instruction <id>`
         ]
     ),
     key=("transfer_id",),
@@ -28,3 +28,6 @@ TRANSFER = TableSchema(
 PARTY_ACCOUNT = "party/"
 OPERATOR_ACCOUNT = "operator/"
 CHANNEL_ACCOUNT = "channel/"
+
+#: The cause of a batch's transfers: its obligations of one day between two accounts, added up.
+OBLIGATIONS_CAUSE = "obligations"

@@ -7,57 +7,54 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.flow.ledger.contract import OPERATOR_ACCOUNT, PARTY_ACCOUNT, TRANSFER
+from everycent.flow.ledger.contract import OBLIGATIONS_CAUSE, OPERATOR_ACCOUNT, PARTY_ACCOUNT, TRANSFER
 
 
-def post(obligations: pa.Table, operators: Collection[str], engine: LocalEngine, *, cause: str) -> pa.Table:
-    """Obligations (columns debtor, creditor, charge, legal_entity, booked_on, currency, amount_minor) → TRANSFER rows.
+def post(obligations: pa.Table, operators: Collection[str], engine: LocalEngine) -> pa.Table:
+    """Obligations (clearing's rows) → TRANSFER rows, ordered by (booked_on, debit_account, credit_account, currency).
 
     `operators` are the party ids of the operator: its side is booked per legal entity and charge. An obligation debits
     its debtor and credits its creditor; where the amount is negative the two swap, so that a transfer's is positive.
-    What stays within one account moves nothing and has no transfer. `cause` names the batch, the same at each replay;
-    transfer ids derive from it. Ordered by (booked_on, debit_account, credit_account, currency).
+    What stays within one account moves nothing and has no transfer. All obligations of a record come in one batch, so
+    the first of its records, its day and its accounts tell a transfer from all others.
     """
-    assert cause, "a transfer says what caused it"
-    transfers = engine.query(_transfers_sql(operators, cause), obligations=obligations)
+    transfers = engine.query(_transfers_sql(operators), obligations=obligations)
     transfers = transfers.cast(TRANSFER.columns)
     assert transfers.num_rows == 0 or pc.min(transfers["amount_minor"]).as_py() > 0, "a transfer's amount is positive"
     return TRANSFER.check(transfers)
 
 
-def _transfers_sql(operators: Collection[str], cause: str) -> str:
+def _transfers_sql(operators: Collection[str]) -> str:
     debtor, creditor = _account_sql("debtor", operators), _account_sql("creditor", operators)
     return f"""
         WITH moved AS (
             SELECT booked_on, currency, {debtor} AS debtor_account, {creditor} AS creditor_account,
+                min(record_id) AS first_record,
                 sum(amount_minor) FILTER (WHERE amount_minor > 0) AS forth,
                 -sum(amount_minor) FILTER (WHERE amount_minor < 0) AS back
             FROM obligations
             GROUP BY ALL
         ), transfer AS (
             SELECT booked_on, debtor_account AS debit_account, creditor_account AS credit_account, currency,
-                forth AS amount
+                first_record, forth AS amount
             FROM moved WHERE forth IS NOT NULL
             UNION ALL
-            SELECT booked_on, creditor_account, debtor_account, currency, back FROM moved WHERE back IS NOT NULL
+            SELECT booked_on, creditor_account, debtor_account, currency, first_record, back
+            FROM moved WHERE back IS NOT NULL
         ), total AS (
-            SELECT booked_on, debit_account, credit_account, currency, sum(amount) AS amount
+            SELECT booked_on, debit_account, credit_account, currency, min(first_record) AS first_record,
+                sum(amount) AS amount
             FROM transfer WHERE debit_account <> credit_account
             GROUP BY ALL
         )
         SELECT
-            {transfer_id_sql(literal(cause))} AS transfer_id,
+            CAST(substr(sha256(concat_ws(chr(31), first_record, booked_on, debit_account, credit_account, currency)),
+                1, 32) AS UUID) AS transfer_id,
             booked_on, debit_account, credit_account, CAST(amount AS DECIMAL(38, 0)) AS amount_minor, currency,
-            {literal(cause)} AS cause
+            {literal(OBLIGATIONS_CAUSE)} AS cause
         FROM total
         ORDER BY booked_on, debit_account, credit_account, currency
     """
-
-
-def transfer_id_sql(cause_sql: str) -> str:
-    """Expression of a transfer's id: the first 128 bits of SHA-256 over its cause, day, accounts and currency."""
-    named = f"concat_ws(chr(31), {cause_sql}, booked_on, debit_account, credit_account, currency)"
-    return f"CAST(substr(sha256({named}), 1, 32) AS UUID)"
 
 
 def _account_sql(end: str, operators: Collection[str]) -> str:

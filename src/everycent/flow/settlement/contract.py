@@ -48,7 +48,16 @@ _ACCRUED = [
 ]
 
 #: What a batch adds to each statement.
-ACCRUAL = TableSchema(name="settlement.accrual", columns=pa.schema(_ACCRUED), key=("statement_id",))
+ACCRUAL = TableSchema(
+    name="settlement.accrual",
+    columns=pa.schema(
+        [
+            *_ACCRUED,
+            pa.field("booked_from", pa.date32(), nullable=False),  # the earliest day booked on
+        ]
+    ),
+    key=("statement_id",),
+)
 
 #: Statements are decided rows: always in PostgreSQL (settlement.statement).
 STATEMENT = TableSchema(

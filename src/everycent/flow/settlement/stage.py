@@ -1,7 +1,6 @@
 """Settlement's stage: obligations → obligations with their statements, and what each statement accrues."""
 
 from dataclasses import dataclass
-from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +9,9 @@ from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.settlement.contract import ACCRUAL
 from everycent.flow.settlement.core.placing import period_columns, periods_of, placing_sql, statement_id_sql
-from everycent.flow.settlement.core.plan import SettlementPlan
+from everycent.flow.settlement.core.plan import SettlementPlan, plan_settlement
+
+__all__ = ["Accrued", "SettlementPlan", "accrue", "plan_settlement"]
 
 
 @dataclass(frozen=True)
@@ -18,25 +19,24 @@ class Accrued:
     """What a batch settles.
 
     `obligations`: the OBLIGATION rows in the order given, both statements filled in. `accruals`: ACCRUAL rows ordered
-    by statement_id. `booked_from`: the earliest day booked on, None where there is no obligation.
+    by statement_id.
     """
 
     obligations: pa.Table
     accruals: pa.Table
-    booked_from: date | None
 
 
 def accrue(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> Accrued:
     """Places each obligation (OBLIGATION rows) on both its ends' statements; adds up what each statement accrues."""
     OBLIGATION.check(obligations)
     if obligations.num_rows == 0:
-        return Accrued(obligations, ACCRUAL.empty(), None)
+        return Accrued(obligations, ACCRUAL.empty())
     placed = _place(plan, obligations, engine)
     accruals = _accruals(plan, obligations, engine)
     ends = 2 * placed.num_rows - placed["debtor_statement"].null_count - placed["creditor_statement"].null_count
     assert pc.sum(accruals["obligations"]).as_py() in (ends, None), "an end of an obligation is on no statement"
     assert placed.num_rows == obligations.num_rows, "placing makes and loses no obligation"
-    return Accrued(OBLIGATION.check(placed), ACCRUAL.check(accruals), pc.min(obligations["booked_on"]).as_py())
+    return Accrued(OBLIGATION.check(placed), ACCRUAL.check(accruals))
 
 
 def _place(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> pa.Table:
@@ -70,7 +70,8 @@ def _accruals(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) 
             party_id, role, period, period_first, period_last, closes_on, currency, legal_entity, mode,
             CAST(sum(payable) AS DECIMAL(38, 0)) AS payable_minor,
             CAST(sum(receivable) AS DECIMAL(38, 0)) AS receivable_minor,
-            CAST(sum(ends) AS BIGINT) AS obligations
+            CAST(sum(ends) AS BIGINT) AS obligations,
+            min(side.booked_on) AS booked_from
         FROM side JOIN periods ON periods.role = split_part(party_id, ':', 1) AND periods.booked_on = side.booked_on
         GROUP BY ALL
         ORDER BY statement_id

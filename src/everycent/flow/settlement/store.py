@@ -3,12 +3,12 @@
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.flow.settlement.contract import ACCRUAL, STATEMENT
-from everycent.flow.settlement.stage import Accrued
 
 
 class BookDateMoved(Exception):
@@ -96,22 +96,21 @@ def move_book_date(connection: Connection, tenant: str, model: str, as_of: date)
     return day
 
 
-def write(connection: Connection, tenant: str, model: str, accrued: Accrued) -> None:
-    """Adds what a batch accrued to its statements. Raises BookDateMoved; ClosedStatement, a bug."""
-    ACCRUAL.check(accrued.accruals)
-    if accrued.booked_from is None:
+def write(connection: Connection, tenant: str, model: str, accruals: pa.Table) -> None:
+    """Adds what a batch accrued (ACCRUAL rows) to its statements. Raises BookDateMoved; ClosedStatement, a bug."""
+    ACCRUAL.check(accruals)
+    if accruals.num_rows == 0:
         return
     open_day = lock_books(connection, tenant, model, to_close=False)
-    if accrued.booked_from < open_day:
-        raise BookDateMoved(
-            f"booked on {accrued.booked_from}, but the first open day is {open_day}; book the batch again"
-        )
-    if accrued.accruals.num_rows == 0:
-        return
+    booked_from = pc.min(accruals["booked_from"]).as_py()
+    if booked_from < open_day:
+        raise BookDateMoved(f"booked on {booked_from}, but the first open day is {open_day}; book the batch again")
     connection.execute(_STAGED)
-    copy_in(connection, "pg_temp.staged_accrual", accrued.accruals, {"tenant": tenant, "model": model})
+    copy_in(
+        connection, "pg_temp.staged_accrual", accruals.drop_columns(["booked_from"]), {"tenant": tenant, "model": model}
+    )
     reached = connection.execute(_ACCRUE).rowcount
-    if reached != accrued.accruals.num_rows:
+    if reached != accruals.num_rows:
         raise ClosedStatement(f"{connection.execute(_ACCRUED_INTO_CLOSED).fetchone()} is closed and would accrue more")
     connection.execute("DROP TABLE pg_temp.staged_accrual")
 
