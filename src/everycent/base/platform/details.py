@@ -4,11 +4,13 @@ Which tier holds a batch's rows is decided by size and never shows in a result. 
 exist. Digests and seals are defined in README.md, so that anybody can check them with plain SQL and sha256sum.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
@@ -60,7 +62,7 @@ class Details:
     ) -> pa.Table:
         """The rows whose `column` (a UUID) is among `ids`, of both tiers, ordered by the schema's key.
 
-        `columns` are the schema's columns to fetch; the body among them needs its `body_type`.
+        `columns` are the schema's columns to fetch; the body among them needs its `body_type` (see attach).
         Small requests use the index of the primary key; lake files are opened only where the manifest lists some.
         """
         wanted = _columns(schema, columns, body_type)
@@ -92,7 +94,8 @@ class Details:
         """Makes `view_name` in the engine's DuckDB: all rows of both tiers, with columns `model` and `batch_no` behind.
 
         `kind` leaves out batches of other kinds unread. `columns` are the schema's columns to give, all without it; the
-        body is given only with its `body_type`.
+        body is given only with a `body_type`: a struct, whose fields are matched by name (NULL where a row has none),
+        or string, which gives the body as JSON text with its keys in order.
         """
         names = [name for name in columns or schema.columns.names if name != schema.body or body_type is not None]
         wanted = _columns(schema, names, body_type)
@@ -105,7 +108,7 @@ class Details:
         selects = [f"SELECT * FROM {identifier(hot_name)}"]
         selects += [
             f"SELECT {', '.join(map(identifier, wanted.names))}, {literal(model)} AS model, batch_no FROM ({files})"
-            for files in self._lake_scans(wanted, [part for part in parts if part.path is not None])
+            for files in self._lake_scans(schema, wanted, [part for part in parts if part.path is not None])
         ]
         engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {' UNION ALL '.join(selects)}")
 
@@ -135,14 +138,14 @@ class Details:
         if not hot:
             return shape.empty_table()
         among = "" if kind is None else f" AND batch_no = ANY ('{{{','.join(map(str, hot))}}}'::bigint[])"
-        return copy_out(self.connection, f"SELECT {_list(shape.names)} {self._from(schema, model)}{among}", shape)
+        return copy_out(self.connection, f"SELECT {_hot_list(schema, shape)} {self._from(schema, model)}{among}", shape)
 
     def _hot_among(
         self, schema: TableSchema, model: str, column: str, ids: pa.Array, wanted: pa.Schema, parts: list[Part]
     ) -> pa.Table:
         if all(part.path is not None for part in parts):
             return wanted.empty_table()
-        query = f"SELECT {_list(wanted.names)} {self._from(schema, model)}"
+        query = f"SELECT {_hot_list(schema, wanted)} {self._from(schema, model)}"
         if len(ids) <= _LITERAL_IDS_MAX:
             among = f"{identifier(column)} = ANY ({literal(uuid_array_text(ids))}::uuid[])"
             return copy_out(self.connection, f"{query} AND {among}", wanted)
@@ -162,22 +165,26 @@ class Details:
 
     def _lake_among(self, schema: TableSchema, column: str, wanted: pa.Schema, files: list[Part]) -> str:
         with_key = wanted if column in wanted.names else wanted.append(schema.columns.field(column))
-        scans = " UNION ALL ".join(f"FROM ({scan})" for scan in self._lake_scans(with_key, files))
+        scans = " UNION ALL ".join(f"FROM ({scan})" for scan in self._lake_scans(schema, with_key, files))
         among = f"{identifier(column)} IN (SELECT id FROM wanted_ids)"
         return f"SELECT {_list(wanted.names)} FROM ({scans}) AS lake WHERE {among}"
 
-    def _lake_scans(self, wanted: pa.Schema, files: list[Part]) -> list[str]:
+    def _lake_scans(self, schema: TableSchema, wanted: pa.Schema, files: list[Part]) -> list[str]:
         """One scan for each set of files of one body type; its batch_no comes from the file's place in the list."""
         shapes: dict[tuple[str, str], list[Part]] = {}
-        has_body = any(pa.types.is_struct(field.type) for field in wanted)
         for part in files:
-            shapes.setdefault(part.shape if has_body else ("", ""), []).append(part)
-        return [self._lake_scan(wanted, same) for same in shapes.values()]
+            shapes.setdefault(part.shape if schema.body in wanted.names else ("", ""), []).append(part)
+        return [self._lake_scan(schema, wanted, same) for same in shapes.values()]
 
-    def _lake_scan(self, wanted: pa.Schema, files: list[Part]) -> str:
+    def _lake_scan(self, schema: TableSchema, wanted: pa.Schema, files: list[Part]) -> str:
         paths = ", ".join(literal(str(self.file_of(part))) for part in files)
         numbers = ", ".join(str(part.batch_no) for part in files)
-        fields = [f"{identifier(field.name)}{_cast(field)} AS {identifier(field.name)}" for field in wanted]
+        fields = [identifier(name) for name in wanted.names if name != schema.body]
+        if schema.body is not None and schema.body in wanted.names:
+            stored = pq.read_schema(self.file_of(files[0])).field(schema.body).type
+            fields.append(
+                f"{_body_sql(schema.body, stored, wanted.field(schema.body).type)} AS {identifier(schema.body)}"
+            )
         fields.append(f"([{numbers}]::BIGINT[])[CAST(file_index AS BIGINT) + 1] AS batch_no")
         return f"SELECT {', '.join(fields)} FROM read_parquet([{paths}])"
 
@@ -198,8 +205,31 @@ def _columns(schema: TableSchema, names: Sequence[str], body_type: pa.DataType |
     return pa.schema([typed.field(name) for name in names])
 
 
-def _cast(field: pa.Field) -> str:
-    """A body is cast to the type asked for: fields match by name, new ones are NULL."""
-    if not pa.types.is_struct(field.type):
-        return ""
-    return f"::{duckdb_type(field.type)}"
+def _hot_list(schema: TableSchema, wanted: pa.Schema) -> str:
+    """The columns to select from PostgreSQL; jsonb as text keeps numbers as they were written."""
+    return ", ".join(
+        f"{_JSON_IN_ORDER.format(body=identifier(field.name))} AS {identifier(field.name)}"
+        if field.name == schema.body and pa.types.is_string(field.type)
+        else identifier(field.name)
+        for field in wanted
+    )
+
+
+#: The fields of a jsonb as JSON text, by name.
+_JSON_IN_ORDER = (
+    "(SELECT '{{' || string_agg(to_json(key)::text || ':' || value::text, ',' ORDER BY key) || '}}'"
+    " FROM jsonb_each({body}))"
+)
+
+
+def _body_sql(body: str, stored: pa.StructType, wanted: pa.DataType) -> str:
+    """A body out of a file: as the struct that is wanted, or as JSON text with its keys in order."""
+    if pa.types.is_struct(wanted):
+        return f"{identifier(body)}::{duckdb_type(wanted)}"
+    names = sorted(field.name for field in stored)
+    fields = [
+        f"{literal(json.dumps(name, ensure_ascii=False) + ':')}"
+        f" || coalesce(to_json({identifier(body)}.{identifier(name)})::VARCHAR, 'null')"
+        for name in names
+    ]
+    return "'{' || " + " || ',' || ".join(fields) + " || '}'"

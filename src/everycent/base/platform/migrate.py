@@ -3,9 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from everycent.base.platform.database import Connection, connect
 from everycent.base.platform.settings import Settings
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 PLATFORM_MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _SCRIPTS = Path(__file__).parent / "alembic"
@@ -80,7 +84,7 @@ def _upgrade(settings: Settings, places: Sequence[Path], wanted: str) -> None:
         transaction.exec_driver_sql("INSERT INTO platform.migrated VALUES (%s)", (wanted,))
 
 
-def _refuse_newer(transaction: "sqlalchemy.Connection", known: set[str]) -> None:  # noqa: F821
+def _refuse_newer(transaction: "sqlalchemy.Connection", known: set[str]) -> None:
     if transaction.exec_driver_sql("SELECT to_regclass('platform.revision')").scalar() is None:
         return
     applied = {row[0] for row in transaction.exec_driver_sql("SELECT version_num FROM platform.revision")}

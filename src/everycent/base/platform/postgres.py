@@ -97,9 +97,8 @@ def status(settings: Settings) -> Status:
     with _start_lock(settings):
         home = server_home(settings.data_dir)
     pid = postmaster_pid(home.data)
-    return Status(
-        pid is not None, pid, _keep_file(settings).exists(), (pid and _url(home)) or None, home.data, home.log
-    )
+    url = None if pid is None else _url(home)
+    return Status(pid is not None, pid, _keep_file(settings).exists(), url, home.data, home.log)
 
 
 def _ensure_running(settings: Settings, lock: int) -> Server:

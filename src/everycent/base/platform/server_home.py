@@ -120,8 +120,8 @@ def own_folder(folder: Path, account: Account) -> Path:
         raise ServerFailed(f"{folder} is in the way: it is no folder; move it away")
     if seen.st_uid != account.uid:
         raise ServerFailed(
-            f"{folder} belongs to user {seen.st_uid}, the database runs as user {account.uid}; run as its owner, or set "
-            "EVERYCENT_DATA_DIR to a folder of your own"
+            f"{folder} belongs to user {seen.st_uid}, the database runs as user {account.uid}; run as its owner, or "
+            "set EVERYCENT_DATA_DIR to a folder of your own"
         )
     if seen.st_mode & 0o022:
         raise ServerFailed(f"{folder} can be written by others (mode {stat.S_IMODE(seen.st_mode):o}); it must be 0700")
