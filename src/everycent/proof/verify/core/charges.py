@@ -1,0 +1,110 @@
+"""Charges: each of a record, each carried in full by its obligations, none given back beyond what it was."""
+
+from everycent.proof.verify.core.rule import Rule
+
+CHARGE_ONCE = Rule(
+    "each charge is stored once",
+    "rating.charge",
+    """SELECT {'r': record_id, 'c': charge} AS place,
+        format('charge {}/{} is stored {} times', record_id, charge, count(*)) AS message
+    FROM rating.charge GROUP BY record_id, charge HAVING count(*) > 1""",
+)
+
+CHARGE_OF_RECORD = Rule(
+    "each charge is of a record of the same batch",
+    "rating.charge",
+    """SELECT {'r': c.record_id, 'c': c.charge} AS place,
+        format('charge {}/{} is in batch {}, its record {}', c.record_id, c.charge, c.batch_no,
+            coalesce('in batch ' || r.batch_no, 'is not stored')) AS message
+    FROM rating.charge c LEFT JOIN intake.record r USING (record_id) WHERE r.batch_no IS DISTINCT FROM c.batch_no""",
+)
+
+HELD_OF_RECORD = Rule(
+    "each held charge is of a record of the same batch, and is not charged too",
+    "rating.held_charge",
+    """SELECT {'r': h.record_id, 'c': h.charge} AS place,
+        format('held charge {}/{} is in batch {}, its record {}', h.record_id, h.charge, h.batch_no,
+            coalesce('in batch ' || r.batch_no, 'is not stored')) AS message
+    FROM rating.held_charge h LEFT JOIN intake.record r USING (record_id) WHERE r.batch_no IS DISTINCT FROM h.batch_no
+    UNION ALL
+    SELECT {'r': h.record_id, 'c': h.charge} AS place,
+        format('held charge {}/{} is charged too', h.record_id, h.charge) AS message
+    FROM rating.held_charge h SEMI JOIN rating.charge c USING (record_id, charge)""",
+)
+
+CHARGE_CARRIED = Rule(
+    "each charge's obligations add up to it, in its currency, on its date",
+    "rating.charge",
+    """WITH carried AS (
+        SELECT record_id, charge, sum(amount_minor) AS amount, count(*) AS n, min(currency) AS currency,
+            bool_and(currency = o.currency) AS one_currency, min(booked_on) AS first_on, max(booked_on) AS last_on,
+            min(batch_no) AS first_batch, max(batch_no) AS last_batch
+        FROM clearing.obligation o GROUP BY record_id, charge),
+    both_ends AS (
+        SELECT coalesce(c.record_id, o.record_id) AS record_id, coalesce(c.charge, o.charge) AS charge,
+            c.amount_minor AS charged, o.amount AS amount, c.currency AS charge_currency, o.currency AS currency,
+            c.booked_on, o.first_on, o.last_on, c.batch_no, o.first_batch, o.last_batch
+        FROM rating.charge c FULL JOIN carried o ON o.record_id = c.record_id AND o.charge = c.charge)
+    SELECT {'r': record_id, 'c': charge} AS place, format('charge {}/{}: {}', record_id, charge, CASE
+        WHEN charged IS NULL THEN 'obligations of ' || amount || ' minor units, but no charge'
+        WHEN coalesce(amount, 0) <> charged THEN
+            'charged ' || charged || ' minor units, its obligations add up to ' || coalesce(amount, 0)
+        WHEN charge_currency <> currency THEN 'charged in ' || charge_currency || ', its obligations are in '
+            || currency
+        WHEN booked_on <> first_on OR booked_on <> last_on THEN
+            'booked on ' || booked_on || ', its obligations on ' || first_on || ' to ' || last_on
+        ELSE 'in batch ' || batch_no || ', its obligations in batch ' || first_batch || ' to ' || last_batch END)
+            AS message
+    FROM both_ends
+    WHERE charged IS NULL OR coalesce(amount, 0) <> charged OR charge_currency <> currency
+        OR booked_on <> first_on OR booked_on <> last_on OR batch_no <> first_batch OR batch_no <> last_batch""",
+)
+
+OBLIGATION_ONCE = Rule(
+    "each obligation is stored once",
+    "clearing.obligation",
+    """SELECT {'r': record_id, 'c': charge} AS place,
+        format('obligations of charge {}/{}: {} rows of {} bearers', record_id, charge, count(*),
+            count(DISTINCT bearer))
+            AS message
+    FROM clearing.obligation GROUP BY record_id, charge
+    HAVING count(*) > 1 AND count(*) <> count(DISTINCT bearer)""",
+)
+
+OBLIGATION_PARTIES = Rule(
+    "each obligation is between its charge's parties, in one currency",
+    "clearing.obligation",
+    """SELECT {'r': o.record_id, 'c': o.charge, 'b': o.bearer} AS place,
+        format('obligation {}/{}/{}: {} owes {} in {}, the charge says {} owes {} in {}', o.record_id, o.charge,
+            o.bearer,
+            o.debtor, o.creditor, o.currency, coalesce(c.debtor, 'its bearers'), c.creditor, c.currency) AS message
+    FROM clearing.obligation o JOIN rating.charge c USING (record_id, charge)
+    WHERE o.creditor <> c.creditor OR o.debtor <> c.debtor OR o.currency <> c.currency
+        OR o.refund_of IS DISTINCT FROM c.refund_of""",
+)
+
+REFUND_WITHIN = Rule(
+    "refunds give back at most what was charged, between the same parties",
+    "clearing.obligation",
+    """WITH given_back AS (
+        SELECT refund_of AS record_id, charge, bearer, debtor, creditor, sum(amount_minor) AS refunded
+        FROM clearing.obligation WHERE refund_of IS NOT NULL GROUP BY ALL)
+    SELECT {'r': g.record_id, 'c': g.charge, 'b': g.bearer, 'd': g.debtor} AS place,
+        format('obligation {}/{}/{}, {} owes {}: {} minor units, its refunds add up to {}', g.record_id, g.charge,
+            g.bearer,
+            g.debtor, g.creditor, coalesce(o.amount_minor::VARCHAR, 'no such obligation of'), refunded) AS message
+    FROM given_back g LEFT JOIN clearing.obligation o
+        ON o.record_id = g.record_id AND o.charge = g.charge AND o.bearer = g.bearer
+        AND o.debtor = g.debtor AND o.creditor = g.creditor
+    WHERE o.amount_minor IS NULL OR sign(refunded) * sign(o.amount_minor) > 0 OR abs(refunded) > abs(o.amount_minor)""",
+)
+
+RULES = (
+    CHARGE_ONCE,
+    CHARGE_OF_RECORD,
+    HELD_OF_RECORD,
+    OBLIGATION_ONCE,
+    OBLIGATION_PARTIES,
+    CHARGE_CARRIED,
+    REFUND_WITHIN,
+)

@@ -1,0 +1,79 @@
+"""Statements: each obligation stands on the right one at both ends, and each statement is the sum of what is on it.
+
+A party id has a role and a key, `merchant:m-7`; an id without ":" is the operator itself, which has no statements.
+"""
+
+from everycent.proof.verify.core.rule import Rule
+
+_ENDS = """(SELECT record_id, charge, bearer, 'creditor' AS side, creditor AS party_id,
+    creditor_statement AS statement_id,
+        amount_minor AS payable, 0::BIGINT AS receivable, currency, legal_entity, booked_on FROM clearing.obligation
+    UNION ALL SELECT record_id, charge, bearer, 'debtor', debtor, debtor_statement,
+        0::BIGINT, amount_minor, currency, legal_entity, booked_on FROM clearing.obligation)"""
+
+PARTY_KNOWN = Rule(
+    "each end of an obligation is a known party or the operator",
+    "clearing.obligation",
+    f"""SELECT {{'r': record_id, 'c': charge, 'b': bearer, 's': side}} AS place,
+        format('obligation {{}}/{{}}/{{}}: its {{}} {{}} is no known party', record_id, charge, bearer, side, party_id)
+            AS message
+    FROM {_ENDS} ANTI JOIN parties.party USING (party_id) WHERE party_id LIKE '%:%'""",
+)
+
+OBLIGATION_PLACED = Rule(
+    "each end of an obligation stands on its party's statement of its period",
+    "clearing.obligation",
+    f"""SELECT {{'r': record_id, 'c': charge, 'b': bearer, 's': side}} AS place,
+        format('obligation {{}}/{{}}/{{}}, {{}} {{}}, booked on {{}}, {{}}, {{}}: stands on {{}}', record_id, charge,
+            bearer,
+            side, e.party_id, booked_on, e.currency, e.legal_entity, CASE
+            WHEN e.statement_id IS NULL THEN 'no statement'
+            WHEN e.party_id NOT LIKE '%:%' THEN e.statement_id || ', but the operator has no statements'
+            WHEN s.statement_id IS NULL THEN e.statement_id || ', which does not exist'
+            ELSE format('{{}} of {{}}, {{}} to {{}}, {{}}, {{}}', s.statement_id, s.party_id, s.period_first,
+                s.period_last,
+                s.currency, s.legal_entity) END) AS message
+    FROM {_ENDS} e LEFT JOIN settlement.statement s USING (statement_id)
+    WHERE CASE WHEN e.party_id NOT LIKE '%:%' THEN e.statement_id IS NOT NULL
+        ELSE s.statement_id IS NULL OR s.party_id <> e.party_id OR s.currency <> e.currency
+            OR s.legal_entity <> e.legal_entity OR NOT e.booked_on BETWEEN s.period_first AND s.period_last END""",
+)
+
+STATEMENT_SUMS = Rule(
+    "each statement is the sum of its obligations",
+    "settlement.statement",
+    f"""WITH added AS (
+        SELECT statement_id, sum(payable) AS payable, sum(receivable) AS receivable, count(*) AS n
+        FROM {_ENDS} WHERE statement_id IS NOT NULL GROUP BY statement_id)
+    SELECT statement_id AS place, format(
+        'statement {{}}: payable {{}}, receivable {{}}, {{}} obligations; its obligations add up to {{}}, {{}}, {{}}',
+        statement_id, coalesce(payable_minor, 0), coalesce(receivable_minor, 0), coalesce(obligations, 0),
+        coalesce(payable, 0), coalesce(receivable, 0), coalesce(n, 0)) AS message
+    FROM settlement.statement s FULL JOIN added USING (statement_id)
+    WHERE s.payable_minor IS DISTINCT FROM coalesce(payable, 0) OR s.receivable_minor IS DISTINCT
+        FROM coalesce(receivable, 0)
+        OR s.obligations IS DISTINCT FROM coalesce(n, 0)""",
+)
+
+STATEMENT_NET = Rule(
+    "each statement's net is payable less receivable",
+    "settlement.statement",
+    """SELECT statement_id AS place, format('statement {}: net {}, but payable {} less receivable {} is {}',
+        statement_id,
+        net_minor, payable_minor, receivable_minor, payable_minor - receivable_minor) AS message
+    FROM settlement.statement WHERE net_minor <> payable_minor - receivable_minor""",
+)
+
+STATEMENT_NAMED = Rule(
+    "each statement is one party's, named after what it holds",
+    "settlement.statement",
+    """SELECT statement_id AS place,
+        format('statement {} is of {} ({}), {}, {}, {}: its name or its party is another', statement_id, s.party_id,
+            s.role,
+            period, currency, legal_entity) AS message
+    FROM settlement.statement s LEFT JOIN parties.party p USING (party_id)
+    WHERE statement_id <> concat_ws('/', s.model, s.party_id, period, currency, legal_entity) OR p.role IS DISTINCT
+        FROM s.role""",
+)
+
+RULES = (PARTY_KNOWN, OBLIGATION_PLACED, STATEMENT_SUMS, STATEMENT_NET, STATEMENT_NAMED)

@@ -1,0 +1,60 @@
+"""The verifier: re-adds everything that is stored, with SQL of its own."""
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.database import Connection
+from everycent.base.platform.details import Details
+from everycent.proof.verify.contract import Check, Verdict
+from everycent.proof.verify.core import charges, ledger, payments, recon, records, statements
+from everycent.proof.verify.core.rule import Rule
+from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_seals
+from everycent.proof.verify.tables import DECIDED, stored_tables
+
+#: In the order in which a finding says most: a row that is not as written comes before a sum that is off by it.
+RULES: tuple[Rule, ...] = (
+    *records.RULES,
+    *charges.RULES,
+    *statements.RULES,
+    *payments.RULES,
+    *ledger.RULES,
+    *recon.RULES,
+)
+
+
+def verify(
+    connection: Connection, details: Details, engine: LocalEngine, tenant: str, model: str | None = None
+) -> Verdict:
+    """Checks one model, or all models of the tenant, against one state of the database. Changes nothing.
+
+    All checks run even where one fails. Asserts nothing of the data: whatever is wrong is a finding.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        models = [model] if model is not None else _models(connection, tenant)
+        return Verdict(
+            tuple(check for each in models for check in _verify_model(connection, details, engine, tenant, each))
+        )
+
+
+def _verify_model(
+    connection: Connection, details: Details, engine: LocalEngine, tenant: str, model: str
+) -> list[Check]:
+    lake, files = check_lake(connection, details.lake_dir, tenant, model)
+    checks = [lake, check_seals(connection, tenant, model), check_hot_parts(connection, tenant, model)]
+    with stored_tables(connection, engine, tenant, model, files):
+        checks += [_applied(rule, engine, model) for rule in RULES]
+    return checks
+
+
+def _applied(rule: Rule, engine: LocalEngine, model: str) -> Check:
+    (found,) = engine.query(rule.sql).to_pylist()
+    assert (found["bad"] == 0) == (found["first_bad"] is None), f"{rule.name}: a bad row without a message"
+    return Check(model, rule.name, found["rows"], found["bad"], found["first_bad"])
+
+
+def _models(connection: Connection, tenant: str) -> list[str]:
+    """Every model that any stored row names: a row of a model without batches is found too."""
+    tables = sorted({*KEYS, *DECIDED})
+    union = " UNION ".join(f"SELECT model FROM {table} WHERE tenant = %(tenant)s" for table in tables)
+    return [
+        str(name) for (name,) in connection.execute(f"SELECT model FROM ({union}) m ORDER BY 1", {"tenant": tenant})
+    ]

@@ -1,0 +1,141 @@
+"""The stored tables as DuckDB sees them, under their stored names, narrowed to one tenant and model.
+
+Names and types are restated here on purpose: the verifier shares no code with what wrote them. Detail tables are the
+hot rows as they are in PostgreSQL, listed or not, and the lake files that the manifest lists and that are whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.platform.bulk import copy_out
+from everycent.base.platform.database import Connection
+
+_UUID, _TEXT, _LONG, _DAY, _SUM = pa.uuid(), pa.string(), pa.int64(), pa.date32(), pa.decimal128(38, 0)
+
+
+def _columns(**types: pa.DataType) -> pa.Schema:
+    return pa.schema(list(types.items()))
+
+
+#: Detail tables: the columns that are checked. `batch_no` is a column of the hot rows, a lake file's is its part's.
+DETAILS = {
+    "intake.record": _columns(record_id=_UUID, kind=_TEXT, key=_TEXT, refund_of=_UUID, booked_on=_DAY),
+    "intake.quarantine": _columns(source_file=_TEXT, source_line=_LONG, outcome=_TEXT),
+    "rating.charge": _columns(
+        record_id=_UUID, charge=_TEXT, amount_minor=_LONG, currency=_TEXT, debtor=_TEXT, creditor=_TEXT,
+        booked_on=_DAY, refund_of=_UUID,
+    ),
+    "rating.held_charge": _columns(record_id=_UUID, charge=_TEXT),
+    "clearing.obligation": _columns(
+        record_id=_UUID, charge=_TEXT, bearer=pa.int16(), debtor=_TEXT, creditor=_TEXT, amount_minor=_LONG,
+        currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,
+        creditor_statement=_TEXT,
+    ),
+}  # fmt: skip
+
+#: Decided rows: in PostgreSQL only.
+DECIDED = {
+    "platform.batch": _columns(
+        batch_no=_LONG, source_file=_TEXT, rows_read=_LONG, accepted=_LONG, duplicates=_LONG, conflicts=_LONG,
+        quarantined=_LONG,
+    ),
+    "parties.party": _columns(party_id=_TEXT, role=_TEXT),
+    "settlement.statement": _columns(
+        model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,
+        currency=_TEXT, legal_entity=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM, obligations=_LONG,
+        net_minor=_SUM, state=_TEXT,
+    ),
+    "payments.instruction": _columns(
+        instruction_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, direction=_TEXT, amount_minor=_SUM,
+        channel=_TEXT, as_of=_DAY,
+    ),
+    "payments.instruction_statement": _columns(
+        statement_id=_TEXT, side=_TEXT, amount_minor=_SUM, outcome=_TEXT, instruction_id=_UUID, as_of=_DAY
+    ),
+    "ledger.transfer": _columns(
+        batch_no=_LONG, transfer_id=_UUID, booked_on=_DAY, debit_account=_TEXT, credit_account=_TEXT,
+        amount_minor=_SUM, currency=_TEXT,
+    ),
+    "ledger.account": _columns(account=_TEXT, currency=_TEXT, debits_minor=_SUM, credits_minor=_SUM),
+    "recon.run": _columns(
+        run_id=_UUID, scenario=_TEXT, run_no=_LONG, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM,
+        right_minor=_SUM, difference_minor=_SUM,
+    ),
+    "recon.total": _columns(
+        run_id=_UUID, bucket=_TEXT, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM, right_minor=_SUM,
+        difference_minor=_SUM,
+    ),
+    "recon.break": (_FINDING := _columns(
+        run_id=_UUID, key=_TEXT, bucket=_TEXT, left_rows=_LONG, right_rows=_LONG, left_amount_minor=_SUM,
+        right_amount_minor=_SUM, difference_minor=_SUM,
+    )),
+    "recon.write_off": _FINDING,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """A file that the manifest lists and that is as it was written."""
+
+    table: str
+    batch_no: int
+    file: Path
+
+
+@contextmanager
+def stored_tables(
+    connection: Connection, engine: LocalEngine, tenant: str, model: str, files: Sequence[LakeFile]
+) -> Iterator[None]:
+    """Within it, the engine's DuckDB has every table of DETAILS and DECIDED as `<context>.<table>`."""
+    names = [*DETAILS, *DECIDED]
+    contexts = sorted({name.partition(".")[0] for name in names})
+    duck = engine.connection
+    for context in contexts:
+        duck.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(context)}")
+    try:
+        for name, columns in DECIDED.items():
+            _create(engine, name, _hot(connection, name, columns, tenant, model), [])
+        for name, columns in DETAILS.items():
+            with_batch = columns.append(pa.field("batch_no", _LONG))
+            hot = _hot(connection, name, with_batch, tenant, model)
+            _create(engine, name, hot, [file for file in files if file.table == name])
+        yield
+    finally:
+        for context in contexts:
+            duck.execute(f"DROP SCHEMA {identifier(context)} CASCADE")
+        for name in names:
+            duck.unregister(_registered(name))
+
+
+def _hot(connection: Connection, name: str, columns: pa.Schema, tenant: str, model: str) -> pa.Table:
+    listed = ", ".join(identifier(column) for column in columns.names)
+    of = f"tenant = {literal(tenant)} AND model = {literal(model)}"
+    return copy_out(connection, f"SELECT {listed} FROM {_quoted(name)} WHERE {of}", columns)
+
+
+def _create(engine: LocalEngine, name: str, hot: pa.Table, files: Sequence[LakeFile]) -> None:
+    engine.connection.register(_registered(name), hot)
+    parts = [f"SELECT * FROM {identifier(_registered(name))}"]
+    if files:
+        listed = ", ".join(identifier(column) for column in hot.column_names if column != "batch_no")
+        paths = ", ".join(literal(str(each.file)) for each in files)
+        numbers = ", ".join(str(each.batch_no) for each in files)
+        parts.append(
+            f"SELECT {listed}, ([{numbers}]::BIGINT[])[file_index::BIGINT + 1] AS batch_no FROM read_parquet([{paths}])"
+        )
+    engine.connection.execute(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {' UNION ALL '.join(parts)}")
+
+
+def _quoted(name: str) -> str:
+    context, _, table = name.partition(".")
+    return f"{identifier(context)}.{identifier(table)}"
+
+
+def _registered(name: str) -> str:
+    return f"verified_{name}_hot"
