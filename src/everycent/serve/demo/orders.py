@@ -8,8 +8,8 @@ The shape follows what is published about real marketplaces (figures only): pric
 of about 0.97 of the logarithm and a median of about 79 units (measured on the public Olist sample: 0.967 and 78.90);
 delivery times log-normal with about 0.6; weekends some 25 % weaker than working days; nights nearly empty, a plateau
 from 10:00 to 22:00 (same sample). Orders with several items (28 %) and from several sellers (about 12 %) are more
-frequent than Olist's (9 % and 1 %), as on marketplaces with a shared basket. Refunds (about 6 % of items) are within the
-3-10 % that marketplaces report outside fashion. Sellers' sizes follow a power law.
+frequent than Olist's (9 % and 1 %), as on marketplaces with a shared basket. Refunds (about 6 % of items) lie in
+the 3-10 % that marketplaces report outside fashion. Sellers' sizes follow a power law.
 """
 
 from dataclasses import dataclass

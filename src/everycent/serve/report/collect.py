@@ -1,0 +1,193 @@
+"""Collects a report from the stored tables, set-wise: what is decided from PostgreSQL, detail from both its tiers."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import yaml
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.money.currency import currency
+from everycent.base.platform.database import Connection
+from everycent.base.platform.details import Details
+from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import QUARANTINE, RECORD
+from everycent.flow.rating.contract import HELD
+from everycent.serve.report import detail
+from everycent.serve.report.data import (
+    ROWS_SHOWN,
+    BreakRow,
+    BucketRow,
+    Check,
+    InstructionRow,
+    IntakeRow,
+    ReasonRow,
+    ReportData,
+    StatementRow,
+    Total,
+)
+
+
+def collect(
+    connection: Connection,
+    details: Details,
+    engine: LocalEngine,
+    tenant: str,
+    model_name: str,
+    checks: Sequence[Check] = (),
+) -> ReportData:
+    """All that the report shows of one model; `checks` are the verifier's findings, none where it was not asked.
+
+    Raises LookupError where the database holds no model of this name.
+    """
+    who = (tenant, model_name)
+    code, version = _model(connection, who)
+    details.attach(engine, "report_obligation", OBLIGATION, model_name, columns=detail.OBLIGATION_COLUMNS)
+    details.attach(engine, "report_record", RECORD, model_name, columns=["business_date"])
+    details.attach(engine, "report_quarantine", QUARANTINE, model_name, columns=detail.QUARANTINE_COLUMNS)
+    details.attach(engine, "report_held", HELD, model_name)
+    first_day, last_day = detail.days(engine)
+    intake = _intake(connection, who)
+    parties, parties_total = detail.parties(engine)
+    return ReportData(
+        model=model_name,
+        model_version=version,
+        tenant=tenant,
+        currency=code,
+        exponent=currency(code).exponent,
+        first_day=first_day,
+        last_day=last_day,
+        records=sum(row.accepted for row in intake),
+        checks=tuple(checks),
+        intake=intake,
+        set_aside=detail.set_aside(engine),
+        held=detail.held(engine),
+        flows=detail.flows(engine),
+        standings=detail.standings(engine, _outcomes(connection, who)),
+        parties=parties,
+        parties_total=parties_total,
+        statements=_statements(connection, who),
+        statements_by_state=_totals(connection, _STATES, who),
+        instructions=_instructions(connection, who),
+        instructions_by_direction=_totals(connection, _DIRECTIONS, who),
+        buckets=tuple(BucketRow(*_whole(row)) for row in connection.execute(_BUCKETS, who)),
+        breaks=_breaks(connection, who),
+        breaks_by_scenario={name: int(rows) for name, rows in connection.execute(_BREAK_COUNTS, who)},
+        refused=tuple(ReasonRow(row[0], row[1], int(row[2]), row[3]) for row in connection.execute(_REFUSED, who)),
+    )
+
+
+def _whole(row: Sequence[Any]) -> list[Any]:
+    """PostgreSQL's numeric comes as Decimal; amounts are whole minor units."""
+    return [int(value) if isinstance(value, Decimal) else value for value in row]
+
+
+def _model(connection: Connection, who: tuple[str, str]) -> tuple[str, str]:
+    """The model's currency, and its newest version with the beginning of its hash."""
+    row = connection.execute(
+        "SELECT source, model_version FROM platform.model_version WHERE tenant = %s AND model = %s"
+        " ORDER BY recorded_at DESC LIMIT 1",
+        who,
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"there is nothing of a model '{who[1]}' in the database; run it first: everycent run MODEL")
+    source: dict[str, str] = yaml.load(row[0], yaml.BaseLoader)
+    return source["currency"], f"{source['version']} · {row[1][:12]}"
+
+
+def _intake(connection: Connection, who: tuple[str, str]) -> tuple[IntakeRow, ...]:
+    rows = connection.execute(
+        "SELECT source_file, kind, sum(rows_read), sum(accepted), sum(duplicates), sum(conflicts), sum(quarantined)"
+        " FROM platform.batch WHERE tenant = %s AND model = %s GROUP BY source_file, kind ORDER BY min(batch_no)",
+        who,
+    )
+    return tuple(IntakeRow(*_whole(row)) for row in rows)
+
+
+#: What became of each statement's payable side: instructed, zero, carried; none while it is open.
+def _outcomes(connection: Connection, who: tuple[str, str]) -> list[tuple[str, str, bool]]:
+    rows = connection.execute(
+        "SELECT s.statement_id, s.mode, coalesce(bool_or(o.outcome = 'instructed'), false)"
+        " FROM settlement.statement s LEFT JOIN payments.instruction_statement o"
+        " ON (o.tenant, o.model, o.statement_id) = (s.tenant, s.model, s.statement_id) AND o.side <> 'receivable'"
+        " WHERE s.tenant = %s AND s.model = %s GROUP BY s.statement_id, s.mode ORDER BY s.statement_id",
+        who,
+    )
+    return [(statement, mode, paid) for statement, mode, paid in rows]
+
+
+def _statements(connection: Connection, who: tuple[str, str]) -> tuple[StatementRow, ...]:
+    rows = connection.execute(
+        "SELECT statement_id, party_id, period, state, closes_on, obligations, payable_minor, receivable_minor,"
+        " net_minor FROM settlement.statement WHERE tenant = %s AND model = %s"
+        " ORDER BY abs(net_minor) DESC, statement_id LIMIT %s",
+        (*who, ROWS_SHOWN),
+    )
+    return tuple(StatementRow(*_whole(row)) for row in rows)
+
+
+_STATES = (
+    "SELECT state, count(*), sum(net_minor) FROM settlement.statement WHERE tenant = %s AND model = %s"
+    " GROUP BY state ORDER BY state"
+)
+
+_DIRECTIONS = (
+    "SELECT direction, count(*), sum(amount_minor) FROM payments.instruction WHERE tenant = %s AND model = %s"
+    " GROUP BY direction ORDER BY direction DESC"
+)
+
+
+def _totals(connection: Connection, query: str, who: tuple[str, str]) -> dict[str, Total]:
+    return {name: Total(int(rows), int(amount)) for name, rows, amount in connection.execute(query, who)}
+
+
+def _instructions(connection: Connection, who: tuple[str, str]) -> tuple[InstructionRow, ...]:
+    rows = connection.execute(
+        "SELECT instruction_id::text, party_id, direction, channel, coalesce(account, ''), state, amount_minor"
+        " FROM payments.instruction WHERE tenant = %s AND model = %s"
+        " ORDER BY amount_minor DESC, instruction_id LIMIT %s",
+        (*who, ROWS_SHOWN),
+    )
+    return tuple(InstructionRow(*_whole(row)) for row in rows)
+
+
+#: The newest run of each scenario.
+_NEWEST = """
+    WITH newest AS (
+        SELECT DISTINCT ON (scenario) tenant, model, run_id, scenario FROM recon.run
+        WHERE tenant = %s AND model = %s ORDER BY scenario, run_no DESC
+    )
+"""
+
+_BUCKETS = f"""{_NEWEST}
+    SELECT scenario, bucket, left_rows, right_rows, left_minor, right_minor
+    FROM newest JOIN recon.total USING (tenant, model, run_id) ORDER BY scenario, bucket
+"""
+
+_BREAK_COUNTS = f"""{_NEWEST}
+    SELECT scenario, count(*) FROM newest JOIN recon.break USING (tenant, model, run_id)
+    GROUP BY scenario ORDER BY scenario
+"""
+
+_REFUSED = f"""{_NEWEST}
+    SELECT scenario, reason, count(*), min(source_file || ':' || source_line)
+    FROM newest JOIN recon.refused USING (tenant, model, run_id)
+    GROUP BY scenario, reason ORDER BY scenario, count(*) DESC, reason LIMIT {ROWS_SHOWN}
+"""
+
+_BREAKS = f"""{_NEWEST}
+    SELECT scenario, bucket, cause, key,
+           coalesce(right_file || ':' || right_line, left_file || ':' || left_line, ''),
+           left_amount_minor, right_amount_minor, coalesce(left_status, ''), coalesce(right_status, ''),
+           difference_minor
+    FROM (
+        SELECT *, row_number() OVER (
+            PARTITION BY scenario ORDER BY abs(difference_minor) DESC, bucket, key, finding_no) AS place
+        FROM newest JOIN recon.break USING (tenant, model, run_id)
+    ) AS ranked
+    WHERE place <= {ROWS_SHOWN} ORDER BY scenario, place
+"""
+
+
+def _breaks(connection: Connection, who: tuple[str, str]) -> tuple[BreakRow, ...]:
+    return tuple(BreakRow(*_whole(row)) for row in connection.execute(_BREAKS, who))

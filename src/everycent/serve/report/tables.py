@@ -1,0 +1,64 @@
+"""Tables of the page: headers in two languages, amounts right aligned in tabular figures, everything escaped."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from everycent.serve.report.data import ROWS_SHOWN, ReportData
+from everycent.serve.report.words import both
+
+_MOODS = {
+    "closed": "good", "accepted": "good", "equal": "good", "paid": "good", "passed": "good",
+    "open": "wait", "held": "wait", "duplicate": "", "pay": "", "collect": "",
+    "conflict": "bad", "quarantined": "bad", "not passed": "bad",
+}  # fmt: skip
+
+
+def text(value: object) -> str:
+    return f"<td>{escape(str(value))}</td>"
+
+
+def long_text(value: object) -> str:
+    return f'<td class="long">{escape(str(value))}</td>'
+
+
+def code(value: object) -> str:
+    return f"<td><code>{escape(str(value))}</code></td>"
+
+
+def count(value: int) -> str:
+    return f'<td class="num{" zero" if value == 0 else ""}">{value:,}</td>'
+
+
+def money(data: ReportData, minor: int | None) -> str:
+    """An amount; a dash where there is none."""
+    if minor is None:
+        return '<td class="num zero">–</td>'
+    mood = " zero" if minor == 0 else " minus" if minor < 0 else ""
+    return f'<td class="num{mood}">{data.amount(minor)}</td>'
+
+
+def tag(word: str, key: str | None = None) -> str:
+    return f'<td><span class="tag {_MOODS.get(word, "")}">{both(key or word)}</span></td>'
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, foot: Sequence[str] = ()) -> str:
+    """A table of ready cells; the last `numbers` columns are numbers. Says "none" where there is no row."""
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    if not body:
+        return f'<p class="note">{both("none")}</p>'
+    words = len(heads) - numbers
+    head = "".join(f"<th{' class=num' if at >= words else ''}>{both(key)}</th>" for at, key in enumerate(heads))
+    last = f"<tfoot><tr>{''.join(foot)}</tr></tfoot>" if foot else ""
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{last}</table></div>'
+
+
+def capped(rows: int, file: str) -> str:
+    """Says how many rows there are and where to find them, where not all are shown."""
+    if rows <= ROWS_SHOWN:
+        return ""
+    return f'<p class="note">{both("capped", ROWS_SHOWN, f"{rows:,}", file)}</p>'
+
+
+def section(name: str, *parts: str, note: str | None = None) -> str:
+    explained = f'<p class="note">{both(note)}</p>' if note else ""
+    return f'<section id="{name}"><h2>{both(name)}</h2>{explained}{"".join(parts)}</section>'
