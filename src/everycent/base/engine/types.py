@@ -92,7 +92,7 @@ class ColumnType:
 
 @dataclass(frozen=True)
 class Column:
-    """A name in scope of a formula, its type, and the DuckDB expression that reaches it, for example `r.body."price"`."""
+    """A name in scope of a formula, its type, and the DuckDB SQL that reaches it, for example `r.body."price"`."""
 
     name: str
     type: ColumnType
