@@ -53,6 +53,12 @@ QUARANTINE = TableSchema(
     key=("source_file", "source_line", "outcome"),
 )
 
+#: What is asked of storage for the candidates: who has the id already, and what the originals are worth.
+KNOWN = pa.schema(
+    [("record_id", UUID), ("content_hash", UUID), ("source_file", pa.string()), ("source_line", pa.int64())]
+)
+ORIGINALS = pa.schema([("record_id", UUID), ("amount_minor", pa.int64()), ("refunded_minor", pa.int64())])
+
 #: Rows of a file that could not be split into cells at all.
 MALFORMED = pa.schema(
     [

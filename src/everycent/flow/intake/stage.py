@@ -13,22 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.tables import UTC, UUID
+from everycent.base.engine.tables import UTC
 from everycent.flow.intake.contract import QUARANTINE, RECORD, RawRows, StepContext
 from everycent.flow.intake.core import asides
 from everycent.flow.intake.core.decision import decide_candidates
 from everycent.flow.intake.core.judging import judge_sql
-from everycent.flow.intake.core.plan import IntakePlan, IntakeRefused, plan_intake
+from everycent.flow.intake.core.plan import IntakePlan, plan_intake
 from everycent.flow.intake.core.reading import read_sql
+from everycent.flow.intake.core.refusal import IntakeRefused
 from everycent.flow.intake.core.steps import take_steps
 
 __all__ = ["Intake", "IntakePlan", "IntakeRefused", "Prepared", "decide", "plan_intake", "prepare", "unclaimed"]
-
-#: What is asked of storage for the candidates: who has the id already, and what the originals are worth.
-KNOWN = pa.schema(
-    [("record_id", UUID), ("content_hash", UUID), ("source_file", pa.string()), ("source_line", pa.int64())]
-)
-ORIGINALS = pa.schema([("record_id", UUID), ("amount_minor", pa.int64()), ("refunded_minor", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,8 @@ def prepare(plan: IntakePlan, rows: RawRows, attached: Mapping[str, pa.Table], e
     rows they are ignored, and `unclaimed` sets them aside once for all kinds of the file.
     """
     sources = tuple(rows.table.column_names)
+    unread = {*plan.columns_wanted, *plan.columns_optional} - {*sources}
+    assert not unread, f"{plan.kind} needs the columns {sorted(unread)}; open the file with those of all its kinds"
     numbered = rows.table.rename_columns([f"c{at}" for at in range(len(sources))]).append_column("line", rows.lines)
     tables = {f"attached_{at}": attached[lookup.table] for at, lookup in enumerate(plan.lookups)}
     if plan.steps:
@@ -77,16 +74,17 @@ def prepare(plan: IntakePlan, rows: RawRows, attached: Mapping[str, pa.Table], e
         judged = engine.query(typed_sql, rows=numbered, **tables)
     judged = _in_order(judged)
     assert judged.num_rows == rows.table.num_rows, "an attached table's key found a row twice"
-    is_right = pc.and_(judged.column("is_kind"), judged.column("fault").is_null())
-    is_wrong = pc.and_(judged.column("is_kind"), judged.column("fault").is_valid())
-    faults = judged.filter(is_wrong).select(["line", "fault", "key"])
+    is_kind, is_wrong = judged.column("is_kind").cast(pa.bool_()), judged.column("fault").is_valid()
+    faults = judged.filter(pc.and_(is_kind, is_wrong)).select(["line", "fault", "key"])
     set_aside = asides.quarantined(plan.kind, rows, faults, engine)
-    ignored = judged.filter(pc.invert(judged.column("is_kind"))).column("line")
+    ignored = judged.filter(pc.invert(is_kind)).column("line")
     if plan.when is None:
         set_aside = pa.concat_tables([set_aside, asides.malformed(plan.kind, rows)])
     else:
         ignored = pa.chunked_array([*ignored.chunks, *rows.malformed.column("line").chunks], pa.int64())
-    prepared = Prepared(_candidates(plan, rows, judged.filter(is_right)), set_aside, _array(ignored), rows)
+    prepared = Prepared(
+        _candidates(plan, rows.file, judged.filter(pc.and_not(is_kind, is_wrong))), set_aside, _array(ignored), rows
+    )
     assert prepared.candidates.num_rows + set_aside.num_rows + len(ignored) == rows.rows_read, "a row was lost"
     return prepared
 
@@ -111,6 +109,7 @@ def decide(
     booked = days if open_on is None else pc.max_element_wise(days, pa.scalar(open_on, pa.date32()))
     records = records.append_column("booked_on", booked).select(RECORD.columns.names)
     records = records.cast(RECORD.with_body(plan.body_type))
+    assert RECORD.check(records).column("source_line").null_count == 0, "each record has its line"
     quarantine = pa.concat_tables([prepared.set_aside, set_aside]).sort_by("source_line")
     outcomes = quarantine.column("outcome")
     counts = {"rows_read": prepared.rows.rows_read, "accepted": records.num_rows}
@@ -118,7 +117,7 @@ def decide(
         counts[outcome] = pc.sum(pc.equal(outcomes, outcome)).as_py() or 0
     counts["ignored"] = len(prepared.ignored_rows)
     assert counts["rows_read"] == sum(counts.values()) - counts["rows_read"], f"the counts do not add up: {counts}"
-    return Intake(RECORD.check(records), QUARANTINE.check(quarantine), counts)
+    return Intake(records, QUARANTINE.check(quarantine), counts)
 
 
 def unclaimed(rows: RawRows, prepared: Sequence[Prepared], engine: LocalEngine) -> pa.Table:
@@ -143,8 +142,8 @@ def _malformed_among(rows: RawRows, lines: pa.Array) -> pa.Table:
     return rows.malformed.filter(pc.is_in(rows.malformed.column("line"), lines))
 
 
-def _candidates(plan: IntakePlan, rows: RawRows, judged: pa.Table) -> pa.Table:
-    """Adds what the calendar and the file say of the rows."""
+def _candidates(plan: IntakePlan, file: str, judged: pa.Table) -> pa.Table:
+    """The rows that are right, with their body, and with what the calendar and the file say of them."""
     count = judged.num_rows
     local_us = judged.column("occurred").cast(pa.int64()).to_numpy()
     utc_us = plan.calendar.to_utc_us(local_us)
@@ -158,12 +157,18 @@ def _candidates(plan: IntakePlan, rows: RawRows, judged: pa.Table) -> pa.Table:
         "refund_of": judged.column("refund_of"),
         "amount_minor": judged.column("amount_minor"),
         "content_hash": judged.column("content_hash"),
-        "source_file": pa.repeat(rows.file, count),
+        "source_file": pa.repeat(file, count),
         "source_line": judged.column("line"),
-        "body": judged.column("body"),
+        "body": _body(plan, judged),
         "refund_key": judged.column("refund_key"),
     }
     return pa.table(columns)
+
+
+def _body(plan: IntakePlan, judged: pa.Table) -> pa.Array:
+    columns = plan.columns.values()
+    cells = [_array(judged.column(column.sql).cast(column.type.arrow)) for column in columns]
+    return pa.StructArray.from_arrays(cells, fields=list(plan.body_type))
 
 
 def _in_order(table: pa.Table) -> pa.Table:

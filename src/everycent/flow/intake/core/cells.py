@@ -61,7 +61,7 @@ class CellReader:
     def _unsigned_sql(self, t: str) -> str:
         match self.type.kind:
             case "text":
-                return t
+                return f"(CASE WHEN NOT contains({t}, chr(0)) THEN {t} END)"
             case "integer":
                 return _integer_sql(t)
             case "decimal":
@@ -110,11 +110,12 @@ class CellReader:
             case "date":
                 return literal(f" is not a date like {self.spec.format or '2026-03-01'}; name its form with 'format'")
             case "text":
-                return literal(" is not text")
+                return literal(" holds a NUL character, which cannot be stored; take it out")
 
 
 def shown_sql(text: str) -> str:
     """Text in quotes, cut off after 40 characters."""
+    text = f"replace({text}, chr(0), '\\0')"
     return f"('''' || CASE WHEN length({text}) > 40 THEN left({text}, 37) || '...' ELSE {text} END || '''')"
 
 

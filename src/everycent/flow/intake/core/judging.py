@@ -8,21 +8,21 @@ checks as declared; the amount.
 
 from collections.abc import Sequence
 
-from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.sql import literal
 from everycent.base.engine.types import Column
-from everycent.base.money.amount import NotAnAmount, parse_minor
-from everycent.flow.intake.core.cells import CellReader, written_sql
+from everycent.flow.intake.core.cells import written_sql
 from everycent.flow.intake.core.identity import content_hash_sql, key_sql, record_id_sql
-from everycent.flow.intake.core.plan import Condition, Field, IntakePlan, IntakeRefused
+from everycent.flow.intake.core.limits import limit_cases
+from everycent.flow.intake.core.plan import Condition, Field, IntakePlan
 
 
 def judge_sql(plan: IntakePlan) -> str:
     """Over `typed`, what read_sql gives.
 
-    Gives line; is_kind; fault, or NULL; record_id, key, refund_of, refund_key, amount_minor, content_hash, body; and
-    occurred, the wall-clock time.
+    Gives line; is_kind; fault, or NULL; record_id, key, refund_of, refund_key, amount_minor, content_hash; occurred, the
+    wall-clock time; and the columns of the body by their numbers.
     """
-    body = ", ".join(f"{identifier(name)}: {column.sql}" for name, column in plan.columns.items())
+    body = ", ".join(column.sql for column in plan.columns.values())
     tags = "".join(f", {sql} AS {column.sql}" for column, sql in plan.tags.values())
     columns = plan.columns
     refund_key = key_sql([columns[name] for name in plan.spec.of]) if plan.spec.of else "CAST(NULL AS VARCHAR)"
@@ -33,7 +33,7 @@ def judge_sql(plan: IntakePlan) -> str:
     return f"""
         SELECT line, is_kind, fault, {record_id_sql(plan.tenant, plan.source, plan.kind, "key")} AS record_id, key,
             {refund_of} AS refund_of, refund_key, amount_minor, {content_hash_sql(declared)} AS content_hash,
-            CAST({columns[plan.spec.occurred_at].sql} AS TIMESTAMP) AS occurred, {{{body}}} AS body
+            CAST({columns[plan.spec.occurred_at].sql} AS TIMESTAMP) AS occurred, {body}
         FROM (
             SELECT *, {key_sql([columns[name] for name in plan.spec.id])} AS key, {refund_key} AS refund_key,
                 CASE WHEN is_kind THEN {_fault_sql(plan)} END AS fault
@@ -82,32 +82,7 @@ def _value_cases(plan: IntakePlan, field: Field) -> list[str]:
             no_row = f"{literal(f'{reader.name} is missing: {table} has no row of ')} || sought_{looked_up[0]}"
             reason = f"CASE WHEN found_{looked_up[0]} THEN {reason} ELSE {no_row} END"
         cases.append(f"WHEN {value} IS NULL THEN {reason}")
-    shown = f"{literal(reader.name + ' is ')} || {written_sql(reader.type, value)} || "
-    if reader.spec.allowed is not None:
-        allowed = [_constant_sql(plan, reader, "in", text) for text in reader.spec.allowed]
-        expected = literal(f"; it must be one of {', '.join(reader.spec.allowed)}")
-        cases.append(f"WHEN {value} NOT IN ({', '.join(allowed)}) THEN {shown}{expected}")
-    for word, limit, wrong in (("min", reader.spec.min, "<"), ("max", reader.spec.max, ">")):
-        if limit is not None:
-            bound = literal(f"; it must be {limit} or {'more' if word == 'min' else 'less'}")
-            cases.append(f"WHEN {value} {wrong} {_constant_sql(plan, reader, word, limit)} THEN {shown}{bound}")
-    return cases
-
-
-def _constant_sql(plan: IntakePlan, reader: CellReader, word: str, text: str) -> str:
-    """A value that the model writes, exactly in the column's type. Raises IntakeRefused."""
-    path = ("records", plan.kind, "columns", reader.name, word)
-    match reader.type.kind:
-        case "money":
-            try:
-                return str(parse_minor(text, plan.currency))
-            except NotAnAmount as error:
-                raise IntakeRefused(path, str(error)) from None
-        case "integer" if not text.lstrip("+-").isdigit():
-            raise IntakeRefused(path, f"'{text}' is not a whole number")
-        case "decimal" if len(text.partition(".")[2].rstrip("0")) > reader.type.scale:
-            raise IntakeRefused(path, f"'{text}' has more decimals than {reader.type}")
-    return f"CAST({literal(text)} AS {reader.type.duckdb})"
+    return cases + limit_cases(reader, value, ("records", plan.kind, "columns", reader.name))
 
 
 def _check_cases(plan: IntakePlan, name: str, check: Condition) -> list[str]:

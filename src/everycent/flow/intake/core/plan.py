@@ -25,17 +25,10 @@ from everycent.base.money.currency import Currency
 from everycent.base.money.rounding import Rounding
 from everycent.flow.intake.contract import ColumnSpec, RecordSpec, Step, TableSpec
 from everycent.flow.intake.core.cells import CellReader
+from everycent.flow.intake.core.limits import limit_cases
+from everycent.flow.intake.core.refusal import IntakeRefused, Word
 
-Word = tuple[str, ...]
 Given = TypeVar("Given")
-
-
-class IntakeRefused(FormulaError):
-    """A word of a record kind that cannot be followed. `path` leads to it: ("records", "item_sold", "check", ...)."""
-
-    def __init__(self, path: Word, message: str, cause: FormulaError | None = None) -> None:
-        super().__init__(message, None if cause is None else cause.position)
-        self.path = path
 
 
 @dataclass(frozen=True)
@@ -187,7 +180,9 @@ def cell_reader(path: Word, name: str, spec: ColumnSpec, currency: Currency, cal
         )
     if spec.format is not None and type_.kind not in ("timestamp", "date"):
         raise IntakeRefused((*path, "format"), f"{name} is {type_}; only a timestamp or a date has a format")
-    return CellReader(name, spec, type_, currency, calendar.time_zone)
+    reader = CellReader(name, spec, type_, currency, calendar.time_zone)
+    limit_cases(reader, "NULL", path)  # refuses limits that the type cannot hold
+    return reader
 
 
 def _check_names(root: Word, spec: RecordSpec) -> None:

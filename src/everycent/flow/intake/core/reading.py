@@ -8,20 +8,28 @@ from everycent.flow.intake.core.plan import Field, IntakePlan, Lookup
 def read_sql(plan: IntakePlan, sources: tuple[str, ...]) -> str:
     """Over `rows` (line, c0, c1 ... in the order of `sources`) and `attached_0` ... (as `plan.lookups`).
 
-    Gives line; v<n>, the typed value of each declared column or NULL; `unread`, why the first cell of the row that has a
-    text and no value has none; found_<n>, whether lookup n found its row; sought_<n>, the key it was asked for.
+    Gives what cells_sql gives; found_<n>, whether lookup n found its row; sought_<n>, the key it was asked for.
     """
-    texts = ", ".join(f"{field.reader.text_sql(_raws(field, sources))} AS t{field.at}" for field in plan.fields)
-    values = ", ".join(f"{field.reader.value_sql(f't{field.at}')} AS v{field.at}" for field in plan.fields)
+    found = "".join(f", found_{n}, sought_{n}" for n in range(len(plan.lookups)))
+    return cells_sql(plan.fields, sources, _joined_sql(plan, sources), found)
+
+
+def cells_sql(fields: tuple[Field, ...], sources: tuple[str, ...], rows_sql: str, also: str = "") -> str:
+    """Over the query `rows_sql`, which gives line, c0, c1 ... in the order of `sources`, and the columns `also`.
+
+    Gives line; v<n>, the typed value of each declared column or NULL; `unread`, why the first cell of the row that has a
+    text and no value has none; and `also`.
+    """
+    texts = ", ".join(f"{field.reader.text_sql(_raws(field, sources))} AS t{field.at}" for field in fields)
+    values = ", ".join(f"{field.reader.value_sql(f't{field.at}')} AS v{field.at}" for field in fields)
     unread = " ".join(
         f"WHEN v{field.at} IS NULL AND t{field.at} IS NOT NULL THEN {field.reader.fault_sql(f't{field.at}')}"
-        for field in plan.fields
+        for field in fields
     )
-    found = "".join(f", found_{n}, sought_{n}" for n in range(len(plan.lookups)))
-    columns = ", ".join(f"v{field.at}" for field in plan.fields)
+    columns = ", ".join(f"v{field.at}" for field in fields)
     return f"""
-        SELECT line, {columns}, CASE {unread} END AS unread{found}
-        FROM (SELECT *, {values} FROM (SELECT line, {texts}{found} FROM ({_joined_sql(plan, sources)})))
+        SELECT line, {columns}, CASE {unread} END AS unread{also}
+        FROM (SELECT *, {values} FROM (SELECT line, {texts}{also} FROM ({rows_sql})))
     """
 
 

@@ -100,7 +100,9 @@ class _Found:
     def text(self, row: int) -> str:
         start = int(self.starts[row])
         stop = min(int(self.stops[row]), start + 4 * RAW_CHARACTERS_MAX)  # UTF-8 takes at most four bytes a character
-        return self.data[start:stop].tobytes().decode("utf-8", errors="ignore")[:RAW_CHARACTERS_MAX]
+        return (
+            self.data[start:stop].tobytes().decode("utf-8", errors="ignore")[:RAW_CHARACTERS_MAX].replace("\0", "\\0")
+        )
 
 
 class DelimitedSource:

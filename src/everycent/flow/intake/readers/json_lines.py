@@ -63,7 +63,9 @@ class JsonLinesSource:
             [
                 pa.array([line for line, _, _ in bad], pa.int64()),
                 pa.array([reason for _, reason, _ in bad], pa.string()),
-                pa.array([text.decode("utf-8")[:RAW_CHARACTERS_MAX] for _, _, text in bad], pa.string()),
+                pa.array(
+                    [text.decode("utf-8")[:RAW_CHARACTERS_MAX].replace("\0", "\\0") for _, _, text in bad], pa.string()
+                ),
             ],
             schema=MALFORMED,
         )

@@ -1,0 +1,27 @@
+"""What intake does beyond its stage: finding a business's own steps among the installed packages."""
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+from everycent.flow.intake.contract import Step
+
+STEPS_GROUP = "everycent.intake_steps"
+
+
+class UnknownStep(Exception):
+    """No installed package offers the step; the message lists those that are there."""
+
+
+def load_steps(names: Sequence[str]) -> dict[str, Step]:
+    """The steps by name, in the order asked for. See contract.Step for what a step takes and gives. Raises UnknownStep."""
+    offered = {point.name: point for point in entry_points(group=STEPS_GROUP)}
+    found: dict[str, Step] = {}
+    for name in names:
+        if name not in offered:
+            there = ", ".join(sorted(offered)) or "none"
+            raise UnknownStep(
+                f"step '{name}' is not installed; installed are: {there}. Install the package that has it as an entry "
+                f"point of group {STEPS_GROUP}"
+            )
+        found[name] = offered[name].load()
+    return found
