@@ -1,5 +1,6 @@
 """What clearing gives to the rest of the house: obligations."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -33,6 +34,53 @@ OBLIGATION = TableSchema(
 )
 
 
+@dataclass(frozen=True)
+class Cleared:
+    """What clearing made of a batch: CHARGE, OBLIGATION and HELD rows, in the records' order.
+
+    `charges` are those that stand: the batch's own without what had to be held, or what its refunds give back.
+    """
+
+    charges: pa.Table
+    obligations: pa.Table
+    held: pa.Table
+
+
+#: What was given back of an original's obligation by refunds so far, in the original's sign.
+REFUNDED = pa.schema(
+    [
+        pa.field("refund_of", UUID, nullable=False),
+        pa.field("charge", pa.string(), nullable=False),
+        pa.field("bearer", pa.int16(), nullable=False),
+        pa.field("refunded_minor", pa.int64(), nullable=False),
+    ]
+)
+
+#: A record that refunds refer to: what it was worth, and what of it was refunded so far by refunds that were not held.
+ORIGINAL = pa.schema(
+    [
+        pa.field("record_id", UUID, nullable=False),
+        pa.field("amount_minor", pa.int64()),
+        pa.field("refunded_minor", pa.int64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RefundState:
+    """What is known, before a batch, of the records that its refunds refer to.
+
+    `originals`: ORIGINAL rows. `charges`, `obligations`, `held`: the originals' own CHARGE, OBLIGATION and HELD rows.
+    `refunded`: REFUNDED rows.
+    """
+
+    originals: pa.Table
+    charges: pa.Table
+    obligations: pa.Table
+    refunded: pa.Table
+    held: pa.Table
+
+
 class OnRefund(StrEnum):
     """What a refund of a record does to one of its charges."""
 
@@ -52,12 +100,21 @@ class BearerSpec(Declaration):
     def _from_weight_alone(cls, value: object) -> object:
         return {"weight": value} if isinstance(value, str | int) else value
 
+    @field_validator("among")
+    @classmethod
+    def _some_weight_among(cls, among: dict[str, int] | None) -> dict[str, int] | None:
+        if among is not None and (min(among.values(), default=0) < 0 or sum(among.values()) <= 0):
+            raise ValueError("the weights under 'among' are 0 or more, at least one of them above 0")
+        return among
+
 
 class ApportionSpec(Declaration):
     """Who carries a charge, in which shares."""
 
     by: Literal["ratio"] = "ratio"
-    bearers: dict[Name, BearerSpec] = Field(min_length=1, description="party role -> weight; a label where `among` splits it")
+    bearers: dict[Name, BearerSpec] = Field(
+        min_length=1, description="party role -> weight; a label where `among` splits it"
+    )
     odd_cent: RemainderPolicy = RemainderPolicy.LARGEST_REMAINDER
 
     @field_validator("bearers")

@@ -6,6 +6,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from everycent.base.engine.declaration import Declaration, FormulaText, Name, Words
+from everycent.base.engine.formula import Position
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.money.rounding import Rounding
 
@@ -53,13 +54,38 @@ SNAPSHOT = TableSchema(
 )
 
 
+#: The charge's name in a held row that is about the whole record.
+WHOLE_RECORD = "*"
+
+
+class RatingRefused(Exception):
+    """A model whose charges or factors cannot be computed. The message says what is wrong and what would be right.
+
+    `path` leads to the word in the model (`charges`, `commission`, `rules`, 1, `amount`), `position` into its formula.
+    """
+
+    def __init__(self, message: str, path: tuple[str | int, ...], position: Position | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.position = position
+
+
+class AmbiguousFactor(Exception):
+    """An attached table has two rows for one key at one time, so that a factor would have two values."""
+
+
 class FactorSpec(Declaration):
     """A named value that formulas use: a constant, or looked up by key in an attached table, frozen when rated."""
 
     constant: str | None = None
     table: str | None = Field(default=None, description="an attached table's name, or a file beside the model")
-    column: Name | None = Field(default=None, description="the table's column that holds the value; the factor's name otherwise")
-    key: Words = Field(default=(), description="the record's columns that find the row; the table's key columns in the same order")
+    column: Name | None = Field(
+        default=None, description="the table's column that holds the value; the factor's name otherwise"
+    )
+    key: Words = Field(
+        default=(), description="the record's columns that find the row; the table's key columns in the same order"
+    )
     valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
     type: str | None = Field(default=None, pattern=r"^(text|integer|decimal(\(\d{1,2}\))?|money|boolean)$")
     unit: str | None = None
@@ -86,11 +112,15 @@ class RatedChargeSpec(Declaration):
 
     for_: Words = Field(alias="for", description="the record kinds that cause it")
     enabled: bool = Field(default=True, description="no switches the charge off")
-    when: FormulaText | None = Field(default=None, description="records for which this is not true do not have the charge")
+    when: FormulaText | None = Field(
+        default=None, description="records for which this is not true do not have the charge"
+    )
     amount: FormulaText | None = None
     rules: tuple[RuleSpec, ...] = ()
     round: Rounding = Rounding.HALF_UP
-    debtor: Name | None = Field(default=None, description="the party role that owes it; bearers owe it where it is apportioned")
+    debtor: Name | None = Field(
+        default=None, description="the party role that owes it; bearers owe it where it is apportioned"
+    )
     creditor: Name = Field(description="the party role that it is owed to")
     legal_entity: str | None = Field(default=None, description="who settles it; the operator otherwise")
 

@@ -1,0 +1,58 @@
+"""Columns as arrays: ids, texts by their place, and the way back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.tables import UUID
+
+Places = npt.NDArray[np.int64]
+
+
+def storage(ids: pa.ChunkedArray) -> pa.Array:
+    """The 16 bytes of each UUID."""
+    chunks = [chunk.storage for chunk in ids.chunks]
+    return pa.concat_arrays(chunks) if chunks else pa.array([], UUID.storage_type)
+
+
+def places_of_ids(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Places:
+    """Each id's first place in `among`; -1 where it is not there, or NULL."""
+    found = pc.index_in(storage(ids), value_set=storage(among), skip_nulls=True)
+    places: Places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return places
+
+
+def encoded(texts: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Texts as indices into the distinct ones, in one piece."""
+    one = texts.dictionary_encode().combine_chunks()
+    if isinstance(one, pa.ChunkedArray):
+        one = one.chunk(0) if one.num_chunks else pa.array([], pa.string()).dictionary_encode()
+    return one
+
+
+def places_of_texts(texts: pa.ChunkedArray, among: Sequence[str]) -> Places:
+    """Each text's place in `among`; -1 where it is not there."""
+    codes = encoded(texts)
+    found = pc.fill_null(pc.index_in(codes.dictionary, value_set=pa.array(among, pa.string())), -1).to_numpy()
+    return found.astype(np.int64)[codes.indices.to_numpy()] if len(codes) else np.empty(0, dtype=np.int64)
+
+
+def texts(codes: npt.NDArray[Any], distinct: Sequence[str] | pa.Array) -> pa.DictionaryArray:
+    """Texts by their place in `distinct`."""
+    values = distinct if isinstance(distinct, pa.Array) else pa.array(distinct, pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32, copy=False)), values)
+
+
+def minor(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Amounts without NULLs."""
+    assert column.null_count == 0, "an amount is missing"
+    return np.asarray(column.to_numpy(), dtype=np.int64)
+
+
+def no_ids(count: int) -> pa.Array:
+    """NULL ids."""
+    return UUID.wrap_array(pa.nulls(count, UUID.storage_type))

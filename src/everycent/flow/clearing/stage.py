@@ -1,0 +1,54 @@
+"""Clearing as a stage: charges → obligations; refunds → the charges and obligations that they give back."""
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, Cleared, RefundState
+from everycent.flow.clearing.core.bearers import Bearers
+from everycent.flow.clearing.core.bearing import bear
+from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
+from everycent.flow.clearing.core.refunding import give_back
+from everycent.flow.intake.contract import RECORD
+from everycent.flow.rating.contract import CHARGE, HELD
+
+__all__ = ["Cleared", "ClearingPlan", "clear", "plan_clearing", "refund"]
+
+
+def clear(plan: ClearingPlan, records: pa.Table, charges: pa.Table, engine: LocalEngine) -> Cleared:
+    """Obligations of the charges that `records` cause: in the charges' order, then by bearer.
+
+    `records`: RECORD rows with their body; `charges`: CHARGE rows of some of them. The obligations of each charge add
+    up to it. The charges that come back are those that stand: one with an unknown bearer is held instead.
+    """
+    RECORD.check(records)
+    CHARGE.check(charges)
+    return bear(plan, records, charges, Bearers(records, engine))
+
+
+def refund(
+    plan: ClearingPlan,
+    refunds: pa.Table,
+    originals: pa.Table,
+    original_charges: pa.Table,
+    original_obligations: pa.Table,
+    refunded: pa.Table,
+    engine: LocalEngine,
+    *,
+    original_held: pa.Table,
+) -> Cleared:
+    """Charges and obligations that refunds give back: in order of arrival, then as declared, then by bearer.
+
+    `refunds`: RECORD rows of refund kinds, in order of arrival. The others tell what was before the batch:
+    `originals`: ORIGINAL rows of the records that are refunded, as far as they are known; `original_charges`,
+    `original_obligations`, `original_held`: their own CHARGE, OBLIGATION and HELD rows; `refunded`: REFUNDED rows.
+    Refunds of one record in one batch give what they would give in batches of their own.
+    """
+    RECORD.check(refunds)
+    state = RefundState(
+        originals.select(ORIGINAL.names),
+        CHARGE.check(original_charges),
+        OBLIGATION.check(original_obligations),
+        refunded.select(REFUNDED.names),
+        HELD.check(original_held),
+    )
+    return give_back(plan, refunds, state, engine)

@@ -1,0 +1,183 @@
+"""The careful form in SQL, for the few records whose wide form has a NULL: exact amounts, or why there is none.
+
+A charge's state s<n> is one of the numbers below, its reason e<n> a text where it is held or quarantined.
+"""
+
+from collections.abc import Sequence
+
+from everycent.base.engine.sql import literal
+from everycent.base.engine.types import ColumnType
+from everycent.flow.rating.core.plan import Charge, Condition, Factor, RatingPlan, Rule
+from everycent.flow.rating.core.wide import by_rule, chained, has_choice
+
+COMPUTED, NOT_TAKEN, IS_HELD, IS_QUARANTINED = range(4)
+
+
+def careful_sql(plan: RatingPlan) -> str:
+    """For each record, in order: pos, and for each charge a<n>, s<n>, e<n>, g<n> (the rule that matched)."""
+    found = ["pos"]
+    for at, charge in enumerate(plan.charges):
+        matched = f"g{at}" if has_choice(charge) else f"0 AS g{at}"
+        found += [f"CASE WHEN s{at} = {COMPUTED} THEN a{at} END AS a{at}", f"s{at}", f"e{at}", matched]
+    return f"{chained(plan, _columns)} SELECT {', '.join(found)} FROM last ORDER BY pos"
+
+
+def _columns(plan: RatingPlan, at: int, charge: Charge) -> list[str]:
+    """The amount, then state and reason, which ask the same cases in the same order: the first that fits decides."""
+    amount = by_rule(at, charge, lambda place: _exact(charge.rules[place]))
+    cases = _Cases(plan, at, charge).all()
+    states = " ".join(f"WHEN {when} THEN {state}" for when, state, _ in cases)
+    reasons = " ".join(f"WHEN {when} THEN {reason}" for when, _, reason in cases)
+    return [
+        f"{amount if charge.when is None else f'CASE WHEN w{at} THEN {amount} END'} AS a{at}",
+        f"CASE {states} END AS s{at}",
+        f"CASE {reasons} END AS e{at}",
+    ]
+
+
+def _exact(rule: Rule) -> str:
+    amount = rule.amount
+    return f"coalesce({amount.fast_sql}, CASE WHEN {amount.missing_sql} IS NULL THEN {amount.wide_sql} END)"
+
+
+class _Cases:
+    """What can become of one charge: (condition, state, reason) in SQL, in the order in which they are asked."""
+
+    def __init__(self, plan: RatingPlan, at: int, charge: Charge) -> None:
+        self.plan, self.at, self.charge = plan, at, charge
+
+    def all(self) -> list[tuple[str, int, str]]:
+        """The last case always fits."""
+        at, charge = self.at, self.charge
+        quarantined = by_rule(at, charge, lambda place: self._overflow(charge.rules[place]))
+        zero = by_rule(at, charge, lambda place: charge.rules[place].amount.zero_division_sql)
+        missing = by_rule(at, charge, lambda place: charge.rules[place].amount.missing_sql)
+        return [
+            *([] if charge.when is None else self._condition(charge.when)),
+            *self._held_bases([name for rule in charge.rules for name in _names(rule)]),
+            *self._parties(),
+            *self._no_rule(),
+            (f"a{at} IS NOT NULL", COMPUTED, "NULL"),
+            (f"{missing} IS NOT NULL", IS_HELD, by_rule(at, charge, lambda place: self._missing(charge.rules[place]))),
+            (zero, IS_QUARANTINED, by_rule(at, charge, lambda place: self._zero_division(charge.rules[place]))),
+            ("TRUE", IS_QUARANTINED, quarantined),
+        ]
+
+    def _condition(self, when: Condition) -> list[tuple[str, int, str]]:
+        return [
+            *self._held_bases(when.names),
+            (f"w{self.at} IS FALSE", NOT_TAKEN, "NULL"),
+            *self._undecided(f"w{self.at}", when),
+        ]
+
+    def _held_bases(self, names: Sequence[str]) -> list[tuple[str, int, str]]:
+        bases = [base for base in self.charge.bases if self.plan.charges[base].name in names]
+        return [
+            (f"s{base} >= {IS_HELD}", IS_HELD, literal(f"held because charge {self.plan.charges[base].name} is held"))
+            for base in bases
+        ]
+
+    def _parties(self) -> list[tuple[str, int, str]]:
+        cases = []
+        for role in self.charge.roles:
+            for name in self.plan.roles[role].key:
+                unknown = f"nullif(CAST({self.plan.column(name).sql} AS VARCHAR), '') IS NULL"
+                cases.append((unknown, IS_HELD, literal(f"column {name} is empty, so its {role} is not known")))
+        return cases
+
+    def _no_rule(self) -> list[tuple[str, int, str]]:
+        """No rule matched: one could not be decided after none before it was true, or each was false."""
+        at, charge = self.at, self.charge
+        if not has_choice(charge):
+            return []
+        cases = [
+            (f"g{at} IS NULL AND {when}", state, reason)
+            for place, rule in enumerate(charge.rules)
+            if rule.condition is not None
+            for when, state, reason in self._undecided(f"k{at}_{place}", rule.condition)
+        ]
+        return [*cases, (f"g{at} IS NULL", IS_HELD, literal(f"no rule of charge {charge.name} matched"))]
+
+    def _undecided(self, column: str, condition: Condition) -> list[tuple[str, int, str]]:
+        """A NULL operand holds; without one, the condition itself divided by zero or overflowed."""
+        missing = _first([self._absent(name) for name in condition.names])
+        prefix = literal(f"the condition '{condition.text}' cannot be decided: ")
+        figures = self._figures(condition.names)
+        return [
+            (f"({column} IS NULL AND {missing} IS NOT NULL)", IS_HELD, f"{prefix} || {missing}"),
+            (f"{column} IS NULL", IS_QUARANTINED, f"{prefix} || 'it divides by zero or overflows' || {figures}"),
+        ]
+
+    def _missing(self, rule: Rule) -> str:
+        cases = " ".join(f"WHEN {literal(name)} THEN {self._absent(name)}" for name in rule.names)
+        return f"CASE {rule.amount.missing_sql} {cases} END" if cases else "NULL"
+
+    def _zero_division(self, rule: Rule) -> str:
+        return f"{literal(f'{rule.text} divides by zero')} || {self._figures(rule.names)}"
+
+    def _overflow(self, rule: Rule) -> str:
+        return f"{literal(f'{rule.text} is more than an amount can hold (64 bits)')} || {self._figures(rule.names)}"
+
+    def _absent(self, name: str) -> str:
+        """Why this name has no value, as text; NULL where it has one."""
+        factor = next((factor for factor in self.plan.factors if factor.name == name), None)
+        if any(column.name == name for column in self.plan.columns):
+            sql = self.plan.column(name).sql
+            return f"CASE WHEN {sql} IS NULL THEN {literal(f'column {name} is empty')} END"
+        if factor is not None:
+            return self._absent_factor(factor)
+        base = next(at for at, charge in enumerate(self.plan.charges) if charge.name == name)
+        reasons = f"{literal(f'charge {name} is held')} ELSE {literal(f'this record has no charge {name}')}"
+        return f"CASE WHEN a{base} IS NULL THEN CASE WHEN s{base} >= {IS_HELD} THEN {reasons} END END"
+
+    def _absent_factor(self, factor: Factor) -> str:
+        if factor.lookup is None:
+            return "CAST(NULL AS VARCHAR)"
+        lookup = self.plan.lookups[factor.lookup]
+        keys = [self.plan.column(ours) for ours, _ in lookup.keys]
+        empty = _first(
+            [f"CASE WHEN {key.sql} IS NULL THEN {literal(f'column {key.name} is empty')} END" for key in keys]
+        )
+        shown = " || ' and ' || ".join(f"{literal(f'{key.name} ')} || {shown_sql(key.sql, key.type)}" for key in keys)
+        dated = "" if lookup.valid is None else " || ' on ' || CAST(d AS VARCHAR)"
+        return (
+            f"CASE WHEN {factor.alias} IS NULL THEN CASE"
+            f" WHEN {empty} IS NOT NULL THEN {literal(f'factor {factor.name} is not found: ')} || {empty}"
+            f" WHEN x{factor.lookup} IS NULL THEN {literal(f'factor {factor.name} is missing for ')} || {shown}{dated}"
+            f" ELSE {literal(f'factor {factor.name} is empty for ')} || {shown}{dated} END END"
+        )
+
+    def _figures(self, names: tuple[str, ...]) -> str:
+        """The values of the names: ` with price = 10.00, qty = 0`."""
+        shown = [f"{literal(f'{name} = ')} || {self._value(name)}" for name in names]
+        return f"concat(' with ', concat_ws(', ', {', '.join(shown)}))" if shown else "''"
+
+    def _value(self, name: str) -> str:
+        for column in self.plan.columns:
+            if column.name == name:
+                return shown_sql(column.sql, column.type)
+        for factor in self.plan.factors:
+            if factor.name == name:
+                return shown_sql(factor.constant_sql or factor.alias, factor.type)
+        base = next(at for at, charge in enumerate(self.plan.charges) if charge.name == name)
+        return shown_sql(f"a{base}", ColumnType("money", self.plan.exponent))
+
+
+def shown_sql(sql: str, kind: ColumnType) -> str:
+    """A value as a person writes it: text in quotes, money in major units; `nothing` for NULL."""
+    match kind.kind:
+        case "text":
+            shown = f"'''' || {sql} || ''''"
+        case "money" if kind.scale > 0:
+            shown = f"CAST(CAST({sql} AS DECIMAL(20, 0)) * 0.{'1':0>{kind.scale}} AS VARCHAR)"
+        case _:
+            shown = f"CAST({sql} AS VARCHAR)"
+    return f"coalesce({shown}, 'nothing')"
+
+
+def _first(parts: list[str]) -> str:
+    return f"coalesce({', '.join(parts)})" if parts else "CAST(NULL AS VARCHAR)"
+
+
+def _names(rule: Rule) -> tuple[str, ...]:
+    return rule.names + (() if rule.condition is None else rule.condition.names)

@@ -1,0 +1,158 @@
+"""Factors: which of them charges use, and the lookups that find their values."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from everycent.base.engine.sql import literal
+from everycent.base.engine.types import Column, ColumnType
+from everycent.flow.intake.contract import TableSpec
+from everycent.flow.rating.contract import FactorSpec, RatingRefused
+from everycent.flow.rating.core.plan import Factor, Lookup
+
+#: Columns of an attached table that mean its rows' validity where nothing else is declared.
+VALIDITY = ("valid_from", "valid_to")
+
+
+@dataclass(frozen=True)
+class FactorSources:
+    """What factors may be read from: attached tables by name, the record's columns, the currency's exponent."""
+
+    tables: Mapping[str, TableSpec]
+    columns: Mapping[str, ColumnType]
+    exponent: int
+
+    def table_column(self, table: str, column: str) -> ColumnType | None:
+        """The type of a table's column; None where there is none of that name."""
+        spec = self.tables[table].columns.get(column)
+        return None if spec is None else ColumnType.parse(spec.type, self.exponent)
+
+
+def factor_scope(specs: Mapping[str, FactorSpec], sources: FactorSources) -> dict[str, Column]:
+    """Each factor as a formula sees it. Raises RatingRefused."""
+    scope = {}
+    for name, spec in specs.items():
+        if spec.constant is not None:
+            kind, sql = _constant(name, spec, spec.constant, sources.exponent)
+        else:
+            kind, sql = _table_type(name, spec, sources), _alias(name, specs)
+        scope[name] = Column(name, kind, sql)
+    return scope
+
+
+def plan_factors(
+    specs: Mapping[str, FactorSpec], used: Collection[str], sources: FactorSources
+) -> tuple[tuple[Factor, ...], tuple[Lookup, ...]]:
+    """The used factors in declared order, and their lookups, one for each table and key. Raises RatingRefused."""
+    scope = factor_scope(specs, sources)
+    lookups: list[Lookup] = []
+    factors: list[Factor] = []
+    for name, spec in specs.items():
+        if name not in used:
+            continue
+        kind, alias = scope[name].type, _alias(name, specs)
+        if spec.constant is not None:
+            factors.append(Factor(name, kind, alias, constant_sql=scope[name].sql))
+        else:
+            at = _place(lookups, _lookup(name, spec, sources))
+            factors.append(Factor(name, kind, alias, lookup=at, column=spec.column or name))
+    return tuple(factors), tuple(lookups)
+
+
+def _alias(name: str, specs: Mapping[str, FactorSpec]) -> str:
+    return f"f{list(specs).index(name)}"
+
+
+def _place(lookups: list[Lookup], lookup: Lookup) -> int:
+    """The place of a lookup of the same table, key and validity, which then reads this one's values too."""
+    for at, known in enumerate(lookups):
+        if (known.table, known.keys, known.valid) == (lookup.table, lookup.keys, lookup.valid):
+            more = tuple(value for value in lookup.values if value not in known.values)
+            lookups[at] = replace(known, values=known.values + more)
+            return at
+    lookups.append(lookup)
+    return len(lookups) - 1
+
+
+def _table_type(name: str, spec: FactorSpec, sources: FactorSources) -> ColumnType:
+    assert spec.table is not None, "a factor without constant has a table"
+    if spec.table not in sources.tables:
+        raise RatingRefused(f"factor {name}: there is no attached table {spec.table}", ("factors", name, "table"))
+    column = spec.column or name
+    kind = sources.table_column(spec.table, column)
+    if kind is None:
+        known = ", ".join(sources.tables[spec.table].columns)
+        message = f"factor {name}: table {spec.table} has no column {column}; it has {known}"
+        raise RatingRefused(message, ("factors", name))
+    return kind
+
+
+def _lookup(name: str, spec: FactorSpec, sources: FactorSources) -> Lookup:
+    assert spec.table is not None, "a factor without constant has a table"
+    table = sources.tables[spec.table]
+    theirs = table.key or spec.key
+    if not spec.key or len(spec.key) != len(theirs):
+        message = f"factor {name}: rows of table {spec.table} are found by {', '.join(theirs) or 'a key'}"
+        raise RatingRefused(f"{message}; 'key' names the record's columns for them", ("factors", name, "key"))
+    keys = tuple(zip(spec.key, theirs, strict=True))
+    for our_column, their_column in keys:
+        _check_key(name, our_column, their_column, spec.table, sources)
+    valid = spec.valid or table.valid
+    if valid is None and all(column in table.columns for column in VALIDITY):
+        valid = VALIDITY
+    for bound in valid or ():
+        kind = sources.table_column(spec.table, bound)
+        if kind is None or kind.kind != "date":
+            message = f"factor {name}: column {bound} of table {spec.table} is to be a date column"
+            raise RatingRefused(message, ("factors", name, "valid"))
+    return Lookup(spec.table, keys, valid, (spec.column or name,))
+
+
+def _check_key(name: str, ours: str, theirs: str, table: str, sources: FactorSources) -> None:
+    our_type, their_type = sources.columns.get(ours), sources.table_column(table, theirs)
+    path = ("factors", name, "key")
+    if our_type is None:
+        message = f"factor {name} is looked up by {ours}, which this record kind does not have"
+        raise RatingRefused(f"{message}; its columns are {', '.join(sources.columns)}", path)
+    if their_type is None:
+        raise RatingRefused(f"factor {name}: table {table} has no column {theirs}", path)
+    if our_type.kind != their_type.kind:
+        message = f"factor {name}: column {ours} is {our_type}, but {theirs} of table {table} is {their_type}"
+        raise RatingRefused(f"{message}; a key has one type on both sides", path)
+
+
+def _constant(name: str, spec: FactorSpec, text: str, exponent: int) -> tuple[ColumnType, str]:
+    """The type of a constant, and its value as SQL."""
+    kind = _constant_type(text) if spec.type is None else ColumnType.parse(spec.type, exponent)
+    refusal = RatingRefused(f"factor {name}: '{text}' is not a value of type {kind}", ("factors", name, "constant"))
+    match kind.kind:
+        case "text":
+            return kind, literal(text)
+        case "boolean":
+            if text not in ("true", "false"):
+                raise refusal
+            return kind, text.upper()
+        case _:
+            return kind, _number(text, kind, refusal)
+
+
+def _constant_type(text: str) -> ColumnType:
+    if re.fullmatch(r"-?\d+", text):
+        return ColumnType("integer")
+    decimals = re.fullmatch(r"-?\d+\.(\d+)", text)
+    if decimals:
+        return ColumnType("decimal", min(len(decimals[1]), 18))
+    return ColumnType("boolean") if text in ("true", "false") else ColumnType("text")
+
+
+def _number(text: str, kind: ColumnType, refusal: RatingRefused) -> str:
+    """The constant as SQL; refused where it has more decimals than its type, or more digits than 64 bits hold."""
+    found = re.fullmatch(r"(-?)(\d+)(?:\.(\d+))?", text)
+    if found is None or len((found[3] or "").rstrip("0")) > kind.scale:
+        raise refusal
+    unscaled = int(found[2] + (found[3] or "").rstrip("0").ljust(kind.scale, "0"))
+    if unscaled >= 10**18:
+        raise refusal
+    if kind.kind == "decimal":
+        return f"CAST({literal(text)} AS {kind.duckdb})"
+    return f"CAST({found[1]}{unscaled} AS BIGINT)"

@@ -1,0 +1,111 @@
+"""From the wide form (a row for each record) to the long one (a row for each charge): in record order, then declared.
+
+Amounts and ids are laid out by array arithmetic; texts are indices into a few distinct values, never copied per row.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.tables import UUID
+from everycent.flow.rating.contract import CHARGE
+from everycent.flow.rating.core.plan import RatingPlan
+from everycent.flow.rating.core.sheet import Codes, Sheet
+
+
+def charge_rows(
+    plan: RatingPlan, records: pa.Table, sheet: Sheet, parties: Mapping[str, pa.DictionaryArray]
+) -> pa.Table:
+    """CHARGE rows of what the sheet takes. `parties`: each role's party ids, one for each record."""
+    lay = _Layout(sheet.taken)
+    charges = lay.per_charge(np.arange(len(plan.charges), dtype=np.int32))
+    columns = {
+        "record_id": _uuids(lay.per_record(_ids(records))),
+        "charge": _texts(charges, [charge.name for charge in plan.charges]),
+        "rule": _rules(plan, sheet, lay, charges),
+        "amount_minor": pa.array(lay.per_cell(sheet.amounts)),
+        "currency": _texts(np.zeros(lay.rows, dtype=np.int32), [plan.currency]),
+        "debtor": _party(lay, [charge.debtor for charge in plan.charges], parties),
+        "creditor": _party(lay, [charge.creditor for charge in plan.charges], parties),
+        "booked_on": _dates(lay.per_record(_days(records))),
+        "refund_of": UUID.wrap_array(pa.nulls(lay.rows, UUID.storage_type)),
+    }
+    rows = pa.table(columns)
+    assert rows.num_rows == lay.rows, "a row for each charge taken"
+    assert columns["creditor"].null_count == 0, "each charge is owed to somebody"
+    return CHARGE.check(rows)
+
+
+class _Layout:
+    """Lays arrays of n records, k charges or n x k cells out as long rows: cell by cell, but for what is not taken."""
+
+    def __init__(self, taken: npt.NDArray[np.bool_]) -> None:
+        self.shape: tuple[int, int] = (taken.shape[0], taken.shape[1])
+        self.rows = int(np.count_nonzero(taken))
+        self.places = None if self.rows == taken.size else np.nonzero(taken)
+
+    def per_record(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.repeat(values, self.shape[1]) if self.places is None else values[self.places[0]]
+
+    def per_charge(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.tile(values, self.shape[0]) if self.places is None else values[self.places[1]]
+
+    def per_cell(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values.reshape(-1) if self.places is None else values[self.places]
+
+
+def _rules(plan: RatingPlan, sheet: Sheet, lay: _Layout, charges: Codes) -> pa.DictionaryArray:
+    labels = [rule.label for charge in plan.charges for rule in charge.rules]
+    if sheet.rules is None:
+        return _texts(charges, labels)
+    first = np.cumsum([0, *(len(charge.rules) for charge in plan.charges)])[:-1].astype(np.int32)
+    return _texts(lay.per_cell(sheet.rules + first), labels)
+
+
+def _party(lay: _Layout, roles: Sequence[str | None], parties: Mapping[str, pa.DictionaryArray]) -> pa.DictionaryArray:
+    """The party that each charge's role names, -1 and so null where it has none (its bearers stand for it)."""
+    dictionaries: list[pa.Array] = [pa.array([], pa.string())]
+    start: dict[str, int] = {}
+    for named in dict.fromkeys(role for role in roles if role is not None):
+        start[named] = sum(map(len, dictionaries))
+        dictionaries.append(parties[named].dictionary)
+    codes = np.full(lay.shape, -1, dtype=np.int32)
+    for at, role in enumerate(roles):
+        if role is not None:
+            own = pc.fill_null(parties[role].indices, -1).to_numpy(zero_copy_only=False)
+            codes[:, at] = own if start[role] == 0 else np.where(own < 0, -1, own + start[role])
+    return _texts(lay.per_cell(codes), pa.concat_arrays(dictionaries))
+
+
+def _texts(codes: Codes, texts: Sequence[str] | pa.Array) -> pa.DictionaryArray:
+    """Texts by their place; null where it is below 0."""
+    mask = codes < 0
+    indices = pa.array(codes, mask=mask) if mask.any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(
+        indices, texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+    )
+
+
+def _ids(records: pa.Table) -> npt.NDArray[Any]:
+    """The record ids as 16-byte values."""
+    chunks = [chunk.storage for chunk in records.column("record_id").chunks]
+    storage = pa.concat_arrays(chunks) if chunks else pa.array([], UUID.storage_type)
+    assert storage.null_count == 0, "each record has an id"
+    return np.frombuffer(storage.buffers()[1] or b"", dtype="V16")[storage.offset : storage.offset + len(storage)]
+
+
+def _uuids(ids: npt.NDArray[Any]) -> pa.Array:
+    return UUID.wrap_array(pa.Array.from_buffers(UUID.storage_type, len(ids), [None, pa.py_buffer(ids)]))
+
+
+def _days(records: pa.Table) -> Codes:
+    days: Codes = records.column("booked_on").cast(pa.int32()).to_numpy()
+    return days
+
+
+def _dates(days: npt.NDArray[Any]) -> pa.Array:
+    return pa.array(days).view(pa.date32())

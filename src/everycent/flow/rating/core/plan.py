@@ -1,0 +1,110 @@
+"""What rating works from: the charges of one record kind, checked, in order, and compiled."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from everycent.base.engine.formula import CompiledAmount
+from everycent.base.engine.types import Column, ColumnType
+from everycent.flow.parties.contract import PartySpec
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One attached table, looked up by one key: one join, however many factors read from it.
+
+    `keys` pairs the record's column with the table's. `valid` names the table's columns valid_from (inclusive) and
+    valid_to (exclusive); NULL there is without end. `values` are the table's columns that factors read.
+    """
+
+    table: str
+    keys: tuple[tuple[str, str], ...]
+    valid: tuple[str, str] | None
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor that the kind's charges use: from `column` of a lookup (its place in the plan), or a constant's SQL.
+
+    `alias` is what a looked-up value is called in SQL.
+    """
+
+    name: str
+    type: ColumnType
+    alias: str
+    lookup: int | None = None
+    column: str | None = None
+    constant_sql: str | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition: its text, its boolean SQL (NULL where it cannot be decided), the names that it uses."""
+
+    text: str
+    sql: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to compute a charge; no condition always matches."""
+
+    label: str
+    condition: Condition | None
+    text: str
+    amount: CompiledAmount
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A charge of the kind. `rules` are in the order in which they are tried; `level` is above its bases' levels."""
+
+    name: str
+    when: Condition | None
+    rules: tuple[Rule, ...]
+    bases: tuple[int, ...]
+    level: int
+    debtor: str | None
+    creditor: str
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The party roles that must be known for the charge to stand."""
+        return (self.creditor,) if self.debtor is None else (self.debtor, self.creditor)
+
+
+@dataclass(frozen=True)
+class RatingPlan:
+    """How records of one kind become charges. `charges` and `factors` are in declared order.
+
+    In SQL a record's column is c<n>, a charge's amount a<n>, by their places here.
+    """
+
+    kind: str
+    currency: str
+    exponent: int
+    columns: tuple[Column, ...]
+    lookups: tuple[Lookup, ...]
+    factors: tuple[Factor, ...]
+    charges: tuple[Charge, ...]
+    roles: dict[str, PartySpec]
+
+    @property
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """The places of the charges, level by level: a charge uses only charges of earlier levels."""
+        depth = max((charge.level for charge in self.charges), default=-1) + 1
+        return tuple(
+            tuple(place for place, charge in enumerate(self.charges) if charge.level == level) for level in range(depth)
+        )
+
+    @property
+    def snapshot_type(self) -> pa.DataType:
+        """The type of a snapshot's body: each factor and its value."""
+        return pa.struct([pa.field(factor.name, factor.type.arrow) for factor in self.factors])
+
+    def column(self, name: str) -> Column:
+        """The record's column of this name."""
+        return next(column for column in self.columns if column.name == name)

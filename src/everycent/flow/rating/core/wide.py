@@ -1,0 +1,105 @@
+"""The wide form in SQL: one row for each record, with what was looked up and the amount of each charge.
+
+Records enter as table `r`: pos (the record's place in the batch), d (its business date), and its columns c<n>. Attached
+tables enter as t<n>: k<n> (key columns), lo and hi (validity), place (of the row), v<n> (values).
+"""
+
+from collections.abc import Callable
+
+from everycent.flow.rating.core.plan import Charge, Lookup, RatingPlan
+
+
+def looked_up_sql(plan: RatingPlan) -> str:
+    """Records with the factors f<n> read from attached tables, and x<n>, the place of each lookup's row."""
+    joins = " ".join(_join(plan, place, lookup) for place, lookup in enumerate(plan.lookups))
+    places = [f"t{place}.place AS x{place}" for place in range(len(plan.lookups))]
+    values = [
+        f"t{factor.lookup}.v{plan.lookups[factor.lookup].values.index(factor.column)} AS {factor.alias}"
+        for factor in plan.factors
+        if factor.lookup is not None and factor.column is not None
+    ]
+    return f"SELECT {', '.join(['r.*', *places, *values])} FROM r {joins}"
+
+
+def _join(plan: RatingPlan, place: int, lookup: Lookup) -> str:
+    keys = [f"r.{plan.column(ours).sql} = t{place}.k{key}" for key, (ours, _) in enumerate(lookup.keys)]
+    dated = [] if lookup.valid is None else [f"r.d >= t{place}.lo", f"r.d < t{place}.hi"]
+    return f"LEFT JOIN t{place} ON {' AND '.join(keys + dated)}"
+
+
+def wide_sql(plan: RatingPlan) -> str:
+    """For each record: pos, x<n>; for each charge its amount a<n>, NULL where it has none or `careful` must look.
+
+    Where a charge has a condition, n<n> says whether the record is without the charge by it; where it has several
+    rules, g<n> is the place of the one that matched.
+    """
+    steps = chained(plan, _amount_sql)
+    found = [f"x{place}" for place in range(len(plan.lookups))]
+    for at, charge in enumerate(plan.charges):
+        found.append(f"a{at}")
+        if charge.when is not None:
+            found.append(f"w{at} IS FALSE AS n{at}")
+        if len(charge.rules) > 1:
+            found.append(f"g{at}")
+    return f"{steps} SELECT {', '.join(['pos', *found])} FROM last"
+
+
+def chained(plan: RatingPlan, amount_sql: Callable[[RatingPlan, int, Charge], list[str]]) -> str:
+    """WITH ... that ends in `last`: level by level, conditions, then which rule matched, then what `amount_sql` adds.
+
+    Adds w<n> (the charge's condition), k<n>_<m> (a rule's), g<n> (the place of the rule that matched, NULL if none
+    did, or one before it could not be decided).
+    """
+    steps = [f"found AS ({looked_up_sql(plan)})"]
+    before = "found"
+
+    def step(name: str, columns: list[str]) -> None:
+        nonlocal before
+        if columns:
+            steps.append(f"{name} AS (SELECT *, {', '.join(columns)} FROM {before})")
+            before = name
+
+    for depth, level in enumerate(plan.levels):
+        charges = [(at, plan.charges[at]) for at in level]
+        step(f"conditions{depth}", [column for at, charge in charges for column in _conditions(at, charge)])
+        step(f"matched{depth}", [f"{_matched(at, charge)} AS g{at}" for at, charge in charges if has_choice(charge)])
+        step(f"amounts{depth}", [column for at, charge in charges for column in amount_sql(plan, at, charge)])
+    steps.append(f"last AS (SELECT * FROM {before})")
+    return f"WITH {', '.join(steps)}"
+
+
+def has_choice(charge: Charge) -> bool:
+    """Whether it depends on the record which rule is used, or whether any is."""
+    return len(charge.rules) > 1 or charge.rules[0].condition is not None
+
+
+def by_rule(at: int, charge: Charge, sql: Callable[[int], str]) -> str:
+    """`sql` of the rule that matched, by its place; NULL where none did."""
+    if not has_choice(charge):
+        return sql(0)
+    return f"CASE g{at} {' '.join(f'WHEN {place} THEN {sql(place)}' for place in range(len(charge.rules)))} END"
+
+
+def _conditions(at: int, charge: Charge) -> list[str]:
+    own = [] if charge.when is None else [f"{charge.when.sql} AS w{at}"]
+    rules = [
+        f"{rule.condition.sql} AS k{at}_{place}"
+        for place, rule in enumerate(charge.rules)
+        if rule.condition is not None
+    ]
+    return own + rules
+
+
+def _matched(at: int, charge: Charge) -> str:
+    cases: list[str] = []
+    for place, rule in enumerate(charge.rules):
+        if rule.condition is None:
+            return f"CASE {' '.join(cases)} ELSE {place} END" if cases else str(place)
+        cases.append(f"WHEN k{at}_{place} THEN {place} WHEN k{at}_{place} IS NULL THEN NULL")
+    return f"CASE {' '.join(cases)} END"
+
+
+def _amount_sql(plan: RatingPlan, at: int, charge: Charge) -> list[str]:
+    assert plan.charges[at] is charge, "a charge is known by its place"
+    amount = by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql)
+    return [f"{amount if charge.when is None else f'CASE WHEN w{at} THEN {amount} END'} AS a{at}"]

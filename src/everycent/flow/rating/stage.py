@@ -1,0 +1,63 @@
+"""Rating as a stage: records and attached tables in; charges, held charges and snapshots out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from everycent.base.engine.distinct import over_distinct
+from everycent.base.engine.local import LocalEngine
+from everycent.flow.intake.contract import RECORD
+from everycent.flow.parties.contract import PartySpec, party_id_sql
+from everycent.flow.rating.core.careful import careful_sql
+from everycent.flow.rating.core.held import held_rows
+from everycent.flow.rating.core.long import charge_rows
+from everycent.flow.rating.core.plan import RatingPlan
+from everycent.flow.rating.core.planning import plan_rating
+from everycent.flow.rating.core.sheet import Wide, correct, read_sheet
+from everycent.flow.rating.core.snapshots import snapshot_rows
+from everycent.flow.rating.core.tables import lookup_tables, plain_records
+from everycent.flow.rating.core.wide import wide_sql
+
+__all__ = ["Rated", "RatingPlan", "plan_rating", "rate"]
+
+
+@dataclass(frozen=True)
+class Rated:
+    """What rating made of a batch: CHARGE, HELD and SNAPSHOT rows, each in record order, then as declared."""
+
+    charges: pa.Table
+    held: pa.Table
+    snapshots: pa.Table
+
+
+def rate(plan: RatingPlan, records: pa.Table, tables: Mapping[str, pa.Table], engine: LocalEngine) -> Rated:
+    """The charges that records of the plan's kind cause.
+
+    `records`: RECORD rows with their body. `tables`: the attached tables by name. Every record ends in at least one row
+    of charges or held. Text columns of the charges are dictionary-encoded. Raises AmbiguousFactor.
+    """
+    RECORD.check(records)
+    lookups = lookup_tables(plan, tables, engine)
+    rows = plain_records(plan, records)
+    parties = {role: _party_ids(role, spec, plan, rows, engine) for role, spec in plan.roles.items()}
+    wide = Wide(engine.query(wide_sql(plan), r=rows, **lookups), records.num_rows)
+    sheet, doubtful = read_sheet(plan, wide, records.num_rows, parties.values())
+    careful = None
+    if len(doubtful):
+        careful = engine.query(careful_sql(plan), r=rows.take(pa.array(doubtful)), **lookups)
+        correct(plan, sheet, careful)
+    held = held_rows(plan, records, sheet, careful)
+    charges = charge_rows(plan, records, sheet, parties)
+    assert charges.num_rows + held.num_rows >= records.num_rows, "every record is charged or held"
+    return Rated(charges, held, snapshot_rows(plan, records, wide, lookups, engine))
+
+
+def _party_ids(role: str, spec: PartySpec, plan: RatingPlan, rows: pa.Table, engine: LocalEngine) -> pa.DictionaryArray:
+    """Each record's party id in one role, null where a key column is empty."""
+    if spec.operator is not None:
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows.num_rows, dtype=np.int32)), pa.array([role]))
+    columns = [plan.column(name).sql for name in spec.key]
+    sql = party_id_sql(role, spec, lambda name: plan.column(name).sql)
+    return over_distinct(engine, rows.select(columns), sql)
