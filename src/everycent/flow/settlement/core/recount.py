@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.settlement.contract import STATEMENT
@@ -43,16 +44,14 @@ _FIGURES = ("payable_minor", "receivable_minor", "obligations")
 def recount(due: pa.Table, obligations: str, engine: LocalEngine) -> Recount:
     """Recounts each statement of `due` (STATEMENT rows) from the engine's view `obligations` (OBLIGATION columns)."""
     STATEMENT.check(due)
-    counted = engine.query(_recount_sql(obligations), due=due.select(["statement_id", *_FIGURES]))
-    assert counted.num_rows == due.num_rows, "each statement is recounted once"
-    same = counted["same"]
-    differing = tuple(_differs(row) for row in counted.to_pylist() if not row["same"])
-    agreeing = due.filter(same)
-    assert agreeing.num_rows + len(differing) == due.num_rows, "a statement agrees or differs"
-    return Recount(agreeing, differing)
+    differing = engine.query(_differing_sql(obligations), due=due.select(["statement_id", *_FIGURES]))
+    agrees = pc.invert(pc.is_in(due["statement_id"], value_set=differing["statement_id"]))
+    agreeing = due.filter(agrees)
+    assert agreeing.num_rows + differing.num_rows == due.num_rows, "a statement agrees or differs"
+    return Recount(agreeing, tuple(_differs(row) for row in differing.to_pylist()))
 
 
-def _recount_sql(obligations: str) -> str:
+def _differing_sql(obligations: str) -> str:
     return f"""
         WITH stood AS (
             SELECT creditor_statement AS statement_id, amount_minor AS payable, 0 AS receivable FROM {obligations}
@@ -70,10 +69,9 @@ def _recount_sql(obligations: str) -> str:
                 coalesce(found.ends, 0) AS counted_obligations
             FROM due LEFT JOIN found ON found.statement_id = due.statement_id
         )
-        SELECT *,
-            payable_minor = counted_payable AND receivable_minor = counted_receivable
-                AND obligations = counted_obligations AS same
-        FROM counted
+        SELECT * FROM counted
+        WHERE payable_minor <> counted_payable OR receivable_minor <> counted_receivable
+            OR obligations <> counted_obligations
         ORDER BY statement_id
     """
 
