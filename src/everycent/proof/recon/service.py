@@ -1,4 +1,7 @@
-"""Recon's command: reconcile two sides and keep what was found, once."""
+"""Recon's command: reconcile two sides and keep what was found, once.
+
+A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_from_rows`), then calls `run`.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,10 +11,22 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.core.plan import ReconPlan
-from everycent.proof.recon.core.side import SideRows
+from everycent.proof.recon.core.plan import ReconPlan, plan_recon
+from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import RunKey, insert_run, load_run, run_no_of
+
+__all__ = [
+    "ReconPlan",
+    "ReconRun",
+    "Reconciled",
+    "SidePlan",
+    "SideRows",
+    "plan_recon",
+    "plan_side",
+    "run",
+    "side_from_rows",
+]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""A record explained: its source row, and each charge with the formula, the values it used, and who owes it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import Currency, currency
+from everycent.proof.explain.contract import Explanation
+from everycent.proof.explain.core.model_text import ModelText, RuleText
+from everycent.proof.explain.statements import statement_line
+from everycent.proof.explain.store import Finder, Row
+
+
+def record_explained(
+    finder: Finder, model: str, record: Row, charge: str | None, bearer: int | None
+) -> Explanation | None:
+    """The record with all of its charges, or the one asked for; None where it has no such charge or bearer."""
+    walk = _Walk(finder, model, record)
+    charges = [row for row in walk.charges if charge in (None, row["charge"])]
+    held = [row for row in finder.held(model, record["record_id"]) if charge in (None, row["charge"])]
+    parts = [walk.charge(row, bearer) for row in charges]
+    if charge is not None and not held and not any(part.parts for part in parts):
+        return None
+    parts += [_held(row) for row in held]
+    if charge is None:
+        parts += [_refunding(row) for row in finder.records(model, "refund_of", [record["record_id"]])]
+    return walk.record_with(parts)
+
+
+class _Walk:
+    """One record and what its charges are computed from."""
+
+    def __init__(self, finder: Finder, model: str, record: Row) -> None:
+        self.finder = finder
+        self.model = model
+        self.record = record
+        self.id: UUID = record["record_id"]
+        self.text: ModelText = finder.model_text(model, record["batch_no"])
+        self.charges = finder.charges(model, self.id)
+        self.obligations = finder.obligations(model, self.id)
+        self.origin = self._origin()
+        self.snapshot = finder.snapshot(model, (self.origin or record)["record_id"])
+        first = next(iter(self.charges), None)
+        self.money: Currency | None = None if first is None else currency(first["currency"])
+
+    def _origin(self) -> Row | None:
+        """The record that this one refunds."""
+        if self.record["refund_of"] is None:
+            return None
+        found = self.finder.records(self.model, "record_id", [self.record["refund_of"]])
+        return found[0] if found else None
+
+    def record_with(self, parts: Sequence[Explanation]) -> Explanation:
+        record = self.record
+        batch = self.finder.batch(record["batch_no"])
+        facts = [
+            ("source", f"{record['source_file']}:{record['source_line']}"),
+            ("record id", str(self.id)),
+            ("occurred at", f"{record['occurred_at']:%Y-%m-%d %H:%M:%S} UTC, business date {record['business_date']}"),
+            ("booked on", str(record["booked_on"])),
+            ("columns", ", ".join(f"{name} = {self._shown(name, value)}" for name, value in record["body"].items())),
+            ("batch", f"{record['batch_no']}, model {self.model}, version {batch['model_version']}"),
+        ]
+        if self.origin is not None:
+            facts.insert(1, ("refund of", _place(self.origin)))
+        return Explanation("record", str(self.id), f"{record['kind']} {record['key']}", tuple(facts), tuple(parts))
+
+    def charge(self, charge: Row, bearer: int | None) -> Explanation:
+        money = currency(charge["currency"])
+        owed = [
+            self._obligation(row, money)
+            for row in self.obligations
+            if row["charge"] == charge["charge"] and bearer in (None, row["bearer"])
+        ]
+        amount = format_minor(charge["amount_minor"], money)
+        facts = self._given_back(charge, money) if charge["refund_of"] is not None else self._computed(charge)
+        return Explanation(
+            "charge",
+            f"{self.id}/{charge['charge']}",
+            f"{charge['charge']}: {amount} {money}",
+            tuple(facts),
+            tuple(owed),
+        )
+
+    def _computed(self, charge: Row) -> list[tuple[str, str]]:
+        rule: RuleText = self.text.rule(charge["charge"], charge["rule"])
+        facts = [("rule", charge["rule"])] if charge["rule"] != charge["charge"] else []
+        if rule.amount is not None:
+            facts.append(("formula", f"{rule.amount}, rounded {rule.rounding} once"))
+        if rule.when is not None:
+            facts.append(("when", rule.when))
+        return facts + [("value", line) for name in rule.names if (line := self._value(name)) is not None]
+
+    def _given_back(self, charge: Row, money: Currency) -> list[tuple[str, str]]:
+        originals = self.finder.charges(self.model, charge["refund_of"])
+        was = [row["amount_minor"] for row in originals if row["charge"] == charge["charge"]]
+        facts = [("on refund", self.text.on_refund(charge["charge"]))]
+        if was:
+            facts.append(("gives back of", f"{format_minor(was[0], money)} {money}"))
+        if self.record["amount_minor"] is not None and self.origin is not None and self.origin["amount_minor"]:
+            refunded, worth = (abs(row["amount_minor"]) for row in (self.record, self.origin))
+            facts.append(("refunded", f"{format_minor(refunded, money)} of {format_minor(worth, money)} {money}"))
+        return facts
+
+    def _value(self, name: str) -> str | None:
+        """A name of the formula with the value it had; None for what is no name of the record or model."""
+        if name in self.snapshot:
+            value = self.snapshot[name]
+            money = self.text.factor_is_money(name)
+            return f"{name} = {self._money(value) if money else _plain(value)} ({self.text.factor(name) or 'factor'})"
+        if name in self.record["body"]:
+            return f"{name} = {self._shown(name, self.record['body'][name])}"
+        charged = [row["amount_minor"] for row in self.charges if row["charge"] == name]
+        return f"{name} = {self._money(charged[0])} (charge)" if charged else None
+
+    def _obligation(self, row: Row, money: Currency) -> Explanation:
+        amount = format_minor(row["amount_minor"], money)
+        ends = [
+            (end, statement_line(self.finder, self.model, row[f"{end}_statement"]))
+            for end in ("debtor", "creditor")
+            if row[f"{end}_statement"] is not None
+        ]
+        return Explanation(
+            "obligation",
+            f"{self.id}/{row['charge']}/{row['bearer']}",
+            f"{row['bearer']}: {row['debtor']} owes {row['creditor']} {amount} {money}",
+            (("booked on", str(row["booked_on"])), ("settled by", row["legal_entity"])),
+            tuple(Explanation("statement", row[f"{end}_statement"], f"of the {end}: {line}") for end, line in ends),
+        )
+
+    def _shown(self, column: str, value: Any) -> str:
+        return self._money(value) if self.text.is_money(self.record["kind"], column) else _plain(value)
+
+    def _money(self, value: Any) -> str:
+        """Minor units as an amount; as they are where the record has no charge that names a currency."""
+        if value is None or self.money is None:
+            return _plain(value)
+        return format_minor(int(value), self.money)
+
+
+def _held(row: Row) -> Explanation:
+    return Explanation(
+        "held_charge", f"{row['record_id']}/{row['charge']}", f"{row['charge']}: {row['state']}, {row['reason']}"
+    )
+
+
+def _refunding(row: Row) -> Explanation:
+    return Explanation("record", str(row["record_id"]), f"{_place(row)} refunds it")
+
+
+def _place(row: Row) -> str:
+    return f"{row['kind']} {row['key']} ({row['source_file']}:{row['source_line']})"
+
+
+def _plain(value: Any) -> str:
+    return "(none)" if value is None else str(value)

@@ -1,0 +1,54 @@
+"""Walks any cent back: instruction → statement → obligation → charge → record → source row."""
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.database import Connection
+from everycent.base.platform.details import Details
+from everycent.proof.explain.contract import Explanation, NothingFound, SeveralFound
+from everycent.proof.explain.core.asked import Asked, readings
+from everycent.proof.explain.records import record_explained
+from everycent.proof.explain.statements import instruction_explained, statement_explained
+from everycent.proof.explain.store import Finder, Row
+
+
+def explain(connection: Connection, details: Details, engine: LocalEngine, tenant: str, id_text: str) -> Explanation:
+    """Explains a record (`A1/1`, `item_sold:A1/1` or its uuid), its charge (`…/commission`), one bearer's obligation
+    (`…/coupon/0`), a statement or an instruction, by its id. Raises NothingFound, SeveralFound.
+    """
+    text = id_text.strip()
+    finder = Finder(connection, details, engine, tenant)
+    statement = finder.statement(text)
+    if statement is not None:
+        return statement_explained(finder, statement)
+    asked = readings(text)
+    if asked[0].record_id is not None:
+        instruction = finder.instruction(asked[0].record_id)
+        if instruction is not None:
+            return instruction_explained(finder, instruction)
+    for reading in asked:
+        found = _records(finder, reading)
+        if len(found) > 1:
+            names = ", ".join(f"{row['kind']}:{row['key']} ({row['record_id']}, model {model})" for model, row in found)
+            raise SeveralFound(f"'{text}' names {len(found)} records: {names}; ask for one of them by its uuid")
+        if found:
+            ((model, record),) = found
+            explained = record_explained(finder, model, record, reading.charge, reading.bearer)
+            if explained is not None:
+                return explained
+    raise _nothing(finder, text)
+
+
+def _records(finder: Finder, asked: Asked) -> list[tuple[str, Row]]:
+    column, value = ("key", asked.key) if asked.record_id is None else ("record_id", asked.record_id)
+    assert value is not None, "a reading names a record"
+    return [
+        (model, row)
+        for model in finder.models()
+        for row in finder.records(model, column, [value])
+        if asked.kind in (None, row["kind"])
+    ]
+
+
+def _nothing(finder: Finder, text: str) -> NothingFound:
+    near = finder.nearest(text)
+    advice = f"; nearest are {', '.join(near)}" if near else "; nothing is stored yet, run a model first"
+    return NothingFound(f"nothing is stored by the name '{text}'{advice}")

@@ -1,0 +1,104 @@
+"""Statements and instructions explained: what they add up, and what became of them."""
+
+from collections import defaultdict
+
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import Currency, currency
+from everycent.proof.explain.contract import Explanation
+from everycent.proof.explain.store import Finder, Row
+
+_LONGEST = 20
+
+
+def statement_line(finder: Finder, model: str, statement_id: str) -> str:
+    """One line: the statement, its state, and how it was paid."""
+    row = finder.statement(statement_id)
+    if row is None:
+        return f"{statement_id}, which is not stored"
+    paid = [_outcome(side, currency(row["currency"])) for side in finder.sides_of_statement(model, statement_id)]
+    return ", ".join([f"{statement_id} ({_state(row)})", *paid])
+
+
+def statement_explained(finder: Finder, row: Row) -> Explanation:
+    """A statement with its largest obligations and its sum per charge."""
+    money = currency(row["currency"])
+    owed = finder.obligations_on(row["model"], row["statement_id"])
+    per_charge: dict[str, list[int]] = defaultdict(list)
+    for each in owed:
+        per_charge[each["charge"]].append(each["due_minor"])
+    facts = [
+        ("party", row["party_id"]),
+        ("period", f"{row['period']}: {row['period_first']} to {row['period_last']}, closes on {row['closes_on']}"),
+        ("payable", format_minor(int(row["payable_minor"]), money)),
+        ("receivable", format_minor(int(row["receivable_minor"]), money)),
+        *(
+            (f"of which {name}", f"{format_minor(sum(due), money)} in {len(due)}")
+            for name, due in sorted(per_charge.items())
+        ),
+        *(("paid by", _outcome(side, money)) for side in finder.sides_of_statement(row["model"], row["statement_id"])),
+    ]
+    largest = sorted(
+        owed, key=lambda each: (-abs(each["due_minor"]), str(each["record_id"]), each["charge"], each["bearer"])
+    )
+    return Explanation(
+        "statement",
+        row["statement_id"],
+        f"{row['statement_id']}: {format_minor(int(row['net_minor']), money)} {money}, {_state(row)}",
+        tuple(facts),
+        tuple(_obligations(finder, row["model"], largest[:_LONGEST], money)),
+        more=max(0, len(largest) - _LONGEST),
+    )
+
+
+def instruction_explained(finder: Finder, row: Row) -> Explanation:
+    """An instruction with the statements that it pays."""
+    money = currency(row["currency"])
+    statements = finder.statements_of_instruction(row["model"], row["instruction_id"])
+    facts = [
+        ("party", row["party_id"]),
+        ("account", " ".join(filter(None, (row["account"], row["account_name"]))) or "(none)"),
+        ("channel", row["channel"]),
+        ("state", ", ".join(filter(None, (row["state"], row["reason"], row["file"])))),
+        ("as of", str(row["as_of"])),
+        ("settled by", row["legal_entity"]),
+    ]
+    amount = format_minor(int(row["amount_minor"]), money)
+    return Explanation(
+        "instruction",
+        str(row["instruction_id"]),
+        f"{row['instruction_id']}: {row['direction']} {amount} {money}",
+        tuple(facts),
+        tuple(statement_explained(finder, each) for each in statements[:_LONGEST]),
+        more=max(0, len(statements) - _LONGEST),
+    )
+
+
+def _obligations(finder: Finder, model: str, rows: list[Row], money: Currency) -> list[Explanation]:
+    records = {
+        row["record_id"]: row for row in finder.records(model, "record_id", [each["record_id"] for each in rows])
+    }
+    return [_obligation(each, records.get(each["record_id"]), money) for each in rows]
+
+
+def _obligation(row: Row, record: Row | None, money: Currency) -> Explanation:
+    source = (
+        "its record is not stored"
+        if record is None
+        else (f"{record['kind']} {record['key']}, {record['source_file']}:{record['source_line']}")
+    )
+    return Explanation(
+        "obligation",
+        f"{row['record_id']}/{row['charge']}/{row['bearer']}",
+        f"{row['charge']} {format_minor(row['due_minor'], money)} from {source}",
+    )
+
+
+def _state(row: Row) -> str:
+    return "open" if row["closed_as_of"] is None else f"closed as of {row['closed_as_of']}"
+
+
+def _outcome(side: Row, money: Currency) -> str:
+    amount = format_minor(int(side["side_minor"]), money)
+    if side["instruction_id"] is None:
+        return f"{side['side']} {amount} {side['outcome']} as of {side['outcome_as_of']}"
+    return f"{side['side']} {amount} by instruction {side['instruction_id']} ({side['direction']}, {side['state']})"

@@ -1,0 +1,190 @@
+"""All reading of explain: detail rows of both tiers, decided rows, and the models' own text."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.tables import TableSchema
+from everycent.base.platform.database import Connection
+from everycent.base.platform.details import Details, Part
+from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import RECORD
+from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
+from everycent.proof.explain.core.model_text import ModelText
+
+Row = dict[str, Any]
+_NEAREST = 3
+
+
+class Finder:
+    """Finds rows of one tenant; `model` names the model asked about."""
+
+    def __init__(self, connection: Connection, details: Details, engine: LocalEngine, tenant: str) -> None:
+        self.connection = connection
+        self.details = details
+        self.engine = engine
+        self.tenant = tenant
+        self._models: dict[tuple[str, int], ModelText] = {}
+
+    def models(self) -> list[str]:
+        """Every model with a batch or a statement."""
+        return [
+            row["model"] for row in self._query("SELECT DISTINCT model FROM platform.batch WHERE {tenant} ORDER BY 1")
+        ]
+
+    def model_text(self, model: str, batch_no: int) -> ModelText:
+        """The text of the model version that computed a batch; an empty one where it is not stored."""
+        at = (model, batch_no)
+        if at not in self._models:
+            found = self._query(
+                """SELECT source FROM platform.model_version JOIN platform.batch USING (tenant, model, model_version)
+                WHERE {tenant} AND model = %(model)s AND batch_no = %(batch_no)s""",
+                model=model,
+                batch_no=batch_no,
+            )
+            self._models[at] = ModelText(found[0]["source"] if found else "")
+        return self._models[at]
+
+    def batch(self, batch_no: int) -> Row:
+        """A batch's row."""
+        return self._query("SELECT * FROM platform.batch WHERE {tenant} AND batch_no = %(n)s", n=batch_no)[0]
+
+    def records(self, model: str, column: str, values: Sequence[str | UUID]) -> list[Row]:
+        """Records by record_id, key or refund_of, with `body` as a dict and `batch_no`."""
+        return self._details(RECORD, model, column, values)
+
+    def charges(self, model: str, record_id: UUID) -> list[Row]:
+        """A record's charges."""
+        return self._details(CHARGE, model, "record_id", [record_id])
+
+    def held(self, model: str, record_id: UUID) -> list[Row]:
+        """A record's held charges."""
+        return self._details(HELD, model, "record_id", [record_id])
+
+    def snapshot(self, model: str, record_id: UUID) -> Row:
+        """The factor values that a record's charges were computed from."""
+        found = self._details(SNAPSHOT, model, "record_id", [record_id])
+        return dict(found[0]["body"]) if found else {}
+
+    def obligations(self, model: str, record_id: UUID) -> list[Row]:
+        """A record's obligations."""
+        return self._details(OBLIGATION, model, "record_id", [record_id])
+
+    def obligations_on(self, model: str, statement_id: str) -> list[Row]:
+        """The obligations on a statement, signed for its party: `due_minor` above 0 is owed to it."""
+        found: list[Row] = []
+        for column, sign in (("creditor_statement", 1), ("debtor_statement", -1)):
+            rows = self._details(OBLIGATION, model, column, [statement_id])
+            found += [row | {"due_minor": sign * row["amount_minor"]} for row in rows]
+        return found
+
+    def statement(self, statement_id: str) -> Row | None:
+        """A statement by its id; its model is in it."""
+        found = self._query(
+            "SELECT * FROM settlement.statement WHERE {tenant} AND statement_id = %(id)s", id=statement_id
+        )
+        return found[0] if found else None
+
+    def instruction(self, instruction_id: UUID) -> Row | None:
+        """An instruction by its id."""
+        found = self._query(
+            "SELECT * FROM payments.instruction WHERE {tenant} AND instruction_id = %(id)s", id=instruction_id
+        )
+        return found[0] if found else None
+
+    def sides_of_statement(self, model: str, statement_id: str) -> list[Row]:
+        """What became of a statement's sides, with the instruction where there is one."""
+        return self._query(
+            """SELECT s.side, s.amount_minor AS side_minor, s.outcome, s.as_of AS outcome_as_of, i.*
+            FROM payments.instruction_statement s LEFT JOIN payments.instruction i USING (tenant, model, instruction_id)
+            WHERE {tenant} AND model = %(model)s AND statement_id = %(id)s ORDER BY side""",
+            model=model,
+            id=statement_id,
+        )
+
+    def statements_of_instruction(self, model: str, instruction_id: UUID) -> list[Row]:
+        """The statements that an instruction pays."""
+        return self._query(
+            """SELECT t.*, s.side, s.amount_minor AS side_minor FROM payments.instruction_statement s
+            JOIN settlement.statement t USING (tenant, model, statement_id)
+            WHERE {tenant} AND model = %(model)s AND instruction_id = %(id)s ORDER BY statement_id, side""",
+            model=model,
+            id=instruction_id,
+        )
+
+    def nearest(self, text: str) -> list[str]:
+        """Names that look most like `text`: keys of records, statements."""
+        selects = ["SELECT NULL::VARCHAR AS name WHERE false"]
+        for at, model in enumerate(self.models()):
+            self.details.attach(self.engine, f"explained_{at}", RECORD, model, columns=["kind", "key"])
+            selects += [f"SELECT kind || ':' || key FROM explained_{at}", f"SELECT key FROM explained_{at}"]
+        statements = [
+            row["statement_id"] for row in self._query("SELECT statement_id FROM settlement.statement WHERE {tenant}")
+        ]
+        selects += [f"SELECT unnest([{', '.join(map(literal, statements))}]::VARCHAR[])"]
+        found = self.engine.query(
+            f"""SELECT name FROM (SELECT DISTINCT name, jaro_winkler_similarity(name, {literal(text)}) AS likeness
+            FROM ({" UNION ALL ".join(selects)})) WHERE likeness > 0 ORDER BY likeness DESC, name LIMIT {_NEAREST}"""
+        )
+        return [str(name) for name in found["name"].to_pylist()]
+
+    def _query(self, query: str, **values: object) -> list[Row]:
+        """`{tenant}` in the query stands for its condition."""
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(
+                query.replace("{tenant}", "tenant = %(tenant)s"),
+                {"tenant": self.tenant, **values},
+            ).fetchall()
+
+    def _details(self, schema: TableSchema, model: str, column: str, values: Sequence[str | UUID]) -> list[Row]:
+        """Rows of both tiers whose `column` is among `values`, ordered by the schema's key."""
+        if not values:
+            return []
+        condition = f"{identifier(column)} IN ({', '.join(literal(str(value)) for value in values)})"
+        rows = self._hot(schema, model, condition) + self._lake(schema, model, condition)
+        return sorted(rows, key=lambda row: tuple(str(row[name]) for name in schema.key))
+
+    def _hot(self, schema: TableSchema, model: str, condition: str) -> list[Row]:
+        context, _, table = schema.name.partition(".")
+        columns = ", ".join(
+            identifier(name) + ("::text" if name == schema.body else "") for name in schema.columns.names
+        )
+        rows = self._query(
+            f"""SELECT {columns.replace("%", "%%")}, batch_no FROM {identifier(context)}.{identifier(table)}
+            WHERE {{tenant}} AND model = %(model)s AND {condition.replace("%", "%%")}""",
+            model=model,
+        )
+        return [_with_body(schema, row) for row in rows]
+
+    def _lake(self, schema: TableSchema, model: str, condition: str) -> list[Row]:
+        shapes: dict[tuple[str, str], list[Part]] = {}
+        for part in self.details.parts(schema, model):
+            if part.path is not None:
+                shapes.setdefault(part.shape if schema.body else ("", ""), []).append(part)
+        return [row for parts in shapes.values() for row in self._lake_rows(schema, parts, condition)]
+
+    def _lake_rows(self, schema: TableSchema, parts: list[Part], condition: str) -> list[Row]:
+        columns = ", ".join(
+            f"to_json({identifier(name)})::VARCHAR AS {identifier(name)}" if name == schema.body else identifier(name)
+            for name in schema.columns.names
+        )
+        paths = ", ".join(literal(str(self.details.file_of(part))) for part in parts)
+        numbers = ", ".join(str(part.batch_no) for part in parts)
+        found = self.engine.query(
+            f"""SELECT {columns}, ([{numbers}]::BIGINT[])[file_index::BIGINT + 1] AS batch_no
+            FROM read_parquet([{paths}]) WHERE {condition}"""
+        )
+        return [_with_body(schema, row) for row in found.to_pylist()]
+
+
+def _with_body(schema: TableSchema, row: Row) -> Row:
+    """The body as a dict; its decimals exact."""
+    if schema.body is None:
+        return row
+    return row | {schema.body: json.loads(row[schema.body], parse_float=Decimal)}
