@@ -80,9 +80,9 @@ def run_task(
     progress: Progress = lambda _done, _total, _rows: None,
 ) -> Result:
     """Runs a task to its end, or goes on where it stopped, or gives the result it has; one run at a time."""
-    finished = _result(connection, tenant, identity)
-    if finished is not None:
-        return finished
+    before = finished(connection, tenant, identity)
+    if before is not None:
+        return before
     shards = task.split(given)
     _begin(connection, tenant, identity, name, len(shards))
     done = _done(connection, tenant, identity)
@@ -125,7 +125,8 @@ def _begin(connection: Connection, tenant: str, identity: str, name: str, shards
         )
 
 
-def _result(connection: Connection, tenant: str, identity: str) -> Result | None:
+def finished(connection: Connection, tenant: str, identity: str) -> Result | None:
+    """The result of a task that came to its end; None where it did not, or never began."""
     row = connection.execute(
         "SELECT result FROM platform.task WHERE tenant = %s AND task_id = %s AND state = 'done'", (tenant, identity)
     ).fetchone()
