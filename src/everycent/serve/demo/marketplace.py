@@ -1,7 +1,7 @@
 """Generates the demo marketplace's files: any number of orders, in chunks, with bounded memory, the same for one seed.
 
-Written into one folder, beside the settlement model: item_delivered, item_refunded, payment_received, payment_refunded
-(the books), channel_bill (the channel's), and what a checker needs to know about them: faults.csv lists every fault in
+Written into one workspace: the settlement model and its tables; data/ with item_delivered, item_refunded,
+payment_received, payment_refunded (the books); bills/ with channel_bill (the channel's); and what a checker needs to know about them: faults.csv lists every fault in
 the bill, item_delivered_manual.csv holds the rows that intake must set aside. CSV, or Parquet from a million orders
 on. Distributions: see everycent.serve.demo.orders.
 """
@@ -27,7 +27,13 @@ from everycent.serve.demo.workspace import write_payout_accounts, write_workspac
 #: The day on which the demo settles: all facts are in, the last week is still open.
 AS_OF = date(2026, 5, 25)
 PARQUET_FROM_ORDERS = 1_000_000
-_REST = ("item_refunded", "payment_received", "payment_refunded", "channel_bill")
+_FOLDERS = {
+    "item_delivered": "data",
+    "item_refunded": "data",
+    "payment_received": "data",
+    "payment_refunded": "data",
+    "channel_bill": "bills",
+}
 ORDERS_MIN, ORDERS_MAX = 10, 100_000_000
 
 _BRANDS = tuple(f"{name}-brand-{n + 1}" for name in draw.CATEGORIES for n in range(draw.BRANDS_PER_CATEGORY))
@@ -70,14 +76,18 @@ def generate(
     model = write_workspace(out_dir, money_of)
     sellers = draw.sellers_of(orders)
     write_payout_accounts(out_dir, _seller_names(sellers))
-    paths = {name: out_dir / f"{name}.{chosen}" for name in ("item_delivered", *_REST)}
+    paths = {name: out_dir / folder / f"{name}.{chosen}" for name, folder in _FOLDERS.items()}
+    for folder in set(_FOLDERS.values()):
+        (out_dir / folder).mkdir(exist_ok=True)
     faults = out_dir / "faults.csv"
     with ExitStack() as stack:
         writers: dict[str, FileWriter] = {}
         for chunk in range(-(-orders // draw.CHUNK_ORDERS)):
             tables = _chunk(chunk, orders, seed, sellers, money_of)
             if chunk == 0:
-                manual = write_manual_upload(out_dir / "item_delivered_manual.csv", tables["item_delivered"], money_of)
+                manual = write_manual_upload(
+                    out_dir / "data" / "item_delivered_manual.csv", tables["item_delivered"], money_of
+                )
                 for name, table in tables.items():
                     path = paths.get(name, faults)
                     writer = FileWriter(path, table.schema, "csv" if path == faults else chosen)
@@ -86,7 +96,8 @@ def generate(
                 writers[name].write(table)
             progress(min((chunk + 1) * draw.CHUNK_ORDERS, orders), orders)
     outcomes = dict(EXPECTED_OUTCOMES)
-    records = (paths["item_delivered"], manual, *(paths[name] for name in _REST[:-1]))
+    books = [path for path in paths.values() if path != paths["channel_bill"]]
+    records = (books[0], manual, *books[1:])
     return DemoFiles(out_dir, model, records, (paths["channel_bill"],), faults, AS_OF, orders, seed, currency, outcomes)
 
 

@@ -29,6 +29,7 @@ class Check(NamedTuple):
     name: str
     passed: bool
     detail: str
+    rows: int = 0  # rows looked at
 
 
 class IntakeRow(NamedTuple):

@@ -190,7 +190,12 @@ def checks_section(data: ReportData) -> str:
     if not data.checks:
         return ""
     rows = [
-        (text(check.name), long_text(check.detail), tag("passed" if check.passed else "not passed"))
+        (
+            text(check.name),
+            long_text(check.detail),
+            tag("passed" if check.passed else "not passed"),
+            count(check.rows),
+        )
         for check in data.checks
     ]
-    return section("checks", table(("check", "cause", "result"), rows, 0))
+    return section("checks", table(("check", "first", "result", "rows"), rows, 1))

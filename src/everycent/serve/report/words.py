@@ -107,6 +107,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "difference": ("Difference", "差额"),
     "cause": ("What it means", "说明"),
     "check": ("Check", "核验项"),
+    "first": ("First that does not add up", "首个不符"),
     "result": ("Result", "结果"),
     # values
     "pay": ("pay", "付款"),

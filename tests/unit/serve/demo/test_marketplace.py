@@ -22,8 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoFiles:
 def rows(demo: DemoFiles, query: str) -> list[tuple[object, ...]]:
     """Answers a query over the files by name; every cell is text until it is cast."""
     con = duckdb.connect()
-    con.execute(f"SET file_search_path = '{demo.folder}'")
-    for file in demo.folder.glob("*.csv"):
+    for file in demo.folder.rglob("*.csv"):
         con.execute(f"CREATE VIEW {file.stem} AS FROM read_csv('{file}', all_varchar = true)")
     return con.sql(query).fetchall()
 
@@ -83,9 +82,9 @@ def test_the_listed_faults_are_all_that_differs_from_the_bill(demo: DemoFiles) -
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(demo: DemoFiles, tmp_path: Path) -> None:
     again, other = generate(tmp_path / "again", ORDERS, seed=7), generate(tmp_path / "other", ORDERS, seed=8)
-    for file in sorted(demo.folder.iterdir()):
-        assert (again.folder / file.name).read_bytes() == file.read_bytes()
-    assert (other.folder / "item_delivered.csv").read_bytes() != (demo.folder / "item_delivered.csv").read_bytes()
+    for file in (path for path in demo.folder.rglob("*") if path.is_file()):
+        assert (again.folder / file.relative_to(demo.folder)).read_bytes() == file.read_bytes()
+    assert other.records[0].read_bytes() != demo.records[0].read_bytes()
 
 
 def test_chunks_do_not_depend_on_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,8 +92,8 @@ def test_chunks_do_not_depend_on_each_other(tmp_path: Path, monkeypatch: pytest.
     generate(tmp_path / "two", 1_000, seed=3)
     generate(tmp_path / "three", 1_500, seed=3)
     # The number of sellers grows with the orders; all that does not name a seller must be the same.
-    two = (tmp_path / "two" / "payment_received.csv").read_text().splitlines()
-    three = (tmp_path / "three" / "payment_received.csv").read_text().splitlines()
+    two = (tmp_path / "two" / "data" / "payment_received.csv").read_text().splitlines()
+    three = (tmp_path / "three" / "data" / "payment_received.csv").read_text().splitlines()
     assert len(two) < len(three)
     assert [line.split(",")[0] for line in two] == [line.split(",")[0] for line in three[: len(two)]]
 
@@ -129,6 +128,6 @@ def test_a_number_of_orders_out_of_range_is_refused(tmp_path: Path) -> None:
 def test_parquet_holds_the_same_rows(demo: DemoFiles, tmp_path: Path) -> None:
     generate(tmp_path, ORDERS, seed=7, file_format="parquet")
     con = duckdb.connect()
-    [(total,)] = con.sql(f"SELECT sum(price) FROM '{tmp_path}/item_delivered.parquet'").fetchall()
+    [(total,)] = con.sql(f"SELECT sum(price) FROM '{tmp_path}/data/item_delivered.parquet'").fetchall()
     assert rows(demo, "SELECT sum(price::DECIMAL(18,2)) FROM item_delivered") == [(total,)]
     assert np.isfinite(float(total))
