@@ -13,11 +13,13 @@ from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, currency
 from everycent.flow.clearing.contract import ChargeSpec
 from everycent.flow.intake.contract import RecordSpec, TableSpec
-from everycent.flow.model.yaml_source import Source
+from everycent.flow.model.yaml_source import ModelIssue, Source
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments.contract import PayoutSpec
 from everycent.flow.rating.contract import FactorSpec
 from everycent.flow.settlement.contract import StatementSpec
+
+__all__ = ["LoadedModel", "ModelIssue", "ModelRefused", "SettlementModel", "compose", "table_files"]
 
 
 def _day_cut(value: object) -> object:
@@ -27,6 +29,16 @@ def _day_cut(value: object) -> object:
         except ValueError:
             raise ValueError(f'\'{value}\' is not a time of day; write for example "00:00" or "06:00"') from None
     return value
+
+
+class ModelRefused(Exception):
+    """The model cannot be used; `issues` say what, where and what would be right, in the order of the file."""
+
+    def __init__(self, file: str, issues: list[ModelIssue]) -> None:
+        ordered = sorted(issues, key=lambda issue: (issue.place.line, issue.place.column) if issue.place else (0, 0))
+        super().__init__("\n".join(issue.at(file) for issue in ordered))
+        self.file = file
+        self.issues = ordered
 
 
 class CalendarSpec(Declaration):
@@ -106,3 +118,10 @@ class LoadedModel:
     def operator(self) -> str:
         """The legal entity of the role that is the platform itself."""
         return next(party.operator for party in self.spec.parties.values() if party.operator is not None)
+
+
+def table_files(spec: SettlementModel) -> list[str]:
+    """The file names that the model's attached tables and factors name, in the order of the file."""
+    named = [table.file for table in spec.tables.values() if table.file]
+    named += [factor.table for factor in spec.factors.values() if factor.table and factor.table not in spec.tables]
+    return list(dict.fromkeys(named))

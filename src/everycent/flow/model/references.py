@@ -73,13 +73,11 @@ def _records(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
 
 def _joins(spec: SettlementModel, record: RecordSpec, source: Source, path: tuple[str, ...]) -> Iterator[ModelIssue]:
     for name, column in record.columns.items():
-        table, dot, field = (column.source or "").partition(".")
-        if not dot or not spec.tables or table not in spec.tables:
-            continue
-        if field not in spec.tables[table].columns:
-            yield source.issue(
-                _unknown(f"column of table '{table}'", field, spec.tables[table].columns), (*path, "columns", name)
-            )
+        for text in column.sources:
+            table, dot, field = text.partition(".")
+            if dot and table in spec.tables and field not in spec.tables[table].columns:
+                message = _unknown(f"column of table '{table}'", field, spec.tables[table].columns)
+                yield source.issue(message, (*path, "columns", name))
 
 
 def _refunds(spec: SettlementModel, kind: str, record: RecordSpec, source: Source) -> Iterator[ModelIssue]:

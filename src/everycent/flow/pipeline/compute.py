@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing import stage as clearing
-from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.clearing.contract import OBLIGATION, RefundState
 from everycent.flow.intake import stage as intake
 from everycent.flow.ledger import stage as ledger
 from everycent.flow.parties import stage as parties
@@ -16,15 +16,7 @@ from everycent.flow.rating import stage as rating
 from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
 from everycent.flow.settlement import stage as settlement
 
-
-@dataclass(frozen=True)
-class Originals:
-    """What is known of the records that a batch's refunds refer to, before the batch."""
-
-    records: pa.Table  # record_id, amount_minor, refunded_minor
-    charges: pa.Table  # CHARGE
-    obligations: pa.Table  # OBLIGATION
-    refunded: pa.Table  # refund_of, charge, bearer, refunded_minor
+_NO_SNAPSHOTS = SNAPSHOT.empty(pa.struct([]))
 
 
 @dataclass(frozen=True)
@@ -45,41 +37,43 @@ def rate_and_clear(
     plan: ModelPlan,
     kind: str,
     taken: intake.Intake,
-    originals: Originals | None,
+    state: RefundState | None,
     tables: Mapping[str, pa.Table],
     engine: LocalEngine,
 ) -> Batch:
-    """Charges, obligations, statements' accruals and ledger transfers of the records that intake accepted."""
+    """Charges, obligations, statements' accruals and ledger transfers of the records that intake accepted.
+
+    `state`: what is known of the originals, where the kind refunds.
+    """
     records = taken.records
     if plan.model.spec.records[kind].refunds is not None:
-        assert originals is not None, f"{kind} refunds: its originals are an input"
-        snapshots, rated_held = SNAPSHOT.empty(), HELD.empty()
+        assert state is not None, f"{kind} refunds: what is known of its originals is an input"
+        snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
         cleared = clearing.refund(
             plan.clearing,
             records,
-            originals.records,
-            originals.charges,
-            originals.obligations,
-            originals.refunded,
+            state.originals,
+            state.charges,
+            state.obligations,
+            state.refunded,
             engine,
+            original_held=state.held,
         )
-        charges = cleared.charges
     elif kind in plan.rating:
         rated = rating.rate(plan.rating[kind], records, tables, engine)
         snapshots, rated_held = rated.snapshots, rated.held
         cleared = clearing.clear(plan.clearing, records, rated.charges, engine)
-        charges = cleared.charges
     else:
-        snapshots, rated_held, charges = SNAPSHOT.empty(), HELD.empty(), CHARGE.empty()
-        cleared = clearing.Cleared(charges, OBLIGATION.empty(), HELD.empty())
+        snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
+        cleared = clearing.Cleared(CHARGE.empty(), OBLIGATION.empty(), HELD.empty())
     accrued = settlement.accrue(plan.settlement, cleared.obligations, engine)
     return Batch(
         intake=taken,
         snapshots=snapshots,
-        charges=charges,
+        charges=cleared.charges,
         held=pa.concat_tables([rated_held, cleared.held]),
         obligations=accrued.obligations,
         accruals=accrued.accruals,
         parties=parties.identify(plan.model.spec.parties, records, engine),
-        transfers=ledger.post(accrued.obligations, plan.ledger, engine),
+        transfers=ledger.post(accrued.obligations, plan.operators, engine),
     )

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from everycent.flow.model.contract import LoadedModel
-from everycent.flow.model.load import table_files
+from everycent.flow.model.contract import LoadedModel, table_files
 
 
 class InputRefused(Exception):

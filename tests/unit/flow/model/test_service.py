@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from everycent.flow.model.load import ModelRefused, load_model
+from everycent.flow.model.contract import ModelRefused
+from everycent.flow.model.service import load_model
 
 GOOD = """\
 model: corner-shop

@@ -10,19 +10,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from everycent.base.engine.declaration import Declaration
-from everycent.flow.model.contract import LoadedModel, SettlementModel, compose
+from everycent.flow.model.contract import LoadedModel, ModelRefused, SettlementModel, compose, table_files
 from everycent.flow.model.references import check_references
+from everycent.flow.model.schema import json_schema
 from everycent.flow.model.yaml_source import ModelIssue, Source, parse_yaml
 
-
-class ModelRefused(Exception):
-    """The model cannot be used; `issues` say what, where and what would be right, in the order of the file."""
-
-    def __init__(self, file: str, issues: list[ModelIssue]) -> None:
-        ordered = sorted(issues, key=lambda issue: (issue.place.line, issue.place.column) if issue.place else (0, 0))
-        super().__init__("\n".join(issue.at(file) for issue in ordered))
-        self.file = file
-        self.issues = ordered
+__all__ = ["json_schema", "load_model"]
 
 
 def load_model(path: Path, sections: Mapping[str, type[Declaration]]) -> LoadedModel:
@@ -112,13 +105,6 @@ def _unwrapped(annotation: Any) -> Any:
     """X for `X | None`; anything else as it is."""
     options = [option for option in getattr(annotation, "__args__", ()) if option is not type(None)]
     return options[0] if type(None) in getattr(annotation, "__args__", ()) and options else annotation
-
-
-def table_files(spec: SettlementModel) -> list[str]:
-    """The file names that the model's attached tables and factors name, in the order of the file."""
-    named = [table.file for table in spec.tables.values() if table.file]
-    named += [factor.table for factor in spec.factors.values() if factor.table and factor.table not in spec.tables]
-    return list(dict.fromkeys(named))
 
 
 def _files_beside(folder: Path, spec: SettlementModel) -> dict[str, Path]:

@@ -1,0 +1,111 @@
+"""Writes what a model's runs gave as Parquet files, and the bank files of the day, into one folder.
+
+Each Parquet file holds all stored rows of the model in key order; `amount` in major units stands beside `amount_minor`.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.tables import TableSchema
+from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import QUARANTINE, RECORD
+from everycent.flow.ledger import store as ledger_store
+from everycent.flow.model.contract import LoadedModel
+from everycent.flow.payments import service as payments
+from everycent.flow.payments import store as payments_store
+from everycent.flow.pipeline.plan import ModelPlan, plan_model
+from everycent.flow.pipeline.session import Session
+from everycent.flow.rating.contract import CHARGE, HELD
+from everycent.flow.settlement import store as settlement_store
+
+_DETAIL: dict[str, TableSchema] = {
+    "quarantine": QUARANTINE,
+    "charges": CHARGE,
+    "held_charges": HELD,
+    "obligations": OBLIGATION,
+}
+_VIEW = "exported"
+
+
+def export(session: Session, model: LoadedModel, as_of: date, folder: Path) -> tuple[Path, ...]:
+    """The files written: detail tables, records by kind, statements, instructions, account balances, bank files."""
+    plan = plan_model(model, session.tenant, model.files)
+    exponent = model.currency.exponent
+    paths = [_detail(session, model.name, name, schema, exponent, folder) for name, schema in _DETAIL.items()]
+    paths.append(_records(session, model.name, folder / "records.parquet", pa.string(), None))
+    for kind, kind_plan in plan.intake.items():
+        paths.append(_records(session, model.name, folder / f"records_{kind}.parquet", kind_plan.body_type, kind))
+    where = (session.connection, session.tenant, model.name)
+    for name, table in (
+        ("statements", settlement_store.statements(*where)),
+        ("instructions", payments_store.instructions(*where)),
+        ("accounts", ledger_store.balances(*where)),
+    ):
+        paths.append(write_table(folder / f"{name}.parquet", table))
+    return (*paths, *_bank_files(session, plan, as_of, folder))
+
+
+def write_table(path: Path, table: pa.Table) -> Path:
+    """Writes one Parquet file: beside, then renamed, so that nobody sees a part of it."""
+    return _replaced(path, lambda beside: pq.write_table(table, beside))
+
+
+def _bank_files(session: Session, plan: ModelPlan, as_of: date, folder: Path) -> Sequence[Path]:
+    return payments.write_files(
+        session.connection, session.engine, plan.payments, session.tenant, plan.model.name, as_of, folder
+    )
+
+
+def _detail(session: Session, model: str, name: str, schema: TableSchema, exponent: int, folder: Path) -> Path:
+    session.details.attach(session.engine, _VIEW, schema, model)
+    columns = []
+    for column in schema.columns.names:
+        columns.append(identifier(column))
+        if column == "amount_minor":
+            unit = literal("1" if exponent == 0 else "0." + "0" * (exponent - 1) + "1")
+            scale = f"DECIMAL({exponent + 1}, {exponent})"
+            columns.append(f"CAST(amount_minor * CAST({unit} AS {scale}) AS DECIMAL(38, {exponent})) AS amount")
+    return _copied(
+        session, f"SELECT {', '.join(columns)} FROM {_VIEW} ORDER BY {_order(schema)}", folder / f"{name}.parquet"
+    )
+
+
+def _records(session: Session, model: str, path: Path, body_type: pa.DataType, kind: str | None) -> Path:
+    """Records with their body as JSON text, or those of one kind with the body's columns beside the others."""
+    session.details.attach(session.engine, _VIEW, RECORD, model, kind=kind, body_type=body_type)
+    known = {*RECORD.columns.names}
+    columns = [identifier(name) for name in RECORD.columns.names if name != RECORD.body]
+    if kind is None:
+        columns.append(f"{identifier(RECORD.body or '')}::VARCHAR AS body")
+    else:
+        columns += [
+            f"body.{identifier(field.name)} AS {identifier(field.name + ('_' if field.name in known else ''))}"
+            for field in body_type
+        ]
+    return _copied(session, f"SELECT {', '.join(columns)} FROM {_VIEW} ORDER BY {_order(RECORD)}", path)
+
+
+def _order(schema: TableSchema) -> str:
+    return ", ".join(identifier(name) for name in schema.key)
+
+
+def _copied(session: Session, sql: str, path: Path) -> Path:
+    return _replaced(
+        path,
+        lambda beside: session.engine.connection.execute(f"COPY ({sql}) TO {literal(str(beside))} (FORMAT parquet)"),
+    )
+
+
+def _replaced(path: Path, write: Callable[[Path], object]) -> Path:
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        write(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,151 @@
+"""Runs a model over files: every file through the stages, then the day cut, then the payments."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from everycent.base.platform.batches import run_lock
+from everycent.base.platform.tasks import run_task
+from everycent.flow.intake.contract import Source
+from everycent.flow.intake.readers import open_source
+from everycent.flow.intake.readers.tables import Attached, load_table
+from everycent.flow.intake.service import load_steps
+from everycent.flow.ledger import store as ledger_store
+from everycent.flow.model.contract import LoadedModel
+from everycent.flow.payments import service as payments
+from everycent.flow.payments.stage import Instructed
+from everycent.flow.pipeline import store
+from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
+from everycent.flow.pipeline.inputs import Assigned, Inputs
+from everycent.flow.pipeline.plan import ModelPlan, plan_model
+from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.taking import COUNTED, FileTask
+from everycent.flow.settlement import service as settlement
+from everycent.flow.settlement import store as settlement_store
+
+
+class Report(Protocol):
+    """Told how far each stage has come."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class FileTaken:
+    """What became of one file's rows of one kind. `again`: it was taken in before, and nothing changed."""
+
+    kind: str
+    path: Path
+    again: bool
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did. `changed` is False where everything was there already."""
+
+    model: str
+    as_of: date
+    files: tuple[FileTaken, ...]
+    closing: settlement.Closing
+    instructed: Instructed
+
+    @property
+    def changed(self) -> bool:
+        return (
+            any(not taken.again for taken in self.files)
+            or self.closing.closed.num_rows > 0
+            or self.instructed.instructions.num_rows > 0
+        )
+
+
+def run(
+    session: Session,
+    model: LoadedModel,
+    inputs: Inputs,
+    as_of: date,
+    report: Report,
+    on_wait: Callable[[str], None],
+) -> RunSummary:
+    """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError, StorageFailed.
+
+    Whatever was committed stays; the same call again goes on where it stopped, and changes nothing where all was done.
+    """
+    steps = load_steps([step for record in model.spec.records.values() for step in record.steps])
+    plan = plan_model(model, session.tenant, inputs.tables, steps=steps)
+    with run_lock(session.details, model.name, on_wait):
+        store.register_version(session.connection, session.tenant, model)
+        report("attached tables", 0, len(plan.tables))
+        attached = {name: _attached(session, plan, inputs, name) for name in plan.tables}
+        files = tuple(_take(session, plan, item, inputs, attached, report) for item in inputs.records)
+        report("day cut", 0, None)
+        closing = settlement.close_due(
+            session.connection, session.details, session.engine, session.tenant, model.name, as_of
+        )
+        report("payments", 0, None)
+        instructed = payments.instruct(
+            session.connection,
+            session.engine,
+            plan.payments,
+            {name: table.rows for name, table in attached.items()},
+            ledger_store.write,
+            session.tenant,
+            model.name,
+            as_of,
+        )
+    return RunSummary(model.name, as_of, files, closing, instructed)
+
+
+def _attached(session: Session, plan: ModelPlan, inputs: Inputs, name: str) -> Attached:
+    spec = plan.tables[name]
+    path = inputs.tables[spec.file] if spec.file is not None else None
+    return load_table(name, spec, path, plan.model.currency, plan.model.calendar, session.engine)
+
+
+def _take(
+    session: Session,
+    plan: ModelPlan,
+    item: Assigned,
+    inputs: Inputs,
+    attached: Mapping[str, Attached],
+    report: Report,
+) -> FileTaken:
+    beside = kinds_beside(plan, item, inputs)
+    source = _open(plan, item, beside)
+    delivery = find_delivery(session, plan, item.kind, source.content_hash, attached)
+    if delivery.result is not None:
+        rows = delivery.result["rows"]
+        return FileTaken(item.kind, item.path, True, {**dict.fromkeys(COUNTED, 0), "rows": rows, "duplicate": rows})
+    task = FileTask(
+        session,
+        plan,
+        item.kind,
+        source,
+        delivery,
+        {name: table.rows for name, table in attached.items()},
+        settlement_store.open_on(session.connection, session.tenant, plan.model.name),
+        beside,
+    )
+    stage = f"{item.kind} ({item.path.name})"
+    result = run_task(
+        session.connection,
+        session.tenant,
+        delivery.identity,
+        stage,
+        task,
+        session.settings.batch_rows,
+        lambda done, total, _rows: report(stage, done, total),
+    )
+    return FileTaken(item.kind, item.path, False, {name: result[name] for name in COUNTED})
+
+
+def _open(plan: ModelPlan, item: Assigned, beside: Sequence[str]) -> Source:
+    """Opens the file with the columns that this kind needs, and those that kinds beside it need to know their rows."""
+    kinds = [plan.intake[kind] for kind in (item.kind, *beside)]
+    wanted = tuple(dict.fromkeys(column for kind in kinds for column in kind.columns_wanted))
+    optional = tuple(
+        dict.fromkeys(column for kind in kinds for column in kind.columns_optional if column not in wanted)
+    )
+    return open_source(item.path, plan.intake[item.kind].spec, wanted, optional)

@@ -1,0 +1,144 @@
+"""Takes one file of one record kind through the stages, shard by shard, each shard one committed batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+
+from everycent.base.platform.batches import open_batch
+from everycent.base.platform.database import Connection
+from everycent.base.platform.tasks import Mark, Result
+from everycent.flow.clearing import store as clearing_store
+from everycent.flow.clearing.contract import OBLIGATION, RefundState
+from everycent.flow.intake import stage as intake
+from everycent.flow.intake import store as intake_store
+from everycent.flow.intake.contract import QUARANTINE, RECORD, RawRows, Source
+from everycent.flow.ledger import store as ledger_store
+from everycent.flow.parties import store as parties_store
+from everycent.flow.pipeline.compute import Batch, rate_and_clear
+from everycent.flow.pipeline.delivery import Delivery
+from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.session import Session
+from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
+from everycent.flow.settlement import store as settlement_store
+
+#: What a file's rows are counted by: `rows` is the sum of the four outcomes; `held` are charges that wait.
+OUTCOMES = ("accepted", "duplicate", "conflict", "quarantined")
+COUNTED = ("rows", *OUTCOMES, "held")
+
+
+@dataclass
+class FileTask:
+    """A file of one kind as a sharded task: each shard is read, taken through the stages and committed once.
+
+    `tables` are the attached tables by name. `beside` are the other kinds that read the same file, if it falls to this one to say which rows nobody took.
+    """
+
+    session: Session
+    plan: ModelPlan
+    kind: str
+    source: Source
+    delivery: Delivery
+    tables: Mapping[str, pa.Table]
+    open_on: date
+    beside: Sequence[str] = ()
+    _shards: Iterator[RawRows] | None = field(default=None, init=False)
+    _next: int = field(default=0, init=False)
+
+    def split(self, given: int) -> Sequence[int]:
+        """The shard numbers of a file that is cut every `given` rows."""
+        return range(max(1, -(-self.source.count_rows() // given)))
+
+    def do(self, shard: int, mark: Mark) -> None:
+        """Reads a shard and commits it as one batch, with its mark."""
+        rows = self._read(shard)
+        taken = self._take_in(rows)
+        batch = rate_and_clear(
+            self.plan,
+            self.kind,
+            taken,
+            None if self._refunds is None else self._originals(taken.records),
+            self.tables,
+            self.session.engine,
+        )
+        self._commit(shard, batch, mark)
+
+    def merge(self, results: Sequence[Result]) -> Result:
+        """The counts of all shards together."""
+        counts = {name: sum(result[name] for result in results) for name in (*COUNTED, "charges", "obligations")}
+        return {**counts, "originals": self.delivery.originals}
+
+    @property
+    def _refunds(self) -> str | None:
+        return self.plan.model.spec.records[self.kind].refunds
+
+    def _read(self, shard: int) -> RawRows:
+        """Shards come one after another; after a crash the stream starts at the first that is not done."""
+        if self._shards is None or self._next != shard:
+            self._shards = self.source.shards(self.session.settings.batch_rows, first=shard)
+        rows = next(self._shards)
+        assert rows.shard_no == shard, f"asked for shard {shard}, got {rows.shard_no}"
+        self._next = shard + 1
+        return rows
+
+    def _take_in(self, rows: RawRows) -> intake.Intake:
+        session, model = self.session, self.plan.model.name
+        plan = self.plan.intake[self.kind]
+        prepared = intake.prepare(plan, rows, self.tables, session.engine)
+        known = intake_store.known(session.details, session.engine, model, prepared.candidates["record_id"])
+        originals = intake_store.originals(session.details, session.engine, model, prepared.candidates["refund_of"])
+        taken = intake.decide(plan, prepared, known, originals, self.open_on, session.engine)
+        if not self.beside:
+            return taken
+        others = [intake.prepare(self.plan.intake[kind], rows, self.tables, session.engine) for kind in self.beside]
+        lost = intake.unclaimed(rows, [prepared, *others], session.engine)
+        counts = {**taken.counts, "quarantined": taken.counts["quarantined"] + lost.num_rows}
+        return intake.Intake(taken.records, pa.concat_tables([taken.quarantine, lost]), counts)
+
+    def _originals(self, refunds: pa.Table) -> RefundState:
+        session, model = self.session, self.plan.model.name
+        return clearing_store.refund_state(session.details, session.engine, model, refunds)
+
+    def _commit(self, shard: int, batch: Batch, mark: Mark) -> None:
+        session, model = self.session, self.plan.model
+        opened = open_batch(
+            session.details,
+            model.name,
+            model.version_hash,
+            self.kind,
+            self.source.path.name,
+            shard,
+            self.delivery.content_key,
+        )
+        for schema, table in (
+            (RECORD, batch.intake.records),
+            (QUARANTINE, batch.intake.quarantine),
+            (SNAPSHOT, batch.snapshots),
+            (CHARGE, batch.charges),
+            (HELD, batch.held),
+            (OBLIGATION, batch.obligations),
+        ):
+            opened.write(schema, table)
+        found = batch.intake.counts
+        counts = {
+            "accepted": found["accepted"],
+            "duplicates": found["duplicate"],
+            "conflicts": found["conflict"],
+            "quarantined": found["quarantined"],
+        }
+        result = {
+            "rows": sum(counts.values()),
+            **{name: found[name] for name in OUTCOMES},
+            "held": batch.held.num_rows,
+            "charges": batch.charges.num_rows,
+            "obligations": batch.obligations.num_rows,
+        }
+
+        def with_the_rows(connection: Connection, batch_no: int) -> None:
+            parties_store.write(connection, session.tenant, model.name, batch_no, batch.parties)
+            settlement_store.write(connection, session.tenant, model.name, batch.accruals)
+            ledger_store.write(connection, session.tenant, model.name, batch_no, batch.transfers)
+            mark.done(connection, result, batch_no)
+
+        opened.commit({"rows_read": sum(counts.values()), **counts}, with_the_rows)

@@ -1,0 +1,92 @@
+"""`everycent explain`, `verify` and `report`: questions about what is stored; nothing is changed."""
+
+from pathlib import Path
+
+from everycent.base.platform.settings import Settings
+from everycent.flow.pipeline.service import Session, model_names, open_session
+from everycent.proof.explain.service import explain
+from everycent.proof.verify.contract import Verdict
+from everycent.proof.verify.service import verify
+from everycent.serve.cli import exits
+from everycent.serve.cli.refusals import NothingStored
+from everycent.serve.cli.terminal import err, out, print_json
+from everycent.serve.report.collect import collect
+from everycent.serve.report.data import Check, ReportData
+from everycent.serve.report.page import render
+from everycent.serve.wiring import migrations
+
+VERIFIED = "verified: every cent accounted for"
+
+
+def explain_command(id_text: str, *, as_json: bool) -> int:
+    """Prints the walk from the id back to its source rows."""
+    with open_session(Settings.load(), migrations()) as session:
+        explanation = explain(session.connection, session.details, session.engine, session.tenant, id_text)
+    if as_json:
+        print_json(explanation.to_dict())
+    else:
+        for line in explanation.to_lines():
+            out.print(line, markup=False)
+    return exits.OK
+
+
+def verify_command(model: str | None, *, as_json: bool) -> int:
+    """Verifies one model or all; exit code 1 where something does not add up."""
+    with open_session(Settings.load(), migrations()) as session:
+        names = _named(session, model)
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, model)
+    if as_json:
+        checks = [
+            {"model": c.model, "check": c.name, "rows": c.rows, "bad": c.bad, "first_bad": c.first_bad}
+            for c in verdict.checks
+        ]
+        print_json({"verified": verdict.ok, "models": names, "checks": checks})
+    else:
+        out.print(f"{len(verdict.checks)} checks over {verdict.rows:,} rows of {', '.join(names)}", markup=False)
+        print_findings(verdict)
+    return exits.OK if verdict.ok else exits.FAILED
+
+
+def report_command(model: str | None, path: Path, *, as_json: bool) -> int:
+    """Writes the report of one model, verified afresh."""
+    with open_session(Settings.load(), migrations()) as session:
+        names = _named(session, model)
+        if len(names) > 1:
+            raise NothingStored(f"the database holds {', '.join(names)}; name one with --model")
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, names[0])
+        data = report_data(session, names[0], verdict)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    render(data, path)
+    if as_json:
+        print_json({"report": str(path), "verified": verdict.ok})
+    else:
+        print_findings(verdict)
+        out.print(f"report: {path}", markup=False)
+    return exits.OK if verdict.ok else exits.FAILED
+
+
+def report_data(session: Session, model: str, verdict: Verdict) -> ReportData:
+    """What the report shows, with the verifier's findings."""
+    checks = [Check(check.name, check.ok, check.first_bad or "") for check in verdict.checks]
+    return collect(session.connection, session.details, session.engine, session.tenant, model, checks)
+
+
+def print_findings(verdict: Verdict) -> None:
+    """The verdict in a line, or each finding with the first row that does not add up."""
+    if verdict.ok:
+        out.print(VERIFIED, style="bold green")
+        return
+    out.print("NOT verified:", style="bold red")
+    for check in verdict.findings:
+        out.print(f"  {check.name}: {check.first_bad} ({check.bad} in all)", markup=False)
+    err.print("everycent: what is stored does not add up; see the findings above")
+
+
+def _named(session: Session, model: str | None) -> list[str]:
+    """The models that are meant; refuses a name that is not there."""
+    stored = model_names(session.connection, session.tenant)
+    if not stored:
+        raise NothingStored("the database is empty; `everycent demo` or `everycent run` fills it")
+    if model is not None and model not in stored:
+        raise NothingStored(f"the database holds no model '{model}'; it holds {', '.join(stored)}")
+    return stored if model is None else [model]

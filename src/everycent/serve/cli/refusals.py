@@ -1,0 +1,38 @@
+"""Which errors are expected, and so become a message and an exit code instead of a trace."""
+
+from everycent.base.money.currency import UnknownCurrency
+from everycent.base.platform.batches import BatchAlreadyCommitted
+from everycent.base.platform.database import DatabaseUnreachable
+from everycent.base.platform.details import LakeFileMissing
+from everycent.base.platform.lake import StorageFailed
+from everycent.base.platform.migrate import DatabaseIsNewer
+from everycent.base.platform.server_home import ServerFailed
+from everycent.base.platform.settings import SettingsError
+from everycent.base.platform.tasks import TaskChanged
+from everycent.flow.intake.contract import SourceError
+from everycent.flow.intake.service import UnknownStep
+from everycent.flow.model.contract import ModelRefused
+from everycent.flow.pipeline.service import InputRefused
+from everycent.proof.explain.contract import NothingFound, SeveralFound
+
+
+class NothingStored(Exception):
+    """What is asked about is not in the database; the message says what is."""
+
+
+#: Nothing was done, for what was given cannot be used.
+REFUSALS = (
+    ModelRefused,
+    InputRefused,
+    SourceError,
+    SettingsError,
+    DatabaseIsNewer,
+    NothingStored,
+    NothingFound,
+    SeveralFound,
+    UnknownStep,
+    TaskChanged,
+    UnknownCurrency,
+)
+#: Nothing was done, for a resource was missing; the same command may go through later.
+UNAVAILABLE = (ServerFailed, DatabaseUnreachable, StorageFailed, LakeFileMissing, BatchAlreadyCommitted)

@@ -1,0 +1,125 @@
+"""`everycent run`: records through the model, then reconciliation, verification, files and the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from everycent.base.platform.settings import Settings
+from everycent.flow.model.contract import LoadedModel
+from everycent.flow.model.service import load_model
+from everycent.flow.pipeline.service import RunSummary, Session, export, find_inputs, open_session, run
+from everycent.proof.verify.contract import Verdict
+from everycent.proof.verify.service import verify
+from everycent.serve.cli import exits
+from everycent.serve.cli.asking import print_findings, report_data
+from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress
+from everycent.serve.reconciling import Scenario, reconcile_all, write_breaks
+from everycent.serve.report.data import ReportData
+from everycent.serve.report.page import render
+from everycent.serve.report.summary import summary_table
+from everycent.serve.wiring import SECTIONS, migrations
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that one run gave."""
+
+    summary: RunSummary
+    scenarios: tuple[Scenario, ...]
+    verdict: Verdict
+    report: ReportData
+    files: tuple[Path, ...]
+
+
+def run_command(
+    model_path: Path,
+    records: Sequence[str],
+    bills: Sequence[str],
+    folder: Path | None,
+    as_of: date | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Runs, says what happened, and exits 1 where verification finds something."""
+    model = load_model(model_path, SECTIONS)
+    with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
+        outcome = run_model(session, model, records, bills, folder, as_of, report)
+    if as_json:
+        print_json(as_dict(outcome))
+    else:
+        print_outcome(outcome)
+    return exits.OK if outcome.verdict.ok else exits.FAILED
+
+
+def run_model(
+    session: Session,
+    model: LoadedModel,
+    records: Sequence[str],
+    bills: Sequence[str],
+    folder: Path | None,
+    as_of: date | None,
+    report: Reporter,
+) -> Outcome:
+    """The whole of `everycent run` within an open session."""
+    inputs = find_inputs(model, records)
+    day = as_of or model.calendar.today(datetime.now(UTC))
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    summary = run(session, model, inputs, day, report, on_wait=lambda message: err.print(f"everycent: {message}"))
+    scenarios = reconcile_all(session, model, records, bills, report)
+    report("verifying", 0, None)
+    verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name)
+    data = report_data(session, model.name, verdict)
+    files: tuple[Path, ...] = ()
+    if folder is not None:
+        report("writing files", 0, None)
+        files = (*export(session, model, day, folder), write_breaks(folder, scenarios))
+        page = folder / "report.html"
+        render(data, page)
+        files = (*files, page)
+    return Outcome(summary, scenarios, verdict, data, files)
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """What happened, for people."""
+    columns = ["records", "file", "rows", "accepted", "duplicate", "conflict", "quarantined", "charges held"]
+    rows: list[list[Any]] = []
+    for taken in outcome.summary.files:
+        name = f"{taken.path.name} (taken in before)" if taken.again else taken.path.name
+        rows.append([taken.kind, name, *(f"{count:,}" for count in taken.counts.values())])
+    print_table("what came in", columns, rows, right=frozenset(range(2, len(columns))))
+    out.print()
+    out.print(summary_table(outcome.report))
+    for statement in outcome.summary.closing.differing:
+        err.print(f"everycent: {statement}", markup=False)
+    if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
+        out.print("nothing changed: all of this was there already")
+    print_findings(outcome.verdict)
+    for path in outcome.files:
+        if path.suffix in (".html", ".xml"):
+            out.print(f"{'report' if path.suffix == '.html' else 'bank file'}: {path}", markup=False)
+
+
+def as_dict(outcome: Outcome) -> dict[str, Any]:
+    """What happened, for programs."""
+    summary = outcome.summary
+    return {
+        "model": summary.model,
+        "as_of": summary.as_of.isoformat(),
+        "changed": summary.changed or any(scenario.changed for scenario in outcome.scenarios),
+        "files": [
+            {"kind": taken.kind, "file": str(taken.path), "again": taken.again, **taken.counts}
+            for taken in summary.files
+        ],
+        "closed_statements": summary.closing.closed.num_rows,
+        "recount_differs": [str(statement) for statement in summary.closing.differing],
+        "instructions": summary.instructed.instructions.num_rows,
+        "recon": {scenario.name: scenario.as_dict() for scenario in outcome.scenarios},
+        "verified": outcome.verdict.ok,
+        "findings": [
+            {"check": check.name, "bad": check.bad, "first_bad": check.first_bad} for check in outcome.verdict.findings
+        ],
+        "written": [str(path) for path in outcome.files],
+    }
