@@ -74,7 +74,7 @@ def validate_pain001(file: BinaryIO) -> None:
             while element.getprevious() is not None:
                 del element.getparent()[0]
     except etree.XMLSyntaxError as error:
-        raise InvalidBankFile(f"line {error.lineno}: {error.msg}") from error
+        raise InvalidBankFile(f"the bank file breaks its schema: {error.msg}") from error
 
 
 @cache

@@ -26,7 +26,7 @@ def assign_files(ready: pa.Table, as_of: date, engine: LocalEngine) -> pa.Table:
                     || '-' || substr(sha256({ids}), 1, 8) AS file
             FROM ready GROUP BY legal_entity, direction
         )
-        SELECT instruction_id, file FROM ready JOIN named USING (legal_entity, direction)
+        SELECT instruction_id, named.file FROM ready JOIN named USING (legal_entity, direction)
         ORDER BY instruction_id
     """
     files = engine.query(sql, ready=ready)

@@ -1,0 +1,56 @@
+"""Payouts are checked before anything is paid."""
+
+import pytest
+
+from everycent.base.money.currency import currency
+from everycent.flow.intake.contract import TableSpec
+from everycent.flow.parties.contract import PartySpec
+from everycent.flow.payments.contract import PayoutSpec
+from everycent.flow.payments.core.plan import AccountSource, PayoutRefused, PayoutRole, plan_payments
+
+ROLES = {"platform": PartySpec(operator="shanghai"), "merchant": PartySpec(key=("merchant", "store"))}
+ACCOUNTS = {
+    "accounts": TableSpec(file="a.csv", key=["m", "s"], columns=dict.fromkeys(("m", "s", "account"), "text")),
+    "by_merchant": TableSpec(file="b.csv", key=["m"], columns={"m": "text", "account": "text"}),
+}
+
+
+def payout(**words: object) -> dict[str, PayoutSpec]:
+    return {"merchant": PayoutSpec.model_validate(words)}
+
+
+def test_a_role_without_payouts_is_paid_by_bank_file_to_its_own_key() -> None:
+    plan = plan_payments({}, ROLES, {}, currency("CNY"))
+    assert plan.roles == (PayoutRole("merchant", "bank_file", 0, None),)
+
+
+def test_a_payout_as_declared() -> None:
+    given = payout(minimum="1.00", account={"table": "accounts"}, payer_accounts={"shanghai": "123"})
+    plan = plan_payments(given, ROLES, ACCOUNTS, currency("CNY"))
+    source = AccountSource("accounts", ("m", "s"), "account", None, None)
+    assert plan.roles == (PayoutRole("merchant", "bank_file", 100, source),)
+    assert plan.payer_accounts == {"shanghai": "123"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        ({"minimum": "1.005"}, "CNY", "merchant: minimum: '1.005' has 3 decimals"),
+        ({"minimum": "0.5"}, "JPY", "merchant: minimum: '0.5' has 1 decimals"),
+        ({"minimum": "-1"}, "CNY", "write 0 or more"),
+        ({"channels": "pigeon"}, "CNY", "channels has to begin with one of: bank_file"),
+        ({"account": {"table": "acounts"}}, "CNY", "there is no table 'acounts'"),
+        ({"account": {"table": "by_merchant"}}, "CNY", "columns for merchant's key: merchant, store"),
+        ({"account": {"table": "accounts", "number": "iban"}}, "CNY", "there is no column 'iban'"),
+        ({"payer_accounts": {"shanghai": "1" * 35}}, "CNY", "needs 1 to 34 characters"),
+    ],
+)
+def test_payouts_that_cannot_work_are_refused(words: dict[str, object], code: str, reason: str) -> None:
+    with pytest.raises(PayoutRefused, match=reason):
+        plan_payments(payout(**words), ROLES, ACCOUNTS, currency(code))
+
+
+def test_the_operator_and_strangers_are_not_paid() -> None:
+    for role in ("platform", "courier"):
+        with pytest.raises(PayoutRefused, match=f"'{role}' is not a party role that is paid"):
+            plan_payments({role: PayoutSpec()}, ROLES, {}, currency("CNY"))
