@@ -1,9 +1,9 @@
 """Generates the demo marketplace's files: any number of orders, in chunks, with bounded memory, the same for one seed.
 
 Written into one workspace: the settlement model and its tables; data/ with item_delivered, item_refunded,
-payment_received, payment_refunded (the books); bills/ with channel_bill (the channel's); and what a checker needs to know about them: faults.csv lists every fault in
-the bill, item_delivered_manual.csv holds the rows that intake must set aside. CSV, or Parquet from a million orders
-on. Distributions: see everycent.serve.demo.orders.
+payment_received, payment_refunded (the books); bills/ with channel_bill (the channel's); and what a checker needs to
+know about them: faults.csv lists every fault in the bill, data/item_delivered_manual.csv holds the rows that intake
+must set aside. CSV, or Parquet from a million orders on. Distributions: see everycent.serve.demo.orders.
 """
 
 from collections.abc import Callable
