@@ -25,7 +25,7 @@ GIVEN_BACK = ["canceled", "unavailable"]
 
 pytestmark = pytest.mark.skipif(
     not (DATA / ITEMS).is_file(),
-    reason=f"the Olist dataset is not in {DATA}; it may not be shipped, name its parent folder by EVERYCENT_SHARED_DATA",
+    reason=f"the Olist dataset may not be shipped and is not in {DATA}; EVERYCENT_SHARED_DATA names its parent folder",
 )
 
 
