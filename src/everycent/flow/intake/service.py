@@ -1,9 +1,12 @@
-"""What intake does beyond its stage: finding a business's own steps among the installed packages."""
+"""What intake does beyond its stage: a business's own steps by entry point, and plain typed rows of a file."""
 
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
 from everycent.flow.intake.contract import Step
+from everycent.flow.intake.readers.typed import TypedRows, read_rows
+
+__all__ = ["STEPS_GROUP", "TypedRows", "UnknownStep", "load_steps", "read_rows"]
 
 STEPS_GROUP = "everycent.intake_steps"
 

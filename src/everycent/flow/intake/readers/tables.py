@@ -20,11 +20,10 @@ from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
 from everycent.flow.intake.contract import MALFORMED, RawRows, SourceError, TableSpec
 from everycent.flow.intake.core.identity import canonical_sql, content_hash_sql
-from everycent.flow.intake.core.limits import limit_cases
-from everycent.flow.intake.core.plan import Cell, Field, cell_reader
-from everycent.flow.intake.core.reading import cells_sql
+from everycent.flow.intake.core.plan import Field
 from everycent.flow.intake.readers import open_source
 from everycent.flow.intake.readers.columns import check_columns
+from everycent.flow.intake.readers.typed import columns_to_read, declared_fields, judge_cells
 
 #: An attached table is held in memory; more rows than this are a record kind, not a table.
 ROWS_MAX = 10_000_000
@@ -49,7 +48,7 @@ def load_table(
     environment: Mapping[str, str] = os.environ,
 ) -> Attached:
     """Reads the table `name` from `path`, or by its `sql`. Raises SourceError, or IntakeRefused for its declaration."""
-    fields = _fields(name, spec, currency, calendar)
+    fields = declared_fields(("tables", name, "columns"), spec.columns, currency, calendar)
     content_hash = None
     if spec.sql is not None:
         rows = _query(name, spec, environment, [cell.column for field in fields for cell in field.cells])
@@ -58,30 +57,15 @@ def load_table(
             raise SourceError(
                 f"table '{name}' needs the file {spec.file}; put it beside the model or give it to the run"
             )
-        source = open_source(path, spec, _columns(fields, required=True), _columns(fields, required=False))
+        source = open_source(
+            path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False)
+        )
         rows = next(source.shards(ROWS_MAX))
         content_hash = source.content_hash
     typed = _typed(name, fields, rows, engine)
     _check_keys(name, spec, fields, typed, rows.file, engine)
     table = _sorted(spec, fields, typed, engine)
     return Attached(table, content_hash or _content_hash(fields, table, engine))
-
-
-def _fields(name: str, spec: TableSpec, currency: Currency, calendar: BusinessCalendar) -> tuple[Field, ...]:
-    return tuple(
-        Field(
-            at,
-            cell_reader(("tables", name, "columns", column), column, declared, currency, calendar),
-            tuple(Cell(source) for source in declared.sources or (column,)),
-        )
-        for at, (column, declared) in enumerate(spec.columns.items())
-    )
-
-
-def _columns(fields: tuple[Field, ...], *, required: bool) -> tuple[str, ...]:
-    needed = {cell.column for field in fields if field.reader.spec.required for cell in field.cells}
-    all_of_them = dict.fromkeys(cell.column for field in fields for cell in field.cells)
-    return tuple(column for column in all_of_them if (column in needed) == required)
 
 
 def _query(name: str, spec: TableSpec, environment: Mapping[str, str], wanted: list[str]) -> RawRows:
@@ -116,18 +100,7 @@ def _typed(name: str, fields: tuple[Field, ...], rows: RawRows, engine: LocalEng
     if rows.malformed.num_rows:
         first = rows.malformed.slice(0, 1).to_pylist()[0]
         raise SourceError(f"{rows.file}, line {first['line']}: {first['reason']}")
-    sources = tuple(rows.table.column_names)
-    numbered = rows.table.rename_columns([f"c{at}" for at in range(len(sources))]).append_column("line", rows.lines)
-    cases = ["WHEN unread IS NOT NULL THEN unread"]
-    for field in fields:
-        reader, value = field.reader, field.column.sql
-        if reader.spec.required:
-            cases.append(f"WHEN {value} IS NULL THEN '{reader.name} is missing'")
-        cases += limit_cases(reader, value, ("tables", name, "columns", reader.name))
-    typed_sql = cells_sql(fields, sources, "SELECT * FROM rows")
-    typed = engine.query(
-        f"SELECT *, CASE {' '.join(cases)} END AS fault FROM ({typed_sql}) ORDER BY line", rows=numbered
-    )
+    typed = judge_cells(("tables", name, "columns"), fields, rows, engine)
     wrong = engine.query("SELECT line, fault FROM typed WHERE fault IS NOT NULL ORDER BY line LIMIT 1", typed=typed)
     if wrong.num_rows:
         first = wrong.to_pylist()[0]
