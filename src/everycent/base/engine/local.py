@@ -12,6 +12,26 @@ import duckdb
 import pyarrow as pa
 
 
+def plain_booleans(schema: pa.Schema) -> pa.Schema:
+    """The schema with Arrow's own booleans; itself where it has no others. DuckDB's lossless form is a byte each."""
+    types = [_plain(field.type) for field in schema]
+    if all(new is field.type for new, field in zip(types, schema, strict=True)):
+        return schema
+    return pa.schema([field.with_type(new) for new, field in zip(types, schema, strict=True)])
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.Bool8Type):
+        return pa.bool_()
+    if pa.types.is_struct(kind):
+        fields = [field.with_type(_plain(field.type)) for field in kind]
+        return pa.struct(fields) if any(isinstance(field.type, pa.Bool8Type) for field in kind) else kind
+    return kind
+
+
+_ROWS_PER_READ = 122_880  # DuckDB's row group
+
+
 class LocalEngine:
     """Runs SQL over Arrow tables, Parquet files and what its connection holds. Not for several threads at once."""
 
@@ -31,6 +51,8 @@ class LocalEngine:
         )
         self.connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self.connection.execute("SET GLOBAL arrow_lossless_conversion = true")  # UUID stays UUID
+        # It moves what two TRYs share out of them, where an overflow is an error again (DuckDB 2.0)
+        self.connection.execute("SET GLOBAL disabled_optimizers = 'common_subexpressions'")
         self.connection.execute("SET enable_progress_bar = false")
 
     def query(self, sql: str, **tables: pa.Table) -> pa.Table:
@@ -40,7 +62,9 @@ class LocalEngine:
         """
         self._register(self.connection, tables)
         try:
-            return self.connection.sql(sql).to_arrow_table()
+            found = self.connection.sql(sql).to_arrow_table()
+            plain = _plain_booleans(found.schema)
+            return found if plain is None else found.cast(plain)
         finally:
             self._unregister(self.connection, tables)
 
@@ -52,7 +76,9 @@ class LocalEngine:
         """
         beside = self.connection.cursor()
         self._register(beside, tables)
-        return beside.sql(sql).to_arrow_reader(_ROWS_PER_READ)
+        found = beside.sql(sql).to_arrow_reader(_ROWS_PER_READ)
+        plain = _plain_booleans(found.schema)
+        return found if plain is None else found.cast(plain)
 
     def close(self) -> None:
         """Ends the engine; its tables are gone."""
@@ -75,4 +101,17 @@ class LocalEngine:
             connection.unregister(name)
 
 
-_ROWS_PER_READ = 122_880  # DuckDB's row group
+def _plain_booleans(schema: pa.Schema) -> pa.Schema | None:
+    """`schema` with Arrow's own booleans for DuckDB's bool8; None where it has none."""
+    fields = [field.with_type(_plain_boolean(field.type)) for field in schema]
+    return None if [field.type for field in fields] == schema.types else pa.schema(fields)
+
+
+def _plain_boolean(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.Bool8Type):
+        return pa.bool_()
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_plain_boolean(field.type)) for field in kind.fields])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain_boolean(kind.value_type)))
+    return kind

@@ -32,9 +32,10 @@ def compile_amount(formula: Formula, scale: int, rounding: Rounding) -> Compiled
     if not formula.root.is_number:
         raise FormulaError(f"an amount is a number; '{formula.text}' is {formula.type}")
     assert 0 <= scale <= 18, f"no currency has {scale} decimals"
-    wide = _amount(formula, Emitter(wide=True), scale, rounding)
+    guards = holds.guarded(formula.root)
+    wide = _amount(formula, Emitter(wide=True, guards=guards), scale, rounding)
     try:
-        fast = _amount(formula, Emitter(wide=False), scale, rounding)
+        fast = _amount(formula, Emitter(wide=False, guards=guards), scale, rounding)
     except TooWideError:
         fast = "NULL::BIGINT"
     return CompiledAmount(fast, wide, _missing(formula), _divides_by_zero(formula))
@@ -101,7 +102,7 @@ def _tried(emitter: Emitter, sql: str) -> str:
 
 
 def _amount(formula: Formula, emitter: Emitter, scale: int, rounding: Rounding) -> str:
-    guarded = _guarded(formula, emitter.exact.whole(emitter.number(formula.root), scale, rounding))
+    guarded = _guarded(formula, emitter.amount(formula.root, scale, rounding))
     return f"TRY(CAST({guarded} AS BIGINT))" if emitter.wide else _tried(emitter, guarded)
 
 

@@ -5,8 +5,10 @@ overflows, so TRY belongs around it where `can_fail`. No sub-expression is ever 
 """
 
 import re
+from collections.abc import Set
 from fractions import Fraction
 
+from everycent.base.engine.formula import holds
 from everycent.base.engine.formula.errors import FormulaError
 from everycent.base.engine.formula.exact import Arithmetic as ExactArithmetic
 from everycent.base.engine.formula.exact import Rational, TooWideError, round_constant
@@ -39,8 +41,10 @@ _SCALE_64 = 8  # up to here DECIMAL(18, s) times 10^s stays within 18 digits for
 class Emitter:
     """Writes one formula. Raises FormulaError for what is too large, TooWideError for a constant that does not fit."""
 
-    def __init__(self, wide: bool) -> None:
+    def __init__(self, wide: bool, guards: Set[str] = frozenset()) -> None:
+        """`guards` are the names that the formula guards against NULL, needed for amounts."""
         self.wide = wide
+        self.guards = guards
         self.exact = ExactArithmetic(wide)
         self._calls_fail = False
 
@@ -67,7 +71,7 @@ class Emitter:
             case Number(value=value):
                 return Rational.of(value)
             case Name(column=column):
-                return Rational(1, self._integer(column), None, 10**column.type.scale)
+                return self._column(column)
             case Arithmetic():
                 return self._arithmetic(node)
             case NumberCall(name="negate", operand=operand):
@@ -145,6 +149,35 @@ class Emitter:
     def _bounded(self, value: Rational) -> None:
         if len(value.num or "") + len(value.den or "") > SQL_MAX:
             raise FormulaError("the formula grows too large when it is compiled; split it into named tags or charges")
+
+    def amount(self, node: Node, places: int, rounding: Rounding) -> str:
+        """The number times 10^places, rounded once: in branches and, as rounding keeps order, in extremes."""
+        match node:
+            case Case(branches=branches, otherwise=otherwise):
+                arms = []
+                for branch in branches:
+                    arms.append(self._undefined_arm(branch.condition))
+                    arms.append(
+                        f" WHEN {self.sql(branch.condition)} THEN {self._amount(branch.result, places, rounding)}"
+                    )
+                last = "" if otherwise is None else f" ELSE {self._amount(otherwise, places, rounding)}"
+                return f"CASE{''.join(arms)}{last} END"
+            case Extreme(greatest=greatest, items=items) if all(
+                holds.known_by_its_columns(item, self.guards) for item in items
+            ):
+                amounts = ", ".join(self.amount(item, places, rounding) for item in items)
+                return f"{'greatest' if greatest else 'least'}({amounts})"
+        return self.exact.whole(self.number(node), places, rounding)
+
+    def _amount(self, node: Node, places: int, rounding: Rounding) -> str:
+        return "NULL" if isinstance(node, Null) else self.amount(node, places, rounding)
+
+    def _column(self, column: Column) -> Rational:
+        scale = column.type.scale
+        decimal = None
+        if column.type.kind == "decimal" and not self.wide:
+            decimal = (f"{_enclosed(column.sql)}::DECIMAL({DECIMAL_DIGITS}, {scale})", scale)
+        return Rational(1, self._integer(column), None, 10**scale, decimal)
 
     def _integer(self, column: Column) -> str:
         """A column of numbers as an integer, 10^scale times its value."""
@@ -239,9 +272,7 @@ class Emitter:
 
     def undefined(self, node: Node) -> str | None:
         """Where `node` divides by zero, as a boolean that is never NULL; None where it cannot."""
-        from everycent.base.engine.formula.holds import undefined
-
-        return undefined(self, node)
+        return holds.undefined(self, node)
 
 
 def _enclosed(sql: str) -> str:

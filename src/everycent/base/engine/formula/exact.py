@@ -1,12 +1,12 @@
 """Exact rationals written in integer SQL: the arithmetic of formulas.
 
-A number is `factor * num / (den * unit)`: `factor` and `unit` are known now, `num` and `den` are integer SQL (BIGINT or,
-in wide mode, HUGEINT). `num` is NULL exactly where the value is undefined (an operand is NULL, a division by zero); where
-it is not, `den` is positive. Nothing is rounded before `whole` is asked for.
+A number is `factor * num / (den * unit)`: `factor` and `unit` are known now, `num` and `den` are integer SQL (BIGINT,
+or HUGEINT in wide mode). `num` is NULL exactly where the value is undefined (an operand is NULL, a division by zero);
+where it is not, `den` is positive. Nothing is rounded before `whole` is asked for.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd, lcm
 
@@ -25,6 +25,7 @@ class Rational:
     num: str | None
     den: str | None
     unit: int
+    decimal: tuple[str, int] | None = None  # SQL of a DECIMAL(18, s), and s, that is num / 10^s: it rounds by one cast
 
     @classmethod
     def of(cls, value: Fraction) -> "Rational":
@@ -121,7 +122,11 @@ class Arithmetic:
 
     def multiply(self, left: Rational, right: Rational) -> Rational:
         num = self._product(left.num, right.num)
-        return _reduced(left.factor * right.factor, num, self._product(left.den, right.den), left.unit * right.unit)
+        product = _reduced(left.factor * right.factor, num, self._product(left.den, right.den), left.unit * right.unit)
+        if left.decimal is None and right.decimal is not None and left.num is not None:
+            sql, scale = right.decimal
+            return replace(product, decimal=(f"(CAST({left.num} AS DECIMAL(18, 0)) * {sql})", scale))
+        return product
 
     def divide(self, left: Rational, right: Rational) -> Rational:
         """left / right; undefined where right is 0. A constant right is not 0."""
@@ -204,6 +209,8 @@ class Arithmetic:
         num = self.typed(factor, value.num)
         if unit == 1 and value.den is None:
             return num
+        if how == Rounding.HALF_UP and value.decimal and unit == factor * 10 ** value.decimal[1]:
+            return f"CAST({value.decimal[0]} AS BIGINT)"  # DuckDB rounds halves away from zero
         if how == Rounding.HALF_UP:  # trunc(2x) - trunc(trunc(2x) / 2), and nothing in it can overflow but 2 * num
             even = unit % 2 == 0
             twice = num if even else self.typed(2 * factor, value.num)

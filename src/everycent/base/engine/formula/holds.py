@@ -7,12 +7,16 @@ from everycent.base.engine.formula.tree import (
     Arithmetic,
     Case,
     Coalesce,
+    Extreme,
     IsNull,
     Junction,
     Name,
     Node,
     Null,
     NullIf,
+    Number,
+    NumberCall,
+    Rounded,
 )
 
 if TYPE_CHECKING:
@@ -30,11 +34,25 @@ def strict(node: Node) -> set[str]:
     match node:
         case Name(column=column):
             return {column.name}
-        case Case() | Coalesce() | Junction() | IsNull():
+        case Case() | Coalesce() | Junction() | IsNull() | Extreme():
             return set()
         case NullIf(left=left):
             return strict(left)
     return {name for child in node.children() for name in strict(child)}
+
+
+def known_by_its_columns(node: Node, guards: Set[str]) -> bool:
+    """Whether `node` has a value wherever its columns have, none of them guarded: nothing in it can make a NULL."""
+    match node:
+        case Name(column=column):
+            return column.name not in guards
+        case Number():
+            return True
+        case Arithmetic(op="/" | "%", right=right) if not isinstance(right, Number):
+            return False
+        case Arithmetic() | NumberCall() | Rounded() | Extreme():
+            return all(known_by_its_columns(child, guards) for child in node.children())
+    return False
 
 
 def any_of(conditions: Iterable[str | None]) -> str | None:
@@ -115,10 +133,11 @@ def unknown(emitter: "Emitter", node: Node, names: Set[str]) -> str | None:
             results = [unknown(emitter, branch.result, names) for branch in branches]
             if last is None and all(result is None for result in results):
                 return None
-            arms = [
-                f"WHEN {emitter.sql(branch.condition)} THEN {result or 'FALSE'}"
-                for branch, result in zip(branches, results, strict=True)
-            ]
+            arms = []
+            for branch, result in zip(branches, results, strict=True):
+                if nowhere := undefined(emitter, branch.condition):
+                    arms.append(f"WHEN {nowhere} THEN FALSE")
+                arms.append(f"WHEN {emitter.sql(branch.condition)} THEN {result or 'FALSE'}")
             return f"CASE {' '.join(arms)} ELSE {last or 'FALSE'} END"
         case Coalesce(items=items):
             parts = [unknown(emitter, item, names) for item in items]
