@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.tables import TableSchema
+from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, RefundState
 from everycent.flow.intake.contract import RECORD
@@ -16,7 +16,7 @@ def refund_state(details: Details, engine: LocalEngine, model: str, refunds: pa.
 
     A refund that was held as a whole gave nothing back, so it does not count as refunded.
     """
-    wanted = refunds.column("refund_of").drop_null().combine_chunks().unique()
+    wanted = refunds.column("refund_of").cast(pa.binary(16)).unique().drop_null().cast(UUID)
 
     def stored(schema: TableSchema, column: str, ids: pa.Array, columns: list[str]) -> pa.Table:
         return details.lookup(engine, schema, model, column, ids, columns)

@@ -1,12 +1,23 @@
-"""What intake does beyond its stage: a business's own steps by entry point, and plain typed rows of a file."""
+"""What intake does beyond its stage: reading files, and finding a business's own steps among the installed packages."""
 
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
 from everycent.flow.intake.contract import Step
+from everycent.flow.intake.readers import open_source
+from everycent.flow.intake.readers.tables import Attached, load_table
 from everycent.flow.intake.readers.typed import TypedRows, read_rows
 
-__all__ = ["STEPS_GROUP", "TypedRows", "UnknownStep", "load_steps", "read_rows"]
+__all__ = [
+    "STEPS_GROUP",
+    "Attached",
+    "TypedRows",
+    "UnknownStep",
+    "load_steps",
+    "load_table",
+    "open_source",
+    "read_rows",
+]
 
 STEPS_GROUP = "everycent.intake_steps"
 
@@ -16,7 +27,7 @@ class UnknownStep(Exception):
 
 
 def load_steps(names: Sequence[str]) -> dict[str, Step]:
-    """The steps by name, in the order asked for. See contract.Step for what a step takes and gives. Raises UnknownStep."""
+    """The steps by name, in the order asked for. Raises UnknownStep. contract.Step says what a step takes and gives."""
     offered = {point.name: point for point in entry_points(group=STEPS_GROUP)}
     found: dict[str, Step] = {}
     for name in names:

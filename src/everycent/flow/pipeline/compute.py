@@ -71,7 +71,7 @@ def rate_and_clear(
         intake=taken,
         snapshots=snapshots,
         charges=cleared.charges,
-        held=pa.concat_tables([rated_held, cleared.held]),
+        held=pa.concat_tables([table.cast(HELD.columns) for table in (rated_held, cleared.held)]),
         obligations=accrued.obligations,
         accruals=accrued.accruals,
         parties=parties.identify(plan.model.spec.parties, records, engine),

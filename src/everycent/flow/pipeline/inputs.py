@@ -51,6 +51,12 @@ def find_inputs(model: LoadedModel, given: Sequence[str]) -> Inputs:
     return Inputs(tuple(records), tables, tuple(path for path in paths if path not in used))
 
 
+def given_files(model: LoadedModel, given: Sequence[str]) -> list[Path]:
+    """All files given, whatever they hold. Raises InputRefused."""
+    named, paths = _expand(model, given)
+    return list(dict.fromkeys([*(item.path for item in named), *paths]))
+
+
 def _expand(model: LoadedModel, given: Sequence[str]) -> tuple[list[Assigned], list[Path]]:
     named: list[Assigned] = []
     paths: list[Path] = []

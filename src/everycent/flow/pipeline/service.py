@@ -2,7 +2,7 @@
 
 from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
-from everycent.flow.pipeline.inputs import InputRefused, Inputs, find_inputs
+from everycent.flow.pipeline.inputs import InputRefused, Inputs, find_inputs, given_files
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.run import FileTaken, RunSummary, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
@@ -18,6 +18,7 @@ __all__ = [
     "Session",
     "export",
     "find_inputs",
+    "given_files",
     "local_engine",
     "model_names",
     "open_session",

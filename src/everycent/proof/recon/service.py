@@ -28,6 +28,8 @@ __all__ = [
     "side_from_rows",
 ]
 
+__all__ = ["ReconPlan", "ReconRun", "SidePlan", "SideRows", "plan_recon", "plan_side", "run", "side_from_rows"]
+
 
 @dataclass(frozen=True)
 class ReconRun:

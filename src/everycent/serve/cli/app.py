@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from click.exceptions import ClickException
 
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err
@@ -33,11 +32,11 @@ def run_app(arguments: list[str]) -> int:
 
     try:
         result = app(arguments, standalone_mode=False)
-    except ClickException as error:
-        error.show()
-        return exits.REFUSED
     except typer.Abort:
         return 130
+    except typer.TyperException as error:
+        error.show()
+        return exits.REFUSED
     except KeyboardInterrupt:
         err.print("everycent: stopped; what was committed stays, run the same command again to go on")
         return 130

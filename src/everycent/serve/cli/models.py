@@ -8,6 +8,7 @@ from everycent.flow.model.service import json_schema, load_model
 from everycent.flow.pipeline.service import local_engine, plan_model, run_golden_cases
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import out, print_json
+from everycent.serve.reconciling import plan_scenarios
 from everycent.serve.wiring import SECTIONS
 
 
@@ -15,7 +16,7 @@ def check_command(path: Path, *, as_json: bool) -> int:
     """Loads and plans the model; ModelRefused says what is wrong."""
     settings = Settings.load()
     model = load_model(path, SECTIONS)
-    plan_model(model, settings.tenant, model.files)
+    plan_scenarios(model, plan_model(model, settings.tenant, model.files))
     spec = model.spec
     facts = {
         "model": model.name,

@@ -17,8 +17,8 @@ def open_source(
 ) -> Source:
     """Opens a file by its ending: .parquet, .jsonl or .ndjson, .xlsx; everything else is CSV.
 
-    `spec` has `encoding`, and may have `delimiter` and `sheet`. Only the wanted columns are read (None: all), which must
-    be there; an optional one that is not there is all null. Raises SourceError.
+    `spec` has `encoding`, and may have `delimiter` and `sheet`. Only the wanted columns are read (None: all), which
+    must be there; an optional one that is not there is all null. Raises SourceError.
     """
     if not path.is_file():
         raise SourceError(f"there is no file {path}")

@@ -125,7 +125,7 @@ def scan_rows(
     fields: Places,
     status: Bytes,
 ) -> tuple[int, int, int]:
-    """Finds rows from `at` (on 1-based `line`) until the output arrays are full or `data` (uint8) has no whole row left.
+    """Finds rows from `at` (on 1-based `line`) until the output arrays are full or `data` has no whole row left.
 
     `at_end` says that nothing follows `data`; `width` is the number of fields a row must have, 0 for any. Empty lines
     are no rows. Fills `starts`, `stops` (without the line end), `lines`, `fields` and `status` per row; returns (rows

@@ -199,7 +199,8 @@ class DelimitedSource:
 
     def _reason(self, status: int, fields: int) -> str:
         if status == csv_scan.WRONG_FIELDS:
-            return f"the row has {fields} fields, the header has {len(self.columns)}; quote a field that holds '{self._delimiter}'"
+            said = f"the row has {fields} {'field' if fields == 1 else 'fields'}, the header has {len(self.columns)}"
+            return f"{said}; quote a field that holds '{self._delimiter}'"
         return _REASONS[status]
 
     def _after_header(self) -> tuple[_Scanner, tuple[str, ...]]:

@@ -72,9 +72,8 @@ def _query(name: str, spec: TableSpec, environment: Mapping[str, str], wanted: l
     """What the table's SELECT gives, as text, in a transaction that cannot write."""
     assert spec.sql is not None, "only a table with a query is queried"
     if spec.database is None or not environment.get(spec.database):
-        raise SourceError(
-            f"table '{name}': set the environment variable {spec.database or 'that `database` names'} to the database's URL"
-        )
+        variable = spec.database or "that `database` names"
+        raise SourceError(f"table '{name}': set the environment variable {variable} to the database's URL")
     try:
         with psycopg.connect(environment[spec.database], options="-c default_transaction_read_only=on") as connection:
             connection.execute("SET DateStyle = 'ISO'; SET TimeZone = 'UTC'")

@@ -37,7 +37,7 @@ def read_rows(
     calendar: BusinessCalendar,
     engine: LocalEngine,
 ) -> TypedRows:
-    """All rows of a file; `word` leads to `columns` in the model. Raises SourceError for the file, IntakeRefused for words.
+    """All rows of a file; `word` leads to `columns` in the model. Raises SourceError, or IntakeRefused for its words.
 
     A row with a cell that has no value, though it has a text or needs one, is refused with its reason; none is lost.
     """
