@@ -14,6 +14,7 @@ from everycent.base.money.amount import parse_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.batches import open_batch
 from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import TableSpec
 from everycent.flow.ledger import stage as ledger_stage
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.parties.contract import PartySpec
@@ -73,6 +74,8 @@ class Books:
     )
     payouts: dict[str, PayoutSpec] = field(default_factory=dict)
     code: str = "CNY"
+    table_specs: dict[str, TableSpec] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
     batches: int = 0
 
     @property
@@ -89,7 +92,7 @@ class Books:
 
     @property
     def payment_plan(self) -> PaymentPlan:
-        return plan_payments(self.payouts, ROLES, {}, currency(self.code))
+        return plan_payments(self.payouts, ROLES, self.table_specs, currency(self.code))
 
     def book(self, text: str | pa.Table) -> int:
         """One batch: accrues, posts and commits, as the pipeline does."""
@@ -122,7 +125,7 @@ class Books:
             self.connection,
             self.engine,
             self.payment_plan,
-            {},
+            self.tables,
             ledger_store.write,
             self.tenant,
             self.model,

@@ -4,13 +4,15 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from lxml import etree
 
+from everycent.flow.intake.contract import TableSpec
 from everycent.flow.ledger import store as ledger_store
-from everycent.flow.payments import store
-from everycent.flow.payments.contract import PayoutSpec
-from everycent.flow.payments.core.bank_file import NAMESPACE
+from everycent.flow.payments import service, store
+from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec
+from everycent.flow.payments.core.bank_file import NAMESPACE, InvalidBankFile
 from everycent.flow.settlement import store as settlement_store
 
 HEAD = "record debtor creditor amount booked_on\n"
@@ -139,6 +141,45 @@ def test_an_instruction_without_account_waits_until_it_has_one(books, tmp_path: 
     assert row["reason"] == f"the account number of merchant:{long} has 40 characters; a bank file takes 34"
     assert books.write_files("2026-03-02", tmp_path) == []
     check_conservation(books)
+
+
+def test_an_account_that_comes_later_is_used_at_the_next_closing(books, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    columns = {"merchant": "text", "account": "text"}
+    books.table_specs = {"accounts": TableSpec(file="accounts.csv", key=["merchant"], columns=columns)}
+    books.payouts = {"merchant": PayoutSpec(account=PayoutAccountSpec(table="accounts"))}
+    books.tables = {"accounts": pa.table({"merchant": ["a"], "account": ["6222"]})}
+    books.book(SALES)
+    books.close("2026-03-02")
+    first = {row["party_id"]: row for row in books.instruct("2026-03-02").instructions.to_pylist()}
+    assert first["merchant:b"]["reason"] == "table accounts has no account of merchant:b; add it there"
+    books.write_files("2026-03-02", tmp_path)
+    books.tables = {"accounts": pa.table({"merchant": ["a", "b"], "account": ["6222", "6333"]})}
+    assert books.instruct("2026-03-03").instructions.num_rows == 0
+    now = {row["party_id"]: row for row in store.instructions(books.connection, books.tenant, books.model).to_pylist()}
+    assert [now[name]["state"] for name in ("merchant:a", "merchant:b", "merchant:c")] == [
+        "filed",
+        "created",
+        "waiting",
+    ]
+    assert (now["merchant:b"]["account"], now["merchant:b"]["reason"]) == ("6333", None)
+    (xml,) = (path for path in books.write_files("2026-03-03", tmp_path) if path.suffix == ".xml")
+    assert b"6333" in xml.read_bytes()
+    check_conservation(books)
+
+
+def test_a_file_that_its_schema_refuses_never_gets_its_name(books, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def refuse(file: object) -> None:
+        raise InvalidBankFile("refused")
+
+    monkeypatch.setattr(service, "validate_pain001", refuse)
+    books.book(f"{HEAD} A1 platform merchant:a 5.00 2026-03-01")
+    books.close("2026-03-02")
+    books.instruct("2026-03-02")
+    with pytest.raises(InvalidBankFile):
+        books.write_files("2026-03-02", tmp_path)
+    assert [path.suffix for path in tmp_path.glob("*payments*")] == [".csv"]
+    monkeypatch.undo()
+    assert len(books.write_files("2026-03-02", tmp_path)) == 2
 
 
 @pytest.mark.parametrize("code", ["JPY", "KWD"])

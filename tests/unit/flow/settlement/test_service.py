@@ -1,7 +1,10 @@
 """The day cut: what is due is recounted and closed for good, and later facts are booked on an open day."""
 
+import psycopg
 import pytest
 
+from everycent.base.platform.database import connect
+from everycent.flow.settlement import store
 from everycent.flow.settlement.core.recount import Figures
 from everycent.flow.settlement.store import BookDateMoved, ClosedStatement
 
@@ -105,3 +108,15 @@ def test_an_accrual_on_a_closed_statement_is_a_bug(books) -> None:  # type: igno
     books.connection.execute("UPDATE settlement.book_date SET open_on = '2026-03-01'")  # what never happens
     with pytest.raises(ClosedStatement, match=DAY_1):
         books.book(f"{HEAD} L1 platform merchant:m 1.00 2026-03-01")
+
+
+def test_a_day_cut_and_a_batch_wait_for_each_other(books) -> None:  # type: ignore[no-untyped-def]
+    books.book(SALES)
+    with connect(books.database.settings) as other:
+        other.execute("SET lock_timeout = '50ms'")
+        with books.connection.transaction():
+            store.lock_books(books.connection, books.tenant, books.model, to_close=False)
+            with other.transaction():
+                store.lock_books(other, books.tenant, books.model, to_close=False)  # batches share the books
+            with pytest.raises(psycopg.errors.LockNotAvailable), other.transaction():
+                store.lock_books(other, books.tenant, books.model, to_close=True)
