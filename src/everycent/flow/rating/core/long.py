@@ -70,24 +70,23 @@ def _party(lay: _Layout, roles: Sequence[str | None], parties: Mapping[str, pa.D
     """The party that each charge's role names, -1 and so null where it has none (its bearers stand for it)."""
     dictionaries: list[pa.Array] = [pa.array([], pa.string())]
     start: dict[str, int] = {}
-    for named in dict.fromkeys(role for role in roles if role is not None):
-        start[named] = sum(map(len, dictionaries))
-        dictionaries.append(parties[named].dictionary)
+    for known in dict.fromkeys(role for role in roles if role is not None):
+        start[known] = sum(map(len, dictionaries))
+        dictionaries.append(parties[known].dictionary)
     codes = np.full(lay.shape, -1, dtype=np.int32)
     for at, role in enumerate(roles):
         if role is not None:
             own = pc.fill_null(parties[role].indices, -1).to_numpy(zero_copy_only=False)
             codes[:, at] = own if start[role] == 0 else np.where(own < 0, -1, own + start[role])
-    return _texts(lay.per_cell(codes), pa.concat_arrays(dictionaries))
+    named = lay.per_cell(codes)
+    indices = pa.array(named, mask=named < 0) if None in roles else pa.array(named)
+    return pa.DictionaryArray.from_arrays(indices, pa.concat_arrays(dictionaries))
 
 
 def _texts(codes: Codes, texts: Sequence[str] | pa.Array) -> pa.DictionaryArray:
-    """Texts by their place; null where it is below 0."""
-    mask = codes < 0
-    indices = pa.array(codes, mask=mask) if mask.any() else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(
-        indices, texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
-    )
+    """Texts by their place."""
+    distinct = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes), distinct)
 
 
 def _ids(records: pa.Table) -> npt.NDArray[Any]:

@@ -40,10 +40,10 @@ class Wide:
         place = table.column("pos").to_numpy()
         self.place = None if np.array_equal(place, np.arange(rows, dtype=place.dtype)) else place
 
-    def values(self, name: str, missing: int | bool = 0) -> npt.NDArray[Any]:
-        """The column, `missing` where it is NULL."""
+    def values(self, name: str) -> npt.NDArray[Any]:
+        """The column, 0 where it is NULL."""
         column = self.table.column(name)
-        return self._ordered((pc.fill_null(column, missing) if column.null_count else column).to_numpy())
+        return self._ordered((pc.fill_null(column, 0) if column.null_count else column).to_numpy())
 
     def valid(self, name: str) -> Flags | None:
         """Where the column is not NULL; None where it never is."""
@@ -77,7 +77,7 @@ def read_sheet(plan: RatingPlan, wide: Wide, rows: int, parties: Iterable[pa.Dic
         if there is None:
             continue
         sheet.taken[:, at] = there
-        doubtful |= ~there if charge.when is None else ~there & ~wide.values(f"n{at}", False)
+        doubtful |= ~there if charge.when is None else ~there & (wide.values(f"n{at}") == 0)
     for party in parties:
         if party.indices.null_count:
             doubtful |= party.indices.is_null().to_numpy(zero_copy_only=False)

@@ -30,7 +30,7 @@ def _join(plan: RatingPlan, place: int, lookup: Lookup) -> str:
 def wide_sql(plan: RatingPlan) -> str:
     """For each record: pos, x<n>; for each charge its amount a<n>, NULL where it has none or `careful` must look.
 
-    Where a charge has a condition, n<n> says whether the record is without the charge by it; where it has several
+    Where a charge has a condition, n<n> is 1 where the record is without the charge by it; where it has several
     rules, g<n> is the place of the one that matched.
     """
     steps = chained(plan, _amount_sql)
@@ -38,7 +38,7 @@ def wide_sql(plan: RatingPlan) -> str:
     for at, charge in enumerate(plan.charges):
         found.append(f"a{at}")
         if charge.when is not None:
-            found.append(f"w{at} IS FALSE AS n{at}")
+            found.append(f"CAST(w{at} IS FALSE AS TINYINT) AS n{at}")
         if len(charge.rules) > 1:
             found.append(f"g{at}")
     return f"{steps} SELECT {', '.join(['pos', *found])} FROM last"
