@@ -15,7 +15,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection, connect
 from everycent.base.platform.details import Details
 from everycent.base.platform.migrate import migrate
-from everycent.base.platform.postgres import serving
+from everycent.base.platform.postgres import serving, stop
 from everycent.base.platform.settings import Settings
 
 _SERVER_DIR = "EVERYCENT_TEST_SERVER_DIR"  # given by the session's first process to its workers
@@ -79,6 +79,16 @@ def database(_template: Settings, tmp_path: Path) -> Iterator[Database]:
     finally:
         with connect(maintenance) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A new data directory for an embedded server of the test's own; root's server can reach it. Gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="everycent-test-"))
+    folder.chmod(0o711)
+    yield folder / ".everycent"
+    stop(Settings(data_dir=folder / ".everycent"))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

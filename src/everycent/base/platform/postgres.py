@@ -166,6 +166,7 @@ def _launch(home: ServerHome) -> None:
         "dynamic_shared_memory_type": "mmap",  # containers have a tiny /dev/shm
         "io_method": "sync",
         "jit": "off",
+        "autovacuum_naptime": "10s",  # statistics of freshly loaded tables come soon
         "timezone": "UTC",
         "log_timezone": "UTC",
         "lc_messages": "C",
