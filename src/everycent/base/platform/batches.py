@@ -14,7 +14,7 @@ import pyarrow as pa
 from everycent.base.engine.sql import identifier
 from everycent.base.engine.tables import TableSchema
 from everycent.base.platform.bulk import copy_in
-from everycent.base.platform.database import Connection
+from everycent.base.platform.database import Connection, DatabaseUnreachable
 from everycent.base.platform.details import Details, sql_name
 from everycent.base.platform.lake import StorageFailed, sweep, write_file
 
@@ -102,7 +102,8 @@ class OpenBatch:
         """Commits the batch and what `in_transaction(connection, batch_no)` adds, at once; returns the batch_no.
 
         `counts` are those named in COUNTS. Raises BatchAlreadyCommitted, StorageFailed, and what `in_transaction`
-        raises; then nothing is visible.
+        raises: then nothing is visible. Raises DatabaseUnreachable where the connection broke: then the batch is
+        visible whole or not at all, and find_batch tells which.
         """
         assert not self._committed, "the batch is committed already"
         assert set(counts) == set(COUNTS), f"a batch is counted by {COUNTS}, not {tuple(counts)}"
@@ -118,6 +119,12 @@ class OpenBatch:
                 in_transaction(connection, batch_no)
         except psycopg.errors.DiskFull as error:
             raise StorageFailed(f"the database's disk is full: {error}; make room and run again") from error
+        except psycopg.OperationalError as error:
+            if not connection.broken:
+                raise
+            raise DatabaseUnreachable(
+                f"the database went away during the commit ({error}); run again: what was committed is not repeated"
+            ) from error
         self._committed = True
         return batch_no
 

@@ -103,15 +103,18 @@ def status(settings: Settings) -> Status:
 
 def _ensure_running(settings: Settings, lock: int) -> Server:
     """Call under the start lock; `lock` is its descriptor, which initdb inherits: a kill of ours leaves it locked."""
-    home = server_home(settings.data_dir)
-    own_folder(home.socket_folder, home.account)
-    if postmaster_pid(home.data) is None:
-        end_orphans(home.data)
-        _make_cluster(home, lock)
-        _remove_stale_files(home)
-        _launch(home)
-    else:
-        _wait_until_ready(home, None)
+    try:
+        home = server_home(settings.data_dir)
+        own_folder(home.socket_folder, home.account)
+        if postmaster_pid(home.data) is None:
+            end_orphans(home.data)
+            _make_cluster(home, lock)
+            _remove_stale_files(home)
+            _launch(home)
+        else:
+            _wait_until_ready(home, None)
+    except OSError as error:
+        raise ServerFailed(f"the database in {settings.data_dir} cannot be started: {error}") from error
     return Server(_url(home), home.data, home.log)
 
 
