@@ -70,7 +70,8 @@ def unsettled(connection: Connection, tenant: str, model: str) -> tuple[pa.Table
         ORDER BY statement_id COLLATE "C"
     """
     statements = copy_out(connection, open_statements, STATEMENT.columns)
-    return STATEMENT.check(statements), copy_out(connection, done, SETTLED)
+    # Net statements have one side: where it is settled, the statement is not among these.
+    return STATEMENT.check(statements), copy_out(connection, f"{done} AND side <> 'net'", SETTLED)
 
 
 def write(connection: Connection, tenant: str, model: str, instructions: pa.Table, statements: pa.Table) -> None:
