@@ -128,10 +128,10 @@ class StepContext:
 
 
 #: A business's own step, an entry point of group `everycent.intake_steps`: a pure function of (rows, context) to rows.
-#: Rows have `source_line` and then the kind's columns, typed: money as int64 minor units, decimals as decimal128(18, n),
+#: Rows have `source_line` and then the kind's columns, typed: money as int64 minor units, decimals as decimal128(18,n),
 #: timestamps as the business's wall clock; null where there is no value, or none that could be read. It gives back the
 #: same rows in the same order with the same columns and types; only values may differ. It runs after the columns are
-#: adjusted and before the checks, once per shard.
+#: adjusted and before the checks, once per shard; its rows must not depend on each other, since a shard is any cut.
 Step = Callable[[pa.Table, StepContext], pa.Table]
 
 

@@ -123,8 +123,8 @@ def decide(
 def unclaimed(rows: RawRows, prepared: Sequence[Prepared], engine: LocalEngine) -> pa.Table:
     """QUARANTINE rows of a shard that no record kind takes: what all kinds of its file ignored.
 
-    Each kind prepares the same shard; call this once with all of them, and store what it gives with any one batch of the
-    shard (its `kind` is null). A shard of which some kind takes every row has none.
+    Each kind prepares the same shard, read with the columns of all of them; call this once, and store what it gives
+    with any one batch of the shard (its `kind` is null). A shard of which some kind takes every row has none.
     """
     assert prepared, "a shard belongs to at least one kind"
     left = prepared[0].ignored_rows

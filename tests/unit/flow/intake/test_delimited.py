@@ -95,7 +95,7 @@ def test_one_broken_quote_costs_one_line(tmp_path: Path) -> None:
     assert [(row["line"], row["reason"].split(";")[0], row["raw"]) for row in rows.malformed.to_pylist()] == [
         (4, "a quote is opened and never closed", '2,"broken'),
         (6, "text follows a closing quote", '4,"mid"dle'),
-        (7, "the row has 1 fields, the header has 2", "5"),
+        (7, "the row has 1 field, the header has 2", "5"),
         (9, "a quote is opened and never closed", '7,"never closed'),
     ]
 
@@ -132,7 +132,7 @@ def refusal(path: Path, wanted: list[str] | None = None, **words: str) -> str:
 
 def test_a_wrong_encoding_says_where_and_what_would_be_right(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    path.write_bytes("x\na\n".encode() + "上海".encode("gbk"))
+    path.write_bytes(b"x\na\n" + "上海".encode("gbk"))
     said = "FILE is not utf-8: byte 0xC9 at offset 4, line 3, is no character of it (invalid continuation byte); "
     assert refusal(path) == said + "it could be gb18030: write encoding: gb18030 in the model"
     path.write_bytes("x\na\n".encode("utf-16"))

@@ -164,7 +164,7 @@ REFUND = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders=st.lists(ORDER, max_size=5), refunds=st.lists(REFUND, min_size=2, max_size=8))
 def test_any_cut_gives_the_same_outcome(market: Any, orders: Any, refunds: Any) -> None:
     sold = "order_id,line_no,merchant,price,coupon,sold_at\n" + "".join(

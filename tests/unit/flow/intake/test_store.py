@@ -11,7 +11,9 @@ from everycent.flow.intake import store
 from everycent.flow.intake.contract import KNOWN, ORIGINALS, QUARANTINE, RECORD
 from everycent.flow.intake.stage import Intake
 
-SOLD = "order_id,line_no,merchant,price,coupon,sold_at\nA1,1,m,9.00,,2026-03-01\nA2,1,m,5.00,,2026-03-01\n,1,m,1,,2026-03-01\n"
+SOLD = (
+    "order_id,line_no,merchant,price,coupon,sold_at\nA1,1,m,9.00,,2026-03-01\nA2,1,m,5,,2026-03-01\n,1,m,1,,2026-03\n"
+)
 REFUNDED = "refund_id,order_id,line_no,refunded,refunded_at\nR1,A1,1,2.00,2026-03-02\nR2,A1,1,3.00,2026-03-02\n"
 
 

@@ -36,21 +36,47 @@ def test_a_table_is_typed_and_sorted_by_its_key(market: Any) -> None:
     assert len(attached.content_hash) == 64
 
 
+SAME_TIME = "rates.csv: lines 2 and 3 hold at the same time for category a; end one where the other begins"
+
+
 @pytest.mark.parametrize(
-    ("declared", "text", "message"),
+    ("rows", "message"),
     [
-        (RATES, "category,rate\ntoys,0.05\nbooks,x\n", "rates.csv, line 3: rate: 'x' is not a number; write for example 1234.5; an attached table must be clean"),
-        (RATES, "category,rate\ntoys,\n", "rates.csv, line 2: rate is missing; an attached table must be clean"),
-        (RATES, "category,rate\ntoys\n", "rates.csv, line 2: the row has 1 fields, the header has 2; quote a field that holds ','"),
-        (RATES, "category,rate\ntoys,1\nbooks,1\ntoys,2\n", "rates.csv: lines 2 and 4 have the same key, category toys; keep one, or say with 'valid' when each holds"),
-        (DATED, "category,rate,valid_from,valid_to\na,1,2026-01-01,2026-03-01\na,2,2026-02-01,\n", "rates.csv: lines 2 and 3 hold at the same time for category a; end one where the other begins"),
-        (DATED, "category,rate,valid_from,valid_to\na,1,,\na,2,2026-02-01,\n", "rates.csv: lines 2 and 3 hold at the same time for category a; end one where the other begins"),
-        (DATED, "category,rate,valid_from,valid_to\na,1,2026-02-01,2026-01-01\n", "rates.csv, line 2: it ends before it begins (category a); valid_to is the first day after"),
+        (
+            "toys,0.05\nbooks,x\n",
+            "rates.csv, line 3: rate: 'x' is not a number; write for example 1234.5; an attached table must be clean",
+        ),
+        ("toys,\n", "rates.csv, line 2: rate is missing; an attached table must be clean"),
+        (
+            "toys\n",
+            "rates.csv, line 2: the row has 1 field, the header has 2; quote a field that holds ','",
+        ),
+        (
+            "toys,1\nbooks,1\ntoys,2\n",
+            "rates.csv: lines 2 and 4 have the same key, category toys; keep one, or say with 'valid' when each holds",
+        ),
     ],
-)  # fmt: skip
-def test_a_table_that_is_not_clean_is_refused(market: Any, declared: dict[str, Any], text: str, message: str) -> None:
+)
+def test_a_table_that_is_not_clean_is_refused(market: Any, rows: str, message: str) -> None:
     with pytest.raises(SourceError) as refused:
-        load(market, declared, text)
+        load(market, RATES, "category,rate\n" + rows)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,1,2026-01-01,2026-03-01\na,2,2026-02-01,\n", SAME_TIME),
+        ("a,1,,\na,2,2026-02-01,\n", SAME_TIME),
+        (
+            "a,1,2026-02-01,2026-01-01\n",
+            "rates.csv, line 2: it ends before it begins (category a); valid_to is the first day after",
+        ),
+    ],
+)
+def test_one_row_holds_at_any_time(market: Any, rows: str, message: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        load(market, DATED, "category,rate,valid_from,valid_to\n" + rows)
     assert str(refused.value) == message
 
 
@@ -60,9 +86,20 @@ def test_validity_ranges_may_touch(market: Any) -> None:
 
 
 def test_a_record_takes_columns_from_a_table(market: Any, reasons: Callable[[list[Intake]], list[str]]) -> None:
-    orders = {"file": "orders.csv", "key": "order_id", "columns": {"order_id": "text", "status": "text", "delivered": {"type": "timestamp", "required": "no"}, "bought": "timestamp", "fee": "money"}}  # fmt: skip
+    orders = {
+        "file": "orders.csv",
+        "key": "order_id",
+        "columns": {
+            "order_id": "text",
+            "status": "text",
+            "delivered": {"type": "timestamp", "required": "no"},
+            "bought": "timestamp",
+            "fee": "money",
+        },
+    }
     market.tables["orders"] = TableSpec.model_validate(orders)
-    text = "order_id,status,delivered,bought,fee\nA1,done,2026-03-05 10:00,2026-03-01 00:00,1.50\nA2,open,,2026-03-02 00:00,0\n"
+    text = "order_id,status,delivered,bought,fee\n"
+    text += "A1,done,2026-03-05 10:00,2026-03-01 00:00,1.50\nA2,open,,2026-03-02 00:00,0\n"
     path = market.file("orders.csv", text)
     attached = load_table("orders", market.tables["orders"], path, market.currency, market.calendar, market.engine)
     market.attached["orders"] = attached.rows

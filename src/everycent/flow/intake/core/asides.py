@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.base.engine.tables import UUID
 from everycent.flow.intake.contract import QUARANTINE, RawRows
 
 
@@ -73,6 +72,3 @@ def raw_rows(
     cells = ", ".join(f"{literal(name)}, c{at}" for at, name in enumerate(names))
     sql = f"SELECT place, CAST(json_object({cells}) AS VARCHAR) AS raw FROM numbered ORDER BY place"
     return engine.query(sql, numbered=numbered).column("raw")
-
-
-assert QUARANTINE.columns.field("record_id").type == UUID

@@ -1,8 +1,8 @@
 """From a cell's text to its typed value, exactly, and why a cell has none. Pure builders of DuckDB expressions.
 
 A cell is empty when its text is empty (after trimming, except for `text`). Numbers are plain digits with at most one
-point; zeros beyond the type's decimals say nothing, so `12.300` is a fine amount of CNY and `12.305` is refused. Nothing
-is rounded and nothing passes through a float.
+point; zeros beyond the type's decimals say nothing, so `12.300` is a fine amount of CNY and `12.305` is refused.
+Nothing is rounded and nothing passes through a float.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,8 @@ class CellReader:
             case "money":
                 return _integer_sql(t) if self.spec.unit == "minor" else _minor_sql(t, self.currency.exponent)
             case "boolean":
-                return f"(CASE WHEN lower({t}) IN {_list(_TRUE)} THEN true WHEN lower({t}) IN {_list(_FALSE)} THEN false END)"
+                yes, no = _list(_TRUE), _list(_FALSE)
+                return f"(CASE WHEN lower({t}) IN {yes} THEN true WHEN lower({t}) IN {no} THEN false END)"
             case "timestamp":
                 return self._timestamp_sql(t)
             case "date":
@@ -165,12 +166,14 @@ def _number_problem_sql(t: str, scale: int, name: str, what: str, example: str, 
     upper = f"CASE WHEN {t} LIKE '-%' THEN {lower} - {unit} ELSE {lower} + {unit} END"
     nearest = f"coalesce('; write ' || TRY(CAST({lower} AS VARCHAR) || ' or ' || CAST({upper} AS VARCHAR)), '')"
     return (
-        f"(CASE WHEN {_is(f'lower({t})', '[+-]?(nan|inf|infinity)')} THEN {literal(f' is not a number; write for example {example}')} "
+        f"(CASE WHEN {_is(f'lower({t})', '[+-]?(nan|inf|infinity)')} "
+        f"THEN {literal(f' is not a number; write for example {example}')} "
         f"WHEN {_is(t, '[+-]?[0-9]*[.]?[0-9]*[eE][+-]?[0-9]+')} "
         f"THEN {literal(f' is in scientific notation; write all digits, for example {example}')} "
         f"WHEN {_is(t, _plain(scale))} THEN {literal(f' does not fit; {name} lies between {low} and {high}')} "
         f"WHEN {_is(t, '[+-]?[0-9]+[.][0-9]+')} "
-        f"THEN ' has ' || length({part}) || {literal(f' decimals, {name} has {scale}')} || {nearest} "
+        f"THEN ' has ' || length({part}) || CASE length({part}) WHEN 1 THEN ' decimal, ' ELSE ' decimals, ' END "
+        f"|| {literal(f'{name} has {scale}')} || {nearest} "
         f"WHEN {_is(t, '[+-]?[0-9]{1,3}([, _.][0-9]{3})+([.,][0-9]+)?')} "
         f"THEN {literal(f' has thousands separators; write the digits together, for example {example}')} "
         f"ELSE {literal(f' is not {_a(what)}; write for example {example}')} END)"

@@ -20,7 +20,7 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Decided:
-    """Parallel to the candidates: the outcome, the row that came first, and what was refunded before, in minor units."""
+    """Parallel to the candidates; what the arrays hold is said at arrival.decide_arrivals."""
 
     outcome: npt.NDArray[np.uint8]
     first: Codes
@@ -141,7 +141,8 @@ def _reasons(
 def _reason_cases(plan: IntakePlan) -> str:
     money = ColumnType("money", plan.currency.exponent)
     code = literal(" " + plan.currency.code)
-    place = "coalesce(earlier.source_file || ', line ' || earlier.source_line, known.source_file || ', line ' || known.source_line)"
+    line = "coalesce(earlier.source_line, known.source_line)"
+    place = f"coalesce(earlier.source_file, known.source_file) || ', line ' || {line}"
     differs = "".join(
         f", CASE WHEN aside.body.{name} IS DISTINCT FROM earlier.body.{name} THEN {literal(plain + ' is ')} || "
         f"coalesce({written_sql(column.type, f'aside.body.{name}')}, 'missing') || ' and was ' || "
@@ -161,7 +162,8 @@ def _reason_cases(plan: IntakePlan) -> str:
         WHEN {arrival.NOT_A_REFUND_AMOUNT} THEN 'a refund must be above 0; this one is ' || {refunded}
         WHEN {arrival.ORIGINAL_UNKNOWN} THEN 'refunds ' || {original} ||
             ', which has not arrived; take it in first, then run this file again'
-        WHEN {arrival.ORIGINAL_WITHOUT_AMOUNT} THEN 'refunds ' || {original} || ', which has no amount to measure against'
-        WHEN {arrival.ABOVE_ORIGINAL} THEN 'refunds ' || {refunded} || ' of ' || {original} || ', which is worth ' || {worth}
-            || ' and of which ' || {before} || ' is refunded already; at most ' || {left} || ' is left'
+        WHEN {arrival.ORIGINAL_WITHOUT_AMOUNT} THEN 'refunds ' || {original} ||
+            ', which has no amount to measure against'
+        WHEN {arrival.ABOVE_ORIGINAL} THEN 'refunds ' || {refunded} || ' of ' || {original} || ', which is worth ' ||
+            {worth} || ' and of which ' || {before} || ' is refunded already; at most ' || {left} || ' is left'
     """

@@ -2,14 +2,15 @@
 
 `key`           the id columns' canonical texts joined by "/"; "/" and "\\" inside a value are escaped by "\\".
 `record_id`     the first 128 bits of SHA-256 over `tenant, source, kind, key, revision` joined by U+001F, in UTF-8.
-`content_hash`  the first 128 bits of SHA-256 over the declared columns that have a value, in ascending order of name (by
-                code point): name, U+001F, canonical text's length in bytes, U+001F, canonical text, U+001E. Tags are not
-                part of it, since they follow from the columns; a column without a value is left out, so that a new
-                optional column does not change what was hashed before.
+`content_hash`  the first 128 bits of SHA-256 over the declared columns that have a value, in ascending order of name
+                (by code point): name, U+001F, the canonical text's length in bytes, U+001F, canonical text, U+001E.
+                Tags are not part of it, since they follow from the columns; a column without a value is left out, so
+                that a new optional column does not change what was hashed before.
 
-Canonical text: text as it is; integer and money (minor units) in decimal digits, negative ones with "-"; decimal without
-zeros at its end nor a point left there; boolean `true` or `false`; date as 2026-03-01; timestamp as microseconds since
-1970-01-01 00:00 on its own wall clock. None of it depends on the engine's formatting of times or its settings.
+Canonical text: text as it is; integer and money (minor units) in decimal digits, negative ones with "-"; decimal
+without zeros at its end nor a point left there; boolean `true` or `false`; date as 2026-03-01; timestamp as
+microseconds since 1970-01-01 00:00 on its own wall clock. None of it depends on the engine's formatting of times or its
+settings.
 """
 
 from collections.abc import Mapping, Sequence

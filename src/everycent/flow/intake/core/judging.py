@@ -2,8 +2,8 @@
 
 A row is of the kind when `when` is true, or where the kind has none. Its first fault sets it aside; faults are looked
 for in this order: a cell that cannot be read (columns as declared); for each column as declared, a required value that
-is missing, then `in`, `min`, `max`; a part of the id, of the refunded id, or the time of occurrence that is missing; the
-checks as declared; the amount.
+is missing, then `in`, `min`, `max`; a part of the id or of the refunded id, or the time of occurrence, that is missing;
+the checks as declared; the amount.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from everycent.flow.intake.core.plan import Condition, Field, IntakePlan
 def judge_sql(plan: IntakePlan) -> str:
     """Over `typed`, what read_sql gives.
 
-    Gives line; is_kind; fault, or NULL; record_id, key, refund_of, refund_key, amount_minor, content_hash; occurred, the
-    wall-clock time; and the columns of the body by their numbers.
+    Gives line; is_kind; fault, or NULL; record_id, key, refund_of, refund_key, amount_minor, content_hash; occurred,
+    the wall-clock time; and the columns of the body by their numbers.
     """
     body = ", ".join(column.sql for column in plan.columns.values())
     tags = "".join(f", {sql} AS {column.sql}" for column, sql in plan.tags.values())
@@ -64,8 +64,10 @@ def _fault_sql(plan: IntakePlan) -> str:
     for field in plan.fields:
         cases += _value_cases(plan, field)
     for name in dict.fromkeys((*plan.spec.id, *plan.spec.of, plan.spec.occurred_at)):
-        needed = "the id needs it" if name in plan.spec.id else "the time of occurrence" if name == plan.spec.occurred_at else "the refunded id needs it"  # fmt: skip
-        cases.append(f"WHEN {plan.columns[name].sql} IS NULL THEN {literal(f'{name} is missing; {needed}')}")
+        part = (
+            "id" if name in plan.spec.id else "refunded record's id" if name in plan.spec.of else "time of occurrence"
+        )
+        cases.append(f"WHEN {plan.columns[name].sql} IS NULL THEN {literal(f'{name} is missing; the {part} needs it')}")
     for name, check in plan.checks.items():
         cases += _check_cases(plan, name, check)
     return f"(CASE {' '.join(cases)} {_amount_case(plan)} END)"
@@ -107,7 +109,8 @@ def _amount_case(plan: IntakePlan) -> str:
     values = _values_sql([plan.columns[used] for used in formula.columns])
     return (
         f"WHEN amount_minor IS NULL THEN {said} || CASE "
-        f"WHEN ({amount.missing_sql}) IS NOT NULL THEN 'cannot be computed: ' || ({amount.missing_sql}) || ' is missing' "
+        f"WHEN ({amount.missing_sql}) IS NOT NULL "
+        f"THEN 'cannot be computed: ' || ({amount.missing_sql}) || ' is missing' "
         f"WHEN ({amount.zero_division_sql}) THEN 'divides by zero; ' || {values} "
         f"ELSE 'is too large for 64 bits of minor units; ' || {values} END"
     )
@@ -116,7 +119,8 @@ def _amount_case(plan: IntakePlan) -> str:
 def _values_sql(columns: Sequence[Column]) -> str:
     """`price = 12.30, coupon is missing`."""
     parts = [
-        f"coalesce({literal(f'{column.name} = ')} || {written_sql(column.type, column.sql)}, {literal(f'{column.name} is missing')})"
+        f"coalesce({literal(f'{column.name} = ')} || {written_sql(column.type, column.sql)}, "
+        f"{literal(f'{column.name} is missing')})"
         for column in columns
     ]
     return f"concat_ws(', ', {', '.join(parts)})" if parts else "''"

@@ -267,8 +267,10 @@ def _check_refund(root: Word, spec: RecordSpec, all_kinds: Mapping[str, RecordSp
         )
     if spec.amount is None:
         raise IntakeRefused((*root, "amount"), "say how much is refunded with 'amount'")
-    types = [[str(ColumnType.parse(kind.columns[name].type, currency.exponent)) for name in names if name in kind.columns]
-             for kind, names in ((spec, spec.of), (refunded, refunded.id))]  # fmt: skip
+    types = [
+        [str(ColumnType.parse(kind.columns[name].type, currency.exponent)) for name in names if name in kind.columns]
+        for kind, names in ((spec, spec.of), (refunded, refunded.id))
+    ]
     if types[0] != types[1]:
         raise IntakeRefused(
             (*root, "of"), f"'of' must give the id of {spec.refunds}, {', '.join(refunded.id)} ({', '.join(types[1])})"

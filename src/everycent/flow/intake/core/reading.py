@@ -17,8 +17,8 @@ def read_sql(plan: IntakePlan, sources: tuple[str, ...]) -> str:
 def cells_sql(fields: tuple[Field, ...], sources: tuple[str, ...], rows_sql: str, also: str = "") -> str:
     """Over the query `rows_sql`, which gives line, c0, c1 ... in the order of `sources`, and the columns `also`.
 
-    Gives line; v<n>, the typed value of each declared column or NULL; `unread`, why the first cell of the row that has a
-    text and no value has none; and `also`.
+    Gives line; v<n>, the typed value of each declared column or NULL; `unread`, why the first cell of the row that has
+    a text and no value has none; and `also`.
     """
     texts = ", ".join(f"{field.reader.text_sql(_raws(field, sources))} AS t{field.at}" for field in fields)
     values = ", ".join(f"{field.reader.value_sql(f't{field.at}')} AS v{field.at}" for field in fields)
@@ -67,7 +67,7 @@ def _texts(raws: list[str]) -> list[str]:
 
 
 def _match_sql(plan: IntakePlan, n: int, lookup: Lookup, sources: tuple[str, ...]) -> str:
-    """Where the key agrees, and the row is valid when the record occurred; ranges do not overlap, so one row at most."""
+    """Where the key agrees and the row is valid when the record occurred: one row at most, as load_table sees to."""
     agrees = []
     for key in lookup.keys:
         value = key.value_sql(key.text_sql([f"rows.c{sources.index(key.name)}"]))
