@@ -63,7 +63,7 @@ def collect(
         set_aside=detail.set_aside(engine),
         held=detail.held(engine),
         flows=detail.flows(engine),
-        standings=detail.standings(engine, _outcomes(connection, who)),
+        standings=detail.standings(engine, _outcomes(connection, who), _paid(connection, who)),
         parties=parties,
         parties_total=parties_total,
         statements=_statements(connection, who),
@@ -104,8 +104,8 @@ def _intake(connection: Connection, who: tuple[str, str]) -> tuple[IntakeRow, ..
     return tuple(IntakeRow(*_whole(row)) for row in rows)
 
 
-#: What became of each statement's payable side: instructed, zero, carried; none while it is open.
 def _outcomes(connection: Connection, who: tuple[str, str]) -> list[tuple[str, str, bool]]:
+    """Each statement, its mode, and whether its payable side was instructed (not carried, nor open, nor zero)."""
     rows = connection.execute(
         "SELECT s.statement_id, s.mode, coalesce(bool_or(o.outcome = 'instructed'), false)"
         " FROM settlement.statement s LEFT JOIN payments.instruction_statement o"
@@ -114,6 +114,15 @@ def _outcomes(connection: Connection, who: tuple[str, str]) -> list[tuple[str, s
         who,
     )
     return [(statement, mode, paid) for statement, mode, paid in rows]
+
+
+def _paid(connection: Connection, who: tuple[str, str]) -> dict[str, int]:
+    rows = connection.execute(
+        "SELECT role, sum(amount_minor) FROM payments.instruction"
+        " WHERE tenant = %s AND model = %s AND direction = 'pay' GROUP BY role ORDER BY role",
+        who,
+    )
+    return {role: int(amount) for role, amount in rows}
 
 
 def _statements(connection: Connection, who: tuple[str, str]) -> tuple[StatementRow, ...]:

@@ -1,5 +1,6 @@
 """What the report takes from the detail tables, by DuckDB over both tiers; the views are attached by collect."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import pyarrow as pa
@@ -43,11 +44,15 @@ _SIDES = """
 """
 
 
-def standings(engine: LocalEngine, outcomes: list[tuple[str, str, bool]]) -> tuple[StandingRow, ...]:
+def standings(
+    engine: LocalEngine, outcomes: list[tuple[str, str, bool]], paid_minor: Mapping[str, int]
+) -> tuple[StandingRow, ...]:
     """What became of each role's credits.
 
     `outcomes` are (statement, mode, whether it was instructed). Refunds come off first; what is left was set off
     against the same book's debits (passed on, for the operator); the rest is paid, waits, or stays with the operator.
+    `paid_minor` are the instructions to pay, by role: an instruction nets several statements of a party, so that what its
+    statements show above it was set off, too.
     """
     known = pa.table(
         {
@@ -79,7 +84,12 @@ def standings(engine: LocalEngine, outcomes: list[tuple[str, str, bool]]) -> tup
         """,
         known=known,
     )
-    return tuple(StandingRow(row["role"], row["standing"], int(row["amount"])) for row in rows.to_pylist())
+    found = {(row["role"], row["standing"]): int(row["amount"]) for row in rows.to_pylist()}
+    for role in sorted({role for role, standing in found if standing == "paid"}):
+        instructed = min(found[role, "paid"], paid_minor.get(role, 0))
+        found[role, "offset"] = found.get((role, "offset"), 0) + found[role, "paid"] - instructed
+        found[role, "paid"] = instructed
+    return tuple(StandingRow(role, standing, amount) for (role, standing), amount in sorted(found.items()) if amount)
 
 
 def parties(engine: LocalEngine) -> tuple[tuple[PartyRow, ...], Total]:

@@ -112,9 +112,16 @@ def _lay_out(picture: _Picture) -> float:
 
 
 def _place(picture: _Picture, column: int, node: _Node) -> tuple[float, float, str]:
-    """Nodes stand at the mean height of what flows into them; the first column by size, refunds always last."""
-    if column == 0 or node.name == STANDINGS[-1]:
-        return (0 if column == 0 else _FLOW_HEIGHT * 10, -node.value, node.name)
+    """Nodes stand at the mean height of what flows into them; refunds always last.
+
+    In the first column whoever brings in most stands on top, before the operator that passes it on; then by size.
+    """
+    if column == 0:
+        operators = {link.source for link in picture.links if link.target in ("passed", "kept") and link.column == 2}
+        brought = max((n.value for n in picture.columns[0].values() if n.name not in operators), default=0)
+        return (0 if node.value == brought and node.name not in operators else 1, -node.value, node.name)
+    if column == _COLUMNS - 1 and node.name == STANDINGS[-1]:
+        return (_FLOW_HEIGHT * 10, -node.value, node.name)
     into = [link for link in picture.links if link.column == column - 1 and link.target == node.name]
     sources = picture.columns[column - 1]
     middle = sum(link.value * (sources[link.source].y + sources[link.source].height / 2) for link in into)

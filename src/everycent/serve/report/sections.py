@@ -53,7 +53,8 @@ def recon_section(data: ReportData) -> str:
 
 
 def _scenario(data: ReportData, name: str, buckets: list[BucketRow]) -> str:
-    ordered = sorted(buckets, key=lambda row: BUCKETS.index(row.bucket))
+    filled = [row for row in buckets if row.left_rows or row.right_rows]
+    ordered = sorted(filled, key=lambda row: BUCKETS.index(row.bucket))
     sizes = [(row.bucket, row.left_rows + row.right_rows) for row in ordered]
     bar = "".join(f'<i class="b-{bucket}" style="flex:{size}"></i>' for bucket, size in sizes if size)
     rows = [(_bucket(row.bucket), *_totals(data, [row])) for row in ordered]

@@ -1,4 +1,6 @@
-"""The report's essence for a terminal: verdict, charges, statements, payments, breaks, rows set aside."""
+"""The report's essence for a terminal: charges, rows set aside, statements, payments, breaks."""
+
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,60 +11,71 @@ from everycent.serve.report.words import words
 
 
 def summary_table(data: ReportData) -> RenderableType:
-    """What to print after a run; amounts in the model's currency."""
-    parts: list[RenderableType] = [_charges(data), _counts(data)]
+    """What to print after a run; amounts in the model's currency. The verdict is the caller's to say, last."""
+    tables = [_charges(data), _counts(data)]
     if data.buckets:
-        parts.append(_recon(data))
-    parts.append(_verdict(data))
-    return Group(*(part for pair in zip(parts, [Text()] * len(parts), strict=True) for part in pair))
+        tables.append(_recon(data))
+    parts: list[RenderableType] = []
+    for table in tables:
+        parts += [table, Text()]
+    return Group(*parts[:-1])
 
 
-def _table(title: str, *heads: str, numbers: int) -> Table:
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: int) -> Table:
+    """A table whose last `numbers` columns are numbers; a narrow terminal folds words, it never cuts a number."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for at, head in enumerate(heads):
-        table.add_column(head, justify="right" if at >= len(heads) - numbers else "left", no_wrap=True)
+        if at < len(heads) - numbers:
+            table.add_column(head, overflow="fold")
+        else:
+            width = max([len(head), *(len(row[at]) for row in rows)])
+            table.add_column(head, justify="right", no_wrap=True, min_width=width)
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 
 def _charges(data: ReportData) -> Table:
-    title = f"{data.model}, amounts in {data.currency}"
-    table = _table(title, "charge", "owed by", "owed to", "obligations", "charged", "refunded", numbers=3)
-    for flow in data.flows:
-        amounts = (data.amount(flow.charged_minor), data.amount(-flow.refunded_minor))
-        table.add_row(Text(flow.charge), Text(flow.debtor), Text(flow.creditor), f"{flow.obligations:,}", *amounts)
-    return table
+    rows = [
+        (
+            flow.charge,
+            flow.debtor,
+            flow.creditor,
+            f"{flow.obligations:,}",
+            data.amount(flow.charged_minor),
+            data.amount(-flow.refunded_minor),
+        )
+        for flow in data.flows
+    ]
+    heads = ("charge", "owed by", "owed to", "obligations", "charged", "refunded")
+    return _table(f"{data.model}, amounts in {data.currency}", heads, rows, 3)
 
 
 def _counts(data: ReportData) -> Table:
-    table = _table("", "", "count", "amount", numbers=2)
-    table.add_row("records accepted", f"{data.records:,}", "")
+    rows = [("records accepted", f"{data.records:,}", "")]
     for outcome in ("duplicate", "conflict", "quarantined"):
-        rows = sum(getattr(row, outcome) for row in data.intake)
-        if rows:
-            table.add_row(f"rows set aside: {outcome}", f"{rows:,}", "")
+        aside = sum(getattr(row, outcome) for row in data.intake)
+        if aside:
+            rows.append((f"rows set aside: {outcome}", f"{aside:,}", ""))
     if data.held:
-        table.add_row("charges held", f"{sum(row.rows for row in data.held):,}", "")
+        rows.append(("charges held", f"{sum(row.rows for row in data.held):,}", ""))
     for state, total in data.statements_by_state.items():
-        table.add_row(f"statements {state}", f"{total.rows:,}", data.amount(total.amount_minor))
+        rows.append((f"statements {state}", f"{total.rows:,}", data.amount(total.amount_minor)))
     for direction, total in data.instructions_by_direction.items():
-        table.add_row(f"instructions to {direction}", f"{total.rows:,}", data.amount(total.amount_minor))
-    return table
+        rows.append((f"instructions to {direction}", f"{total.rows:,}", data.amount(total.amount_minor)))
+    return _table("what came of it", ("", "count", "amount"), rows, 2)
 
 
 def _recon(data: ReportData) -> Table:
-    table = _table("reconciliation", "scenario", "finding", "left rows", "right rows", "difference", numbers=3)
-    for row in data.buckets:
-        if row.left_rows or row.right_rows:
-            difference = data.amount(row.left_minor - row.right_minor)
-            finding = words(row.bucket)[0]
-            table.add_row(Text(row.scenario), finding, f"{row.left_rows:,}", f"{row.right_rows:,}", difference)
-    return table
-
-
-def _verdict(data: ReportData) -> Text:
-    failed = [check for check in data.checks if not check.passed]
-    if data.verified is None:
-        return Text(words("unverified")[0], style="yellow")
-    if data.verified:
-        return Text("verified: every cent accounted for", style="bold green")
-    return Text(f"not proven: {failed[0].name}: {failed[0].detail}", style="bold red")
+    rows = [
+        (
+            row.scenario,
+            words(row.bucket)[0],
+            f"{row.left_rows:,}",
+            f"{row.right_rows:,}",
+            data.amount(row.left_minor - row.right_minor),
+        )
+        for row in data.buckets
+        if row.left_rows or row.right_rows
+    ]
+    return _table("reconciliation", ("scenario", "finding", "left rows", "right rows", "difference"), rows, 3)

@@ -44,7 +44,7 @@ def test_flows_are_charged_and_refunded_apart(engine: LocalEngine) -> None:
 
 def test_what_became_of_each_roles_credits(engine: LocalEngine) -> None:
     outcomes = [("a/1", "net", False), ("b/1", "net", True), ("b/2", "net", False), ("c/1", "net", True)]
-    assert detail.standings(engine, outcomes) == (
+    assert detail.standings(engine, outcomes, {"seller": 20_00}) == (
         # The platform got 107 and owes 60 after refunds.
         StandingRow("platform", "kept", 47_00),
         StandingRow("platform", "passed", 60_00),
@@ -58,14 +58,26 @@ def test_what_became_of_each_roles_credits(engine: LocalEngine) -> None:
 
 def test_nothing_is_set_off_in_a_gross_statement(engine: LocalEngine) -> None:
     outcomes = [("a/1", "gross", True), ("b/1", "net", True), ("b/2", "net", False), ("c/1", "net", True)]
-    standings = {row.standing: row.amount_minor for row in detail.standings(engine, outcomes) if row.role == "seller"}
+    standings = {
+        row.standing: row.amount_minor
+        for row in detail.standings(engine, outcomes, {"seller": 80_00})
+        if row.role == "seller"
+    }
     assert standings == {"paid": 80_00, "returned": 10_00}
 
 
 def test_per_role_the_standings_add_up_to_what_was_charged(engine: LocalEngine) -> None:
-    standings = detail.standings(engine, [("a/1", "net", True), ("b/1", "net", True)])
+    standings = detail.standings(engine, [("a/1", "net", True), ("b/1", "net", True)], {"seller": 60_00})
     for role, charged in (("platform", 107_00), ("seller", 90_00)):
         assert sum(row.amount_minor for row in standings if row.role == role) == charged
+
+
+def test_what_an_instruction_nets_across_statements_was_set_off(engine: LocalEngine) -> None:
+    # b/1 (20) and b/2 (-20) in one instruction leave nothing to pay; only a's 53 are.
+    outcomes = [("a/1", "net", True), ("b/1", "net", True), ("b/2", "net", True), ("c/1", "net", True)]
+    rows = detail.standings(engine, outcomes, {"seller": 53_00})
+    standings = {row.standing: row.amount_minor for row in rows if row.role == "seller"}
+    assert standings == {"paid": 53_00, "offset": 27_00, "returned": 10_00}
 
 
 def test_parties_by_their_net(engine: LocalEngine) -> None:
