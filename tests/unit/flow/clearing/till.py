@@ -10,7 +10,6 @@ from market import CNY, PARTIES, plan, record_id, records
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, ChargeSpec, Cleared
 from everycent.flow.clearing.stage import clear, plan_clearing, refund
-
 from everycent.flow.rating.stage import rate
 
 Item = Mapping[str, Any]

@@ -22,22 +22,22 @@ def careful_sql(plan: RatingPlan) -> str:
     return f"{chained(plan, _columns)} SELECT {', '.join(found)} FROM last ORDER BY pos"
 
 
-def _columns(plan: RatingPlan, at: int, charge: Charge) -> list[str]:
-    """The amount, then state and reason, which ask the same cases in the same order: the first that fits decides."""
-    amount = by_rule(at, charge, lambda place: _exact(charge.rules[place]))
+def _columns(plan: RatingPlan, at: int, charge: Charge) -> list[list[str]]:
+    """What is missing (m<n>) and the amount; then which case it is (y<n>); then that case's state and reason."""
+    missing = by_rule(at, charge, lambda place: charge.rules[place].amount.missing_sql)
+    fast = by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql)
+    wide = by_rule(at, charge, lambda place: charge.rules[place].amount.wide_sql)
+    taken = "" if charge.when is None else f"WHEN w{at} IS NOT TRUE THEN NULL"
     cases = _Cases(plan, at, charge).all()
-    states = " ".join(f"WHEN {when} THEN {state}" for when, state, _ in cases)
-    reasons = " ".join(f"WHEN {when} THEN {reason}" for when, _, reason in cases)
+    numbers = " ".join(f"WHEN {when} THEN {number}" for number, (when, _, _) in enumerate(cases))
+    states = " ".join(f"WHEN {number} THEN {state}" for number, (_, state, _) in enumerate(cases))
+    reasons = " ".join(f"WHEN {number} THEN {reason}" for number, (_, _, reason) in enumerate(cases))
     return [
-        f"{amount if charge.when is None else f'CASE WHEN w{at} THEN {amount} END'} AS a{at}",
-        f"CASE {states} END AS s{at}",
-        f"CASE {reasons} END AS e{at}",
+        [f"{missing} AS m{at}", f"{fast} AS b{at}"],
+        [f"CASE {taken} WHEN b{at} IS NOT NULL THEN b{at} WHEN m{at} IS NULL THEN {wide} END AS a{at}"],
+        [f"CASE {numbers} END AS y{at}"],
+        [f"CASE y{at} {states} END AS s{at}", f"CASE y{at} {reasons} END AS e{at}"],
     ]
-
-
-def _exact(rule: Rule) -> str:
-    amount = rule.amount
-    return f"coalesce({amount.fast_sql}, CASE WHEN {amount.missing_sql} IS NULL THEN {amount.wide_sql} END)"
 
 
 class _Cases:
@@ -51,14 +51,13 @@ class _Cases:
         at, charge = self.at, self.charge
         quarantined = by_rule(at, charge, lambda place: self._overflow(charge.rules[place]))
         zero = by_rule(at, charge, lambda place: charge.rules[place].amount.zero_division_sql)
-        missing = by_rule(at, charge, lambda place: charge.rules[place].amount.missing_sql)
         return [
             *([] if charge.when is None else self._condition(charge.when)),
             *self._held_bases([name for rule in charge.rules for name in _names(rule)]),
             *self._parties(),
             *self._no_rule(),
             (f"a{at} IS NOT NULL", COMPUTED, "NULL"),
-            (f"{missing} IS NOT NULL", IS_HELD, by_rule(at, charge, lambda place: self._missing(charge.rules[place]))),
+            (f"m{at} IS NOT NULL", IS_HELD, by_rule(at, charge, lambda place: self._missing(charge.rules[place]))),
             (zero, IS_QUARANTINED, by_rule(at, charge, lambda place: self._zero_division(charge.rules[place]))),
             ("TRUE", IS_QUARANTINED, quarantined),
         ]
@@ -110,7 +109,7 @@ class _Cases:
 
     def _missing(self, rule: Rule) -> str:
         cases = " ".join(f"WHEN {literal(name)} THEN {self._absent(name)}" for name in rule.names)
-        return f"CASE {rule.amount.missing_sql} {cases} END" if cases else "NULL"
+        return f"CASE m{self.at} {cases} END" if cases else "NULL"
 
     def _zero_division(self, rule: Rule) -> str:
         return f"{literal(f'{rule.text} divides by zero')} || {self._figures(rule.names)}"

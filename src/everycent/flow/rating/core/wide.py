@@ -44,8 +44,9 @@ def wide_sql(plan: RatingPlan) -> str:
     return f"{steps} SELECT {', '.join(['pos', *found])} FROM last"
 
 
-def chained(plan: RatingPlan, amount_sql: Callable[[RatingPlan, int, Charge], list[str]]) -> str:
-    """WITH ... that ends in `last`: level by level, conditions, then which rule matched, then what `amount_sql` adds.
+def chained(plan: RatingPlan, amount_sql: Callable[[RatingPlan, int, Charge], list[list[str]]]) -> str:
+    """WITH ... that ends in `last`: level by level, conditions, then which rule matched, then what `amount_sql` adds,
+    which is as many steps for each charge, each a list of columns.
 
     Adds w<n> (the charge's condition), k<n>_<m> (a rule's), g<n> (the place of the rule that matched, NULL if none
     did, or one before it could not be decided).
@@ -63,7 +64,8 @@ def chained(plan: RatingPlan, amount_sql: Callable[[RatingPlan, int, Charge], li
         charges = [(at, plan.charges[at]) for at in level]
         step(f"conditions{depth}", [column for at, charge in charges for column in _conditions(at, charge)])
         step(f"matched{depth}", [f"{_matched(at, charge)} AS g{at}" for at, charge in charges if has_choice(charge)])
-        step(f"amounts{depth}", [column for at, charge in charges for column in amount_sql(plan, at, charge)])
+        for place, added in enumerate(zip(*(amount_sql(plan, at, charge) for at, charge in charges), strict=True)):
+            step(f"amounts{depth}_{place}", [column for columns in added for column in columns])
     steps.append(f"last AS (SELECT * FROM {before})")
     return f"WITH {', '.join(steps)}"
 
@@ -99,7 +101,7 @@ def _matched(at: int, charge: Charge) -> str:
     return f"CASE {' '.join(cases)} END"
 
 
-def _amount_sql(plan: RatingPlan, at: int, charge: Charge) -> list[str]:
+def _amount_sql(plan: RatingPlan, at: int, charge: Charge) -> list[list[str]]:
     assert plan.charges[at] is charge, "a charge is known by its place"
     amount = by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql)
-    return [f"{amount if charge.when is None else f'CASE WHEN w{at} THEN {amount} END'} AS a{at}"]
+    return [[f"{amount if charge.when is None else f'CASE WHEN w{at} THEN {amount} END'} AS a{at}"]]
