@@ -58,7 +58,7 @@ class Market:
     engine: LocalEngine
 
     def sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        cursor = self.database.connection.execute(query, values)
+        cursor = self.database.connection.execute(query, values or None)
         return cursor.fetchall() if cursor.description else []
 
 
@@ -139,7 +139,8 @@ def _record(
 ) -> dict[str, Any]:
     ident = record_id(f"{kind}:{key}")
     return {
-        "record_id": ident, "kind": kind, "key": key, "occurred_at": datetime(day.year, day.month, day.day, 9, tzinfo=UTC),
+        "record_id": ident, "kind": kind, "key": key,
+        "occurred_at": datetime(day.year, day.month, day.day, 9, tzinfo=UTC),
         "business_date": day, "booked_on": day, "refund_of": of, "amount_minor": price,
         "content_hash": uuid5(ident, f"{price}"), "source_file": f"{kind}.csv", "source_line": line + 1,
         "body": {"order_id": key.partition("/")[0], "price": price, "coupon": coupon}, "owes": owes,
@@ -258,11 +259,13 @@ def _settle(market: Market, owed: list[dict[str, Any]]) -> None:
         )
         connection.execute(
             "INSERT INTO settlement.statement (tenant, model, statement_id, party_id, role, period, period_first,"
-            " period_last, closes_on, currency, legal_entity, mode, payable_minor, receivable_minor, obligations, state,"
-            " closed_as_of) VALUES ('default', 'market', %s, %s, %s, %s, %s, %s, %s, 'CNY', 'market-sh', %s, %s, %s, %s,"
+            " period_last, closes_on, currency, legal_entity, mode, payable_minor, receivable_minor, obligations,"
+            " state,"
+            " closed_as_of) VALUES ('default', 'market', %s, %s, %s, %s, %s, %s, %s, 'CNY', 'market-sh', %s, %s, %s,"
+            " %s,"
             " %s, %s)",
-            (statement, party, role, period, first, last, date(2026, 4, 1), "gross" if gross else "net", payable, receivable,
-             ends, "closed" if closed else "open", date(2026, 4, 1) if closed else None),
+            (statement, party, role, period, first, last, date(2026, 4, 1), "gross" if gross else "net",
+             payable, receivable, ends, "closed" if closed else "open", date(2026, 4, 1) if closed else None),
         )  # fmt: skip
         if closed:
             sides = [("payable", payable), ("receivable", -receivable)] if gross else [("net", payable - receivable)]
@@ -275,7 +278,8 @@ def _instruct(connection: Any, statement: str, party: str, side: str, due: int) 
     if ident is not None:
         connection.execute(
             "INSERT INTO payments.instruction (tenant, model, instruction_id, party_id, role, legal_entity, currency,"
-            " direction, amount_minor, channel, as_of, account, state) VALUES ('default', 'market', %s, %s, %s, 'market-sh',"
+            " direction, amount_minor, channel, as_of, account, state) VALUES ('default', 'market', %s, %s, %s,"
+            " 'market-sh',"
             " 'CNY', %s, %s, 'bank_file', '2026-04-01', '62220001', 'created')",
             (ident, party, party.partition(":")[0], "pay" if due > 0 else "collect", abs(due)),
         )

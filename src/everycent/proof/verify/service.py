@@ -1,5 +1,7 @@
 """The verifier: re-adds everything that is stored, with SQL of its own."""
 
+from psycopg.pq import TransactionStatus
+
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
@@ -25,10 +27,13 @@ def verify(
 ) -> Verdict:
     """Checks one model, or all models of the tenant, against one state of the database. Changes nothing.
 
-    All checks run even where one fails. Asserts nothing of the data: whatever is wrong is a finding.
+    All checks run even where one fails. Asserts nothing of the data: whatever is wrong is a finding. Inside a transaction
+    of the caller's it sees what the caller sees.
     """
+    own = connection.info.transaction_status == TransactionStatus.IDLE
     with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if own:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         models = [model] if model is not None else _models(connection, tenant)
         return Verdict(
             tuple(check for each in models for check in _verify_model(connection, details, engine, tenant, each))

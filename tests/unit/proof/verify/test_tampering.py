@@ -1,0 +1,297 @@
+"""Whatever is changed behind the house's back is named: in hot rows, lake files, decided rows and the manifest."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from everycent.proof.verify.contract import Verdict
+from everycent.proof.verify.manifest import check_hot_parts, check_lake, check_seals
+from everycent.proof.verify.service import verify
+
+HOT_TABLES = (
+    "intake.record", "intake.quarantine", "rating.charge", "rating.held_charge", "rating.snapshot",
+    "clearing.obligation",
+)  # fmt: skip
+
+SEALED = "each hot row is as it was sealed"
+LISTED = "each batch's hot rows are those it listed"
+CARRIED = "each charge's obligations add up to it, in its currency, on its date"
+STATEMENT = "each statement is the sum of its obligations"
+POSTED = "each batch posted its obligations, account by account"
+PLACED = "each end of an obligation stands on its party's statement of its period"
+OUTCOME = "each side of a closed statement has its outcome, with its amount"
+INSTRUCTED = "each instruction moves what its statements add up to, for their party"
+ACCOUNTS = "each account's balance is the sum of its transfers"
+BALANCES = "each party's balance is what its statements say and no instruction has moved"
+
+
+def look(market: Any) -> Verdict:
+    return verify(market.database.connection, market.details, market.engine, "default")
+
+
+def found(market: Any) -> dict[str, str]:
+    return {check.name: str(check.first_bad) for check in look(market).findings}
+
+
+@contextmanager
+def undone(market: Any, tamper: str) -> Iterator[None]:
+    """The tampering, and after it the market as it was."""
+    with market.database.connection.transaction(force_rollback=True):
+        market.sql(tamper)
+        yield
+
+
+def reseal(market: Any) -> None:
+    """What a thorough forger would do: new seals, and a manifest that lists them."""
+    for table in HOT_TABLES:
+        market.sql(f"UPDATE {table} t SET seal = md5((to_jsonb(t) - 'seal')::text)::uuid")
+        market.sql(
+            f"""UPDATE platform.batch_part p SET rows = h.rows, digest = h.digest FROM (
+                SELECT batch_no, count(*) AS rows, md5(string_agg(seal::text, '' ORDER BY seal)) AS digest
+                FROM {table} GROUP BY batch_no) h WHERE p.batch_no = h.batch_no AND p.table_name = '{table}'"""
+        )
+
+
+A1 = "(SELECT record_id FROM intake.record WHERE key = 'A1/1')"
+A2 = "(SELECT record_id FROM intake.record WHERE key = 'A2/1')"
+ONE = f"record_id = {A1} AND charge = 'goods'"
+
+
+def test_what_is_untouched_adds_up(market: Any) -> None:
+    verdict = look(market)
+    assert verdict.ok, verdict.findings
+    assert {check.model for check in verdict.checks} == {"market"}
+    looked_at = {check.name: check.rows for check in verdict.checks}
+    assert looked_at[CARRIED] == 21 and looked_at[STATEMENT] == 4 and looked_at[INSTRUCTED] == 3
+    assert not [name for name, rows in looked_at.items() if rows == 0 and "lake" not in name and "hot" not in name
+                and "held" not in name]  # fmt: skip
+
+
+def test_looking_changes_nothing_and_leaves_nothing_behind(hot_market: Any) -> None:
+    assert look(hot_market) == look(hot_market)
+    assert hot_market.sql("SELECT count(*) FROM rating.charge") == [(21,)]
+
+
+ALTERED_ROWS = [
+    (f"UPDATE clearing.obligation SET amount_minor = amount_minor + 1 WHERE {ONE}", "clearing.obligation",
+     {CARRIED, STATEMENT, POSTED}),
+    (f"UPDATE clearing.obligation SET amount_minor = amount_minor - 1 WHERE {ONE}", "clearing.obligation",
+     {CARRIED, STATEMENT, POSTED}),
+    (f"UPDATE rating.charge SET amount_minor = amount_minor + 1 WHERE {ONE}", "rating.charge", {CARRIED}),
+    (f"UPDATE rating.charge SET amount_minor = amount_minor - 1 WHERE {ONE}", "rating.charge", {CARRIED}),
+    (f"UPDATE intake.record SET amount_minor = amount_minor + 1 WHERE record_id = {A1}", "intake.record", set()),
+    (f"UPDATE intake.record SET body = body || '{{\"price\": 1}}' WHERE record_id = {A1}", "intake.record", set()),
+    (f"UPDATE rating.snapshot SET body = '{{\"rate\": 0.06}}' WHERE record_id = {A1}", "rating.snapshot", set()),
+    ("UPDATE intake.quarantine SET reason = 'fine' WHERE outcome = 'duplicate'", "intake.quarantine", set()),
+    (f"UPDATE clearing.obligation SET currency = 'USD' WHERE {ONE}", "clearing.obligation", {CARRIED, PLACED}),
+    (f"UPDATE clearing.obligation SET creditor = 'merchant:m-1' WHERE {ONE}", "clearing.obligation",
+     {"each obligation is between its charge's parties, in one currency", PLACED}),
+    (f"UPDATE clearing.obligation SET creditor = 'merchant:m-9' WHERE {ONE}", "clearing.obligation",
+     {"each end of an obligation is a known party or the operator"}),
+    (f"UPDATE clearing.obligation SET booked_on = '2026-03-10' WHERE {ONE}", "clearing.obligation",
+     {CARRIED, PLACED, POSTED}),
+    # moved to the same party's other statement, to another party's, to none, to one that is not there
+    (f"UPDATE clearing.obligation SET creditor_statement = replace(creditor_statement, 'W10', 'W11') WHERE record_id"
+     f" = {A2}"
+     " AND charge = 'goods'", "clearing.obligation", {PLACED, STATEMENT}),
+    (f"UPDATE clearing.obligation SET creditor_statement = replace(creditor_statement, 'm-2', 'm-1') WHERE {ONE}",
+     "clearing.obligation", {PLACED, STATEMENT}),
+    (f"UPDATE clearing.obligation SET creditor_statement = NULL WHERE {ONE}", "clearing.obligation",
+     {PLACED, STATEMENT}),
+    (f"UPDATE clearing.obligation SET creditor_statement = 'x' WHERE {ONE}", "clearing.obligation",
+     {PLACED, STATEMENT}),
+    # pairs that compensate: within a charge, between two records, in charge and obligation alike
+    (f"UPDATE clearing.obligation SET amount_minor = amount_minor + 1 - 2 * bearer WHERE record_id = {A1} AND charge"
+     f" = 'coupon'",
+     "clearing.obligation", {STATEMENT, POSTED}),
+    (f"UPDATE clearing.obligation SET amount_minor = amount_minor + CASE record_id WHEN {A1} THEN 1 ELSE -1 END"
+     " WHERE charge = 'goods' AND record_id IN (SELECT record_id FROM intake.record WHERE key IN ('A1/1', 'A3/1'))",
+     "clearing.obligation", {CARRIED}),
+    (f"UPDATE rating.charge SET amount_minor = amount_minor + CASE record_id WHEN {A1} THEN 1 ELSE -1 END"
+     " WHERE charge = 'goods' AND record_id IN (SELECT record_id FROM intake.record WHERE key IN ('A1/1', 'A3/1'))",
+     "rating.charge", {CARRIED}),
+    (f"UPDATE clearing.obligation SET amount_minor = amount_minor + CASE charge WHEN 'goods' THEN 1 ELSE -1 END"
+     f" WHERE record_id = {A1} AND charge IN ('goods', 'commission')", "clearing.obligation", {CARRIED, STATEMENT}),
+    (f"UPDATE clearing.obligation SET amount_minor = amount_minor + 1 WHERE {ONE};"
+     f" UPDATE rating.charge SET amount_minor = amount_minor + 1 WHERE {ONE}", "rating.charge", {STATEMENT, POSTED}),
+    ("UPDATE clearing.obligation SET amount_minor = amount_minor * 3 WHERE refund_of IS NOT NULL;"
+     " UPDATE rating.charge SET amount_minor = amount_minor * 3 WHERE refund_of IS NOT NULL", "rating.charge",
+     {"refunds give back at most what was charged, between the same parties", STATEMENT}),
+    # rows that are gone, and rows too many
+    (f"DELETE FROM clearing.obligation WHERE {ONE}", None, {CARRIED, STATEMENT, POSTED}),
+    (f"DELETE FROM rating.charge WHERE {ONE}", None, {CARRIED}),
+    (f"DELETE FROM rating.charge WHERE {ONE}; DELETE FROM clearing.obligation WHERE {ONE}", None, {STATEMENT, POSTED}),
+    (f"DELETE FROM intake.record WHERE record_id = {A1}", None,
+     {"each batch's counts are its stored rows", "each charge is of a record of the same batch"}),
+    (f"DELETE FROM intake.record WHERE record_id = {A2}", None, {"each refund is of a record that is there"}),
+    (f"DELETE FROM rating.snapshot WHERE record_id = {A1}", None, set()),
+    ("DELETE FROM intake.quarantine WHERE outcome = 'duplicate'", None, {"each batch's counts are its stored rows"}),
+]  # fmt: skip
+
+NEW = '{"record_id": "00000000-0000-0000-0000-000000000001"}'
+
+
+def doubled(table: str, change: str, where: str) -> str:
+    """A row once more, with another key and the seal that belongs to it."""
+    row = f"to_jsonb(t) || '{change}'"
+    seal = f"jsonb_build_object('seal', md5((({row}) - 'seal')::text)::uuid)"
+    again = f"(jsonb_populate_record(NULL::{table}, {row} || {seal})).*"
+    return f"INSERT INTO {table} SELECT {again} FROM {table} t WHERE {where}"
+
+
+OWED = {CARRIED, STATEMENT, POSTED}
+COUNTED = {"each batch's counts are its stored rows"}
+DOUBLED_ROWS = [
+    (doubled("clearing.obligation", '{"bearer": 5}', ONE), None, OWED),
+    (doubled("clearing.obligation", '{"charge": "again"}', ONE), None, OWED),
+    (doubled("clearing.obligation", NEW, ONE), None, OWED),
+    (doubled("rating.charge", '{"charge": "again"}', ONE), None, {CARRIED}),
+    (doubled("rating.charge", NEW, ONE), None, {CARRIED, "each charge is of a record of the same batch"}),
+    (doubled("intake.record", NEW, f"record_id = {A1}"), None, COUNTED),
+    (doubled("intake.record", NEW[:-1] + ', "batch_no": 77}', f"record_id = {A1}"), None, COUNTED),
+]  # fmt: skip
+
+
+def test_a_hot_row_is_named_by_its_seal_or_its_batch(hot_market: Any) -> None:
+    connection = hot_market.database.connection
+    for tamper, sealed, _ in ALTERED_ROWS + DOUBLED_ROWS:
+        with undone(hot_market, tamper):
+            named = str(check_seals(connection, "default", "market").first_bad)
+            listed = check_hot_parts(connection, "default", "market")
+            assert sealed in named if sealed is not None else not listed.ok, f"{tamper}: {named}"
+
+
+def test_a_forger_who_also_reseals_is_given_away_by_the_sums(hot_market: Any) -> None:
+    for tamper, _, sums in ALTERED_ROWS + DOUBLED_ROWS:
+        if sums:
+            with undone(hot_market, tamper):
+                reseal(hot_market)
+                names = found(hot_market)
+                assert SEALED not in names
+                assert sums <= set(names), f"{tamper}: {names}"
+
+
+DECIDED = [
+    ("UPDATE settlement.statement SET payable_minor = payable_minor + 1 WHERE period = '2026-W11'",
+     {STATEMENT, BALANCES}),
+    ("UPDATE settlement.statement SET receivable_minor = receivable_minor - 1 WHERE period = '2026-W11'", {STATEMENT}),
+    ("UPDATE settlement.statement SET payable_minor = payable_minor + 1, receivable_minor = receivable_minor + 1"
+     " WHERE period = '2026-W11'", {STATEMENT}),
+    ("UPDATE settlement.statement SET payable_minor = payable_minor + CASE party_id WHEN 'merchant:m-1' THEN 1 ELSE"
+     " -1 END"
+     " WHERE period = '2026-W10'", {STATEMENT, OUTCOME}),
+    ("UPDATE settlement.statement SET obligations = obligations + 1 WHERE period = '2026-W11'", {STATEMENT}),
+    ("UPDATE settlement.statement SET party_id = 'merchant:m-2' WHERE period = '2026-W11'",
+     {PLACED, "each statement is one party's, named after what it holds"}),
+    ("UPDATE settlement.statement SET state = 'open', closed_as_of = NULL WHERE party_id = 'merchant:m-1'", {OUTCOME}),
+    ("DELETE FROM settlement.statement WHERE period = '2026-W11'", {PLACED, STATEMENT, BALANCES}),
+    ("UPDATE payments.instruction SET amount_minor = amount_minor + 1 WHERE party_id = 'merchant:m-1'",
+     {INSTRUCTED, BALANCES, "each instruction is posted, once"}),
+    ("UPDATE payments.instruction SET amount_minor = amount_minor + CASE party_id WHEN 'merchant:m-1' THEN 1 ELSE -1"
+     " END"
+     " WHERE direction = 'pay'", {INSTRUCTED, BALANCES}),
+    ("UPDATE payments.instruction SET direction = 'collect' WHERE party_id = 'merchant:m-1'", {INSTRUCTED, BALANCES}),
+    ("UPDATE payments.instruction SET party_id = 'merchant:m-2' WHERE party_id = 'merchant:m-1'",
+     {INSTRUCTED, BALANCES}),
+    ("UPDATE payments.instruction_statement SET amount_minor = amount_minor - 1 WHERE side = 'net'",
+     {OUTCOME, INSTRUCTED}),
+    ("DELETE FROM payments.instruction_statement WHERE statement_id LIKE '%m-1/2026-W10%'", {OUTCOME, INSTRUCTED}),
+    ("UPDATE payments.instruction_statement SET outcome = 'zero', instruction_id = NULL WHERE statement_id LIKE"
+     " '%m-1/%'",
+     {INSTRUCTED, "sides settled without payment add up to nothing"}),
+    ("UPDATE ledger.transfer SET amount_minor = amount_minor + 1 WHERE batch_no = 1 AND debit_account LIKE"
+     " 'party/brand%'",
+     {POSTED, ACCOUNTS}),
+    ("UPDATE ledger.transfer SET amount_minor = amount_minor + 1 WHERE batch_no IS NULL AND debit_account LIKE '%m-1'",
+     {"each instruction is posted, once", ACCOUNTS}),
+    ("UPDATE ledger.transfer SET booked_on = booked_on + 1 WHERE batch_no = 2", {POSTED}),
+    ("DELETE FROM ledger.transfer WHERE batch_no = 2", {POSTED, ACCOUNTS}),
+    ("INSERT INTO ledger.transfer SELECT tenant, model, batch_no, gen_random_uuid(), booked_on, debit_account,"
+     " credit_account,"
+     " amount_minor, currency, cause FROM ledger.transfer WHERE batch_no = 2 LIMIT 1", {POSTED, ACCOUNTS}),
+    ("INSERT INTO ledger.transfer SELECT tenant, model, NULL, gen_random_uuid(), booked_on, debit_account,"
+     " credit_account,"
+     " amount_minor, currency, cause FROM ledger.transfer WHERE batch_no = 2 LIMIT 1",
+     {"each instruction is posted, once", ACCOUNTS}),
+    ("UPDATE ledger.account SET debits_minor = debits_minor + 1 WHERE account LIKE '%m-1'",
+     {ACCOUNTS, BALANCES, "the trial balance is zero in each currency"}),
+    ("UPDATE ledger.account SET credits_minor = credits_minor + 1, debits_minor = debits_minor + 1 WHERE account"
+     " LIKE '%m-1'",
+     {ACCOUNTS}),
+    ("UPDATE ledger.account SET credits_minor = credits_minor + CASE account WHEN 'party/merchant:m-1' THEN 1 ELSE"
+     " -1 END"
+     " WHERE account IN ('party/merchant:m-1', 'party/merchant:m-2')", {ACCOUNTS, BALANCES}),
+    ("DELETE FROM ledger.account WHERE account LIKE '%m-1'", {ACCOUNTS}),
+    ("DELETE FROM parties.party WHERE party_id = 'brand:b-1'", {"each end of an obligation is a known party or the"
+     " operator"}),
+    ("UPDATE platform.batch SET rows_read = rows_read + 1, accepted = accepted + 1 WHERE batch_no = 1",
+     {"each batch's counts are its stored rows"}),
+    ("UPDATE platform.batch SET duplicates = 0, conflicts = 1 WHERE batch_no = 1",
+     {"each batch's counts are its stored rows"}),
+    ("ALTER TABLE platform.batch DROP CONSTRAINT batch_check; UPDATE platform.batch SET rows_read = 1 WHERE batch_no"
+     " = 1",
+     {"each row read ended as accepted, duplicate, conflict or quarantined"}),
+    ("UPDATE platform.batch_part SET digest = 'x' WHERE table_name = 'rating.charge'", {LISTED}),
+    ("UPDATE platform.batch_part SET rows = rows + 1 WHERE table_name = 'rating.charge'", {LISTED}),
+    ("DELETE FROM platform.batch_part WHERE table_name = 'rating.charge' AND batch_no = 1", {LISTED}),
+    ("UPDATE recon.run SET left_minor = left_minor + 1, difference_minor = difference_minor + 1",
+     {"each reconciliation's buckets add up to both sides, without a residual"}),
+    ("UPDATE recon.total SET left_minor = left_minor + 1, difference_minor = difference_minor + 1 WHERE bucket ="
+     " 'equal'",
+     {"what a reconciliation calls equal is equal"}),
+    ("UPDATE recon.total SET left_rows = left_rows + 1 WHERE bucket = 'missing_right'",
+     {"each reconciliation's breaks and write-offs add up to their buckets"}),
+    ("DELETE FROM recon.break WHERE key = 'C'", {"each reconciliation's breaks and write-offs add up to their"
+     " buckets"}),
+    ("DELETE FROM recon.write_off", {"each reconciliation's breaks and write-offs add up to their buckets"}),
+]  # fmt: skip
+
+
+def test_a_decided_row_is_named_by_every_sum_it_breaks(hot_market: Any) -> None:
+    for tamper, wanted in DECIDED:
+        with undone(hot_market, tamper):
+            names = found(hot_market)
+            assert wanted <= set(names), f"{tamper}: {names}"
+
+
+def test_a_lake_file_is_named(lake_market: Any) -> None:
+    listed = lake_market.sql("SELECT table_name, path FROM platform.batch_part ORDER BY batch_no, table_name")
+    assert {table for table, _ in listed} == set(HOT_TABLES) - {"rating.held_charge"}  # nothing is held in this market
+    for _, path in listed:
+        file = lake_market.details.lake_dir / path
+        content = file.read_bytes()
+        spoilt = (bytes([*content[:40], content[40] ^ 1, *content[41:]]), b"", content + b" ", None)
+        for instead in spoilt:
+            file.unlink() if instead is None else file.write_bytes(instead)
+            check, _ = check_lake(lake_market.database.connection, lake_market.details.lake_dir, "default", "market")
+            fault = str(check.first_bad)
+            assert path in fault and ("it is missing" if instead is None else "its SHA-256 is") in fault
+        file.unlink(missing_ok=True)
+        assert path in found(lake_market)["each lake file is as it was written"]
+        file.write_bytes(content)
+    assert look(lake_market).ok
+
+
+def test_another_file_put_in_a_lake_files_place_is_named(lake_market: Any) -> None:
+    (one,), (two,) = lake_market.sql("SELECT path FROM platform.batch_part WHERE table_name = 'rating.charge'")
+    lake_market.sql("UPDATE platform.batch_part SET path = %s WHERE path = %s", two, one)
+    assert two in found(lake_market)["each lake file is as it was written"]
+
+
+def test_a_file_listed_twice_doubles_its_rows_and_is_named(lake_market: Any) -> None:
+    lake_market.sql(
+        "INSERT INTO platform.batch_part SELECT 2, table_name, 9, kind, tier, rows, path, digest FROM"
+        " platform.batch_part"
+        " WHERE batch_no = 1 AND table_name IN ('intake.record', 'rating.charge', 'clearing.obligation')"
+    )
+    names = found(lake_market)
+    assert {"each record is stored once", "each charge is stored once", "each obligation is stored once"} <= set(names)
+
+
+def test_a_finding_names_the_row_and_both_figures(hot_market: Any) -> None:
+    hot_market.sql(f"UPDATE clearing.obligation SET amount_minor = amount_minor + 1 WHERE {ONE}")
+    ((ident,),) = hot_market.sql(f"SELECT {A1}")
+    names = found(hot_market)
+    assert names[CARRIED] == f"charge {ident}/goods: charged 9101 minor units, its obligations add up to 9102"
+    assert names[SEALED].startswith(f"clearing.obligation {ident}/goods/0 (batch 1) was altered: its content gives")
+    assert names[STATEMENT].startswith("statement market/merchant:m-2/2026-W10/CNY/market-sh: payable ")
