@@ -51,7 +51,7 @@ def standings(
 
     `outcomes` are (statement, mode, whether it was instructed). Refunds come off first; what is left was set off
     against the same book's debits (passed on, for the operator); the rest is paid, waits, or stays with the operator.
-    `paid_minor` are the instructions to pay, by role: an instruction nets several statements of a party, so that what its
+    `paid_minor` are the instructions to pay, by role: an instruction nets several statements of a party, so what its
     statements show above it was set off, too.
     """
     known = pa.table(

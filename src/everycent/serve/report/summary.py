@@ -11,14 +11,23 @@ from everycent.serve.report.words import words
 
 
 def summary_table(data: ReportData) -> RenderableType:
-    """What to print after a run; amounts in the model's currency. The verdict is the caller's to say, last."""
+    """What to print after a run; amounts in the model's currency; the verdict stands last."""
     tables = [_charges(data), _counts(data)]
     if data.buckets:
         tables.append(_recon(data))
     parts: list[RenderableType] = []
     for table in tables:
         parts += [table, Text()]
-    return Group(*parts[:-1])
+    return Group(*parts, _verdict(data))
+
+
+def _verdict(data: ReportData) -> Text:
+    failed = [check for check in data.checks if not check.passed]
+    if data.verified is None:
+        return Text(words("unverified")[0], style="yellow")
+    if failed:
+        return Text(words("failed", len(failed), len(data.checks))[0], style="bold red")
+    return Text("verified: every cent accounted for", style="bold green")
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: int) -> Table:

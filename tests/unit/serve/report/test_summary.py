@@ -21,6 +21,12 @@ def test_no_number_is_cut(example: ReportData, width: int) -> None:
         assert example.amount(total.amount_minor) in text
 
 
+def test_the_verdict_stands_last(example: ReportData) -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=100).print(summary_table(example))
+    assert screen.getvalue().rstrip().endswith("verified: every cent accounted for")
+
+
 def test_empty_books_have_a_summary(empty: ReportData) -> None:
     screen = io.StringIO()
     Console(file=screen, width=80).print(summary_table(empty))
