@@ -211,10 +211,12 @@ class Arithmetic:
             return num
         if how == Rounding.HALF_UP and value.decimal and unit == factor * 10 ** value.decimal[1]:
             return f"CAST({value.decimal[0]} AS BIGINT)"  # DuckDB rounds halves away from zero
-        if how == Rounding.HALF_UP:  # trunc(2x) - trunc(trunc(2x) / 2), and nothing in it can overflow but 2 * num
-            even = unit % 2 == 0
-            twice = num if even else self.typed(2 * factor, value.num)
-            half = f"({twice} // {self._times(unit // 2 if even else unit, value.den)})"
+        if how == Rounding.HALF_UP and value.den is None:
+            self.can_fail = True
+            below = f"{value.num} {'<' if factor > 0 else '>'} 0"
+            return f"(({num} + CASE WHEN {below} THEN {-(unit // 2)} ELSE {unit // 2} END) // {self.literal(unit)})"
+        if how == Rounding.HALF_UP:  # trunc(2x) - trunc(trunc(2x) / 2)
+            half = f"({self.typed(2 * factor, value.num)} // {self._times(unit, value.den)})"
             return f"({half} - {half} // 2)"
         return self._round_by_remainder(num, self._times(unit, value.den), how)
 
