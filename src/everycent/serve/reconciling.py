@@ -159,8 +159,7 @@ def _plan_side(
             types = {name: column.type for name, column in plan.intake[spec.records].columns.items()}
         return Side(columns, plan_side(spec, types, model.currency))
     except ValidationError as error:
-        for found in error.errors():
-            issues.append(model.source.issue(found["msg"], (*path, "columns", *found["loc"])))
+        issues += [model.source.issue(found["msg"], (*path, "columns", *found["loc"])) for found in error.errors()]
     except FormulaError as error:
         issues.append(model.source.issue(error.message, path))
     except ValueError as error:

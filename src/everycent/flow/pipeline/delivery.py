@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from everycent.base.platform.tasks import Result, finished, task_id
-from everycent.flow.intake.readers.tables import Attached
+from everycent.flow.intake.service import Attached
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.plan import ModelPlan

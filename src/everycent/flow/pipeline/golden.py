@@ -1,4 +1,4 @@
-"""Runs a model's golden cases: facts through the very same stages, in memory; what comes out is compared with the case."""
+"""Runs a model's golden cases: facts through the very same stages, in memory, compared with what the case says."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from everycent.base.money.amount import format_minor
 from everycent.flow.clearing.contract import REFUNDED, RefundState
 from everycent.flow.intake import stage as intake
 from everycent.flow.intake.contract import KNOWN, MALFORMED, ORIGINALS, RawRows, RecordSpec
-from everycent.flow.intake.readers.tables import load_table
+from everycent.flow.intake.service import load_table
 from everycent.flow.model.contract import GoldenSpec, LoadedModel
-from everycent.flow.model.golden import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.compute import Batch, rate_and_clear
+from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 
 _OBLIGATION_COLUMNS = frozenset({"record", "charge", "debtor", "creditor", "amount", "legal_entity", "booked_on"})

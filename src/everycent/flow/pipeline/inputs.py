@@ -6,10 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from everycent.flow.model.contract import LoadedModel, table_files
-
-
-class InputRefused(Exception):
-    """The files given cannot be used as they are; nothing was done. The message says which and what would be right."""
+from everycent.flow.pipeline.contract import InputRefused
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ Planned = TypeVar("Planned")
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """What a batch follows. `intake` has every kind, `rating` those that cause charges (refunds do not, by themselves)."""
+    """What a batch follows. `intake` has every kind, `rating` those that are no refunds."""
 
     model: LoadedModel
     tables: Mapping[str, TableSpec]

@@ -9,9 +9,7 @@ from typing import Protocol
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
 from everycent.flow.intake.contract import Source
-from everycent.flow.intake.readers import open_source
-from everycent.flow.intake.readers.tables import Attached, load_table
-from everycent.flow.intake.service import load_steps
+from everycent.flow.intake.service import Attached, load_steps, load_table, open_source
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
@@ -69,7 +67,8 @@ def run(
     report: Report,
     on_wait: Callable[[str], None],
 ) -> RunSummary:
-    """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError, StorageFailed.
+    """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
+    StorageFailed.
 
     Whatever was committed stays; the same call again goes on where it stopped, and changes nothing where all was done.
     """

@@ -1,17 +1,15 @@
-"""The pipeline's commands: open a session, check a model, run it over files, test its golden cases, write its results."""
+"""The pipeline's commands: check a model, run it over files, test its golden cases, write its results."""
 
 from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
-from everycent.flow.pipeline.inputs import InputRefused, Inputs, find_inputs, given_files
+from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.run import FileTaken, RunSummary, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
-from everycent.flow.pipeline.store import model_names
 
 __all__ = [
     "FileTaken",
     "GoldenOutcome",
-    "InputRefused",
     "Inputs",
     "ModelPlan",
     "RunSummary",
@@ -20,7 +18,6 @@ __all__ = [
     "find_inputs",
     "given_files",
     "local_engine",
-    "model_names",
     "open_session",
     "plan_model",
     "run",

@@ -26,6 +26,13 @@ class Session:
     def tenant(self) -> str:
         return self.settings.tenant
 
+    def models(self) -> list[str]:
+        """The models that anything was computed under, by name."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT model FROM platform.model_version WHERE tenant = %s ORDER BY 1", (self.tenant,)
+        )
+        return [str(name) for (name,) in rows]
+
 
 @contextmanager
 def open_session(settings: Settings, migrations: Sequence[Path]) -> Iterator[Session]:

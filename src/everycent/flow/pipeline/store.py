@@ -25,11 +25,3 @@ def accepted_rows(connection: Connection, tenant: str, model: str, kind: str) ->
     ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def model_names(connection: Connection, tenant: str) -> list[str]:
-    """The models that anything was computed under, by name."""
-    rows = connection.execute(
-        "SELECT DISTINCT model FROM platform.model_version WHERE tenant = %s ORDER BY 1", (tenant,)
-    )
-    return [str(name) for (name,) in rows]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from everycent.flow.intake.contract import ColumnSpec, TableSpec
 from everycent.flow.model.contract import LoadedModel
-from everycent.flow.pipeline.inputs import InputRefused
+from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import FactorSpec
 
 #: A rate read from a file that declares no types keeps up to eight decimals; a factor's `type` says otherwise.

@@ -32,7 +32,8 @@ COUNTED = ("rows", *OUTCOMES, "held")
 class FileTask:
     """A file of one kind as a sharded task: each shard is read, taken through the stages and committed once.
 
-    `tables` are the attached tables by name. `beside` are the other kinds that read the same file, if it falls to this one to say which rows nobody took.
+    `tables` are the attached tables by name. `beside` are the other kinds that read the same file, if it falls to this
+    one to say which rows nobody took.
     """
 
     session: Session

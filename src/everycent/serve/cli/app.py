@@ -35,7 +35,12 @@ def run_app(arguments: list[str]) -> int:
     except typer.Abort:
         return 130
     except typer.TyperException as error:
-        error.show()
+        # Usage errors know how to show themselves, with the command's usage; typer does not export their class.
+        show = getattr(error, "show", None)
+        if show is None:
+            err.print(f"everycent: {error}", markup=False)
+        else:
+            show()
         return exits.REFUSED
     except KeyboardInterrupt:
         err.print("everycent: stopped; what was committed stays, run the same command again to go on")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from everycent.base.platform.settings import Settings
-from everycent.flow.pipeline.service import Session, model_names, open_session
+from everycent.flow.pipeline.session import Session, open_session
 from everycent.proof.explain.service import explain
 from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.service import verify
@@ -84,7 +84,7 @@ def print_findings(verdict: Verdict) -> None:
 
 def _named(session: Session, model: str | None) -> list[str]:
     """The models that are meant; refuses a name that is not there."""
-    stored = model_names(session.connection, session.tenant)
+    stored = session.models()
     if not stored:
         raise NothingStored("the database is empty; `everycent demo` or `everycent run` fills it")
     if model is not None and model not in stored:

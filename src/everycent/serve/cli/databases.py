@@ -11,7 +11,7 @@ from everycent.base.platform import postgres
 from everycent.base.platform.dump import dump
 from everycent.base.platform.migrate import migrate
 from everycent.base.platform.settings import Settings
-from everycent.flow.pipeline.service import open_session
+from everycent.flow.pipeline.session import open_session
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import out, print_json
 from everycent.serve.wiring import DETAIL_TABLES, migrations

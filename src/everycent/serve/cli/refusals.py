@@ -12,7 +12,7 @@ from everycent.base.platform.tasks import TaskChanged
 from everycent.flow.intake.contract import SourceError
 from everycent.flow.intake.service import UnknownStep
 from everycent.flow.model.contract import ModelRefused
-from everycent.flow.pipeline.service import InputRefused
+from everycent.flow.pipeline.contract import InputRefused
 from everycent.proof.explain.contract import NothingFound, SeveralFound
 
 

@@ -96,7 +96,8 @@ def print_outcome(outcome: Outcome) -> None:
         err.print(f"everycent: {statement}", markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
         out.print("nothing changed: all of this was there already")
-    print_findings(outcome.verdict)
+    if not outcome.verdict.ok:
+        print_findings(outcome.verdict)
     for path in outcome.files:
         if path.suffix in (".html", ".xml"):
             out.print(f"{'report' if path.suffix == '.html' else 'bank file'}: {path}", markup=False)

@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
+#: Where output is no terminal (a file, a pipe), tables may be this wide; 80 would fold their cells.
+_WIDTH_OF_A_FILE = 160
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

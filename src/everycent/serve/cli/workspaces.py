@@ -9,7 +9,8 @@ from typing import Any
 from everycent import __version__
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
-from everycent.flow.pipeline.service import InputRefused, open_session
+from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.session import open_session
 from everycent.serve.cli import exits
 from everycent.serve.cli.running import as_dict, print_outcome, run_model
 from everycent.serve.cli.terminal import Reporter, out, print_json, progress
