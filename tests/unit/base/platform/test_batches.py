@@ -279,9 +279,10 @@ def test_the_dump_does_not_show_the_tier(shop, engine, tmp_path: Path):
     assert len(hashlib.sha256(dumps[0]).hexdigest()) == 64
 
 
-def test_a_thousand_tiny_batches_take_less_than_a_minute(shop):
-    started = time.monotonic()
+def test_a_tiny_batch_costs_little(shop):
+    """A thousand in a minute, with room for their stages; our own time, for the machine may be busy with other things."""
+    started = time.process_time()
     for number in range(50):
         deliver(shop, number, number + 1)
-    assert time.monotonic() - started < 3.0, "50 batches"
+    assert time.process_time() - started < 1.0, "50 batches"
     assert shop.connection.execute("SELECT max(batch_no) FROM platform.batch").fetchone() == (50,)
