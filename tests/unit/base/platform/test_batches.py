@@ -280,7 +280,7 @@ def test_the_dump_does_not_show_the_tier(shop, engine, tmp_path: Path):
 
 
 def test_a_tiny_batch_costs_little(shop):
-    """A thousand in a minute, with room for their stages; our own time, for the machine may be busy with other things."""
+    """A thousand in a minute, with room for their stages; our own time, for others may keep the machine busy."""
     started = time.process_time()
     for number in range(50):
         deliver(shop, number, number + 1)
