@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -183,6 +183,16 @@ class TableSpec(Declaration):
         default=None, description="columns valid_from (inclusive) and valid_to (exclusive)"
     )
     columns: dict[Name, ColumnSpec]
+
+    @model_validator(mode="after")
+    def _key_and_source(self) -> Self:
+        if (self.file is None) == (self.sql is None):
+            raise ValueError("an attached table has one source: write either 'file' or 'sql' with 'database'")
+        for word, names in (("key", self.key), ("valid", self.valid or ())):
+            for name in names:
+                if name not in self.columns:
+                    raise ValueError(f"'{name}' under '{word}' is not a column; there are {', '.join(self.columns)}")
+        return self
 
 
 class RecordSpec(Declaration):

@@ -17,7 +17,7 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
     A byte order mark at the start is left out. Raises SourceError.
     """
     decoder = _decoder(path, encoding)
-    is_utf8 = codecs.lookup(encoding).name == "utf-8"
+    is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     kept = b""  # the undecoded end of the previous block, where the file is UTF-8 already
     bytes_before, lines_before, at_start = 0, 0, True
     with path.open("rb") as file:
@@ -26,10 +26,9 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
             at_end = not block
             try:
                 if is_utf8:
-                    text, used = codecs.utf_8_decode(kept + block, "strict", at_end)
-                    done = (kept + block)[:used]
-                    kept = (kept + block)[used:]
-                    del text
+                    joined = kept + block
+                    _, used = codecs.utf_8_decode(joined, "strict", at_end)
+                    done, kept = joined[:used], joined[used:]
                 else:
                     done = decoder.decode(block, final=at_end).encode("utf-8")
             except UnicodeError as error:
