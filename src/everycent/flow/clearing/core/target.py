@@ -18,8 +18,9 @@ _ROUNDED_UP = {
 def targets(pairs: pa.Table, engine: LocalEngine) -> pa.ChunkedArray:
     """For each pair of a refund and a charge: what of the charge is given back in all, without sign, in minor units.
 
-    pairs: pos (its place), charge_minor (the original charge), after (refunded of the record with this refund, minor units), worth (the
-    record's), on_refund, rounding. Prorated: |charge| * after / worth, rounded as the charge is; 128-bit in between.
+    pairs: pos (its place), charge_minor (the original charge), after (refunded of the record with this refund, minor
+    units), worth (the record's), on_refund, rounding. Prorated: |charge| * after / worth, rounded as the charge is;
+    128-bit in between.
     """
     rounding = " ".join(f"WHEN {literal(name)} THEN {more}" for name, more in _ROUNDED_UP.items())
     found = engine.query(
