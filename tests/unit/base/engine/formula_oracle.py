@@ -1,6 +1,6 @@
 """An independent reading of formulas: plain nested tuples, evaluated row by row with Fractions.
 
-A value is (number or boolean or None, unknown, undefined): unknown where a NULL reaches it, undefined where it divides by
+A value is (number, boolean or None; unknown, undefined): unknown where a NULL reaches it, undefined where it divides by
 zero. `bits` bounds the integers that exact arithmetic without any cancelling would need.
 """
 
