@@ -54,12 +54,13 @@ class _Walk:
     def record_with(self, parts: Sequence[Explanation]) -> Explanation:
         record = self.record
         batch = self.finder.batch(record["batch_no"])
+        names = self.text.in_order(record["kind"], record["body"])
         facts = [
             ("source", f"{record['source_file']}:{record['source_line']}"),
             ("record id", str(self.id)),
             ("occurred at", f"{record['occurred_at']:%Y-%m-%d %H:%M:%S} UTC, business date {record['business_date']}"),
             ("booked on", str(record["booked_on"])),
-            ("columns", ", ".join(f"{name} = {self._shown(name, value)}" for name, value in record["body"].items())),
+            ("columns", ", ".join(f"{name} = {self._shown(name, record['body'][name])}" for name in names)),
             ("batch", f"{record['batch_no']}, model {self.model}, version {batch['model_version']}"),
         ]
         if self.origin is not None:

@@ -120,17 +120,17 @@ class Finder:
 
     def nearest(self, text: str) -> list[str]:
         """Names that look most like `text`: keys of records, statements."""
-        selects = ["SELECT NULL::VARCHAR AS name WHERE false"]
+        selects = ["SELECT NULL::VARCHAR AS name, NULL::VARCHAR AS short WHERE false"]
         for at, model in enumerate(self.models()):
             self.details.attach(self.engine, f"explained_{at}", RECORD, model, columns=["kind", "key"])
-            selects += [f"SELECT kind || ':' || key FROM explained_{at}", f"SELECT key FROM explained_{at}"]
-        statements = [
-            row["statement_id"] for row in self._query("SELECT statement_id FROM settlement.statement WHERE {tenant}")
-        ]
-        selects += [f"SELECT unnest([{', '.join(map(literal, statements))}]::VARCHAR[])"]
+            selects.append(f"SELECT kind || ':' || key, key FROM explained_{at}")
+        statements = self._query("SELECT statement_id FROM settlement.statement WHERE {tenant}")
+        listed = ", ".join(literal(row["statement_id"]) for row in statements)
+        selects.append(f"SELECT id, id FROM (SELECT unnest([{listed}]::VARCHAR[]) AS id)")
         found = self.engine.query(
-            f"""SELECT name FROM (SELECT DISTINCT name, jaro_winkler_similarity(name, {literal(text)}) AS likeness
-            FROM ({" UNION ALL ".join(selects)})) WHERE likeness > 0 ORDER BY likeness DESC, name LIMIT {_NEAREST}"""
+            f"""SELECT name FROM (SELECT DISTINCT name, greatest(jaro_winkler_similarity(name, {literal(text)}),
+                jaro_winkler_similarity(short, {literal(text)})) AS likeness FROM ({" UNION ALL ".join(selects)}))
+            WHERE likeness > 0 ORDER BY likeness DESC, name LIMIT {_NEAREST}"""
         )
         return [str(name) for name in found["name"].to_pylist()]
 

@@ -27,8 +27,8 @@ def verify(
 ) -> Verdict:
     """Checks one model, or all models of the tenant, against one state of the database. Changes nothing.
 
-    All checks run even where one fails. Asserts nothing of the data: whatever is wrong is a finding. Inside a transaction
-    of the caller's it sees what the caller sees.
+    All checks run even where one fails. Asserts nothing of the data: whatever is wrong is a finding. Inside the
+    caller's transaction it sees what the caller sees.
     """
     own = connection.info.transaction_status == TransactionStatus.IDLE
     with connection.transaction():

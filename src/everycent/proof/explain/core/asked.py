@@ -21,15 +21,17 @@ class Asked:
 def readings(text: str) -> list[Asked]:
     """Every reading of `text`, the longest key first: keys hold "/" too.
 
-    Forms: `<uuid>`, `<key>`, `<kind>:<key>`, each with `/<charge>` or `/<charge>/<bearer>` behind.
+    Forms: `<uuid>`, `<key>`, `<kind>:<key>`, each with `/<charge>` or `/<charge>/<bearer>` behind. A uuid comes first;
+    a key may look like one.
     """
     found = _UUID.fullmatch(text)
-    if found is not None:
-        charge, bearer = _charge_and_bearer(found[2])
-        return [Asked(record_id=UUID(found[1]), charge=charge, bearer=bearer)]
     kind, colon, key = text.partition(":")
     given = [(None, text)] + ([(kind, key)] if colon else [])
-    return [reading for named, rest in given for reading in _key_readings(named, rest)]
+    keys = [reading for named, rest in given for reading in _key_readings(named, rest)]
+    if found is None:
+        return keys
+    charge, bearer = _charge_and_bearer(found[2])
+    return [Asked(record_id=UUID(found[1]), charge=charge, bearer=bearer), *keys]
 
 
 def _key_readings(kind: str | None, text: str) -> list[Asked]:

@@ -1,7 +1,7 @@
 """The stored text of a model version: what its formulas, rules and columns say, in its author's own words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,11 @@ class ModelText:
     def on_refund(self, charge: str) -> str:
         """What the charge says a refund does to it."""
         return str(self._at("charges", charge).get("on_refund", "prorate"))
+
+    def in_order(self, kind: str, names: Iterable[str]) -> list[str]:
+        """`names` as the record kind declares its columns; others (tags) behind, by name."""
+        declared = list(self._at("records", kind, "columns"))
+        return sorted(names, key=lambda name: (declared.index(name) if name in declared else len(declared), name))
 
     def is_money(self, kind: str, column: str) -> bool:
         """Whether a record kind's column holds money, in minor units."""
