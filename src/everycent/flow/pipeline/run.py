@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
 from everycent.flow.intake.contract import Source
@@ -22,6 +24,8 @@ from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.taking import COUNTED, FileTask
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
+
+_log = structlog.get_logger()
 
 
 class Report(Protocol):
@@ -83,6 +87,9 @@ def run(
         closing = settlement.close_due(
             session.connection, session.details, session.engine, session.tenant, model.name, as_of
         )
+        for statement in closing.differing:
+            _log.error("a statement's recount differs from what was accrued", statement=str(statement))
+        _log.info("day cut", model=model.name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
         report("payments", 0, None)
         instructed = payments.instruct(
             session.connection,
@@ -94,6 +101,7 @@ def run(
             model.name,
             as_of,
         )
+    _log.info("payments instructed", model=model.name, instructions=instructed.instructions.num_rows)
     return RunSummary(model.name, as_of, files, closing, instructed)
 
 
@@ -137,7 +145,9 @@ def _take(
         session.settings.batch_rows,
         lambda done, total, _rows: report(stage, done, total),
     )
-    return FileTaken(item.kind, item.path, False, {name: result[name] for name in COUNTED})
+    counts = {name: result[name] for name in COUNTED}
+    _log.info("file taken in", model=plan.model.name, kind=item.kind, file=item.path.name, **counts)
+    return FileTaken(item.kind, item.path, False, counts)
 
 
 def _open(plan: ModelPlan, item: Assigned, beside: Sequence[str]) -> Source:

@@ -8,6 +8,7 @@ from pathlib import Path
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection, connect
 from everycent.base.platform.details import Details
+from everycent.base.platform.logs import set_up_logs
 from everycent.base.platform.migrate import migrate
 from everycent.base.platform.postgres import serving
 from everycent.base.platform.settings import Settings
@@ -37,6 +38,7 @@ class Session:
 @contextmanager
 def open_session(settings: Settings, migrations: Sequence[Path]) -> Iterator[Session]:
     """Starts the database where that is ours to do, brings its tables up to date, and opens everything."""
+    set_up_logs(settings)
     with serving(settings) as running:
         migrate(running, migrations)
         with connect(running) as connection, local_engine(running) as engine:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
+import structlog
 
 from everycent.base.platform.batches import open_batch
 from everycent.base.platform.database import Connection
@@ -22,6 +23,8 @@ from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
 from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
 from everycent.flow.settlement import store as settlement_store
+
+_log = structlog.get_logger()
 
 #: What a file's rows are counted by: `rows` is the sum of the four outcomes; `held` are charges that wait.
 OUTCOMES = ("accepted", "duplicate", "conflict", "quarantined")
@@ -142,4 +145,7 @@ class FileTask:
             ledger_store.write(connection, session.tenant, model.name, batch_no, batch.transfers)
             mark.done(connection, result, batch_no)
 
-        opened.commit({"rows_read": sum(counts.values()), **counts}, with_the_rows)
+        batch_no = opened.commit({"rows_read": sum(counts.values()), **counts}, with_the_rows)
+        _log.info(
+            "batch committed", batch_no=batch_no, kind=self.kind, file=self.source.path.name, shard=shard, **result
+        )

@@ -22,6 +22,9 @@ db_app = typer.Typer(
 app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
 
+#: Options that take several values at once.
+_MANY = ("--records", "--bill")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
 
@@ -31,7 +34,7 @@ def run_app(arguments: list[str]) -> int:
     from everycent.serve.cli.refusals import REFUSALS, UNAVAILABLE
 
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(_repeated(arguments), standalone_mode=False)
     except typer.Abort:
         return 130
     except typer.TyperException as error:
@@ -52,6 +55,19 @@ def run_app(arguments: list[str]) -> int:
         err.print(f"everycent: {error}", markup=False)
         return exits.REFUSED
     return int(result or 0)
+
+
+def _repeated(arguments: list[str]) -> list[str]:
+    """`--records A B C` as `--records A --records B --records C`: a shell's pattern gives many files to one option."""
+    spread: list[str] = []
+    option = None
+    for at, word in enumerate(arguments):
+        if word.startswith("-"):
+            option = word if word in _MANY else None
+        elif option is not None and arguments[at - 1] != option:
+            spread.append(option)
+        spread.append(word)
+    return spread
 
 
 def _date(text: str) -> date:

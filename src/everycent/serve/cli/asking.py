@@ -67,7 +67,7 @@ def report_command(model: str | None, path: Path, *, as_json: bool) -> int:
 
 def report_data(session: Session, model: str, verdict: Verdict) -> ReportData:
     """What the report shows, with the verifier's findings."""
-    checks = [Check(check.name, check.ok, check.first_bad or "") for check in verdict.checks]
+    checks = [Check(check.name, check.ok, check.first_bad or "", check.rows) for check in verdict.checks]
     return collect(session.connection, session.details, session.engine, session.tenant, model, checks)
 
 

@@ -60,6 +60,10 @@ def load_table(
         source = open_source(
             path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False)
         )
+        if source.count_rows() > ROWS_MAX:
+            raise SourceError(
+                f"{path.name} has more than {ROWS_MAX:,} rows; that is too many for an attached table: declare it as records"
+            )
         rows = next(source.shards(ROWS_MAX))
         content_hash = source.content_hash
     typed = _typed(name, fields, rows, engine)
