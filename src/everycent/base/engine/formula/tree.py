@@ -61,6 +61,8 @@ class Null(Node):
 
 @dataclass(frozen=True)
 class Arithmetic(Node):
+    """Two numbers calculated with; % has the sign of its left side."""
+
     op: Literal["+", "-", "*", "/", "%"]
     left: Node
     right: Node
@@ -93,6 +95,8 @@ class Extreme(Node):
 
 @dataclass(frozen=True)
 class Compare(Node):
+    """Two values of kinds that can be compared."""
+
     op: Literal["=", "<>", "<", "<=", ">", ">="]
     left: Node
     right: Node
@@ -100,6 +104,8 @@ class Compare(Node):
 
 @dataclass(frozen=True)
 class Junction(Node):
+    """Two conditions joined, by SQL's three-valued logic."""
+
     op: Literal["AND", "OR"]
     left: Node
     right: Node
@@ -107,11 +113,15 @@ class Junction(Node):
 
 @dataclass(frozen=True)
 class Not(Node):
+    """The opposite of a condition."""
+
     operand: Node
 
 
 @dataclass(frozen=True)
 class IsNull(Node):
+    """Whether a value is unknown; undefined where its operand divides by zero."""
+
     operand: Node
 
 
@@ -133,11 +143,15 @@ class Case(Node):
 
 @dataclass(frozen=True)
 class Coalesce(Node):
+    """The first known value."""
+
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class NullIf(Node):
+    """The left value; unknown where it equals the right."""
+
     left: Node
     right: Node
 
