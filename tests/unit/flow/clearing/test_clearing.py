@@ -99,6 +99,26 @@ def test_partial_refunds_give_back_the_whole(engine: LocalEngine) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("rounding", "halves"),
+    [
+        ("half_up", [(-51, -50), (-52, -51), (51, 50)]),
+        ("half_even", [(-50, -51), (-52, -51), (50, 51)]),
+        ("down", [(-50, -51), (-51, -52), (50, 51)]),
+        ("up", [(-51, -50), (-52, -51), (51, 50)]),
+    ],
+)
+def test_half_a_cent_given_back_is_rounded_as_the_charge_is(
+    engine: LocalEngine, rounding: str, halves: list[tuple[int, int]]
+) -> None:
+    """1.01, 1.03 and -1.01, given back in two halves: 50.5 and 51.5 cents."""
+    till = Till({"fee": charge("coupon", round=rounding)}, engine)
+    till.sell(*({"coupon": amount, "amount": 100} for amount in (101, 103, -101)))
+    found = till.give_back(*((item, 50) for item in ("A1", "A2", "A3") for _ in range(2)))
+    given = found.charges["amount_minor"].to_pylist()
+    assert list(zip(given[::2], given[1::2], strict=True)) == halves
+
+
 def test_a_refund_row_says_what_it_gives_back(engine: LocalEngine) -> None:
     till = Till(MODEL, engine)
     till.sell(SALE)

@@ -138,6 +138,7 @@ def _spread(
             codes = pc.fill_null(party.indices, -1).to_numpy(zero_copy_only=False)[shared.records]
             debtor[target] = codes + sum(map(len, dictionary))
             dictionary.append(party.dictionary)
+    assert (debtor >= 0).all(), "each charge has a debtor or bearers"
     distinct = pa.concat_arrays(dictionary).dictionary_encode()  # a party may bear one charge and owe another
     return source, numbers, owed, texts(distinct.indices.to_numpy()[debtor], distinct.dictionary)
 
