@@ -40,7 +40,9 @@ class TableSchema:
 
     def empty(self, body_type: pa.DataType | None = None) -> pa.Table:
         """A table of no rows."""
-        return (self.columns if body_type is None else self.with_body(body_type)).empty_table()
+        schema = self.columns if body_type is None else self.with_body(body_type)
+        # Schema.empty_table() goes through Python lists, for which Arrow loads pandas where it is installed.
+        return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
     def check(self, table: pa.Table) -> pa.Table:
         """Returns `table` unchanged; asserts that it has exactly this schema's column names in order."""

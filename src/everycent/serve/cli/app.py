@@ -31,10 +31,8 @@ Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file."
 
 def run_app(arguments: list[str]) -> int:
     """Runs one command line; returns its exit code. Expected refusals become a message on standard error."""
-    from everycent.serve.cli.refusals import REFUSALS, UNAVAILABLE
-
     try:
-        result = app(_repeated(arguments), standalone_mode=False)
+        result = app(arguments, standalone_mode=False)
     except typer.Abort:
         return 130
     except typer.TyperException as error:
@@ -48,12 +46,15 @@ def run_app(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         err.print("everycent: stopped; what was committed stays, run the same command again to go on")
         return 130
-    except UNAVAILABLE as error:
+    except Exception as error:
+        # Knowing every refusal means importing everything, which `--help` need not wait for.
+        from everycent.serve.cli.refusals import exit_code
+
+        code = exit_code(error)
+        if code is None:
+            raise
         err.print(f"everycent: {error}", markup=False)
-        return exits.UNAVAILABLE
-    except REFUSALS as error:
-        err.print(f"everycent: {error}", markup=False)
-        return exits.REFUSED
+        return code
     return int(result or 0)
 
 

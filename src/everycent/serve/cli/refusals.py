@@ -14,6 +14,7 @@ from everycent.flow.intake.service import UnknownStep
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.proof.explain.contract import NothingFound, SeveralFound
+from everycent.serve.cli import exits
 
 
 class NothingStored(Exception):
@@ -36,3 +37,10 @@ REFUSALS = (
 )
 #: Nothing was done, for a resource was missing; the same command may go through later.
 UNAVAILABLE = (ServerFailed, DatabaseUnreachable, StorageFailed, LakeFileMissing, BatchAlreadyCommitted)
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code of an expected refusal; None for a bug."""
+    if isinstance(error, UNAVAILABLE):
+        return exits.UNAVAILABLE
+    return exits.REFUSED if isinstance(error, REFUSALS) else None

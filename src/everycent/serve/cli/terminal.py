@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 #: Where output is no terminal (a file, a pipe), tables may be this wide; 80 would fold their cells.
 _WIDTH_OF_A_FILE = 160
@@ -33,6 +31,8 @@ def progress(*, quiet: bool) -> Iterator[Reporter]:
     if quiet or not err.is_terminal:
         yield _silent
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -41,7 +41,7 @@ def progress(*, quiet: bool) -> Iterator[Reporter]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
+        tasks: dict[str, Any] = {}  # stage -> its bar
 
         def report(stage: str, done: int, total: int | None) -> None:
             if stage not in tasks:
@@ -60,6 +60,8 @@ def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: frozenset[int] = frozenset()
 ) -> None:
     """A table on standard output; the columns numbered in `right` are aligned right."""
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for at, column in enumerate(columns):
         table.add_column(column, justify="right" if at in right else "left", overflow="fold")
