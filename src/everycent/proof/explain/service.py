@@ -28,7 +28,7 @@ def explain(connection: Connection, details: Details, engine: LocalEngine, tenan
         found = _records(finder, reading)
         if len(found) > 1:
             names = ", ".join(f"{row['kind']}:{row['key']} ({row['record_id']}, model {model})" for model, row in found)
-            raise SeveralFound(f"'{text}' names {len(found)} records: {names}; ask for one of them by its uuid")
+            raise SeveralFound(f"'{text}' names {len(found)} records: {names}; ask for one as kind:key, or by its uuid")
         if found:
             ((model, record),) = found
             explained = record_explained(finder, model, record, reading.charge, reading.bearer)

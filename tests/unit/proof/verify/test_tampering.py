@@ -121,6 +121,8 @@ ALTERED_ROWS = [
     (f"DELETE FROM clearing.obligation WHERE {ONE}", None, {CARRIED, STATEMENT, POSTED}),
     (f"DELETE FROM rating.charge WHERE {ONE}", None, {CARRIED}),
     (f"DELETE FROM rating.charge WHERE {ONE}; DELETE FROM clearing.obligation WHERE {ONE}", None, {STATEMENT, POSTED}),
+    (f"DELETE FROM rating.charge WHERE record_id = {A1}; DELETE FROM clearing.obligation WHERE record_id = {A1}", None,
+     {"each record of a kind that is charged has a charge or a held charge", STATEMENT}),
     (f"DELETE FROM intake.record WHERE record_id = {A1}", None,
      {"each batch's counts are its stored rows", "each charge is of a record of the same batch"}),
     (f"DELETE FROM intake.record WHERE record_id = {A2}", None, {"each refund is of a record that is there"}),

@@ -32,6 +32,16 @@ HELD_OF_RECORD = Rule(
     FROM rating.held_charge h SEMI JOIN rating.charge c USING (record_id, charge)""",
 )
 
+RECORD_CHARGED = Rule(
+    "each record of a kind that is charged has a charge or a held charge",
+    "intake.record",
+    """WITH charged AS (SELECT record_id FROM rating.charge UNION SELECT record_id FROM rating.held_charge),
+    kinds AS (SELECT DISTINCT kind FROM intake.record SEMI JOIN charged USING (record_id))
+    SELECT r.record_id AS place, format('record {} ({} {}) has no charge and none held', r.record_id, kind, key)
+        AS message
+    FROM intake.record r SEMI JOIN kinds USING (kind) ANTI JOIN charged USING (record_id) WHERE r.refund_of IS NULL""",
+)
+
 CHARGE_CARRIED = Rule(
     "each charge's obligations add up to it, in its currency, on its date",
     "rating.charge",
@@ -100,6 +110,7 @@ REFUND_WITHIN = Rule(
 )
 
 RULES = (
+    RECORD_CHARGED,
     CHARGE_ONCE,
     CHARGE_OF_RECORD,
     HELD_OF_RECORD,
