@@ -50,7 +50,7 @@ Tell = Callable[..., Told]
 
 @pytest.fixture
 def tell(database: Any, tmp_path: Path) -> Iterator[Tell]:
-    """`tell(model, {"sales.csv": "..."}, as_of="2026-03-31")`: runs the model over the files in a database of its own."""
+    """`tell(model, {"sales.csv": "..."}, as_of="2026-03-31")` runs the model over files in a database of its own."""
     with local_engine(database.settings) as engine:
         session = Session(database.settings, database.connection, engine, database.details)
 

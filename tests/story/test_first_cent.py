@@ -129,7 +129,9 @@ def test_a_refund_that_comes_before_its_item_waits_and_is_taken_when_the_item_is
 def test_what_is_closed_stays_closed_and_a_late_fact_lands_in_the_next_open_statement(tell) -> None:
     first = tell(MARKET, {"delivered.csv": DELIVERED, "rates.csv": RATES}, as_of="2026-04-01")
     closed = first.rows("SELECT * FROM settlement.statement WHERE state = 'closed' ORDER BY statement_id")
-    late = "order_id,line_no,merchant,store,brand,category,price,coupon,delivered_at\nA2,1,m-7,s-1,b-2,toys,20.00,0,2026-03-03 11:00\n"
+    late = DELIVERED.replace(
+        "A1,1,m-7,s-1,b-2,toys,99.99,10.01,2026-03-03 10:00:00", "A2,1,m-7,s-1,b-2,toys,20.00,0,2026-03-03"
+    )
     told = tell(MARKET, {"delivered-late.csv": late, "rates.csv": RATES}, as_of="2026-04-01")
     assert told.rows("SELECT * FROM settlement.statement WHERE state = 'closed' ORDER BY statement_id") == closed
     booked = told.rows("SELECT r.business_date::text, r.booked_on::text FROM intake.record r WHERE r.key = 'A2/1'")
@@ -178,7 +180,12 @@ def test_charges_that_another_system_worked_out_go_the_same_way(tell) -> None:
             file: fees.csv
             id: [line_id]
             occurred_at: worked_out_at
-            columns: {line_id: text, fee: {type: text, in: [listing, advert]}, merchant: text, amount: money, worked_out_at: date}
+            columns:
+              line_id: text
+              fee: {type: text, in: [listing, advert]}
+              merchant: text
+              amount: money
+              worked_out_at: date
             amount: amount
         charges:
           listing: {for: fee_line, when: fee = 'listing', amount: amount, debtor: merchant, creditor: platform}
