@@ -13,9 +13,11 @@ from functools import cache
 
 import duckdb
 import numpy as np
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+from psycopg.pq import ExecStatus
 
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.database import Connection
@@ -53,13 +55,31 @@ def copy_out(connection: Connection, query: str, schema: pa.Schema) -> pa.Table:
     """
     given = ", ".join(f"c{at}" for at in range(len(schema)))
     fields = ", ".join(_as_text(f"c{at}", field.type) for at, field in enumerate(schema))
-    with connection.cursor().copy(
-        f"COPY (SELECT {fields} FROM ({query}) AS given({given})) TO STDOUT (FORMAT csv)"
-    ) as copy:
-        text = b"".join(copy)
+    text = _copied(connection, f"COPY (SELECT {fields} FROM ({query}) AS given({given})) TO STDOUT (FORMAT csv)")
     if not text:
         return schema.empty_table()
     return _table_from_csv(text, schema)
+
+
+def _copied(connection: Connection, copy: str) -> bytes:
+    """What `copy`, a COPY TO STDOUT, sends. libpq's own loop: psycopg's waits for each row, at four times the cost."""
+    with connection.lock:
+        server = connection.pgconn
+        begun = server.exec_(copy.encode())
+        if begun.status != ExecStatus.COPY_OUT:
+            raise psycopg.errors.error_from_result(begun, encoding="utf-8")
+        lines: list[bytes] = []
+        read, keep = server.get_copy_data, lines.append
+        while (got := read(0))[0] > 0:
+            keep(bytes(got[1]))
+        ended = server.get_result()
+        while server.get_result() is not None:
+            pass
+    if ended is None:
+        raise psycopg.OperationalError("the connection broke while rows were copied")
+    if ended.status != ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(ended, encoding="utf-8")
+    return b"".join(lines)
 
 
 def json_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
