@@ -22,6 +22,7 @@ def money(minor: Ints, exponent: int) -> pa.Array:
 
 
 def moment(seconds: Ints) -> pa.Array:
+    """Seconds since 1970, the wall clock of the marketplace, as a timestamp column."""
     return pa.array(seconds, pa.timestamp("s"))
 
 

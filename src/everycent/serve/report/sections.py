@@ -13,12 +13,14 @@ _HELD = {"held": "held value"}
 
 
 def flow_section(data: ReportData) -> str:
+    """Where the money goes: the Sankey picture."""
     picture = sankey(data)
     drawn = f'<div class="flow">{picture}</div>' if picture else f'<p class="note">{both("none")}</p>'
     return section("flow", drawn, note="flow.note")
 
 
 def charges_section(data: ReportData) -> str:
+    """What was charged and refunded, per charge and pair of roles, with its total."""
     rows = [
         (
             text(flow.charge),
@@ -43,6 +45,7 @@ def charges_section(data: ReportData) -> str:
 
 
 def recon_section(data: ReportData) -> str:
+    """Each reconciliation: its buckets, its total, and its breaks with their causes."""
     grouped = groupby(data.buckets, key=lambda row: row.scenario)
     scenarios = [_scenario(data, name, list(buckets)) for name, buckets in grouped]
     if not scenarios:
@@ -98,6 +101,7 @@ def _break(data: ReportData, row: BreakRow) -> tuple[str, ...]:
 
 
 def statements_section(data: ReportData) -> str:
+    """Statements, the newest first, as many as are shown."""
     tally = "".join(
         f"<span>{both(state)}: <b>{total.rows:,}</b> · {data.amount(total.amount_minor)}</span>"
         for state, total in data.statements_by_state.items()
@@ -121,6 +125,7 @@ def statements_section(data: ReportData) -> str:
 
 
 def instructions_section(data: ReportData) -> str:
+    """Payment instructions to pay and to collect, with what they wait for."""
     tally = "".join(
         f"<span>{both(direction)}: <b>{total.rows:,}</b> · {data.amount(total.amount_minor)}</span>"
         for direction, total in data.instructions_by_direction.items()
@@ -143,6 +148,7 @@ def instructions_section(data: ReportData) -> str:
 
 
 def parties_section(data: ReportData) -> str:
+    """The parties that most money moves for."""
     rows = [
         (
             text(row.party_id),
@@ -159,6 +165,7 @@ def parties_section(data: ReportData) -> str:
 
 
 def intake_section(data: ReportData) -> str:
+    """What became of the rows of each file, and why rows were set aside."""
     files = [
         (
             text(row.file),
@@ -178,6 +185,7 @@ def intake_section(data: ReportData) -> str:
 
 
 def held_section(data: ReportData) -> str:
+    """Charges that wait, by reason."""
     if not data.held:
         return ""
     rows = [
@@ -188,6 +196,7 @@ def held_section(data: ReportData) -> str:
 
 
 def checks_section(data: ReportData) -> str:
+    """The verifier's checks, failed ones first to see."""
     if not data.checks:
         return ""
     rows = [

@@ -14,18 +14,22 @@ _MOODS = {
 
 
 def text(value: object) -> str:
+    """A cell of text, escaped."""
     return f"<td>{escape(str(value))}</td>"
 
 
 def long_text(value: object) -> str:
+    """A cell of text that may take several lines, escaped."""
     return f'<td class="long">{escape(str(value))}</td>'
 
 
 def code(value: object) -> str:
+    """A cell for an identifier, escaped."""
     return f"<td><code>{escape(str(value))}</code></td>"
 
 
 def count(value: int) -> str:
+    """A cell for a number of rows, aligned right."""
     return f'<td class="num{" zero" if value == 0 else ""}">{value:,}</td>'
 
 
@@ -38,6 +42,7 @@ def money(data: ReportData, minor: int | None) -> str:
 
 
 def tag(word: str, key: str | None = None) -> str:
+    """A cell with one word in the colour of its mood, in both languages."""
     return f'<td><span class="tag {_MOODS.get(word, "")}">{both(key or word)}</span></td>'
 
 
@@ -60,5 +65,6 @@ def capped(rows: int, file: str) -> str:
 
 
 def section(name: str, *parts: str, note: str | None = None) -> str:
+    """A titled part of the page, with a note under its title where there is one."""
     explained = f'<p class="note">{both(note)}</p>' if note else ""
     return f'<section id="{name}"><h2>{both(name)}</h2>{explained}{"".join(parts)}</section>'
