@@ -13,8 +13,9 @@ from everycent.base.engine.formula import FormulaError
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.amount import NotAnAmount
 from everycent.flow.intake.contract import RECORD, ColumnSpec
-from everycent.flow.intake.service import TypedRows, read_rows
+from everycent.flow.intake.service import TypedRows, check_file, declared_fields, read_rows
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
+from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import ModelPlan, Session, given_files, plan_model, write_table
 from everycent.proof.recon.contract import REFUSED, ReconSpec, SideSpec
 from everycent.proof.recon.service import ReconPlan, ReconRun, SidePlan, SideRows, plan_recon, plan_side, side_from_rows
@@ -96,13 +97,51 @@ def plan_scenarios(model: LoadedModel, plan: ModelPlan) -> list[PlannedScenario]
     return planned
 
 
-def reconcile_all(
-    session: Session, model: LoadedModel, records: Sequence[str], bills: Sequence[str], report: Report
-) -> tuple[Scenario, ...]:
-    """Runs every scenario whose files are there; a scenario without any of its files is left out."""
+@dataclass(frozen=True)
+class Prepared:
+    """The scenarios of a model, and the files given that their sides may be in."""
+
+    plan: ModelPlan
+    scenarios: Sequence[PlannedScenario]
+    files: Sequence[Path]
+
+    def unused(self, others: Sequence[Path]) -> tuple[Path, ...]:
+        """Of a run's files that hold no records and no table, those that are no side either."""
+        return tuple(path for path in dict.fromkeys(others) if not self.takes(path))
+
+    def takes(self, path: Path) -> bool:
+        """True where the file is a side of a scenario."""
+        return any(path in _files(side.plan.spec, [path]) for one in self.scenarios for side in (one.left, one.right))
+
+
+def prepare(session: Session, model: LoadedModel, records: Sequence[str], bills: Sequence[str]) -> Prepared:
+    """Plans every scenario and reads its files through, so that what is wrong with them is told before money moves.
+
+    Raises ModelRefused, InputRefused, SourceError.
+    """
     plan = plan_model(model, session.tenant, model.files)
-    scenarios = plan_scenarios(model, plan)
-    files = [*given_files(model, bills), *given_files(model, records)]
+    other_side = given_files(model, bills)
+    prepared = Prepared(plan, plan_scenarios(model, plan), [*other_side, *given_files(model, records)])
+    if other_side and not any(prepared.takes(path) for path in other_side):
+        names = ", ".join(path.name for path in other_side[:5])
+        sides = [side.plan.spec.file for one in prepared.scenarios for side in (one.left, one.right)]
+        patterns = ", ".join(dict.fromkeys(pattern for side in sides for pattern in side)) or "no file"
+        raise InputRefused(f"no reconciliation takes {names}; the model's other sides are in {patterns}")
+    for scenario in prepared.scenarios:
+        for word, side in (("left", scenario.left), ("right", scenario.right)):
+            columns = ("recon", scenario.name, word, "columns")
+            for path in _files(side.plan.spec, prepared.files):
+                check_file(columns, side.columns, path, side.plan.spec, model.currency, model.calendar)
+    return prepared
+
+
+def _files(spec: SideSpec, files: Sequence[Path]) -> list[Path]:
+    return [path for path in dict.fromkeys(files) if any(fnmatch(path.name, pattern) for pattern in spec.file)]
+
+
+def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, report: Report) -> tuple[Scenario, ...]:
+    """Runs every scenario whose files are there; a scenario without any of its files is left out."""
+    plan, scenarios, files = prepared.plan, prepared.scenarios, prepared.files
     done = []
     for at, scenario in enumerate(scenarios):
         report("reconciling", at, len(scenarios))
@@ -152,6 +191,7 @@ def _plan_side(
         return None
     try:
         columns = TypeAdapter(dict[str, ColumnSpec]).validate_python(spec.columns)
+        declared_fields((*path, "columns"), columns, model.currency, model.calendar)
         if spec.records is None:
             exponent = model.currency.exponent
             types = {name: ColumnType.parse(column.type, money_scale=exponent) for name, column in columns.items()}
@@ -161,7 +201,7 @@ def _plan_side(
     except ValidationError as error:
         issues += [model.source.issue(found["msg"], (*path, "columns", *found["loc"])) for found in error.errors()]
     except FormulaError as error:
-        issues.append(model.source.issue(error.message, path))
+        issues.append(model.source.issue(error.message, getattr(error, "path", path)))
     except ValueError as error:
         issues.append(model.source.issue(str(error), path))
     return None
@@ -184,7 +224,7 @@ def _rows(
         )
         rows = session.engine.query(f"SELECT source_file, source_line, body FROM {_VIEW}")
         return side_from_rows(side.plan, rows, session.engine)
-    found = [path for path in dict.fromkeys(files) if any(fnmatch(path.name, pattern) for pattern in spec.file)]
+    found = _files(spec, files)
     if not found:
         return None
     read = [_read(session, model, name, side, path) for path in found]

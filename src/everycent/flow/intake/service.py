@@ -6,13 +6,15 @@ from importlib.metadata import entry_points
 from everycent.flow.intake.contract import Step
 from everycent.flow.intake.readers import open_source
 from everycent.flow.intake.readers.tables import Attached, load_table
-from everycent.flow.intake.readers.typed import TypedRows, read_rows
+from everycent.flow.intake.readers.typed import TypedRows, check_file, declared_fields, read_rows
 
 __all__ = [
     "STEPS_GROUP",
     "Attached",
     "TypedRows",
     "UnknownStep",
+    "check_file",
+    "declared_fields",
     "load_steps",
     "load_table",
     "open_source",

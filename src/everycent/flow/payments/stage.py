@@ -13,9 +13,9 @@ from everycent.flow.ledger.contract import CHANNEL_ACCOUNT, PARTY_ACCOUNT, TRANS
 from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION
 from everycent.flow.payments.core.accounts import find_accounts
 from everycent.flow.payments.core.netting import PARTS_SQL, groups_sql, payout_table
-from everycent.flow.payments.core.plan import PaymentPlan, plan_payments
+from everycent.flow.payments.core.plan import PaymentPlan, PayoutRefused, plan_payments
 
-__all__ = ["Instructed", "PaymentPlan", "instruct", "plan_payments"]
+__all__ = ["Instructed", "PaymentPlan", "PayoutRefused", "instruct", "plan_payments"]
 
 
 @dataclass(frozen=True)

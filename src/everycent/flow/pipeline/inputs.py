@@ -19,7 +19,10 @@ class Assigned:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A run's files by use. `records` is the arrival sequence: kinds as declared (refunds after what they refund)."""
+    """A run's files by use. `records` is the arrival sequence: kinds as declared (refunds after what they refund).
+
+    `others` are the files that hold neither records nor an attached table.
+    """
 
     records: tuple[Assigned, ...]
     tables: Mapping[str, Path]
@@ -42,6 +45,8 @@ def find_inputs(model: LoadedModel, given: Sequence[str]) -> Inputs:
             Assigned(kind, path) for path in paths if any(fnmatch(path.name, pattern) for pattern in spec.file)
         ]
     assigned += _only_choice(model, paths, assigned, set(tables.values()))
+    if not assigned:
+        raise InputRefused(_nothing_to_take(model, paths))
     order = {kind: at for at, kind in enumerate(_arrival_order(model))}
     records = sorted(dict.fromkeys(assigned), key=lambda item: order[item.kind])
     used = {item.path for item in records} | set(tables.values())
@@ -52,6 +57,19 @@ def given_files(model: LoadedModel, given: Sequence[str]) -> list[Path]:
     """All files given, whatever they hold. Raises InputRefused."""
     named, paths = _expand(model, given)
     return list(dict.fromkeys([*(item.path for item in named), *paths]))
+
+
+def _nothing_to_take(model: LoadedModel, paths: list[Path]) -> str:
+    """Why no file holds records, and what would."""
+    if not paths:
+        return "there is no file in what --records names; give files, a folder with files, or a pattern in quotes"
+    names = ", ".join(path.name for path in paths[:5]) + (" ..." if len(paths) > 5 else "")
+    patterns = [f"{kind} ({', '.join(spec.file) or 'no file pattern'})" for kind, spec in model.spec.records.items()]
+    kind = next(iter(model.spec.records))
+    return (
+        f"no record kind takes {names}; the model's kinds are {', '.join(patterns)}. "
+        f"Rename the file, or name its kind: --records {kind}={paths[0]}"
+    )
 
 
 def _expand(model: LoadedModel, given: Sequence[str]) -> tuple[list[Assigned], list[Path]]:

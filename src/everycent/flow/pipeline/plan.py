@@ -3,20 +3,22 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
 from everycent.flow.clearing.stage import ClearingPlan, plan_clearing
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
+from everycent.flow.intake.service import UnknownStep, declared_fields, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
-from everycent.flow.payments.stage import PaymentPlan, plan_payments
+from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
 from everycent.flow.pipeline.tables import table_specs
 from everycent.flow.rating.contract import RatingRefused
 from everycent.flow.rating.stage import RatingPlan, plan_rating
 from everycent.flow.settlement.stage import SettlementPlan, plan_settlement
 
+Taken = ParamSpec("Taken")
 Planned = TypeVar("Planned")
 
 
@@ -39,8 +41,11 @@ class ModelPlan:
 
 
 class _Refusal(Protocol):
-    path: tuple[str | int, ...]
-    position: Position | None
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def path(self) -> tuple[str | int, ...]: ...
 
 
 def plan_model(
@@ -49,57 +54,89 @@ def plan_model(
     files: Mapping[str, Path],
     *,
     records: Mapping[str, RecordSpec] | None = None,
-    steps: Mapping[str, Step] | None = None,
 ) -> ModelPlan:
     """Plans the model; `files` are its attached tables' files as far as they are known. Raises ModelRefused.
 
     `records` stands in for the model's own record kinds (golden cases read facts in the model's own columns).
     """
     issues: list[ModelIssue] = []
-
-    def attempt(plan: Callable[[], Planned]) -> Planned | None:
-        try:
-            return plan()
-        except (IntakeRefused, RatingRefused) as refusal:
-            issues.append(_issue(model, refusal))
-            return None
-
+    tables = table_specs(model, files, issues)
+    if issues:  # what uses the tables would only say it again
+        raise ModelRefused(str(model.path), issues)
+    attempt = _Attempt(model, issues)
     spec = model.spec
+    for name, table in spec.tables.items():
+        attempt(declared_fields, ("tables", name, "columns"), table.columns, model.currency, model.calendar)
     kinds = spec.records if records is None else records
-    tables = table_specs(model, files)
-    intake = {
-        kind: attempt(
-            lambda kind=kind, record=record: plan_intake(  # type: ignore[misc]
-                kind,
-                record,
-                tables=tables,
-                all_kinds=kinds,
-                currency=model.currency,
-                calendar=model.calendar,
-                tenant=tenant,
-                source=model.name,
-                steps=steps,
-            )
-        )
-        for kind, record in kinds.items()
-    }
-    planned = {kind: plan for kind, plan in intake.items() if plan is not None}
-    rating = {
-        kind: attempt(lambda kind=kind, plan=plan: _plan_rating(model, kind, plan, tables))  # type: ignore[misc]
-        for kind, plan in planned.items()
-        if kinds[kind].refunds is None
-    }
-    if issues:
+    steps = _steps(model, kinds, issues)
+    intake: dict[str, IntakePlan] = {}
+    rating: dict[str, RatingPlan] = {}
+    for kind, record in kinds.items():
+        if any(step not in steps for step in record.steps):
+            continue  # told already
+        planned = attempt(_plan_intake, model, kind, kinds, tables, tenant, steps)
+        rated = None if planned is None or record.refunds else attempt(_plan_rating, model, kind, planned, tables)
+        intake |= {} if planned is None else {kind: planned}
+        rating |= {} if rated is None else {kind: rated}
+    payments = attempt(plan_payments, spec.payouts, spec.parties, tables, model.currency)
+    if issues or payments is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
     return ModelPlan(
         model,
         tables,
-        planned,
-        {kind: plan for kind, plan in rating.items() if plan is not None},
+        intake,
+        rating,
         plan_clearing(spec.charges, spec.parties, model.currency, model.operator),
         plan_settlement(spec.statements, spec.parties, model.name),
-        plan_payments(spec.payouts, spec.parties, tables, model.currency),
+        payments,
     )
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Calls a context's planning; a refusal becomes an issue, so that all of a model's mistakes are told at once."""
+
+    model: LoadedModel
+    issues: list[ModelIssue]
+
+    def __call__(self, plan: Callable[Taken, Planned], *args: Taken.args, **kwargs: Taken.kwargs) -> Planned | None:
+        try:
+            return plan(*args, **kwargs)
+        except (IntakeRefused, RatingRefused, PayoutRefused) as refusal:
+            self.issues.append(_issue(self.model, refusal))
+            return None
+
+
+def _plan_intake(
+    model: LoadedModel,
+    kind: str,
+    kinds: Mapping[str, RecordSpec],
+    tables: Mapping[str, TableSpec],
+    tenant: str,
+    steps: Mapping[str, Step],
+) -> IntakePlan:
+    return plan_intake(
+        kind,
+        kinds[kind],
+        tables=tables,
+        all_kinds=kinds,
+        currency=model.currency,
+        calendar=model.calendar,
+        tenant=tenant,
+        source=model.name,
+        steps=steps,
+    )
+
+
+def _steps(model: LoadedModel, kinds: Mapping[str, RecordSpec], issues: list[ModelIssue]) -> dict[str, Step]:
+    """The installed steps that the kinds name."""
+    found: dict[str, Step] = {}
+    for kind, record in kinds.items():
+        try:
+            found |= load_steps(record.steps)
+        except UnknownStep as unknown:
+            issues.append(model.source.issue(str(unknown), ("records", kind, "steps")))
+    return found
 
 
 def _plan_rating(model: LoadedModel, kind: str, plan: IntakePlan, tables: Mapping[str, TableSpec]) -> RatingPlan:
@@ -108,6 +145,7 @@ def _plan_rating(model: LoadedModel, kind: str, plan: IntakePlan, tables: Mappin
     return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, model.currency)
 
 
-def _issue(model: LoadedModel, refusal: "IntakeRefused | RatingRefused") -> ModelIssue:
-    offset = None if refusal.position is None or refusal.position.line > 1 else refusal.position.offset
+def _issue(model: LoadedModel, refusal: _Refusal) -> ModelIssue:
+    position: Position | None = getattr(refusal, "position", None)  # in the formula, where a formula is wrong
+    offset = None if position is None or position.line > 1 else position.offset
     return model.source.issue(refusal.message, refusal.path, offset=offset)

@@ -11,7 +11,7 @@ import structlog
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
 from everycent.flow.intake.contract import Source
-from everycent.flow.intake.service import Attached, load_steps, load_table, open_source
+from everycent.flow.intake.service import Attached, load_table, open_source
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
@@ -74,15 +74,16 @@ def run(
     """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
     StorageFailed.
 
-    Whatever was committed stays; the same call again goes on where it stopped, and changes nothing where all was done.
+    Every file is opened before the first is taken in, so that one which cannot be read leaves nothing behind. Whatever
+    was committed stays; the same call again goes on where it stopped, and changes nothing where all was done.
     """
-    steps = load_steps([step for record in model.spec.records.values() for step in record.steps])
-    plan = plan_model(model, session.tenant, inputs.tables, steps=steps)
+    plan = plan_model(model, session.tenant, inputs.tables)
     with run_lock(session.details, model.name, on_wait):
-        store.register_version(session.connection, session.tenant, model)
         report("attached tables", 0, len(plan.tables))
         attached = {name: _attached(session, plan, inputs, name) for name in plan.tables}
-        files = tuple(_take(session, plan, item, inputs, attached, report) for item in inputs.records)
+        opened = [_open(session, plan, item, inputs, attached, report) for item in inputs.records]
+        store.register_version(session.connection, session.tenant, model)
+        files = tuple(_take(session, plan, arrival, attached, report) for arrival in opened)
         report("day cut", 0, None)
         closing = settlement.close_due(
             session.connection, session.details, session.engine, session.tenant, model.name, as_of
@@ -112,15 +113,9 @@ def _attached(session: Session, plan: ModelPlan, inputs: Inputs, name: str) -> A
 
 
 def _take(
-    session: Session,
-    plan: ModelPlan,
-    item: Assigned,
-    inputs: Inputs,
-    attached: Mapping[str, Attached],
-    report: Report,
+    session: Session, plan: ModelPlan, arrival: "_Arrival", attached: Mapping[str, Attached], report: Report
 ) -> FileTaken:
-    beside = kinds_beside(plan, item, inputs)
-    source = _open(plan, item, beside)
+    item, source = arrival.item, arrival.source
     delivery = find_delivery(session, plan, item.kind, source.content_hash, attached)
     if delivery.result is not None:
         rows = delivery.result["rows"]
@@ -133,7 +128,8 @@ def _take(
         delivery,
         {name: table.rows for name, table in attached.items()},
         settlement_store.open_on(session.connection, session.tenant, plan.model.name),
-        beside,
+        arrival.beside,
+        arrival.rows,
     )
     stage = f"{item.kind} ({item.path.name})"
     result = run_task(
@@ -150,11 +146,32 @@ def _take(
     return FileTaken(item.kind, item.path, False, counts)
 
 
-def _open(plan: ModelPlan, item: Assigned, beside: Sequence[str]) -> Source:
+@dataclass(frozen=True)
+class _Arrival:
+    """A file that was read through once. `rows` is None where its content was taken in before."""
+
+    item: Assigned
+    source: Source
+    beside: Sequence[str]
+    rows: int | None
+
+
+def _open(
+    session: Session,
+    plan: ModelPlan,
+    item: Assigned,
+    inputs: Inputs,
+    attached: Mapping[str, Attached],
+    report: Report,
+) -> _Arrival:
     """Opens the file with the columns that this kind needs, and those that kinds beside it need to know their rows."""
+    beside = kinds_beside(plan, item, inputs)
     kinds = [plan.intake[kind] for kind in (item.kind, *beside)]
     wanted = tuple(dict.fromkeys(column for kind in kinds for column in kind.columns_wanted))
     optional = tuple(
         dict.fromkeys(column for kind in kinds for column in kind.columns_optional if column not in wanted)
     )
-    return open_source(item.path, plan.intake[item.kind].spec, wanted, optional)
+    report(f"opening {item.path.name}", 0, None)
+    source = open_source(item.path, plan.intake[item.kind].spec, wanted, optional)
+    known = find_delivery(session, plan, item.kind, source.content_hash, attached).result is not None
+    return _Arrival(item, source, beside, None if known else source.count_rows())

@@ -1,12 +1,12 @@
 """The attached tables of a model: those it declares, and those that a factor names by file alone."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from everycent.flow.intake.contract import ColumnSpec, TableSpec
-from everycent.flow.model.contract import LoadedModel
-from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.model.contract import LoadedModel, ModelIssue
 from everycent.flow.rating.contract import FactorSpec
 
 #: A rate read from a file that declares no types keeps up to eight decimals; a factor's `type` says otherwise.
@@ -14,14 +14,37 @@ RATE_TYPE = "decimal(8)"
 VALIDITY = ("valid_from", "valid_to")
 
 
-def table_specs(model: LoadedModel, files: Mapping[str, Path]) -> dict[str, TableSpec]:
-    """Every attached table by name. `files`: where the model's table files are; ones not there are left out."""
+def table_specs(model: LoadedModel, files: Mapping[str, Path], issues: list[ModelIssue]) -> dict[str, TableSpec]:
+    """Every attached table by name. `files`: where the model's table files are; ones not there are left out.
+
+    Adds to `issues` what cannot be looked up as the model says.
+    """
     specs = dict(model.spec.tables)
+    headers = {name: header for name, path in files.items() if (header := _header(path))}
+    for name, table in model.spec.tables.items():
+        columns = (
+            (column, source)
+            for column, spec in table.columns.items()
+            if spec.required
+            for source in spec.sources or (column,)
+        )
+        issues += _absent(model, table.file, headers, ((("tables", name, "columns", at), it) for at, it in columns))
     for name, factor in model.spec.factors.items():
         if factor.table is None or factor.table in model.spec.tables:
             continue
-        header = _header(files[factor.table]) if factor.table in files else None
-        specs[factor.table] = _joined(specs.get(factor.table), _implied(name, factor, header))
+        implied = _implied(name, factor, headers.get(factor.table))
+        words = [(("factors", name, "key"), key) for key in factor.key]
+        words += [(("factors", name, "column" if factor.column else "table"), factor.column or name)]
+        words += [(("factors", name, "valid"), column) for column in factor.valid or ()]
+        issues += _absent(model, factor.table, headers, words)
+        known = specs.get(factor.table)
+        if known is not None and known.key != implied.key:
+            keys = " and by ".join(", ".join(key) for key in (known.key, implied.key))
+            message = f"factors look {factor.table} up by {keys}; declare it under 'tables' with one key"
+            issues.append(model.source.issue(message, ("factors", name, "key")))
+            continue
+        more = {} if known is None else known.columns
+        specs[factor.table] = implied.model_copy(update={"columns": {**more, **implied.columns}})
     return specs
 
 
@@ -36,19 +59,27 @@ def _implied(name: str, factor: FactorSpec, header: list[str] | None) -> TableSp
     return TableSpec(file=factor.table, key=factor.key, valid=valid, columns=columns)
 
 
-def _joined(known: TableSpec | None, more: TableSpec) -> TableSpec:
-    """Several factors may read columns of one file; they must agree on its key."""
-    if known is None:
-        return more
-    if known.key != more.key:
-        raise InputRefused(
-            f"factors look {more.file} up by {known.key} and by {more.key}; declare it under 'tables' with one key"
-        )
-    return known.model_copy(update={"columns": {**known.columns, **more.columns}})
+def _absent(
+    model: LoadedModel,
+    file: str | None,
+    headers: Mapping[str, list[str]],
+    named: Iterable[tuple[tuple[str, ...], str]],
+) -> Iterator[ModelIssue]:
+    """What the model names of a file that the file, as far as it is known, does not have."""
+    header = headers.get(file or "")
+    if header is None:
+        return
+    for path, column in named:
+        if column not in header:
+            near = get_close_matches(column, header, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(header)}"
+            yield model.source.issue(f"{file} has no column '{column}'; {hint}", path)
 
 
 def _header(path: Path) -> list[str]:
+    """The names in a CSV file's first line; none of another format."""
     if path.suffix.lower() not in (".csv", ".txt"):
         return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file), [])
+    # Columns are looked for by name only; reading the table says what is wrong where it is not UTF-8.
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return [name.strip() for name in next(csv.reader(file), [])]

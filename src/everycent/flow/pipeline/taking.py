@@ -36,7 +36,7 @@ class FileTask:
     """A file of one kind as a sharded task: each shard is read, taken through the stages and committed once.
 
     `tables` are the attached tables by name. `beside` are the other kinds that read the same file, if it falls to this
-    one to say which rows nobody took.
+    one to say which rows nobody took. `rows` is how many rows the file has, where they were counted.
     """
 
     session: Session
@@ -47,12 +47,14 @@ class FileTask:
     tables: Mapping[str, pa.Table]
     open_on: date
     beside: Sequence[str] = ()
+    rows: int | None = None
     _shards: Iterator[RawRows] | None = field(default=None, init=False)
     _next: int = field(default=0, init=False)
 
     def split(self, given: int) -> Sequence[int]:
         """The shard numbers of a file that is cut every `given` rows."""
-        return range(max(1, -(-self.source.count_rows() // given)))
+        rows = self.source.count_rows() if self.rows is None else self.rows
+        return range(max(1, -(-rows // given)))
 
     def do(self, shard: int, mark: Mark) -> None:
         """Reads a shard and commits it as one batch, with its mark."""

@@ -32,7 +32,7 @@ Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file."
 def run_app(arguments: list[str]) -> int:
     """Runs one command line; returns its exit code. Expected refusals become a message on standard error."""
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="everycent", standalone_mode=False)
     except typer.Abort:
         return 130
     except typer.TyperException as error:
@@ -48,12 +48,12 @@ def run_app(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         # Knowing every refusal means importing everything, which `--help` need not wait for.
-        from everycent.serve.cli.refusals import exit_code
+        from everycent.serve.cli.refusals import exit_code, message
 
         code = exit_code(error)
         if code is None:
             raise
-        err.print(f"everycent: {error}", markup=False)
+        err.print(f"everycent: {message(error)}", markup=False)
         return code
     return int(result or 0)
 

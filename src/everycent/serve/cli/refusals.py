@@ -2,6 +2,7 @@
 
 from everycent.base.money.currency import UnknownCurrency
 from everycent.base.platform.batches import BatchAlreadyCommitted
+from everycent.base.platform.bulk import UnstorableText
 from everycent.base.platform.database import DatabaseUnreachable
 from everycent.base.platform.details import LakeFileMissing
 from everycent.base.platform.lake import StorageFailed
@@ -13,6 +14,7 @@ from everycent.flow.intake.contract import SourceError
 from everycent.flow.intake.service import UnknownStep
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
 from everycent.serve.cli import exits
 
@@ -21,6 +23,8 @@ class NothingStored(Exception):
     """What is asked about is not in the database; the message says what is."""
 
 
+#: A path that was given leads nowhere, or somewhere that may not be read or written.
+_WRONG_PATH = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 #: Nothing was done, for what was given cannot be used.
 REFUSALS = (
     ModelRefused,
@@ -34,13 +38,24 @@ REFUSALS = (
     UnknownStep,
     TaskChanged,
     UnknownCurrency,
+    AmbiguousFactor,
+    UnstorableText,
+    *_WRONG_PATH,
 )
 #: Nothing was done, for a resource was missing; the same command may go through later.
-UNAVAILABLE = (ServerFailed, DatabaseUnreachable, StorageFailed, LakeFileMissing, BatchAlreadyCommitted)
+UNAVAILABLE = (ServerFailed, DatabaseUnreachable, StorageFailed, LakeFileMissing, BatchAlreadyCommitted, OSError)
 
 
 def exit_code(error: Exception) -> int | None:
     """The exit code of an expected refusal; None for a bug."""
-    if isinstance(error, UNAVAILABLE):
-        return exits.UNAVAILABLE
-    return exits.REFUSED if isinstance(error, REFUSALS) else None
+    if isinstance(error, REFUSALS):
+        return exits.REFUSED
+    return exits.UNAVAILABLE if isinstance(error, UNAVAILABLE) else None
+
+
+def message(error: Exception) -> str:
+    """What a person reads; the operating system's errors as `path: what is wrong`."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror.lower()}"
+    return str(error)

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
-from everycent.flow.pipeline.service import RunSummary, Session, export, find_inputs, open_session, run
+from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.service import RunSummary, Session, export, find_inputs, given_files, open_session, run
 from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 from everycent.serve.cli.asking import print_findings, report_data
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress
-from everycent.serve.reconciling import Scenario, reconcile_all, write_breaks
+from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
 from everycent.serve.report.page import render
 from everycent.serve.report.summary import summary_table
@@ -31,6 +33,7 @@ class Outcome:
     verdict: Verdict
     report: ReportData
     files: tuple[Path, ...]
+    unused: tuple[Path, ...]  # given with the records, but of no kind, table or reconciliation
 
 
 def run_command(
@@ -65,10 +68,12 @@ def run_model(
     """The whole of `everycent run` within an open session."""
     inputs = find_inputs(model, records)
     day = as_of or model.calendar.today(datetime.now(UTC))
+    prepared = prepare(session, model, records, bills)
+    unused = prepared.unused([*inputs.others, *given_files(model, bills)])
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_writable(folder)
     summary = run(session, model, inputs, day, report, on_wait=lambda message: err.print(f"everycent: {message}"))
-    scenarios = reconcile_all(session, model, records, bills, report)
+    scenarios = reconcile_all(session, model, prepared, report)
     report("verifying", 0, None)
     verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name)
     data = report_data(session, model.name, verdict)
@@ -79,7 +84,17 @@ def run_model(
         page = folder / "report.html"
         render(data, page)
         files = (*files, page)
-    return Outcome(summary, scenarios, verdict, data, files)
+    return Outcome(summary, scenarios, verdict, data, files, unused)
+
+
+def _make_writable(folder: Path) -> None:
+    """The folder for the files, found out to be writable before anything is taken in. Raises InputRefused."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputRefused(f"--out {folder} cannot be written to: {error.strerror}; name another folder") from None
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -92,6 +107,8 @@ def print_outcome(outcome: Outcome) -> None:
     print_table("what came in", columns, rows, right=frozenset(range(2, len(columns))))
     out.print()
     out.print(summary_table(outcome.report))
+    for path in outcome.unused:
+        err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
     for statement in outcome.summary.closing.differing:
         err.print(f"everycent: {statement}", markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
@@ -114,6 +131,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
             {"kind": taken.kind, "file": str(taken.path), "again": taken.again, **taken.counts}
             for taken in summary.files
         ],
+        "unused_files": [str(path) for path in outcome.unused],
         "closed_statements": summary.closing.closed.num_rows,
         "recount_differs": [str(statement) for statement in summary.closing.differing],
         "instructions": summary.instructed.instructions.num_rows,

@@ -35,13 +35,13 @@ def test_a_payout_as_declared() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        ({"minimum": "1.005"}, "CNY", "merchant: minimum: '1.005' has 3 decimals"),
-        ({"minimum": "0.5"}, "JPY", "merchant: minimum: '0.5' has 1 decimals"),
+        ({"minimum": "1.005"}, "CNY", "'1.005' has 3 decimals"),
+        ({"minimum": "0.5"}, "JPY", "'0.5' has 1 decimal"),
         ({"minimum": "-1"}, "CNY", "write 0 or more"),
         ({"channels": "pigeon"}, "CNY", "channels has to begin with one of: bank_file"),
         ({"account": {"table": "acounts"}}, "CNY", "there is no table 'acounts'"),
         ({"account": {"table": "by_merchant"}}, "CNY", "columns for merchant's key: merchant, store"),
-        ({"account": {"table": "accounts", "number": "iban"}}, "CNY", "there is no column 'iban'"),
+        ({"account": {"table": "accounts", "number": "iban"}}, "CNY", "table 'accounts' has no column 'iban'"),
         ({"payer_accounts": {"shanghai": "1" * 35}}, "CNY", "needs 1 to 34 characters"),
     ],
 )

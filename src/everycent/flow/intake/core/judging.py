@@ -3,7 +3,7 @@
 A row is of the kind when `when` is true, or where the kind has none. Its first fault sets it aside; faults are looked
 for in this order: a cell that cannot be read (columns as declared); for each column as declared, a required value that
 is missing, then `in`, `min`, `max`; a part of the id or of the refunded id, or the time of occurrence, that is missing;
-the checks as declared; the amount.
+a time of occurrence that no calendar reaches; the checks as declared; the amount.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,9 @@ from everycent.flow.intake.core.cells import written_sql
 from everycent.flow.intake.core.identity import content_hash_sql, key_sql, record_id_sql
 from everycent.flow.intake.core.limits import limit_cases
 from everycent.flow.intake.core.plan import Condition, Field, IntakePlan
+
+#: The years in which a record can have occurred.
+YEAR_MIN, YEAR_MAX = 1900, 2999
 
 
 def judge_sql(plan: IntakePlan) -> str:
@@ -68,9 +71,17 @@ def _fault_sql(plan: IntakePlan) -> str:
             "id" if name in plan.spec.id else "refunded record's id" if name in plan.spec.of else "time of occurrence"
         )
         cases.append(f"WHEN {plan.columns[name].sql} IS NULL THEN {literal(f'{name} is missing; the {part} needs it')}")
+    cases.append(_time_case(plan.columns[plan.spec.occurred_at]))
     for name, check in plan.checks.items():
         cases += _check_cases(plan, name, check)
     return f"(CASE {' '.join(cases)} {_amount_case(plan)} END)"
+
+
+def _time_case(occurred: Column) -> str:
+    """Business time has a date before and a date behind it; 0001-01-01 and 9999-12-31 mean never, not a day."""
+    said = f"{literal(occurred.name + ' is ')} || {written_sql(occurred.type, occurred.sql)}"
+    right = literal(f"; business time lies between {YEAR_MIN} and {YEAR_MAX}")
+    return f"WHEN year({occurred.sql}) NOT BETWEEN {YEAR_MIN} AND {YEAR_MAX} THEN {said} || {right}"
 
 
 def _value_cases(plan: IntakePlan, field: Field) -> list[str]:

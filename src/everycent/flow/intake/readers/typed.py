@@ -64,6 +64,21 @@ def read_rows(
     return TypedRows(pa.concat_tables(rows), pa.concat_tables(refused))
 
 
+def check_file(
+    word: tuple[str, ...],
+    columns: Mapping[str, ColumnSpec],
+    path: Path,
+    spec: FileSpec,
+    currency: Currency,
+    calendar: BusinessCalendar,
+) -> None:
+    """Reads a file through once without keeping anything. Raises what read_rows would."""
+    fields = declared_fields(word, columns, currency, calendar)
+    open_source(
+        path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False)
+    ).count_rows()
+
+
 def declared_fields(
     word: tuple[str, ...], columns: Mapping[str, ColumnSpec], currency: Currency, calendar: BusinessCalendar
 ) -> tuple[Field, ...]:

@@ -13,7 +13,12 @@ CHANNELS = ("bank_file",)
 
 
 class PayoutRefused(ValueError):
-    """A payout cannot work as it is declared; the message says where, why, and what would be right."""
+    """A payout cannot work as it is declared: the message says why, and what would be right; `path` leads to it."""
+
+    def __init__(self, path: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def plan_payments(
     """Every role but the operator is paid, as declared or by default. Raises PayoutRefused."""
     for role in payouts:
         if role not in party_roles or party_roles[role].operator is not None:
-            raise PayoutRefused(f"payouts: '{role}' is not a party role that is paid; remove it")
+            raise PayoutRefused(("payouts", role), f"'{role}' is not a party role that is paid; remove it")
     roles = tuple(
         _role(role, payouts.get(role, PayoutSpec()), party, tables, currency)
         for role, party in party_roles.items()
@@ -67,14 +72,15 @@ def plan_payments(
 def _role(
     role: str, spec: PayoutSpec, party: PartySpec, tables: Mapping[str, TableSpec], currency: Currency
 ) -> PayoutRole:
+    path = ("payouts", role)
     if not spec.channels or spec.channels[0] not in CHANNELS:
-        raise PayoutRefused(f"payouts, {role}: channels has to begin with one of: {', '.join(CHANNELS)}")
+        raise PayoutRefused((*path, "channels"), f"channels has to begin with one of: {', '.join(CHANNELS)}")
     try:
         minimum_minor = parse_minor(spec.minimum, currency)
     except NotAnAmount as error:
-        raise PayoutRefused(f"payouts, {role}: minimum: {error}") from error
+        raise PayoutRefused((*path, "minimum"), str(error)) from error
     if minimum_minor < 0:
-        raise PayoutRefused(f"payouts, {role}: minimum is {spec.minimum}; write 0 or more")
+        raise PayoutRefused((*path, "minimum"), f"the minimum is {spec.minimum}; write 0 or more")
     accounts = None if spec.account is None else _accounts(role, spec.account, party, tables)
     return PayoutRole(role, spec.channels[0], minimum_minor, accounts)
 
@@ -84,16 +90,20 @@ def _accounts(
 ) -> AccountSource | None:
     if spec.table is None:
         return None
+    path = ("payouts", role, "account")
     table = tables.get(spec.table)
     if table is None:
         known = ", ".join(tables) or "none"
-        raise PayoutRefused(f"payouts, {role}: there is no table '{spec.table}'; declared under 'tables' are: {known}")
+        raise PayoutRefused((*path, "table"), f"there is no table '{spec.table}'; declared under 'tables' are: {known}")
     if len(table.key) != len(party.key):
         columns = ", ".join(party.key)
-        raise PayoutRefused(f"tables, {spec.table}: its key has to give the columns for {role}'s key: {columns}")
+        message = f"the table's key has to give the columns for {role}'s key: {columns}"
+        raise PayoutRefused(("tables", spec.table, "key"), message)
     missing = [column for column in (spec.number, *table.key) if column not in table.columns]
     if missing:
-        raise PayoutRefused(f"tables, {spec.table}: there is no column '{missing[0]}'; payouts of {role} need it")
+        there = ", ".join(table.columns)
+        message = f"table '{spec.table}' has no column '{missing[0]}', which payouts of {role} need; it has: {there}"
+        raise PayoutRefused((*path, "number"), message)
     name = spec.name if spec.name in table.columns else None
     return AccountSource(spec.table, table.key, spec.number, name, table.valid)
 
@@ -101,9 +111,10 @@ def _accounts(
 def _payer_accounts(payouts: Mapping[str, PayoutSpec]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for role, spec in payouts.items():
+        path = ("payouts", role, "payer_accounts")
         for legal_entity, account in spec.payer_accounts.items():
             if found.setdefault(legal_entity, account) != account:
-                raise PayoutRefused(f"payouts, {role}: '{legal_entity}' pays from two accounts; give it one")
+                raise PayoutRefused(path, f"'{legal_entity}' pays from two accounts; give it one")
             if not 1 <= len(account.strip()) <= 34:
-                raise PayoutRefused(f"payouts, {role}: the account of '{legal_entity}' needs 1 to 34 characters")
+                raise PayoutRefused(path, f"the account of '{legal_entity}' needs 1 to 34 characters")
     return found
