@@ -17,7 +17,8 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.database import Connection
@@ -32,7 +33,7 @@ class UnstorableText(Exception):
 
 
 def copy_in(
-    connection: Connection, table: str, rows: pa.Table, constants: Mapping[str, str | int] | None = None
+    connection: Connection, table: str, rows: pa.Table, constants: Mapping[str, str | int | None] | None = None
 ) -> int:
     """Copies `rows` into `table` (quoted already, e.g. `"rating"."charge"`), by column name; returns the rows copied.
 
@@ -67,7 +68,7 @@ def _copied(connection: Connection, copy: str) -> bytes:
         server = connection.pgconn
         begun = server.exec_(copy.encode())
         if begun.status != ExecStatus.COPY_OUT:
-            raise psycopg.errors.error_from_result(begun, encoding="utf-8")
+            raise _failure(server, begun)
         lines: list[bytes] = []
         read, keep = server.get_copy_data, lines.append
         while (got := read(0))[0] > 0:
@@ -78,8 +79,15 @@ def _copied(connection: Connection, copy: str) -> bytes:
     if ended is None:
         raise psycopg.OperationalError("the connection broke while rows were copied")
     if ended.status != ExecStatus.COMMAND_OK:
-        raise psycopg.errors.error_from_result(ended, encoding="utf-8")
+        raise _failure(server, ended)
     return b"".join(lines)
+
+
+def _failure(server: PGconn, result: PGresult) -> psycopg.Error:
+    """The error of a result; one that broke the connection has no code of PostgreSQL's and is named here."""
+    if server.status == ConnStatus.BAD:
+        return psycopg.OperationalError(f"the connection broke: {server.get_error_message().strip()}")
+    return psycopg.errors.error_from_result(result, encoding="utf-8")
 
 
 def json_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -123,7 +131,7 @@ def _duckdb() -> duckdb.DuckDBPyConnection:
     return _duckdb_root().cursor()
 
 
-def _csv_chunks(table: str, rows: pa.Table, constants: Mapping[str, str | int]) -> Iterator[pa.Buffer]:
+def _csv_chunks(table: str, rows: pa.Table, constants: Mapping[str, str | int | None]) -> Iterator[pa.Buffer]:
     for start in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(start, _CHUNK_ROWS)
         plain = {name: _plain(table, name, chunk.column(name)) for name in chunk.column_names}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.sql import literal
 from everycent.base.platform.bulk import copy_in, copy_out
@@ -25,38 +26,16 @@ class TrialBalance:
 
 
 _STAGED = """
-    CREATE TEMPORARY TABLE staged_transfer (LIKE ledger.transfer) ON COMMIT DROP
-"""
-
-_INSERT = """
-    INSERT INTO ledger.transfer (
-        tenant, model, batch_no, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency, cause
-    )
-    SELECT
-        tenant, model, %(batch_no)s, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency,
-        cause
-    FROM staged_transfer
-    ORDER BY transfer_id
-"""
-
-_DELTA = """
-    CREATE TEMPORARY TABLE staged_posting ON COMMIT DROP AS
-    SELECT tenant, model, account, currency, sum(debit) AS debits_minor, sum(credit) AS credits_minor
-    FROM (
-        SELECT tenant, model, debit_account AS account, currency, amount_minor AS debit, 0 AS credit
-        FROM staged_transfer
-        UNION ALL
-        SELECT tenant, model, credit_account, currency, 0, amount_minor FROM staged_transfer
-    ) AS posting
-    GROUP BY tenant, model, account, currency
+    CREATE TEMPORARY TABLE staged_posting (LIKE ledger.account) ON COMMIT DROP
 """
 
 #: Rows are locked in the order of their key, so that two batches never wait for each other in a circle.
 #: One statement inserts or adds: an account's first use needs no row to lock.
 _ADD = """
     INSERT INTO ledger.account AS held (tenant, model, account, currency, debits_minor, credits_minor)
-    SELECT tenant, model, account, currency, debits_minor, credits_minor
+    SELECT tenant, model, account, currency, sum(debits_minor), sum(credits_minor)
     FROM staged_posting
+    GROUP BY tenant, model, account, currency
     ORDER BY account, currency
     ON CONFLICT (tenant, model, account, currency) DO UPDATE
     SET debits_minor = held.debits_minor + excluded.debits_minor,
@@ -68,9 +47,6 @@ _SKEWED = """
     FROM staged_posting
     GROUP BY currency
     HAVING sum(debits_minor) <> sum(credits_minor)
-        OR sum(debits_minor) <> (
-            SELECT sum(amount_minor) FROM staged_transfer WHERE staged_transfer.currency = staged_posting.currency
-        )
     ORDER BY currency
 """
 
@@ -100,17 +76,43 @@ def write(connection: Connection, tenant: str, model: str, batch_no: int | None,
     TRANSFER.check(transfers)
     if transfers.num_rows == 0:
         return
+    owner = {"tenant": tenant, "model": model}
+    kept = copy_in(connection, "ledger.transfer", _by_id(transfers), {**owner, "batch_no": batch_no})
+    postings = _postings(transfers)
     connection.execute(_STAGED)
-    copy_in(connection, "pg_temp.staged_transfer", transfers, {"tenant": tenant, "model": model})
-    kept = connection.execute(_INSERT, {"batch_no": batch_no}).rowcount
-    accounts = connection.execute(_DELTA).rowcount
+    copy_in(connection, "pg_temp.staged_posting", postings, owner)
+    accounts = len(postings.select(["account", "currency"]).group_by(["account", "currency"]).aggregate([]))
     added = connection.execute(_ADD).rowcount
     skewed = connection.execute(_SKEWED).fetchall()
-    connection.execute("DROP TABLE pg_temp.staged_transfer, pg_temp.staged_posting")
+    connection.execute("DROP TABLE pg_temp.staged_posting")
     if skewed or kept != transfers.num_rows or added != accounts:
         raise Unbalanced(
             f"posting {transfers.num_rows} transfers kept {kept}, reached {added} of {accounts} accounts: {skewed}"
         )
+
+
+def _by_id(transfers: pa.Table) -> pa.Table:
+    """In the order of the primary key, whose index then grows page by page."""
+    ids = pa.chunked_array([chunk.storage for chunk in transfers["transfer_id"].chunks], pa.binary(16))
+    return transfers.take(pc.sort_indices(ids))
+
+
+def _postings(transfers: pa.Table) -> pa.Table:
+    """What each account is debited, and what each is credited: a row per account, currency and side."""
+    sides = []
+    for side, other in (("debit", "credit"), ("credit", "debit")):
+        summed = transfers.group_by([f"{side}_account", "currency"]).aggregate([("amount_minor", "sum")])
+        nothing = pa.repeat(pa.scalar(0, TOTAL_MINOR), summed.num_rows)
+        columns = {
+            "account": summed[f"{side}_account"],
+            "currency": summed["currency"],
+            f"{side}s_minor": summed["amount_minor_sum"],
+            f"{other}s_minor": nothing,
+        }
+        sides.append(
+            pa.table({name: columns[name] for name in ("account", "currency", "debits_minor", "credits_minor")})
+        )
+    return pa.concat_tables(sides)
 
 
 def trial_balance(connection: Connection, tenant: str, model: str) -> list[TrialBalance]:

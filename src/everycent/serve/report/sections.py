@@ -101,7 +101,7 @@ def _break(data: ReportData, row: BreakRow) -> tuple[str, ...]:
 
 
 def statements_section(data: ReportData) -> str:
-    """Statements, the newest first, as many as are shown."""
+    """Statements, those that most money moves for first."""
     tally = "".join(
         f"<span>{both(state)}: <b>{total.rows:,}</b> · {data.amount(total.amount_minor)}</span>"
         for state, total in data.statements_by_state.items()
@@ -196,7 +196,7 @@ def held_section(data: ReportData) -> str:
 
 
 def checks_section(data: ReportData) -> str:
-    """The verifier's checks, failed ones first to see."""
+    """The verifier's checks: what each looked at, and what it found."""
     if not data.checks:
         return ""
     rows = [
