@@ -72,7 +72,9 @@ class Scenario:
             "residual_minor": found.residual_minor,
             "breaks": found.breaks.num_rows,
             "buckets": {
-                row["bucket"]: {name: int(row[name]) for name in ("left_rows", "right_rows", "difference_minor")}
+                row["bucket"]: {
+                    name: int(row[name]) for name in ("keys", "left_rows", "right_rows", "difference_minor")
+                }
                 for row in found.totals.to_pylist()
             },
         }

@@ -9,7 +9,15 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
-from everycent.base.engine.declaration import Declaration, FormulaText, Name, NumberText, Words
+from everycent.base.engine.declaration import (
+    Declaration,
+    DelimiterText,
+    EncodingText,
+    FormulaText,
+    Name,
+    NumberText,
+    Words,
+)
 
 
 class Bucket(StrEnum):
@@ -94,6 +102,7 @@ BREAK = pa.schema(
 TOTALS = pa.schema(
     [
         pa.field("bucket", pa.string()),
+        pa.field("keys", pa.int64()),  # a key whose surplus rows are duplicates counts in both their buckets
         pa.field("left_rows", pa.int64()),
         pa.field("right_rows", pa.int64()),
         pa.field("left_minor", _AMOUNT),
@@ -108,8 +117,8 @@ class SideSpec(Declaration):
 
     records: Name | None = Field(default=None, description="a record kind of this model, as stored")
     file: Words = Field(default=(), description="file name patterns of the run's --bill or --records files")
-    encoding: str = "utf-8"
-    delimiter: str = ","
+    encoding: EncodingText = "utf-8"
+    delimiter: DelimiterText = ","
     columns: dict[Name, object] = Field(
         default_factory=dict, description="as in records: type, or type with from, map, unit ..."
     )

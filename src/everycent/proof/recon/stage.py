@@ -121,9 +121,12 @@ _BUCKETS = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumer
 
 _TOTALS = f"""
     WITH placed AS (
-        SELECT bucket, left_rows, right_rows, left_amount, right_amount FROM groups
-        UNION ALL SELECT bucket, left_rows, right_rows, left_amount, right_amount FROM repeated)
-    SELECT b.bucket,
+        SELECT bucket, keys, left_rows, right_rows, left_amount, right_amount FROM groups
+        UNION ALL
+        SELECT bucket, (row_number() OVER (PARTITION BY bucket, key) = 1)::INTEGER, left_rows, right_rows, left_amount,
+            right_amount
+        FROM repeated)
+    SELECT b.bucket, coalesce(sum(keys), 0)::BIGINT AS keys,
         coalesce(sum(left_rows), 0)::BIGINT AS left_rows, coalesce(sum(right_rows), 0)::BIGINT AS right_rows,
         coalesce(sum(left_amount), 0)::DECIMAL(38, 0) AS left_minor,
         coalesce(sum(right_amount), 0)::DECIMAL(38, 0) AS right_minor,

@@ -169,7 +169,7 @@ _NEWEST = """
 """
 
 _BUCKETS = f"""{_NEWEST}
-    SELECT scenario, bucket, left_rows, right_rows, left_minor, right_minor
+    SELECT scenario, bucket, keys, left_rows, right_rows, left_minor, right_minor
     FROM newest JOIN recon.total USING (tenant, model, run_id) ORDER BY scenario, bucket
 """
 

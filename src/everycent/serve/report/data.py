@@ -114,6 +114,7 @@ class BucketRow(NamedTuple):
 
     scenario: str
     bucket: str
+    keys: int
     left_rows: int
     right_rows: int
     left_minor: int

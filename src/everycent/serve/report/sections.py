@@ -62,7 +62,7 @@ def _scenario(data: ReportData, name: str, buckets: list[BucketRow]) -> str:
     bar = "".join(f'<i class="b-{bucket}" style="flex:{size}"></i>' for bucket, size in sizes if size)
     rows = [(_bucket(row.bucket), *_totals(data, [row])) for row in ordered]
     foot = (f"<td>{both('total')}</td>", *_totals(data, ordered))
-    found = table(("bucket", "left rows", "right rows", "left", "right", "difference"), rows, 5, foot)
+    found = table(("bucket", "keys", "left rows", "right rows", "left", "right", "difference"), rows, 6, foot)
     breaks = [_break(data, row) for row in data.breaks if row.scenario == name]
     listed = table(("bucket", "key", "cause", "place", "left", "right", "difference"), breaks, 3) if breaks else ""
     more = capped(data.breaks_by_scenario.get(name, 0), "breaks.parquet")
@@ -76,6 +76,7 @@ def _bucket(name: str) -> str:
 def _totals(data: ReportData, rows: list[BucketRow]) -> tuple[str, ...]:
     left, right = sum(row.left_minor for row in rows), sum(row.right_minor for row in rows)
     return (
+        count(sum(row.keys for row in rows)),
         count(sum(row.left_rows for row in rows)),
         count(sum(row.right_rows for row in rows)),
         money(data, left),

@@ -80,6 +80,7 @@ def _recon(data: ReportData) -> Table:
         (
             row.scenario,
             words(row.bucket)[0],
+            f"{row.keys:,}",
             f"{row.left_rows:,}",
             f"{row.right_rows:,}",
             data.amount(row.left_minor - row.right_minor),
@@ -87,4 +88,4 @@ def _recon(data: ReportData) -> Table:
         for row in data.buckets
         if row.left_rows or row.right_rows
     ]
-    return _table("reconciliation", ("scenario", "finding", "left rows", "right rows", "difference"), rows, 3)
+    return _table("reconciliation", ("scenario", "finding", "keys", "left rows", "right rows", "difference"), rows, 4)

@@ -98,6 +98,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "bucket": ("Finding", "结论"),
     "key": ("Key", "键"),
     "place": ("Where", "位置"),
+    "keys": ("Keys", "键数"),
     "left rows": ("Left rows", "左方行数"),
     "right rows": ("Right rows", "右方行数"),
     "refused": ("Rows that could not be compared", "无法比对的行"),

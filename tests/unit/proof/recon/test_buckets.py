@@ -22,7 +22,7 @@ def test_rows_that_agree_leave_no_break(compare: Compare) -> None:
     result = compare("A 100 paid\nB 0 open", "B 0 open\nA 100 paid")
     assert result.breaks.num_rows == 0 and result.breaks.schema == BREAK
     assert result.totals.to_pylist()[0] == {
-        "bucket": "equal", "left_rows": 2, "right_rows": 2,
+        "bucket": "equal", "keys": 2, "left_rows": 2, "right_rows": 2,
         "left_minor": 100, "right_minor": 100, "difference_minor": 0,
     }  # fmt: skip
 

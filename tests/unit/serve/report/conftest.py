@@ -110,13 +110,13 @@ EXAMPLE = ReportData(
     ),
     instructions_by_direction={"pay": Total(8_700, 13_402_118_20), "collect": Total(288, 14_716_708_20)},
     buckets=(
-        BucketRow("payments_against_bill", "equal", 110_385, 110_385, 15_510_877_10, 15_510_877_10),
-        BucketRow("payments_against_bill", "amount_differs", 4, 4, 903_11, 905_10),
-        BucketRow("payments_against_bill", "status_differs", 4, 4, 311_00, 311_00),
-        BucketRow("payments_against_bill", "missing_right", 4, 0, 404_99, 0),
-        BucketRow("payments_against_bill", "missing_left", 0, 4, 0, 250_07),
-        BucketRow("payments_against_bill", "duplicated_right", 4, 8, 220_00, 440_00),
-        BucketRow("refunds_against_bill", "equal", 9_512, 9_512, 702_318_40, 702_318_40),
+        BucketRow("payments_against_bill", "equal", 110_385, 110_385, 110_385, 15_510_877_10, 15_510_877_10),
+        BucketRow("payments_against_bill", "amount_differs", 4, 4, 4, 903_11, 905_10),
+        BucketRow("payments_against_bill", "status_differs", 4, 4, 4, 311_00, 311_00),
+        BucketRow("payments_against_bill", "missing_right", 4, 4, 0, 404_99, 0),
+        BucketRow("payments_against_bill", "missing_left", 4, 0, 4, 0, 250_07),
+        BucketRow("payments_against_bill", "duplicated_right", 8, 4, 8, 220_00, 440_00),
+        BucketRow("refunds_against_bill", "equal", 9_512, 9_512, 9_512, 702_318_40, 702_318_40),
     ),
     breaks=(
         BreakRow(

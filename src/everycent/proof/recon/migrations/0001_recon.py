@@ -59,6 +59,7 @@ def upgrade() -> None:
             model text NOT NULL,
             run_id uuid NOT NULL,
             bucket text NOT NULL,
+            keys bigint NOT NULL,
             left_rows bigint NOT NULL,
             right_rows bigint NOT NULL,
             left_minor numeric(38, 0) NOT NULL,
