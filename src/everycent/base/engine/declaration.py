@@ -4,18 +4,60 @@ YAML scalars arrive as strings and are typed here, so `1.00`, `on` and `no` mean
 """
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 _UNITS = {"minute": "minutes", "hour": "hours", "day": "days", "week": "weeks"}
 
 
 class Declaration(BaseModel):
-    """One part of a settlement model. Subclasses name their YAML words as fields; an alias stands for Python keywords."""
+    """One part of a settlement model. Subclasses name its words as fields; an alias stands for Python keywords."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a text must be written: `pattern` for editors, `right` for people; `words` are offered where one is near."""
+
+    pattern: str
+    right: str
+    words: tuple[str, ...] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _check(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is not None:
+            return text
+        near = get_close_matches(text, self.words, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise ValueError(f"'{text}' does not fit; {hint}write {self.right}")
+
+
+def _encoding(text: str) -> str:
+    try:
+        "".encode(text)
+    except LookupError:
+        raise ValueError(f"'{text}' is not an encoding; write for example utf-8, gbk or utf-16") from None
+    return text
 
 
 def _duration(value: object) -> object:
@@ -36,17 +78,44 @@ def _as_text(value: Any) -> Any:
 
 
 #: A name that a model gives to something of its own; Chinese and other letters are welcome.
-Name = Annotated[str, StringConstraints(pattern=r"^[^\W\d][\w-]*$", max_length=63)]
+Name = Annotated[
+    str,
+    Written(
+        r"^[^\W\d][\w-]{0,62}$",
+        "a name of letters, digits, '_' and '-' that begins with a letter, without blanks, of at most 63 characters",
+    ),
+]
+
+_TYPES = ("text", "integer", "decimal", "money", "boolean", "timestamp", "date")
+
+#: A column's type; `decimal(4)` has four decimals.
+TypeText = Annotated[
+    str,
+    Written(
+        r"^(text|integer|decimal(\(([0-9]|1[0-8])\))?|money|boolean|timestamp|date)$",
+        "text, integer, decimal(0) to decimal(18), money, boolean, timestamp or date",
+        _TYPES,
+    ),
+]
+
+#: A file's encoding, by any name that Python knows it by.
+EncodingText = Annotated[str, AfterValidator(_encoding)]
+
+#: What stands between the cells of a line.
+DelimiterText = Annotated[str, Written(r'^[^"\r\n]$', "one character, for example ',' or ';' (a tab: \"\\t\")")]
+
+#: A number or a word, kept as it was written.
+ScalarText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number"]})]
 
 #: An SQL scalar expression over the names in scope.
-FormulaText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number"]})]
+FormulaText = ScalarText
 
 #: A number written exactly, kept as text until its unit is known.
 NumberText = Annotated[
     str,
     BeforeValidator(_as_text),
-    StringConstraints(pattern=r"^-?\d+(\.\d+)?$"),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}]}),
+    Written(r"^-?[0-9]+(\.[0-9]+)?$", "a number with all its digits, for example 0.05 or 1000"),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}]}),
 ]
 
 #: A length of time: `7 days`, `10 minutes`.

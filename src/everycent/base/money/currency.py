@@ -35,6 +35,8 @@ class Currency:
 
 
 _ALL = {entry.code: Currency(entry.code, entry.exponent) for entry in iso4217.Currency if entry.exponent is not None}
+#: What currencies are called where ISO 4217 is not at hand.
+_OTHER_NAMES = {"RMB": "CNY", "CNH": "CNY", "人民币": "CNY"}
 _WITHOUT_MINOR_UNIT = frozenset(entry.code for entry in iso4217.Currency if entry.exponent is None)
 
 
@@ -45,7 +47,7 @@ def currency(code: str) -> Currency:
         return found
     if code in _WITHOUT_MINOR_UNIT:
         raise CurrencyWithoutMinorUnit(f"'{code}' has no minor unit in ISO 4217, so nothing can be settled in it")
-    near = difflib.get_close_matches(code.strip().upper(), _ALL, n=3)
+    near = [_OTHER_NAMES[code]] if code in _OTHER_NAMES else difflib.get_close_matches(code.strip().upper(), _ALL, n=3)
     advice = f"; did you mean {' or '.join(near)}?" if near else "; write a code like CNY, USD or JPY"
     raise UnknownCurrency(f"'{code}' is not a current ISO 4217 currency{advice}")
 

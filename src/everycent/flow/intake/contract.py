@@ -8,7 +8,16 @@ from typing import Literal, Protocol, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, FormulaText, Name, NumberText, Words
+from everycent.base.engine.declaration import (
+    Declaration,
+    DelimiterText,
+    EncodingText,
+    FormulaText,
+    Name,
+    NumberText,
+    TypeText,
+    Words,
+)
 from everycent.base.engine.tables import UTC, UUID, TableSchema
 from everycent.base.money.currency import Currency
 
@@ -145,7 +154,7 @@ class FileSpec(Protocol):
 class ColumnSpec(Declaration):
     """A column of a record kind or of an attached table, and how a source's cell becomes its value."""
 
-    type: str = Field(pattern=r"^(text|integer|decimal(\(\d{1,2}\))?|money|boolean|timestamp|date)$")
+    type: TypeText
     sources: Words = Field(
         default=(),
         alias="from",
@@ -177,7 +186,7 @@ class TableSpec(Declaration):
     database: str | None = Field(
         default=None, description="name of the environment variable that holds the database's URL"
     )
-    encoding: str = "utf-8"
+    encoding: EncodingText = "utf-8"
     key: Words = ()
     valid: tuple[str, str] | None = Field(
         default=None, description="columns valid_from (inclusive) and valid_to (exclusive)"
@@ -199,8 +208,8 @@ class RecordSpec(Declaration):
     """A record kind: where its rows come from, how they are read, checked and identified."""
 
     file: Words = Field(default=(), description="file name patterns (*.csv) that hold this kind")
-    encoding: str = "utf-8"
-    delimiter: str = ","
+    encoding: EncodingText = "utf-8"
+    delimiter: DelimiterText = ","
     sheet: str | None = None
     when: FormulaText | None = Field(
         default=None, description="which rows of the file are of this kind; the others are not read"

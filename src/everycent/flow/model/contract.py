@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
 
-from everycent.base.engine.declaration import Declaration, Name
+from everycent.base.engine.declaration import Declaration, Name, ScalarText
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, currency
 from everycent.flow.clearing.contract import ChargeSpec
@@ -62,7 +62,7 @@ class SettlementModel(Declaration):
     """One line of business from its records to its payouts. Sections of the proof wing are added by `compose`."""
 
     model: Name
-    version: str | int = Field(
+    version: ScalarText = Field(
         description="the author's own version; a change of content is a new version all the same"
     )
     title: str | None = None

@@ -22,11 +22,11 @@ def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
     ]
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+def _unknown(what: str, name: str, known: Iterable[str], where: str = "") -> str:
     names = list(known)
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"declared are: {', '.join(names) or 'none'}"
-    return f"there is no {what} '{name}'; {hint}"
+    return f"there is no {what} '{name}'{where}; {hint}"
 
 
 def _general(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
@@ -76,7 +76,7 @@ def _joins(spec: SettlementModel, record: RecordSpec, source: Source, path: tupl
         for text in column.sources:
             table, dot, field = text.partition(".")
             if dot and table in spec.tables and field not in spec.tables[table].columns:
-                message = _unknown(f"column of table '{table}'", field, spec.tables[table].columns)
+                message = _unknown("column", field, spec.tables[table].columns, f" in table '{table}'")
                 yield source.issue(message, (*path, "columns", name))
 
 
@@ -112,7 +112,7 @@ def _factors(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
             column = factor.column or name
             if column not in spec.tables[factor.table].columns:
                 yield source.issue(
-                    _unknown(f"column of table '{factor.table}'", column, spec.tables[factor.table].columns), path
+                    _unknown("column", column, spec.tables[factor.table].columns, f" in table '{factor.table}'"), path
                 )
         elif "." not in factor.table:
             yield source.issue(_unknown("table", factor.table, spec.tables), (*path, "table"))

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from everycent.base.engine.declaration import Declaration
 from everycent.flow.model.contract import LoadedModel, ModelRefused, SettlementModel, compose, table_files
 from everycent.flow.model.references import check_references
 from everycent.flow.model.schema import json_schema
-from everycent.flow.model.yaml_source import ModelIssue, Source, parse_yaml
+from everycent.flow.model.yaml_source import ModelIssue, Place, Source, parse_yaml
 
 __all__ = ["json_schema", "load_model"]
 
@@ -28,8 +29,10 @@ def load_model(path: Path, sections: Mapping[str, type[Declaration]]) -> LoadedM
     except IsADirectoryError:
         raise ModelRefused(file, [ModelIssue("this is a folder; give the path of the model.yaml in it")]) from None
     except UnicodeDecodeError as error:
-        message = f"a model is written in UTF-8; byte {error.start} is not (save the file as UTF-8)"
-        raise ModelRefused(file, [ModelIssue(message)]) from None
+        lines = error.object[: error.start].decode("utf-8").split("\n")
+        place = Place(len(lines), len(lines[-1]) + 1)
+        message = "a model is written in UTF-8, and this character is not; save the file as UTF-8"
+        raise ModelRefused(file, [ModelIssue(message, (), place)]) from None
     source = parse_yaml(text)
     if source.issues:
         raise ModelRefused(file, source.issues)
@@ -48,26 +51,77 @@ def _validate(file: str, source: Source, model_type: type[SettlementModel]) -> S
     try:
         return model_type.model_validate(source.data)
     except ValidationError as refused:
-        issues = [_issue(source, model_type, dict(error)) for error in refused.errors(include_url=False)]
+        errors = [dict(error) for error in refused.errors(include_url=False)]
+        issues = [
+            _issue(source, model_type, error) for error in errors if not _misspelt(source, model_type, error, errors)
+        ]
         raise ModelRefused(file, list(dict.fromkeys(issues))) from None
+
+
+def _misspelt(
+    source: Source, model_type: type[BaseModel], error: dict[str, Any], errors: Sequence[dict[str, Any]]
+) -> bool:
+    """True of a missing word that stands there, but misspelt, which is told already."""
+    if error["type"] != "missing":
+        return False
+    strangers = [other["loc"] for other in errors if other["type"] == "extra_forbidden"]
+    return any(
+        loc[:-1] == error["loc"][:-1]
+        and get_close_matches(str(loc[-1]), _words_at(model_type, loc[:-1], source.data), n=1) == [error["loc"][-1]]
+        for loc in strangers
+    )
 
 
 def _issue(source: Source, model_type: type[BaseModel], error: dict[str, Any]) -> ModelIssue:
     path = tuple(part for part in error["loc"] if part != "[key]")
+    if error["type"] == "extra_forbidden":
+        return source.issue(_unknown_word(source, model_type, path), path, key=True)
+    return source.issue(_said(error, path), path, key=error["type"] == "missing" or isinstance(error["input"], dict))
+
+
+def _said(error: dict[str, Any], path: tuple[Any, ...]) -> str:
+    """What is wrong with a word's value and what would be right, in the words of the model's author."""
+    given = error.get("input")
+    found = _described(given)
+    context = error.get("ctx", {})
     match error["type"]:
-        case "extra_forbidden":
-            return source.issue(_unknown_word(source, model_type, path), path, key=True)
-        case "missing":
-            return source.issue(f"'{path[-1]}' is missing here", path, key=True)
-        case "string_pattern_mismatch":
-            return source.issue(f"'{error['input']}' is not of the form {error['ctx']['pattern']}", path)
         case "value_error":
-            return source.issue(str(error["ctx"]["error"]), path, key=isinstance(error["input"], dict))
-        case _:
-            shown = "" if isinstance(error.get("input"), dict | list) else f", not '{error.get('input')}'"
-            return source.issue(
-                f"{error['msg'].removeprefix('Input ')}{shown}".replace("should be", "this should be", 1), path
+            return str(context["error"])
+        case "missing" if isinstance(path[-1], int):
+            return f"one more value is needed here, at place {path[-1] + 1}"
+        case "missing":
+            return f"'{path[-1]}' is missing here"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"words are expected here, each with its value (word: value), not {found}"
+        case "string_type":
+            return f"one text is expected here, not {found}"
+        case "tuple_type" | "list_type":
+            return f"a list is expected here, for example [a, b], not {found}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return f"a whole number is expected here, not {found}"
+        case "bool_parsing" | "bool_type":
+            return f"write yes or no here, not {found}"
+        case "literal_error" | "enum":
+            words = re.findall(r"'([^']*)'", context["expected"])
+            near = get_close_matches(str(given), words, n=1)
+            return f"there is no {found} here; " + (
+                f"did you mean '{near[0]}'?" if near else f"write {', '.join(words)}"
             )
+        case "greater_than_equal":
+            return f"this is {context['ge']} or more, not {found}"
+        case _:
+            return f"{error['msg'].removeprefix('Input ').replace('should', 'this should', 1)}, not {found}"
+
+
+def _described(given: Any) -> str:
+    match given:
+        case None:
+            return "nothing"
+        case dict():
+            return "words of its own"
+        case list():
+            return "a list"
+    return f"'{given}'"
 
 
 def _unknown_word(source: Source, model_type: type[BaseModel], path: tuple[Any, ...]) -> str:

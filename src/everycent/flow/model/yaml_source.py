@@ -70,7 +70,12 @@ def parse_yaml(text: str) -> Source:
         source.issues.append(ModelIssue(f"this is not YAML: {error.problem}; {hint}", (), place))
         return source
     except yaml.reader.ReaderError as error:
-        source.issues.append(ModelIssue(f"a character that YAML does not allow: {error.reason}"))
+        lines = text[: error.position].split("\n")
+        message = f"a character that YAML does not allow ({error.reason}); take it out"
+        source.issues.append(ModelIssue(message, (), Place(len(lines), len(lines[-1]) + 1)))
+        return source
+    except RecursionError:
+        source.issues.append(ModelIssue("this is nested too deeply to be a model"))
         return source
     if root is None:
         source.issues.append(ModelIssue("the file is empty; `everycent init` writes a model to start from"))

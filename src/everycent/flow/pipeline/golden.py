@@ -15,6 +15,7 @@ from everycent.flow.intake.contract import KNOWN, MALFORMED, ORIGINALS, RawRows,
 from everycent.flow.intake.service import load_table
 from everycent.flow.model.contract import GoldenSpec, LoadedModel
 from everycent.flow.pipeline.compute import Batch, rate_and_clear
+from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 
@@ -31,7 +32,7 @@ class GoldenOutcome:
 
 
 def run_golden_cases(model: LoadedModel, tenant: str, engine: LocalEngine) -> list[GoldenOutcome]:
-    """Runs every case of the model, in declared order. Raises ModelRefused."""
+    """Runs every case of the model, in declared order. Raises ModelRefused, InputRefused."""
     kinds = {kind: _as_written(record) for kind, record in model.spec.records.items()}
     plan = plan_model(model, tenant, model.files, records=kinds)
     tables = {
@@ -39,6 +40,11 @@ def run_golden_cases(model: LoadedModel, tenant: str, engine: LocalEngine) -> li
         for name, spec in plan.tables.items()
         if spec.file in model.files
     }
+    for name, factor in model.spec.factors.items():
+        if factor.table is not None and factor.table not in tables and model.spec.tests:
+            raise InputRefused(
+                f"factor '{name}' is from {factor.table}, which is not beside {model.path}: golden cases need it there"
+            )
     return [GoldenOutcome(name, _differences(plan, case, tables, engine)) for name, case in model.spec.tests.items()]
 
 

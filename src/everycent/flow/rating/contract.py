@@ -1,11 +1,11 @@
 """What rating gives to the rest of the house: charges, held charges, and the factor values they were computed from."""
 
-from typing import Self
+from typing import Annotated, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, FormulaText, Name, Words
+from everycent.base.engine.declaration import Declaration, FormulaText, Name, ScalarText, Words, Written
 from everycent.base.engine.formula import Position
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.money.rounding import Rounding
@@ -75,10 +75,21 @@ class AmbiguousFactor(Exception):
     """An attached table has two rows for one key at one time, so that a factor would have two values."""
 
 
+#: A factor's type: what formulas can compute with.
+FactorType = Annotated[
+    str,
+    Written(
+        r"^(text|integer|decimal(\(([0-9]|1[0-8])\))?|money|boolean)$",
+        "text, integer, decimal(0) to decimal(18), money or boolean",
+        ("text", "integer", "decimal", "money", "boolean"),
+    ),
+]
+
+
 class FactorSpec(Declaration):
     """A named value that formulas use: a constant, or looked up by key in an attached table, frozen when rated."""
 
-    constant: str | None = None
+    constant: ScalarText | None = None
     table: str | None = Field(default=None, description="an attached table's name, or a file beside the model")
     column: Name | None = Field(
         default=None, description="the table's column that holds the value; the factor's name otherwise"
@@ -87,7 +98,7 @@ class FactorSpec(Declaration):
         default=(), description="the record's columns that find the row; the table's key columns in the same order"
     )
     valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
-    type: str | None = Field(default=None, pattern=r"^(text|integer|decimal(\(\d{1,2}\))?|money|boolean)$")
+    type: FactorType | None = None
     unit: str | None = None
     meaning: str | None = None
 

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
-from everycent.base.engine.declaration import Declaration, Duration
+from everycent.base.engine.declaration import Declaration, Duration, Written
 from everycent.base.engine.tables import TableSchema
 
 
@@ -21,9 +21,14 @@ class StatementState(StrEnum):
 class StatementSpec(Declaration):
     """How a party role is settled."""
 
-    cycle: str = Field(
-        pattern=r"^(daily|weekly|monthly|T\+\d{1,3})$", description="T+n: each business day's, n days after it"
-    )
+    cycle: Annotated[
+        str,
+        Written(
+            r"^(daily|weekly|monthly|T\+\d{1,3})$",
+            "daily, weekly, monthly, or T+n such as T+3",
+            ("daily", "weekly", "monthly"),
+        ),
+    ] = Field(description="T+n: each business day's, n days after it")
     ready_after: Duration = Field(default=timedelta(0), description="how long after its period a statement stays open")
     mode: Literal["net", "gross"] = "net"
 

@@ -16,7 +16,8 @@ def check_command(path: Path, *, as_json: bool) -> int:
     """Loads and plans the model; ModelRefused says what is wrong."""
     settings = Settings.load()
     model = load_model(path, SECTIONS)
-    plan_scenarios(model, plan_model(model, settings.tenant, model.files))
+    plan = plan_model(model, settings.tenant, model.files)
+    plan_scenarios(model, plan)
     spec = model.spec
     facts = {
         "model": model.name,
@@ -26,6 +27,10 @@ def check_command(path: Path, *, as_json: bool) -> int:
         "charges": [name for name, charge in spec.charges.items() if charge.enabled],
         "switched_off": [name for name, charge in spec.charges.items() if not charge.enabled],
         "parties": list(spec.parties),
+        "tables": [table.file for table in plan.tables.values() if table.file in model.files],
+        "give_with_records": [
+            table.file for table in plan.tables.values() if table.file and table.file not in model.files
+        ],
         "tests": len(spec.tests),
     }
     if as_json:
@@ -33,7 +38,8 @@ def check_command(path: Path, *, as_json: bool) -> int:
         return exits.OK
     out.print(f"{path}: the model can be used", markup=False)
     for name, value in facts.items():
-        out.print(f"  {name:13}{', '.join(value) if isinstance(value, list) else value}", markup=False)
+        shown = ", ".join(value) or "-" if isinstance(value, list) else value
+        out.print(f"  {name.replace('_', ' '):18}{shown}", markup=False)
     return exits.OK
 
 

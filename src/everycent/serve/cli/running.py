@@ -16,12 +16,15 @@ from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 from everycent.serve.cli.asking import print_findings, report_data
-from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress
+from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
 from everycent.serve.report.page import render
 from everycent.serve.report.summary import summary_table
 from everycent.serve.wiring import SECTIONS, migrations
+
+#: How many reasons a terminal shows; the rest is in the report and in quarantine.parquet.
+REASONS_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def print_outcome(outcome: Outcome) -> None:
         rows.append([taken.kind, name, *(f"{count:,}" for count in taken.counts.values())])
     print_table("what came in", columns, rows, right=frozenset(range(2, len(columns))))
     out.print()
+    _print_reasons(outcome.report)
     out.print(summary_table(outcome.report))
     for path in outcome.unused:
         err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
@@ -120,6 +124,20 @@ def print_outcome(outcome: Outcome) -> None:
             out.print(f"{'report' if path.suffix == '.html' else 'bank file'}: {path}", markup=False)
 
 
+def _print_reasons(report: ReportData) -> None:
+    """Why rows were set aside and charges held, the most frequent first. Duplicates need no mending."""
+    reasons = [row for row in (*report.set_aside, *report.held) if row.outcome != "duplicate"]
+    if not reasons:
+        return
+    rows = [[row.outcome, f"{row.rows:,}", row.example, shorten(row.reason)] for row in reasons[:REASONS_SHOWN]]
+    print_table("set aside and held so far", ["outcome", "rows", "for example", "why"], rows, right=frozenset({1}))
+    if len(reasons) > REASONS_SHOWN:
+        out.print(
+            f"... and {len(reasons) - REASONS_SHOWN} more reasons; quarantine.parquet and the report have them all"
+        )
+    out.print()
+
+
 def as_dict(outcome: Outcome) -> dict[str, Any]:
     """What happened, for programs."""
     summary = outcome.summary
@@ -131,6 +149,8 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
             {"kind": taken.kind, "file": str(taken.path), "again": taken.again, **taken.counts}
             for taken in summary.files
         ],
+        "set_aside": [row._asdict() for row in outcome.report.set_aside],
+        "held": [row._asdict() for row in outcome.report.held],
         "unused_files": [str(path) for path in outcome.unused],
         "closed_statements": summary.closing.closed.num_rows,
         "recount_differs": [str(statement) for statement in summary.closing.differing],

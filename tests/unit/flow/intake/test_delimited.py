@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from everycent.flow.intake.contract import RawRows, RecordSpec, SourceError
 from everycent.flow.intake.readers import open_source, text
@@ -137,7 +138,8 @@ def test_a_wrong_encoding_says_where_and_what_would_be_right(tmp_path: Path) -> 
     assert refusal(path) == said + "it could be gb18030: write encoding: gb18030 in the model"
     path.write_bytes("x\na\n".encode("utf-16"))
     assert refusal(path).endswith("it looks like utf-16: write encoding: utf-16 in the model")
-    assert refusal(path, encoding="klingon").startswith("FILE: 'klingon' is not an encoding")
+    with pytest.raises(ValidationError, match="'klingon' is not an encoding; write for example utf-8"):
+        refusal(path, encoding="klingon")
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
@@ -152,7 +154,8 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     assert refusal(path) == "FILE: the column name 'x' occurs twice (columns 1, 3); rename one of them"
     path.write_bytes(b'x,"y\n')
     assert refusal(path).startswith("FILE: the header on line 1 is malformed: a quote is opened and never closed")
-    assert refusal(path, delimiter="||").startswith("FILE: the delimiter '||' is not one character")
+    with pytest.raises(ValidationError, match=r"'\|\|' does not fit; write one character"):
+        refusal(path, delimiter="||")
     assert refusal(tmp_path / "none.csv") == "there is no file FILE"
 
 

@@ -131,7 +131,7 @@ def test_json_lines_that_are_none(market: Any, tmp_path: Path) -> None:
             "the line is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
             "{broken",
         ),
-        (4, 'the line is not a JSON object; write {"column": value, ...}', "[1]"),
+        (4, "the line is a JSON array; write one object a line, without brackets around them", "[1]"),
         (
             5,
             "price: '12345678901234.567' has 3 decimals, CNY has 2; write 12345678901234.56 or 12345678901234.57",

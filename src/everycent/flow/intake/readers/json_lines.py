@@ -99,6 +99,8 @@ def _read(text: bytes) -> dict[str, Any] | str:
         row = _decode(text.decode("utf-8"))
     except (json.JSONDecodeError, RecursionError) as error:
         return f"the line is not JSON: {error}"
+    if isinstance(row, list):
+        return "the line is a JSON array; write one object a line, without brackets around them"
     return row if isinstance(row, dict) else 'the line is not a JSON object; write {"column": value, ...}'
 
 

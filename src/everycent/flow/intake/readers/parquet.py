@@ -68,11 +68,23 @@ class ParquetSource:
                 skip = start - before
             before += rows
         names = [name for name in self._wanted if name in self.columns] or list(self.columns[:1])
-        for batch in self._file.iter_batches(batch_size=size, row_groups=groups, columns=names):
+        for batch in self._read(size, groups, names):
             dropped = min(skip, batch.num_rows)
             skip -= dropped
             if dropped < batch.num_rows:
                 yield pa.table(batch.slice(dropped))
+
+    def _read(self, size: int, groups: list[int], names: list[str]) -> Iterator[pa.RecordBatch]:
+        batches = self._file.iter_batches(batch_size=size, row_groups=groups, columns=names)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError) as error:
+                damage = " ".join(str(error).split())
+                raise SourceError(f"{self.path} is damaged: {damage}; have it sent again") from None
+            if batch is None:
+                return
+            yield batch
 
     def _shard(self, shard_no: int, table: pa.Table, row: int) -> RawRows:
         missing = pa.nulls(table.num_rows, pa.string())

@@ -62,7 +62,8 @@ def load_table(
         )
         if source.count_rows() > ROWS_MAX:
             raise SourceError(
-                f"{path.name} has more than {ROWS_MAX:,} rows; that is too many for an attached table: declare it as records"
+                f"{path.name} has more than {ROWS_MAX:,} rows; that is too many for an attached table: "
+                f"declare it as records"
             )
         rows = next(source.shards(ROWS_MAX))
         content_hash = source.content_hash
