@@ -22,6 +22,7 @@ from everycent.proof.recon.service import ReconPlan, ReconRun, SidePlan, SideRow
 from everycent.proof.recon.service import run as run_recon
 
 _VIEW = "recon_records"
+_COUNTED = ("keys", "left_rows", "right_rows", "difference_minor")
 
 
 class Report(Protocol):

@@ -32,7 +32,7 @@ Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file."
 def run_app(arguments: list[str]) -> int:
     """Runs one command line; returns its exit code. Expected refusals become a message on standard error."""
     try:
-        result = app(arguments, prog_name="everycent", standalone_mode=False)
+        result = app(_repeated(arguments), prog_name="everycent", standalone_mode=False)
     except typer.Abort:
         return 130
     except typer.TyperException as error:
