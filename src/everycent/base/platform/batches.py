@@ -14,7 +14,7 @@ import pyarrow as pa
 from everycent.base.engine.sql import identifier
 from everycent.base.engine.tables import TableSchema
 from everycent.base.platform.bulk import copy_in
-from everycent.base.platform.database import Connection, DatabaseUnreachable
+from everycent.base.platform.database import Connection, DatabaseUnreachable, first_line
 from everycent.base.platform.details import Details, sql_name
 from everycent.base.platform.lake import StorageFailed, sweep, write_file
 
@@ -118,12 +118,15 @@ class OpenBatch:
                         self._insert_hot(connection, batch_no, schema, kind, pa.concat_tables(queued))
                 in_transaction(connection, batch_no)
         except psycopg.errors.DiskFull as error:
-            raise StorageFailed(f"the database's disk is full: {error}; make room and run again") from error
+            raise StorageFailed(
+                f"the database's disk is full ({first_line(error)}); make room and run again"
+            ) from error
         except psycopg.OperationalError as error:
             if not connection.broken:
                 raise
             raise DatabaseUnreachable(
-                f"the database went away during the commit ({error}); run again: what was committed is not repeated"
+                f"the database went away during the commit ({first_line(error)}); run again: what was committed is not "
+                "repeated"
             ) from error
         self._committed = True
         return batch_no

@@ -32,4 +32,11 @@ def connect(settings: Settings) -> Connection:
             connect_timeout=_CONNECT_TIMEOUT_S,
         )
     except psycopg.OperationalError as error:
-        raise DatabaseUnreachable(f"the database does not answer: {error}; see EVERYCENT_DATABASE_URL") from error
+        raise DatabaseUnreachable(
+            f"the database does not answer ({first_line(error)}); see EVERYCENT_DATABASE_URL"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What a driver says, without its explanations."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

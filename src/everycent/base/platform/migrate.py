@@ -74,14 +74,17 @@ def _upgrade(settings: Settings, places: Sequence[Path], wanted: str) -> None:
         return opened
 
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=new_connection, poolclass=sqlalchemy.NullPool)
-    with engine.begin() as transaction:
-        transaction.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS platform")
-        transaction.exec_driver_sql("CREATE TABLE IF NOT EXISTS platform.migrated (content_hash text NOT NULL)")
-        _refuse_newer(transaction, known)
-        config.attributes["connection"] = transaction
-        command.upgrade(config, "heads")
-        transaction.exec_driver_sql("DELETE FROM platform.migrated")
-        transaction.exec_driver_sql("INSERT INTO platform.migrated VALUES (%s)", (wanted,))
+    try:
+        with engine.begin() as transaction:
+            transaction.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS platform")
+            transaction.exec_driver_sql("CREATE TABLE IF NOT EXISTS platform.migrated (content_hash text NOT NULL)")
+            _refuse_newer(transaction, known)
+            config.attributes["connection"] = transaction
+            command.upgrade(config, "heads")
+            transaction.exec_driver_sql("DELETE FROM platform.migrated")
+            transaction.exec_driver_sql("INSERT INTO platform.migrated VALUES (%s)", (wanted,))
+    except sqlalchemy.exc.OperationalError as error:
+        raise error.orig or error from error  # callers know the driver's errors
 
 
 def _refuse_newer(transaction: "sqlalchemy.Connection", known: set[str]) -> None:

@@ -10,6 +10,7 @@ from everycent.base.platform.database import Connection, connect
 from everycent.base.platform.details import Details
 from everycent.base.platform.logs import set_up_logs
 from everycent.base.platform.migrate import migrate
+from everycent.base.platform.outages import outages_named
 from everycent.base.platform.postgres import serving
 from everycent.base.platform.settings import Settings
 
@@ -37,9 +38,12 @@ class Session:
 
 @contextmanager
 def open_session(settings: Settings, migrations: Sequence[Path]) -> Iterator[Session]:
-    """Starts the database where that is ours to do, brings its tables up to date, and opens everything."""
+    """Starts the database where that is ours to do, brings its tables up to date, and opens everything.
+
+    Raises DatabaseUnreachable, StorageFailed, MemoryTooSmall, also for what happens in the session. ServerFailed.
+    """
     set_up_logs(settings)
-    with serving(settings) as running:
+    with outages_named(settings), serving(settings) as running:
         migrate(running, migrations)
         with connect(running) as connection, local_engine(running) as engine:
             details = Details(connection, running.lake_dir, running.tenant, running.lake_from_rows)

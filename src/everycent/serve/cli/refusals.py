@@ -43,7 +43,15 @@ REFUSALS = (
     *_WRONG_PATH,
 )
 #: Nothing was done, for a resource was missing; the same command may go through later.
-UNAVAILABLE = (ServerFailed, DatabaseUnreachable, StorageFailed, LakeFileMissing, BatchAlreadyCommitted, OSError)
+UNAVAILABLE = (
+    ServerFailed,
+    DatabaseUnreachable,
+    StorageFailed,
+    LakeFileMissing,
+    BatchAlreadyCommitted,
+    MemoryError,
+    OSError,
+)
 
 
 def exit_code(error: Exception) -> int | None:
