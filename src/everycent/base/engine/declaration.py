@@ -32,17 +32,21 @@ class Declaration(BaseModel):
 
 @dataclass(frozen=True)
 class Written:
-    """How a text must be written: `pattern` for editors, `right` for people; `words` are offered where one is near."""
+    """How a text must be written: as `pattern`, and `right` says it to people; `words` are offered where one is near.
+
+    `editors` stands for the pattern in the JSON Schema: to editors, which are written in JavaScript, `\\w` is ASCII.
+    """
 
     pattern: str
     right: str
     words: tuple[str, ...] = ()
+    editors: str | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {**handler(schema), "pattern": self.pattern}
+        return {**handler(schema), "pattern": self.editors or self.pattern}
 
     def _check(self, text: str) -> str:
         if re.fullmatch(self.pattern, text) is not None:
@@ -50,6 +54,17 @@ class Written:
         near = get_close_matches(text, self.words, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise ValueError(f"'{text}' does not fit; {hint}write {self.right}")
+
+
+def or_alone(word: str) -> Any:
+    """For a declaration's `json_schema_extra`: the value of its most important word may stand for all of it."""
+
+    def extend(schema: dict[str, Any]) -> None:
+        full = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [full, full["properties"][word]]
+
+    return extend
 
 
 def _encoding(text: str) -> str:
@@ -83,6 +98,7 @@ Name = Annotated[
     Written(
         r"^[^\W\d][\w-]{0,62}$",
         "a name of letters, digits, '_' and '-' that begins with a letter, without blanks, of at most 63 characters",
+        editors=r"^[^\s0-9!-/:-@\[-\^`{-~][^\s!-,./:-@\[-\^`{-~]{0,62}$",
     ),
 ]
 

@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Literal, Self
 
 import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from everycent.base.engine.declaration import Declaration, Name
+from everycent.base.engine.declaration import Declaration, Name, or_alone
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.money.allotment import RemainderPolicy
 from everycent.flow.rating.contract import RatedChargeSpec
@@ -91,6 +91,8 @@ class OnRefund(StrEnum):
 
 class BearerSpec(Declaration):
     """One bearer's weight, and how its share is split again among parties (second level)."""
+
+    model_config = ConfigDict(json_schema_extra=or_alone("weight"))
 
     weight: int = Field(ge=0)
     among: dict[Name, int] | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol, Self
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from everycent.base.engine.declaration import (
     Declaration,
@@ -17,6 +17,7 @@ from everycent.base.engine.declaration import (
     NumberText,
     TypeText,
     Words,
+    or_alone,
 )
 from everycent.base.engine.tables import UTC, UUID, TableSchema
 from everycent.base.money.currency import Currency
@@ -153,6 +154,8 @@ class FileSpec(Protocol):
 
 class ColumnSpec(Declaration):
     """A column of a record kind or of an attached table, and how a source's cell becomes its value."""
+
+    model_config = ConfigDict(json_schema_extra=or_alone("type"))
 
     type: TypeText
     sources: Words = Field(

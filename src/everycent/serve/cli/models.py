@@ -1,6 +1,7 @@
 """`everycent model`: check, test, schema."""
 
 import json
+import sys
 from pathlib import Path
 
 from everycent.base.platform.settings import Settings
@@ -64,10 +65,14 @@ def test_command(path: Path, *, as_json: bool) -> int:
 
 def schema_command(path: Path | None) -> int:
     """Prints or writes the model's JSON Schema."""
-    text = json.dumps(json_schema(SECTIONS), indent=2, ensure_ascii=False) + "\n"
     if path is None:
-        out.print(text, end="", markup=False)
+        sys.stdout.write(schema_text())
     else:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(schema_text(), encoding="utf-8")
         out.print(f"{path} written", markup=False)
     return exits.OK
+
+
+def schema_text() -> str:
+    """The JSON Schema as it stands in files."""
+    return json.dumps(json_schema(SECTIONS), indent=2, ensure_ascii=False) + "\n"

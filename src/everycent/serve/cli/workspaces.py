@@ -12,11 +12,13 @@ from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.session import open_session
 from everycent.serve.cli import exits
+from everycent.serve.cli.models import schema_text
 from everycent.serve.cli.running import as_dict, print_outcome, run_model
 from everycent.serve.cli.terminal import Reporter, out, print_json, progress
 from everycent.serve.demo.marketplace import generate
 from everycent.serve.wiring import SECTIONS, migrations
 
+_SCHEMA = "settlement-model.schema.json"  # named by the model's first line, for editors
 _MADE = "made.json"  # what the workspace's data was made with
 
 
@@ -68,6 +70,7 @@ def _made(folder: Path, orders: int, seed: int, currency: str) -> dict[str, Any]
 
 def _make(folder: Path, orders: int, seed: int, currency: str, report: Reporter) -> dict[str, Any]:
     files = generate(folder, orders, seed, lambda done, total: report("making data", done, total), currency)
+    (folder / _SCHEMA).write_text(schema_text(), encoding="utf-8")
     made = {
         "everycent": __version__,
         "orders": orders,
