@@ -706,6 +706,15 @@ def test_every_command_gives_one_json_object(books: tuple[Shop, str]) -> None:
         assert answer.json and answer.err == "", arguments
 
 
+def test_breaks_fail_a_script_that_asks_for_it(books: tuple[Shop, str]) -> None:
+    shop, _ = books
+    bill = shop.folder / "bill.csv"
+    for price, code in (("10.00", exits.OK), ("9.99", exits.FAILED)):
+        shop.write({"bill.csv": f"sale,price\nS1,10.00\nS2,{price}\n"})
+        assert shop.run("--bill", str(bill), "--fail-on-breaks").code == code
+        assert shop.run("--bill", str(bill)).code == exits.OK
+
+
 def test_questions_about_what_is_not_there(books: tuple[Shop, str]) -> None:
     shop, before = books
     for arguments, said in (

@@ -97,12 +97,15 @@ def run(
     bill: Annotated[list[str] | None, typer.Option(help="The other side's files, for reconciliation.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write Parquet files, the bank file and report.html here.")] = None,
     as_of: AsOf = None,
+    fail_on_breaks: Annotated[
+        bool, typer.Option("--fail-on-breaks", help="Exit with 1 where a reconciliation finds a break.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Take records through the model: charges, obligations, statements, payment instructions, reconciliation."""
     from everycent.serve.cli.running import run_command
 
-    return run_command(model, records, bill or [], out, as_of, as_json=json)
+    return run_command(model, records, bill or [], out, as_of, fail_on_breaks=fail_on_breaks, as_json=json)
 
 
 @app.command()

@@ -44,7 +44,7 @@ def status_command(*, as_json: bool) -> int:
     facts = {
         "running": status.running,
         "pid": status.pid,
-        "kept running": status.kept,
+        "kept_running": status.kept,
         "url": status.url,
         "data": status.data,
         "log": status.log,
@@ -55,7 +55,7 @@ def status_command(*, as_json: bool) -> int:
         print_json(facts)
     else:
         for name, value in facts.items():
-            out.print(f"{name:14}{'-' if value is None else value}", markup=False)
+            out.print(f"{name.replace('_', ' '):14}{'-' if value is None else value}", markup=False)
     return exits.OK
 
 

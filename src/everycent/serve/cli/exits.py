@@ -5,5 +5,5 @@ OK = 0
 FAILED = 1
 #: Nothing was done, for what was given cannot be used: a model, a file, an option.
 REFUSED = 2
-#: Nothing was done, for a resource was missing: the database, the disk, another run holds the lock. Try again later.
+#: Nothing was done, for a resource was missing: the database, the disk, memory. Try again later.
 UNAVAILABLE = 75
