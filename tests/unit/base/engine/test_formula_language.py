@@ -65,6 +65,7 @@ def test_formulas_have_a_type_and_name_their_columns(text: str, kind: str, colum
     ("text", "words"),
     [
         ("occurred_at + 7 days", "occurred_at + interval '7 days'"),
+        ("occurred_at + 7 days > refunded_at", "time is added as interval '7 days'"),
         ("price - cupon", "did you mean coupon"),
         ("PRICE", "did you mean price?"),
         ("price coupon", "an operator is missing"),

@@ -18,6 +18,9 @@ from everycent.base.engine.types import DECIMAL_DIGITS, Column, ColumnType
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of SQL that is refused here, with words of ours
 
+#: A length of time as people write it; behind a time, SQL takes its unit for a name.
+_TIME = re.compile(r"[+-]\s*(\d+ (?:second|minute|hour|day|week|month|year)s?)\b", re.IGNORECASE)
+
 #: A longer formula wants to be split into named tags or charges.
 TOKENS_MAX = 400
 
@@ -82,7 +85,9 @@ def _unreadable(error: ParseError, text: str) -> FormulaError:
     start = len(str(first.get("start_context") or ""))
     position = Position.at(text, start) if near and text[start : start + len(near)] == near else None
     hint = ""
-    if near.isidentifier():
+    if time := _TIME.search(text):
+        hint = f"; time is added as interval '{time[1]}'"
+    elif near.isidentifier():
         hint = f'; a column whose name is a word of SQL needs double quotes: "{near}"'
     return FormulaError(f"the formula cannot be read{f' at {near!r}' if near else ''}: {said}{hint}", position)
 
