@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 import psycopg
 import pyarrow as pa
+from psycopg.pq import TransactionStatus
 
 from everycent.base.engine.sql import identifier
 from everycent.base.engine.tables import TableSchema
@@ -243,7 +244,7 @@ def run_lock(details: Details, model: str, on_wait: Callable[[str], None] = lamb
         sweep(details.lake_dir, f"{details.tenant}/{model}", _listed_files(details, model))
         yield
     finally:
-        if not connection.closed:
+        if connection.info.transaction_status == TransactionStatus.IDLE:  # else it goes with the broken connection
             connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
 
 

@@ -8,7 +8,8 @@ import atexit
 import binascii
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from functools import cache
 
 import duckdb
@@ -25,6 +26,8 @@ from everycent.base.platform.database import Connection
 
 _CHUNK_ROWS = 65_536
 _BLOCK_BYTES = 4 * 1024 * 1024
+_PART_BYTES = 16 * 1024 * 1024  # of text that is held at once
+_COMING = "everycent_coming"
 _WRITE = pacsv.WriteOptions(include_header=False, quoting_style="all_valid")
 
 
@@ -54,33 +57,75 @@ def copy_out(connection: Connection, query: str, schema: pa.Schema) -> pa.Table:
 
     The query's columns come in the schema's order; uuid and jsonb are taken as they are (a struct type for jsonb).
     """
+    with closing(_parts(connection, query, schema)) as coming:
+        parts = list(coming)
+    return parts[0] if len(parts) == 1 else pa.concat_tables([schema.empty_table(), *parts])
+
+
+def copy_into_engine(
+    connection: Connection, query: str, schema: pa.Schema, engine: duckdb.DuckDBPyConnection, table: str
+) -> None:
+    """The rows of `query`, as copy_out gives them, as the engine's `table` (quoted already), made anew.
+
+    They come in parts, and the engine keeps them on disk where they are too many for its memory.
+    """
+    engine.register(_COMING, schema.empty_table())
+    engine.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {_COMING}")
+    with closing(_parts(connection, query, schema)) as parts:
+        for part in parts:
+            engine.register(_COMING, part)
+            engine.execute(f"INSERT INTO {table} FROM {_COMING}")
+    engine.unregister(_COMING)
+
+
+def _parts(connection: Connection, query: str, schema: pa.Schema) -> Generator[pa.Table, None, None]:
+    """The rows in their order, some at a time. The connection is taken until the generator ends or is closed."""
     given = ", ".join(f"c{at}" for at in range(len(schema)))
     fields = ", ".join(_as_text(f"c{at}", field.type) for at, field in enumerate(schema))
-    text = _copied(connection, f"COPY (SELECT {fields} FROM ({query}) AS given({given})) TO STDOUT (FORMAT csv)")
-    if not text:
-        return schema.empty_table()
-    return _table_from_csv(text, schema)
-
-
-def _copied(connection: Connection, copy: str) -> bytes:
-    """What `copy`, a COPY TO STDOUT, sends. libpq's own loop: psycopg's waits for each row, at four times the cost."""
+    copy = f"COPY (SELECT {fields} FROM ({query}) AS given({given})) TO STDOUT (FORMAT csv)"
     with connection.lock:
         server = connection.pgconn
         begun = server.exec_(copy.encode())
         if begun.status != ExecStatus.COPY_OUT:
             raise _failure(server, begun)
-        lines: list[bytes] = []
-        read, keep = server.get_copy_data, lines.append
-        while (got := read(0))[0] > 0:
-            keep(bytes(got[1]))
-        ended = server.get_result()
-        while server.get_result() is not None:
-            pass
+        try:
+            for text in _blocks(server):
+                yield _table_from_csv(text, schema)
+        except BaseException:
+            if server.status == ConnStatus.OK:  # nobody takes the other rows
+                server.get_cancel().cancel()
+                while server.get_copy_data(0)[0] > 0:
+                    pass
+                _last_result(server)
+            raise
+        ended = _last_result(server)
     if ended is None:
         raise psycopg.OperationalError("the connection broke while rows were copied")
     if ended.status != ExecStatus.COMMAND_OK:
         raise _failure(server, ended)
-    return b"".join(lines)
+
+
+def _blocks(server: PGconn) -> Iterator[bytes]:
+    """What a COPY sends, whole rows in each block. libpq's own loop: psycopg waits for each row, at 4 times the cost."""
+    lines: list[bytes] = []
+    size, read, keep = 0, server.get_copy_data, lines.append
+    while (got := read(0))[0] > 0:
+        keep(bytes(got[1]))
+        size += got[0]
+        if size >= _PART_BYTES:
+            yield b"".join(lines)
+            lines.clear()
+            size = 0
+    if lines:
+        yield b"".join(lines)
+
+
+def _last_result(server: PGconn) -> PGresult | None:
+    """How a command ended; after that the next may begin. None where nothing is left to say: the connection broke."""
+    last = server.get_result()
+    while server.get_result() is not None:
+        pass
+    return last
 
 
 def _failure(server: PGconn, result: PGresult) -> psycopg.Error:

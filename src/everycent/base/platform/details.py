@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
-from everycent.base.platform.bulk import copy_in, copy_out, duckdb_type, uuid_array_text
+from everycent.base.platform.bulk import copy_in, copy_into_engine, copy_out, duckdb_type, uuid_array_text
 from everycent.base.platform.database import Connection
 
 #: Up to so many ids travel inside the statement, which uses the index; more go through a temporary table.
@@ -100,12 +100,9 @@ class Details:
         names = [name for name in columns or schema.columns.names if name != schema.body or body_type is not None]
         wanted = _columns(schema, names, body_type)
         parts = [part for part in self.parts(schema, model) if kind is None or part.kind == kind]
-        hot = self._hot(schema, model, wanted, kind, parts)
-        hot_name = f"{view_name}__hot"
-        engine.connection.register("everycent_hot", hot)
-        engine.connection.execute(f"CREATE OR REPLACE TABLE {identifier(hot_name)} AS FROM everycent_hot")
-        engine.connection.unregister("everycent_hot")
-        selects = [f"SELECT * FROM {identifier(hot_name)}"]
+        hot = identifier(f"{view_name}__hot")
+        self._hot(engine, hot, schema, model, wanted, kind, parts)
+        selects = [f"SELECT * FROM {hot}"]
         selects += [
             f"SELECT {', '.join(map(identifier, wanted.names))}, {literal(model)} AS model, batch_no FROM ({files})"
             for files in self._lake_scans(schema, wanted, [part for part in parts if part.path is not None])
@@ -131,14 +128,23 @@ class Details:
             )
         return file
 
-    def _hot(self, schema: TableSchema, model: str, wanted: pa.Schema, kind: str | None, parts: list[Part]) -> pa.Table:
-        columns = [*wanted, pa.field("model", pa.string()), pa.field("batch_no", pa.int64())]
-        shape = pa.schema(columns)
+    def _hot(
+        self,
+        engine: LocalEngine,
+        table: str,
+        schema: TableSchema,
+        model: str,
+        wanted: pa.Schema,
+        kind: str | None,
+        parts: list[Part],
+    ) -> None:
+        """Makes the engine's `table` of the hot rows; without any hot part, PostgreSQL is not asked for them."""
+        shape = pa.schema([*wanted, pa.field("model", pa.string()), pa.field("batch_no", pa.int64())])
         hot = [part.batch_no for part in parts if part.path is None]
-        if not hot:
-            return shape.empty_table()
         among = "" if kind is None else f" AND batch_no = ANY ('{{{','.join(map(str, hot))}}}'::bigint[])"
-        return copy_out(self.connection, f"SELECT {_hot_list(schema, shape)} {self._from(schema, model)}{among}", shape)
+        none = "" if hot else " AND false"
+        query = f"SELECT {_hot_list(schema, shape)} {self._from(schema, model)}{among}{none}"
+        copy_into_engine(self.connection, query, shape, engine.connection, table)
 
     def _hot_among(
         self, schema: TableSchema, model: str, column: str, ids: pa.Array, wanted: pa.Schema, parts: list[Part]

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.platform.bulk import copy_out
+from everycent.base.platform.bulk import copy_into_engine
 from everycent.base.platform.database import Connection
 
 _UUID, _TEXT, _LONG, _DAY, _SUM = pa.uuid(), pa.string(), pa.int64(), pa.date32(), pa.decimal128(38, 0)
@@ -100,34 +100,40 @@ def stored_tables(
         duck.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(context)}")
     try:
         for name, columns in DECIDED.items():
-            _create(engine, name, _hot(connection, name, columns, tenant, model), [])
+            _create(connection, engine, name, columns, tenant, model, [])
         for name, columns in DETAILS.items():
             with_batch = columns.append(pa.field("batch_no", _LONG))
-            hot = _hot(connection, name, with_batch, tenant, model)
-            _create(engine, name, hot, [file for file in files if file.table == name])
+            listed = [file for file in files if file.table == name]
+            _create(connection, engine, name, with_batch, tenant, model, listed)
         yield
     finally:
         for context in contexts:
             duck.execute(f"DROP SCHEMA {identifier(context)} CASCADE")
-        for name in names:
-            duck.unregister(_registered(name))
 
 
-def _hot(connection: Connection, name: str, columns: pa.Schema, tenant: str, model: str) -> pa.Table:
+def _create(
+    connection: Connection,
+    engine: LocalEngine,
+    name: str,
+    columns: pa.Schema,
+    tenant: str,
+    model: str,
+    files: Sequence[LakeFile],
+) -> None:
+    """The view of that name: the rows in PostgreSQL and those in `files`, which have all columns but the batch_no."""
+    context, _, table = name.partition(".")
+    hot = f"{identifier(context)}.{identifier(f'{table}__hot')}"
     listed = ", ".join(identifier(column) for column in columns.names)
     of = f"tenant = {literal(tenant)} AND model = {literal(model)}"
-    return copy_out(connection, f"SELECT {listed} FROM {_quoted(name)} WHERE {of}", columns)
-
-
-def _create(engine: LocalEngine, name: str, hot: pa.Table, files: Sequence[LakeFile]) -> None:
-    engine.connection.register(_registered(name), hot)
-    parts = [f"SELECT * FROM {identifier(_registered(name))}"]
+    query = f"SELECT {listed} FROM {_quoted(name)} WHERE {of}"
+    copy_into_engine(connection, query, columns, engine.connection, hot)
+    parts = [f"SELECT * FROM {hot}"]
     if files:
-        listed = ", ".join(identifier(column) for column in hot.column_names if column != "batch_no")
+        inside = ", ".join(identifier(column) for column in columns.names if column != "batch_no")
         paths = ", ".join(literal(str(each.file)) for each in files)
         numbers = ", ".join(str(each.batch_no) for each in files)
         parts.append(
-            f"SELECT {listed}, ([{numbers}]::BIGINT[])[file_index::BIGINT + 1] AS batch_no FROM read_parquet([{paths}])"
+            f"SELECT {inside}, ([{numbers}]::BIGINT[])[file_index::BIGINT + 1] AS batch_no FROM read_parquet([{paths}])"
         )
     engine.connection.execute(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {' UNION ALL '.join(parts)}")
 
@@ -135,7 +141,3 @@ def _create(engine: LocalEngine, name: str, hot: pa.Table, files: Sequence[LakeF
 def _quoted(name: str) -> str:
     context, _, table = name.partition(".")
     return f"{identifier(context)}.{identifier(table)}"
-
-
-def _registered(name: str) -> str:
-    return f"verified_{name}_hot"

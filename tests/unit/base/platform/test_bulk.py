@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everycent.base.engine.tables import UUID
+from everycent.base.platform import bulk
 from everycent.base.platform.bulk import UnstorableText, copy_in, copy_out
 
 BODY = pa.struct(
@@ -123,3 +124,21 @@ def test_a_name_like_an_attack_is_only_a_name(rows_table):
     rows_table.execute('create table bulk."a""; drop table bulk.rows; --" (c text)')
     copy_in(rows_table, 'bulk."a""; drop table bulk.rows; --"', pa.table({"c": ["x"]}))
     assert rows_table.execute("select count(*) from bulk.rows").fetchone() == (0,)
+
+
+def test_many_rows_come_in_parts_and_in_order(database, engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk, "_PART_BYTES", 1000)
+    query = "SELECT n, repeat('x', 50) AS text FROM generate_series(1, 1000) AS n ORDER BY n"
+    shape = pa.schema([("n", pa.int64()), ("text", pa.string())])
+    rows = copy_out(database.connection, query, shape)
+    assert rows["n"].num_chunks > 40 and rows["n"].to_pylist() == list(range(1, 1001))
+    bulk.copy_into_engine(database.connection, query, shape, engine.connection, '"all"')
+    assert engine.query('FROM "all" ORDER BY n').equals(rows.combine_chunks())
+
+
+def test_rows_that_nobody_takes_leave_the_connection_usable(database, engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk, "_PART_BYTES", 1000)
+    shape = pa.schema([("n", pa.int8())])  # the numbers from 128 on do not fit
+    with pytest.raises(pa.ArrowInvalid):
+        copy_out(database.connection, "SELECT n FROM generate_series(1, 10_000_000) AS n", shape)
+    assert database.connection.execute("SELECT 1").fetchone() == (1,)
