@@ -106,7 +106,7 @@ def _parts(connection: Connection, query: str, schema: pa.Schema) -> Generator[p
 
 
 def _blocks(server: PGconn) -> Iterator[bytes]:
-    """What a COPY sends, whole rows in each block. libpq's own loop: psycopg waits for each row, at 4 times the cost."""
+    """What a COPY sends, whole rows in each block. libpq's own loop: psycopg's costs four times as much."""
     lines: list[bytes] = []
     size, read, keep = 0, server.get_copy_data, lines.append
     while (got := read(0))[0] > 0:
