@@ -706,8 +706,8 @@ def test_every_command_gives_one_json_object(books: tuple[Shop, str]) -> None:
         assert answer.json and answer.err == "", arguments
 
 
-def test_breaks_fail_a_script_that_asks_for_it(books: tuple[Shop, str]) -> None:
-    shop, _ = books
+def test_breaks_fail_a_script_that_asks_for_it(shop: Shop) -> None:
+    shop.write({"data/sale.csv": SALES + sale("S1") + sale("S2")})
     bill = shop.folder / "bill.csv"
     for price, code in (("10.00", exits.OK), ("9.99", exits.FAILED)):
         shop.write({"bill.csv": f"sale,price\nS1,10.00\nS2,{price}\n"})
@@ -740,12 +740,13 @@ def test_the_program_itself_ends_with_these_codes_and_without_colours(books: tup
 
     def program(*arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "everycent.serve.cli", *arguments]
-        env = {**os.environ, **shop.env, "EVERYCENT_THREADS": "1"}
-        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # names are Chinese, the terminal is not
+        env = {**os.environ, **shop.env, "EVERYCENT_THREADS": "1", **plain}
+        return subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=False)
 
     model, data = str(shop.folder / "model.yaml"), str(shop.folder / "data")
     good = program("run", model, "--records", data, "--as-of", "2026-04-30")
     assert good.returncode == exits.OK and "\x1b" not in good.stdout + good.stderr
-    bad = program("run", model, "--records", f"{data}/nothing.csv", "--json")
+    bad = program("run", model, "--records", f"{data}/没有.csv", "--json")
     assert (bad.returncode, bad.stdout) == (exits.REFUSED, "")
     assert bad.stderr.startswith("everycent: there is no file ") and "Traceback" not in bad.stderr

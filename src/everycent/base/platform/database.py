@@ -3,7 +3,7 @@
 import psycopg
 from psycopg.rows import TupleRow
 
-from everycent.base.platform.settings import Settings
+from everycent.base.platform.settings import Settings, SettingsError
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -20,6 +20,7 @@ def connect(settings: Settings) -> Connection:
     """A new connection to `settings.database_url`, autocommit on; `with connection.transaction()` opens a transaction.
 
     With the embedded PostgreSQL, take the settings that `postgres.serving` gives: they hold its address.
+    Raises DatabaseUnreachable, or SettingsError for an address that is none.
     """
     assert settings.database_url is not None, "no address: run inside `with serving(settings) as running:`"
     try:
@@ -35,6 +36,11 @@ def connect(settings: Settings) -> Connection:
         raise DatabaseUnreachable(
             f"the database does not answer ({first_line(error)}); see EVERYCENT_DATABASE_URL"
         ) from error
+    except psycopg.ProgrammingError as error:  # not chained: the driver repeats the address, password and all
+        said = first_line(error).partition(': "')[0]
+        raise SettingsError(
+            f"EVERYCENT_DATABASE_URL is not an address ({said}); right would be: postgresql://user@host:port/name"
+        ) from None
 
 
 def first_line(error: BaseException) -> str:

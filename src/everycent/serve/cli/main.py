@@ -1,7 +1,9 @@
 """The `everycent` command: reads the command line, maps refusals to messages and exit codes."""
 
+import codecs
 import os
 import sys
+from io import TextIOWrapper
 
 from everycent.base.platform.settings import frugal_environment
 
@@ -16,6 +18,11 @@ def main() -> None:
         )
     from everycent.serve.cli.app import run_app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A name that the terminal's encoding lacks is no reason to stop; LANG=C says ASCII and means nothing by it.
+            ascii_alone = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if ascii_alone else None, errors="backslashreplace")
     sys.exit(run_app(sys.argv[1:]))
 
 

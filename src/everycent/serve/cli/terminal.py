@@ -53,7 +53,8 @@ def progress(*, quiet: bool) -> Iterator[Reporter]:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    readable = (sys.stdout.encoding or "").lower().startswith("utf")  # elsewhere JSON's own escapes are safe
+    sys.stdout.write(json.dumps(value, ensure_ascii=not readable, default=str) + "\n")
 
 
 def print_table(
