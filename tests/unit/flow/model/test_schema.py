@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from everycent.serve.cli.models import schema_text
-
-jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is of the development group; run `make lock`")
 
 ROOT = Path(__file__).parents[4]
 SCHEMA = ROOT / "schemas" / "settlement-model.schema.json"
