@@ -129,7 +129,8 @@ def postmaster_at_random(world: World, place: Place, chance: random.Random) -> b
     pid = wait_for(command, lambda: postmaster_pid(place.cluster))
     time.sleep(chance.uniform(0.0, world.run_s * 0.7))
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid or 0, signal.SIGKILL) if pid == postmaster_pid(place.cluster) else None
+        if pid is not None and pid == postmaster_pid(place.cluster):  # 0 would be our own group
+            os.kill(pid, signal.SIGKILL)
     return ended_well_without_a_server(finish(command))
 
 
@@ -158,7 +159,8 @@ def initdb_itself(world: World, place: Place, chance: random.Random) -> bool:
     pid = wait_for(command, lambda: initdb_of(command))
     time.sleep(chance.uniform(0.0, 0.3))
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid or 0, signal.SIGKILL) if pid == initdb_of(command) else None
+        if pid is not None and pid == initdb_of(command):
+            os.kill(pid, signal.SIGKILL)
     return ended_well_without_a_server(finish(command))
 
 
