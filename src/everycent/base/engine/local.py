@@ -39,6 +39,7 @@ class LocalEngine:
         """`threads` and `memory_mb` bound DuckDB; what does not fit spills into `temp_dir`, which DuckDB creates."""
         assert threads >= 1, "an engine needs a thread"
         assert memory_mb >= 1, "an engine needs memory"
+        self.temp_dir = temp_dir
         self.connection = duckdb.connect(
             ":memory:",
             config={

@@ -11,6 +11,9 @@ import json
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import duckdb
 import numpy as np
@@ -18,6 +21,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
@@ -76,6 +80,25 @@ def copy_into_engine(
             engine.register(_COMING, part)
             engine.execute(f"INSERT INTO {table} FROM {_COMING}")
     engine.unregister(_COMING)
+
+
+def copy_into_file(connection: Connection, query: str, schema: pa.Schema, folder: Path) -> IO[bytes]:
+    """The rows of `query`, as copy_out gives them, as a Parquet file without a name: gone when closed, or by a kill.
+
+    `path_of` says where it can be read meanwhile.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = TemporaryFile(dir=folder)  # noqa: SIM115  the caller closes it
+    with closing(_parts(connection, query, schema)) as parts, pq.ParquetWriter(file, schema) as rows:
+        for part in parts:
+            rows.write_table(part)
+    file.flush()
+    return file
+
+
+def path_of(file: IO[bytes]) -> Path:
+    """A path by which this process can open a file without a name."""
+    return Path(f"/proc/self/fd/{file.fileno()}")
 
 
 def _parts(connection: Connection, query: str, schema: pa.Schema) -> Generator[pa.Table, None, None]:

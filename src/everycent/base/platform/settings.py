@@ -13,7 +13,11 @@ _PROGRAM_MB = 640
 #: Below this much address space the process needs a frugal environment.
 _FRUGAL_BELOW_MB = 3 * 1024
 _ENGINE_MB_MIN = 128
+#: Threads get stacks of so much address space, unless asked otherwise; 8 MB each are too much for twenty of them.
+FRUGAL_STACK_BYTES = 2 * _MB
 BATCH_ROWS_MAX = 500_000
+_BATCH_ROWS_FRUGAL = 20_000
+LAKE_FROM_ROWS = 50_000
 
 
 class SettingsError(Exception):
@@ -30,7 +34,7 @@ class Settings:
     memory_mb: int = 1024
     threads: int = 2
     batch_rows: int = BATCH_ROWS_MAX  # rows of one shard of a large file
-    lake_from_rows: int = 50_000  # tables of at least this many rows go to the lake
+    lake_from_rows: int = LAKE_FROM_ROWS  # tables of at least this many rows go to the lake
 
     @property
     def lake_dir(self) -> Path:
@@ -55,7 +59,9 @@ class Settings:
         if re.fullmatch(r"\w[\w-]{0,62}", tenant) is None:
             raise _wrong("EVERYCENT_TENANT", tenant, "a name of letters, digits, '_' and '-', at most 63 of them")
         memory_mb = _whole(env, "EVERYCENT_MEMORY_MB", engine_memory_mb(), at_least=64)
-        batch_rows_default = min(BATCH_ROWS_MAX, max(20_000, memory_mb * 500))
+        batch_rows_default = _BATCH_ROWS_FRUGAL if is_frugal() else min(BATCH_ROWS_MAX, max(20_000, memory_mb * 500))
+        batch_rows = _whole(env, "EVERYCENT_BATCH_ROWS", batch_rows_default, at_least=1)
+        lake_from_default = min(LAKE_FROM_ROWS, max(batch_rows, LAKE_FROM_ROWS // 5))  # shards of large files go there
         threads_default = 1 if is_frugal() else len(os.sched_getaffinity(0))
         return cls(
             data_dir=_data_dir(env, Path.cwd() if cwd is None else cwd),
@@ -63,8 +69,8 @@ class Settings:
             tenant=tenant,
             memory_mb=memory_mb,
             threads=_whole(env, "EVERYCENT_THREADS", threads_default, at_least=1),
-            batch_rows=_whole(env, "EVERYCENT_BATCH_ROWS", batch_rows_default, at_least=1),
-            lake_from_rows=_whole(env, "EVERYCENT_LAKE_FROM_ROWS", 50_000, at_least=1),
+            batch_rows=batch_rows,
+            lake_from_rows=_whole(env, "EVERYCENT_LAKE_FROM_ROWS", lake_from_default, at_least=1),
         )
 
 
@@ -83,12 +89,16 @@ def is_frugal() -> bool:
 def frugal_environment() -> dict[str, str]:
     """The environment that the command must re-exec itself with under a small address space; empty when it has it.
 
-    Allocators reserve address space per thread, and the libraries read these variables once, when they load.
+    Allocators reserve address space per thread and keep what is freed, unless told otherwise; the libraries read these
+    variables once, when they load.
     """
     if not is_frugal():
         return {}
     wanted = {
         "MALLOC_ARENA_MAX": "1",
+        "MALLOC_MMAP_THRESHOLD_": "131072",  # bytes; named, it does not grow: what is larger goes back
+        "MALLOC_TRIM_THRESHOLD_": "131072",
+        "DUCKDB_JE_MALLOC_CONF": "retain:false",  # DuckDB's own allocator
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "ARROW_IO_THREADS": "1",
         "OMP_NUM_THREADS": "1",
@@ -105,11 +115,11 @@ def physical_memory_mb() -> int:
 
 
 def engine_memory_mb() -> int:
-    """A safe part for the engine: half of the memory, and half of the address space that the program leaves."""
+    """A safe part for the engine: half of the memory, and three fifths of the address space that the program leaves."""
     shares = [physical_memory_mb() // 2]
     address_space = address_space_mb()
     if address_space is not None:
-        shares.append((address_space - _PROGRAM_MB) // 2)
+        shares.append((address_space - _PROGRAM_MB) * 3 // 5)
     return max(_ENGINE_MB_MIN, min(shares))
 
 

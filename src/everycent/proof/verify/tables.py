@@ -5,15 +5,16 @@ hot rows as they are in PostgreSQL, listed or not, and the lake files that the m
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.platform.bulk import copy_into_engine
+from everycent.base.platform.bulk import copy_into_engine, copy_into_file, path_of
 from everycent.base.platform.database import Connection
 
 _UUID, _TEXT, _LONG, _DAY, _SUM = pa.uuid(), pa.string(), pa.int64(), pa.date32(), pa.decimal128(38, 0)
@@ -98,44 +99,43 @@ def stored_tables(
     duck = engine.connection
     for context in contexts:
         duck.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(context)}")
-    try:
-        for name, columns in DECIDED.items():
-            _create(connection, engine, name, columns, tenant, model, [])
-        for name, columns in DETAILS.items():
-            with_batch = columns.append(pa.field("batch_no", _LONG))
-            listed = [file for file in files if file.table == name]
-            _create(connection, engine, name, with_batch, tenant, model, listed)
-        yield
-    finally:
-        for context in contexts:
-            duck.execute(f"DROP SCHEMA {identifier(context)} CASCADE")
+    with ExitStack() as held:
+        try:
+            for name, columns in DECIDED.items():
+                query = _query(name, columns, tenant, model)
+                copy_into_engine(connection, query, columns, duck, _quoted(name))
+            for name, columns in DETAILS.items():
+                listed = [file for file in files if file.table == name]
+                shape = columns.append(pa.field("batch_no", _LONG))
+                query = _query(name, shape, tenant, model)
+                if listed:
+                    hot = held.enter_context(copy_into_file(connection, query, shape, engine.temp_dir))
+                    duck.execute(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {_all_files(columns, listed, hot)}")
+                else:
+                    copy_into_engine(connection, query, shape, duck, _quoted(name))
+            yield
+        finally:
+            for context in contexts:
+                duck.execute(f"DROP SCHEMA {identifier(context)} CASCADE")
 
 
-def _create(
-    connection: Connection,
-    engine: LocalEngine,
-    name: str,
-    columns: pa.Schema,
-    tenant: str,
-    model: str,
-    files: Sequence[LakeFile],
-) -> None:
-    """The view of that name: the rows in PostgreSQL and those in `files`, which have all columns but the batch_no."""
-    context, _, table = name.partition(".")
-    hot = f"{identifier(context)}.{identifier(f'{table}__hot')}"
+def _query(name: str, columns: pa.Schema, tenant: str, model: str) -> str:
     listed = ", ".join(identifier(column) for column in columns.names)
-    of = f"tenant = {literal(tenant)} AND model = {literal(model)}"
-    query = f"SELECT {listed} FROM {_quoted(name)} WHERE {of}"
-    copy_into_engine(connection, query, columns, engine.connection, hot)
-    parts = [f"SELECT * FROM {hot}"]
-    if files:
-        inside = ", ".join(identifier(column) for column in columns.names if column != "batch_no")
-        paths = ", ".join(literal(str(each.file)) for each in files)
-        numbers = ", ".join(str(each.batch_no) for each in files)
-        parts.append(
-            f"SELECT {inside}, ([{numbers}]::BIGINT[])[file_index::BIGINT + 1] AS batch_no FROM read_parquet([{paths}])"
-        )
-    engine.connection.execute(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {' UNION ALL '.join(parts)}")
+    return f"SELECT {listed} FROM {_quoted(name)} WHERE tenant = {literal(tenant)} AND model = {literal(model)}"
+
+
+def _all_files(columns: pa.Schema, files: Sequence[LakeFile], hot: IO[bytes]) -> str:
+    """One scan of the lake files, which lack the batch_no, and of the hot rows.
+
+    Not two scans and UNION ALL: over that, DuckDB 2.0 cannot aggregate more than fits into its memory.
+    """
+    inside = ", ".join(identifier(column) for column in columns.names)
+    paths = ", ".join(literal(str(path)) for path in [*(each.file for each in files), path_of(hot)])
+    numbers = ", ".join([*(str(each.batch_no) for each in files), "NULL"])
+    return (
+        f"SELECT {inside}, coalesce(batch_no, ([{numbers}]::BIGINT[])[file_index::BIGINT + 1]) AS batch_no"
+        f" FROM read_parquet([{paths}], union_by_name = true)"
+    )
 
 
 def _quoted(name: str) -> str:

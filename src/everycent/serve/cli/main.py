@@ -2,10 +2,11 @@
 
 import codecs
 import os
+import resource
 import sys
 from io import TextIOWrapper
 
-from everycent.base.platform.settings import frugal_environment
+from everycent.base.platform.settings import FRUGAL_STACK_BYTES, frugal_environment
 
 
 def main() -> None:
@@ -13,6 +14,8 @@ def main() -> None:
     needed = frugal_environment()
     if needed:
         # Allocators and thread pools read these once, at process start; under a small memory limit they decide all.
+        _, stack_max = resource.getrlimit(resource.RLIMIT_STACK)
+        resource.setrlimit(resource.RLIMIT_STACK, (FRUGAL_STACK_BYTES, stack_max))
         os.execve(
             sys.executable, [sys.executable, "-m", "everycent.serve.cli", *sys.argv[1:]], {**os.environ, **needed}
         )

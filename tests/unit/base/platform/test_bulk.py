@@ -3,6 +3,7 @@
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -126,7 +127,7 @@ def test_a_name_like_an_attack_is_only_a_name(rows_table):
     assert rows_table.execute("select count(*) from bulk.rows").fetchone() == (0,)
 
 
-def test_many_rows_come_in_parts_and_in_order(database, engine, monkeypatch: pytest.MonkeyPatch):
+def test_many_rows_come_in_parts_and_in_order(database, engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bulk, "_PART_BYTES", 1000)
     query = "SELECT n, repeat('x', 50) AS text FROM generate_series(1, 1000) AS n ORDER BY n"
     shape = pa.schema([("n", pa.int64()), ("text", pa.string())])
@@ -134,6 +135,9 @@ def test_many_rows_come_in_parts_and_in_order(database, engine, monkeypatch: pyt
     assert rows["n"].num_chunks > 40 and rows["n"].to_pylist() == list(range(1, 1001))
     bulk.copy_into_engine(database.connection, query, shape, engine.connection, '"all"')
     assert engine.query('FROM "all" ORDER BY n').equals(rows.combine_chunks())
+    with bulk.copy_into_file(database.connection, query, shape, tmp_path / "spill") as file:
+        assert engine.query(f"FROM read_parquet('{bulk.path_of(file)}')").equals(rows.combine_chunks())
+        assert list((tmp_path / "spill").iterdir()) == [], "a kill leaves nothing"
 
 
 def test_rows_that_nobody_takes_leave_the_connection_usable(database, engine, monkeypatch: pytest.MonkeyPatch):

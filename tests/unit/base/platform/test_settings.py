@@ -42,6 +42,11 @@ def test_a_wrong_value_is_named(tmp_path: Path, name: str, value: str, right: st
         Settings.load({name: value}, tmp_path)
 
 
+def test_the_shards_of_a_large_file_go_to_the_lake(tmp_path: Path):
+    for batch_rows, lake_from_rows in (("500000", 50_000), ("20000", 20_000), ("60", 10_000)):
+        assert Settings.load({"EVERYCENT_BATCH_ROWS": batch_rows}, tmp_path).lake_from_rows == lake_from_rows
+
+
 def test_a_wrong_address_does_not_show_its_password(tmp_path: Path):
     with pytest.raises(SettingsError, match="EVERYCENT_DATABASE_URL is 'mysql:…'") as caught:
         Settings.load({"EVERYCENT_DATABASE_URL": "mysql://me:secret@host/db"}, tmp_path)
@@ -58,7 +63,7 @@ def test_a_file_is_no_data_directory(tmp_path: Path):
 def test_a_small_address_space_makes_the_engine_small(limit_kb: int, frugal: bool):
     program = (
         "from everycent.base.platform.settings import Settings, frugal_environment as f; s = Settings.load();"
-        "print(s.memory_mb <= 192 and s.threads == 1 and s.batch_rows <= 100_000, f().get('MALLOC_ARENA_MAX'))"
+        "print(s.memory_mb <= 256 and s.threads == 1 and s.batch_rows <= 20_000, f().get('MALLOC_ARENA_MAX'))"
     )
     command = f"ulimit -v {limit_kb}; exec {sys.executable} -c '{program.replace(chr(39), chr(34))}'"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
