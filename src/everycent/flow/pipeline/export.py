@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
+from everycent.base.platform.batches import run_lock
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.ledger import store as ledger_store
@@ -33,21 +34,26 @@ _VIEW = "exported"
 
 
 def export(session: Session, model: LoadedModel, as_of: date, folder: Path) -> tuple[Path, ...]:
-    """The files written: detail tables, records by kind, statements, instructions, account balances, bank files."""
+    """The files written: detail tables, records by kind, statements, instructions, account balances, bank files.
+
+    No other run of the model changes anything meanwhile.
+    """
     plan = plan_model(model, session.tenant, model.files)
     exponent = model.currency.exponent
-    paths = [_detail(session, model.name, name, schema, exponent, folder) for name, schema in _DETAIL.items()]
-    paths.append(_records(session, model.name, folder / "records.parquet", pa.string(), None))
-    for kind, kind_plan in plan.intake.items():
-        paths.append(_records(session, model.name, folder / f"records_{kind}.parquet", kind_plan.body_type, kind))
     where = (session.connection, session.tenant, model.name)
-    for name, table in (
-        ("statements", settlement_store.statements(*where)),
-        ("instructions", payments_store.instructions(*where)),
-        ("accounts", ledger_store.balances(*where)),
-    ):
-        paths.append(write_table(folder / f"{name}.parquet", table))
-    return (*paths, *_bank_files(session, plan, as_of, folder))
+    with run_lock(session.details, model.name):
+        paths = [_detail(session, model.name, name, schema, exponent, folder) for name, schema in _DETAIL.items()]
+        paths.append(_records(session, model.name, folder / "records.parquet", pa.string(), None))
+        for kind, kind_plan in plan.intake.items():
+            paths.append(_records(session, model.name, folder / f"records_{kind}.parquet", kind_plan.body_type, kind))
+        bank_files = _bank_files(session, plan, as_of, folder)  # before the instructions, which say what was filed
+        for name, table in (
+            ("statements", settlement_store.statements(*where)),
+            ("instructions", payments_store.instructions(*where)),
+            ("accounts", ledger_store.balances(*where)),
+        ):
+            paths.append(write_table(folder / f"{name}.parquet", table))
+    return (*paths, *bank_files)
 
 
 def write_table(path: Path, table: pa.Table) -> Path:
@@ -95,10 +101,15 @@ def _order(schema: TableSchema) -> str:
 
 
 def _copied(session: Session, sql: str, path: Path) -> Path:
-    return _replaced(
-        path,
-        lambda beside: session.engine.connection.execute(f"COPY ({sql}) TO {literal(str(beside))} (FORMAT parquet)"),
-    )
+    """Writes rows as they are computed. Not by DuckDB's COPY: whether a column may be null would follow the rows."""
+
+    def write(beside: Path) -> None:
+        rows = session.engine.reader(sql)
+        with pq.ParquetWriter(beside, rows.schema, compression="zstd", compression_level=1) as file:
+            for batch in rows:
+                file.write_batch(batch)
+
+    return _replaced(path, write)
 
 
 def _replaced(path: Path, write: Callable[[Path], object]) -> Path:

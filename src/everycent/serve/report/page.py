@@ -46,7 +46,12 @@ def render(data: ReportData, path: Path, lang: Language = "auto") -> None:
 </body>
 </html>
 """
-    path.write_text(html, encoding="utf-8")
+    beside = path.with_name(f".{path.name}.part")  # nobody sees a part of the page
+    try:
+        beside.write_text(html, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _asset(name: str) -> str:
