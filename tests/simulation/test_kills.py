@@ -164,6 +164,13 @@ def initdb_itself(world: World, place: Place, chance: random.Random) -> bool:
     return ended_well_without_a_server(finish(command))
 
 
+def kill_if(pid: int | None, still: int | None) -> None:
+    """Kills the process that was seen, if it is still that one."""
+    if pid is not None and pid == still:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def wait_for(command: "subprocess.Popen[str]", seen: Callable[[], int | None]) -> int | None:
     """The process that is waited for; None where the command ended before it was seen."""
     while command.poll() is None:
