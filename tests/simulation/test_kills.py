@@ -110,9 +110,10 @@ def ended_well_without_a_server(done: Done) -> bool:
     return done.code != 0
 
 
-def command_at_random(world: World, place: Place, chance: random.Random) -> bool:
+def command_at_random(world: World, place: Place, chance: random.Random, within: float = 1.0) -> bool:
+    """A kill `within` a part of the time that a whole run takes."""
     command = place.start(world.arguments)
-    time.sleep(chance.uniform(0.0, world.run_s))
+    time.sleep(chance.uniform(0.0, world.run_s * within))
     return killed(command)
 
 
@@ -231,8 +232,8 @@ def disturb_and_heal(world: World, name: str, tier: str, kills: list[Kill], chan
     place = world.place(name, tier, fresh=kills[0] in FIRST_START)
     for kill in kills:
         hit = kill(world, place, chance)
-        for _ in range(MISSES_MAX):
-            hit = hit or command_at_random(world, place, chance)
+        for misses in range(MISSES_MAX):
+            hit = hit or command_at_random(world, place, chance, within=0.5**misses)
         assert hit, "no run was slow enough to be killed"
     world.heal(place)
     found = place.examine()
