@@ -6,7 +6,7 @@ reads and writes Parquet. No extension is ever fetched or loaded by itself.
 
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -40,7 +40,6 @@ class LocalEngine:
         assert threads >= 1, "an engine needs a thread"
         assert memory_mb >= 1, "an engine needs memory"
         self.temp_dir = temp_dir
-        self._kept: dict[str, IO[bytes]] = {}
         self.connection = duckdb.connect(
             ":memory:",
             config={
@@ -82,17 +81,9 @@ class LocalEngine:
         plain = _plain_booleans(found.schema)
         return found if plain is None else found.cast(plain)
 
-    def keep(self, name: str, file: IO[bytes]) -> None:
-        """Keeps a file open that a view reads, until another takes its name or the engine ends."""
-        if name in self._kept:
-            self._kept[name].close()
-        self._kept[name] = file
-
     def close(self) -> None:
         """Ends the engine; its tables are gone."""
         self.connection.close()
-        for file in self._kept.values():
-            file.close()
 
     def __enter__(self) -> Self:
         return self
