@@ -4,12 +4,15 @@ Formulas cannot name files or functions outside their list, so external access s
 reads and writes Parquet. No extension is ever fetched or loaded by itself.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import duckdb
 import pyarrow as pa
+
+from everycent.base.engine.sql import identifier
 
 
 def plain_booleans(schema: pa.Schema) -> pa.Schema:
@@ -29,7 +32,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-_ROWS_PER_READ = 122_880  # DuckDB's row group
+_ROWS_PER_READ = 30_720  # a quarter of a row group of DuckDB's
 
 
 class LocalEngine:
@@ -40,6 +43,7 @@ class LocalEngine:
         assert threads >= 1, "an engine needs a thread"
         assert memory_mb >= 1, "an engine needs memory"
         self.temp_dir = temp_dir
+        self._kept: dict[str, IO[bytes]] = {}
         self.connection = duckdb.connect(
             ":memory:",
             config={
@@ -69,7 +73,7 @@ class LocalEngine:
         finally:
             self._unregister(self.connection, tables)
 
-    def reader(self, sql: str, **tables: pa.Table) -> pa.RecordBatchReader:
+    def reader(self, sql: str, **tables: pa.Table | pa.RecordBatchReader) -> pa.RecordBatchReader:
         """The rows of `sql` as a stream, computed as they are read.
 
         It runs beside the engine's connection, so queries may run while it is read. It sees the connection's tables and
@@ -81,9 +85,25 @@ class LocalEngine:
         plain = _plain_booleans(found.schema)
         return found if plain is None else found.cast(plain)
 
+    def ordered(self, sql: str, order: Sequence[str]) -> pa.RecordBatchReader:
+        """The rows of `sql`, as `reader` gives them, ordered by columns; there may be more than memory holds.
+
+        They pass through a stream before they are ordered: DuckDB 2.0 spills no order over UNION ALL.
+        """
+        listed = ", ".join(identifier(name) for name in order)
+        return self.reader(f"SELECT * FROM unordered ORDER BY {listed}", unordered=self.reader(sql))
+
+    def keep(self, name: str, file: IO[bytes]) -> None:
+        """Keeps a file open that a view reads, until another takes its name or the engine ends."""
+        if name in self._kept:
+            self._kept[name].close()
+        self._kept[name] = file
+
     def close(self) -> None:
         """Ends the engine; its tables are gone."""
         self.connection.close()
+        for file in self._kept.values():
+            file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +112,7 @@ class LocalEngine:
         self.close()
 
     @staticmethod
-    def _register(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> None:
+    def _register(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table | pa.RecordBatchReader]) -> None:
         for name, table in tables.items():
             connection.register(name, table)
 

@@ -15,7 +15,15 @@ import pyarrow.parquet as pq
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
-from everycent.base.platform.bulk import copy_in, copy_into_engine, copy_out, duckdb_type, uuid_array_text
+from everycent.base.platform.bulk import (
+    copy_in,
+    copy_into_engine,
+    copy_into_file,
+    copy_out,
+    duckdb_type,
+    path_of,
+    uuid_array_text,
+)
 from everycent.base.platform.database import Connection
 
 #: Up to so many ids travel inside the statement, which uses the index; more go through a temporary table.
@@ -100,14 +108,20 @@ class Details:
         names = [name for name in columns or schema.columns.names if name != schema.body or body_type is not None]
         wanted = _columns(schema, names, body_type)
         parts = [part for part in self.parts(schema, model) if kind is None or part.kind == kind]
-        hot = identifier(f"{view_name}__hot")
-        self._hot(engine, hot, schema, model, wanted, kind, parts)
-        selects = [f"SELECT * FROM {hot}"]
-        selects += [
-            f"SELECT {', '.join(map(identifier, wanted.names))}, {literal(model)} AS model, batch_no FROM ({files})"
-            for files in self._lake_scans(schema, wanted, [part for part in parts if part.path is not None])
-        ]
-        engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {' UNION ALL '.join(selects)}")
+        files = [part for part in parts if part.path is not None]
+        hot = self._hot_query(schema, model, wanted, kind, parts)
+        shape = wanted.append(pa.field("batch_no", pa.int64()))
+        if files and schema.body not in wanted.names:
+            file = copy_into_file(self.connection, hot, shape, engine.temp_dir)
+            engine.keep(view_name, file)
+            scans = [self._lake_scan(schema, wanted, files, path_of(file))]
+        else:
+            table = identifier(f"{view_name}__hot")
+            copy_into_engine(self.connection, hot, shape, engine.connection, table)
+            scans = [f"FROM {table}", *self._lake_scans(schema, wanted, files)]
+        given = f"{_list(wanted.names)}, {literal(model)} AS model, batch_no"
+        selects = " UNION ALL ".join(f"SELECT {given} FROM ({scan})" for scan in scans)
+        engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {selects}")
 
     def parts(self, schema: TableSchema, model: str) -> list[Part]:
         """The committed parts of a table, in the order of commits."""
@@ -128,23 +142,14 @@ class Details:
             )
         return file
 
-    def _hot(
-        self,
-        engine: LocalEngine,
-        table: str,
-        schema: TableSchema,
-        model: str,
-        wanted: pa.Schema,
-        kind: str | None,
-        parts: list[Part],
-    ) -> None:
-        """Makes the engine's `table` of the hot rows; without any hot part, PostgreSQL is not asked for them."""
-        shape = pa.schema([*wanted, pa.field("model", pa.string()), pa.field("batch_no", pa.int64())])
+    def _hot_query(
+        self, schema: TableSchema, model: str, wanted: pa.Schema, kind: str | None, parts: list[Part]
+    ) -> str:
+        """The hot rows with their batch_no; those of one kind are found by the numbers of its batches."""
         hot = [part.batch_no for part in parts if part.path is None]
         among = "" if kind is None else f" AND batch_no = ANY ('{{{','.join(map(str, hot))}}}'::bigint[])"
         none = "" if hot else " AND false"
-        query = f"SELECT {_hot_list(schema, shape)} {self._from(schema, model)}{among}{none}"
-        copy_into_engine(self.connection, query, shape, engine.connection, table)
+        return f"SELECT {_hot_list(schema, wanted)}, batch_no {self._from(schema, model)}{among}{none}"
 
     def _hot_among(
         self, schema: TableSchema, model: str, column: str, ids: pa.Array, wanted: pa.Schema, parts: list[Part]
@@ -182,17 +187,23 @@ class Details:
             shapes.setdefault(part.shape if schema.body in wanted.names else ("", ""), []).append(part)
         return [self._lake_scan(schema, wanted, same) for same in shapes.values()]
 
-    def _lake_scan(self, schema: TableSchema, wanted: pa.Schema, files: list[Part]) -> str:
-        paths = ", ".join(literal(str(self.file_of(part))) for part in files)
-        numbers = ", ".join(str(part.batch_no) for part in files)
+    def _lake_scan(self, schema: TableSchema, wanted: pa.Schema, files: list[Part], hot: Path | None = None) -> str:
+        """One scan of `files`, and of the file of the hot rows, which has its batch_no inside.
+
+        One scan and not two with UNION ALL: over that, DuckDB 2.0 cannot aggregate more than fits into its memory.
+        """
+        paths = [str(self.file_of(part)) for part in files] + ([str(hot)] if hot else [])
         fields = [identifier(name) for name in wanted.names if name != schema.body]
         if schema.body is not None and schema.body in wanted.names:
             stored = pq.read_schema(self.file_of(files[0])).field(schema.body).type
             fields.append(
                 f"{_body_sql(schema.body, stored, wanted.field(schema.body).type)} AS {identifier(schema.body)}"
             )
-        fields.append(f"([{numbers}]::BIGINT[])[CAST(file_index AS BIGINT) + 1] AS batch_no")
-        return f"SELECT {', '.join(fields)} FROM read_parquet([{paths}])"
+        numbers = ", ".join([*(str(part.batch_no) for part in files), "NULL"])
+        number = f"([{numbers}]::BIGINT[])[CAST(file_index AS BIGINT) + 1]"
+        fields.append(f"coalesce(batch_no, {number}) AS batch_no" if hot else f"{number} AS batch_no")
+        by_name = ", union_by_name = true" if hot else ""
+        return f"SELECT {', '.join(fields)} FROM read_parquet([{', '.join(map(literal, paths))}]{by_name})"
 
 
 def sql_name(schema: TableSchema) -> str:

@@ -90,8 +90,9 @@ def _dump_details(details: Details, engine: LocalEngine, schema: TableSchema, ou
         row = " || ',' || ".join(fields)
         line = f"{literal(schema.name)} || chr(9) || '{{' || {row} || '}}' || chr(10)"
         # Rows with one key may be in several batches: rows set aside, by file and line.
-        order = ", ".join(map(identifier, [*schema.key, "batch_no"]))
-        for batch in engine.reader(f"SELECT {line} AS line FROM everycent_dump ORDER BY {order}"):
+        order = [*schema.key, "batch_no"]
+        lines = f"SELECT {line} AS line, {', '.join(map(identifier, order))} FROM everycent_dump"
+        for batch in engine.ordered(lines, order):
             _write_texts(batch.column(0), out)
 
 

@@ -76,9 +76,8 @@ def _detail(session: Session, model: str, name: str, schema: TableSchema, expone
             unit = literal("1" if exponent == 0 else "0." + "0" * (exponent - 1) + "1")
             scale = f"DECIMAL({exponent + 1}, {exponent})"
             columns.append(f"CAST(amount_minor * CAST({unit} AS {scale}) AS DECIMAL(38, {exponent})) AS amount")
-    return _copied(
-        session, f"SELECT {', '.join(columns)} FROM {_VIEW} ORDER BY {_order(schema)}", folder / f"{name}.parquet"
-    )
+    rows = session.engine.ordered(f"SELECT {', '.join(columns)} FROM {_VIEW}", schema.key)
+    return _copied(rows, folder / f"{name}.parquet")
 
 
 def _records(session: Session, model: str, path: Path, body_type: pa.DataType, kind: str | None) -> Path:
@@ -93,18 +92,14 @@ def _records(session: Session, model: str, path: Path, body_type: pa.DataType, k
             f"body.{identifier(field.name)} AS {identifier(field.name + ('_' if field.name in known else ''))}"
             for field in body_type
         ]
-    return _copied(session, f"SELECT {', '.join(columns)} FROM {_VIEW} ORDER BY {_order(RECORD)}", path)
+    rows = session.engine.ordered(f"SELECT {', '.join(columns)} FROM {_VIEW}", RECORD.key)
+    return _copied(rows, path)
 
 
-def _order(schema: TableSchema) -> str:
-    return ", ".join(identifier(name) for name in schema.key)
-
-
-def _copied(session: Session, sql: str, path: Path) -> Path:
+def _copied(rows: pa.RecordBatchReader, path: Path) -> Path:
     """Writes rows as they are computed. Not by DuckDB's COPY: whether a column may be null would follow the rows."""
 
     def write(beside: Path) -> None:
-        rows = session.engine.reader(sql)
         with pq.ParquetWriter(beside, rows.schema, compression="zstd", compression_level=1) as file:
             for batch in rows:
                 file.write_batch(batch)
