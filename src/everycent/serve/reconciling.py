@@ -1,7 +1,7 @@
 """Runs a model's reconciliations: fetches both sides, stored records or files, and hands them to recon."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import ModelPlan, Session, given_files, plan_model, write_table
 from everycent.proof.recon.contract import REFUSED, ReconSpec, SideSpec
-from everycent.proof.recon.service import ReconPlan, ReconRun, SidePlan, SideRows, plan_recon, plan_side, side_from_rows
+from everycent.proof.recon.service import ReconPlan, ReconRun, SidePlan, SideRows, plan_recon, plan_side, side_in_engine
 from everycent.proof.recon.service import run as run_recon
 
 _VIEW = "recon_records"
@@ -213,7 +213,8 @@ def _plan_side(
 def _rows(
     session: Session, model: LoadedModel, plan: ModelPlan, name: tuple[str, str], side: Side, files: Sequence[Path]
 ) -> SideRows | None:
-    spec = side.plan.spec
+    """The side's rows, those that are compared as a table in the engine; None where none of its files is there."""
+    spec, table = side.plan.spec, f"recon_{name[1]}"
     if spec.records is not None:
         body_type = plan.intake[spec.records].body_type
         session.details.attach(
@@ -225,20 +226,27 @@ def _rows(
             body_type=body_type,
             columns=["source_file", "source_line", "body"],
         )
-        rows = session.engine.query(f"SELECT source_file, source_line, body FROM {_VIEW}")
-        return side_from_rows(side.plan, rows, session.engine)
+        return side_in_engine(side.plan, [_VIEW], session.engine, table)
     found = _files(spec, files)
     if not found:
         return None
-    read = [_read(session, model, name, side, path) for path in found]
-    rows = pa.concat_tables([part.rows for part in read])
-    compared = side_from_rows(side.plan, rows, session.engine)
-    refused = pa.concat_tables([compared.refused, *(part.refused.cast(REFUSED) for part in read)])
-    ordered = refused.sort_by([("source_file", "ascending"), ("source_line", "ascending")])
-    return SideRows(compared.rows, ordered, compared.left_out)
+    refused = [REFUSED.empty_table()]
+
+    def parts() -> Iterator[pa.Table]:
+        for path in found:
+            for part in _read(session, model, name, side, path):
+                refused.append(part.refused.cast(REFUSED))
+                yield part.rows
+
+    compared = side_in_engine(side.plan, parts(), session.engine, table)
+    ordered = pa.concat_tables([compared.refused, *refused]).sort_by(
+        [("source_file", "ascending"), ("source_line", "ascending")]
+    )
+    return replace(compared, refused=ordered)
 
 
-def _read(session: Session, model: LoadedModel, name: tuple[str, str], side: Side, path: Path) -> TypedRows:
+def _read(session: Session, model: LoadedModel, name: tuple[str, str], side: Side, path: Path) -> Iterator[TypedRows]:
     spec = side.plan.spec
     word = ("recon", *name, "columns")
-    return read_rows(word, side.columns, path, spec, model.currency, model.calendar, session.engine)
+    how = (word, side.columns, path, spec, model.currency, model.calendar, session.engine)
+    return read_rows(*how, rows_per_part=session.settings.batch_rows)

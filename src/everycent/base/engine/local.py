@@ -60,10 +60,11 @@ class LocalEngine:
         self.connection.execute("SET GLOBAL disabled_optimizers = 'common_subexpressions'")
         self.connection.execute("SET enable_progress_bar = false")
 
-    def query(self, sql: str, **tables: pa.Table) -> pa.Table:
+    def query(self, sql: str, **tables: pa.Table | str) -> pa.Table:
         """The rows of `sql`, in which each of `tables` can be named. Rows have no order unless `sql` orders them.
 
-        Raises duckdb.Error where the query fails.
+        A table given as text is one that the engine's connection has, by its name. Raises duckdb.Error where the query
+        fails.
         """
         self._register(self.connection, tables)
         try:
@@ -112,14 +113,22 @@ class LocalEngine:
         self.close()
 
     @staticmethod
-    def _register(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table | pa.RecordBatchReader]) -> None:
+    def _register(
+        connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table | pa.RecordBatchReader | str]
+    ) -> None:
         for name, table in tables.items():
-            connection.register(name, table)
+            if isinstance(table, str):
+                connection.execute(f"CREATE TEMP VIEW {identifier(name)} AS FROM {identifier(table)}")
+            else:
+                connection.register(name, table)
 
     @staticmethod
-    def _unregister(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> None:
-        for name in tables:
-            connection.unregister(name)
+    def _unregister(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table | str]) -> None:
+        for name, table in tables.items():
+            if isinstance(table, str):
+                connection.execute(f"DROP VIEW IF EXISTS {identifier(name)}")
+            else:
+                connection.unregister(name)
 
 
 def _plain_booleans(schema: pa.Schema) -> pa.Schema | None:

@@ -1,6 +1,6 @@
 """Recon's command: reconcile two sides and keep what was found, once.
 
-A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_from_rows`), then calls `run`.
+A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_in_engine`), then calls `run`.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.core.plan import ReconPlan, plan_recon
-from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows
+from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows, side_in_engine
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import RunKey, insert_run, load_run, run_no_of
 
@@ -26,9 +26,8 @@ __all__ = [
     "plan_side",
     "run",
     "side_from_rows",
+    "side_in_engine",
 ]
-
-__all__ = ["ReconPlan", "ReconRun", "SidePlan", "SideRows", "plan_recon", "plan_side", "run", "side_from_rows"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _hash(side: SideRows, engine: LocalEngine) -> str:
     return f"{compared}/{refused}/{side.left_out}"
 
 
-def _sums(engine: LocalEngine, rows: pa.Table, text: str) -> str:
+def _sums(engine: LocalEngine, rows: pa.Table | str, text: str) -> str:
     """Row digests added up in two halves: 64-bit terms, so that no sum overflows 128 bits."""
     found = engine.query(
         f"""SELECT concat_ws('-', count(*), coalesce(sum(md5_number_lower({text})), 0),

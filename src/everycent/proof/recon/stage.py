@@ -47,16 +47,17 @@ class Reconciled:
         return self.difference_minor - int(pc.sum(self.totals["difference_minor"]).as_py())
 
 
-def reconcile(plan: ReconPlan, left: pa.Table, right: pa.Table, engine: LocalEngine) -> Reconciled:
+def reconcile(plan: ReconPlan, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine) -> Reconciled:
     """Compares `left` with `right` (both SIDE) by key, in detail and in total.
 
-    The details come from groups of keys, the totals from the raw rows: two ways that must meet (asserted).
+    A side given as text is a table of the engine's. The details come from groups of keys, the totals from the raw rows:
+    two ways that must meet (asserted).
     """
     for side in (left, right):
-        assert side.column_names == SIDE.names, f"a side has columns {side.column_names}, want {SIDE.names}"
-        assert side["key"].null_count == 0 and side["amount_minor"].null_count == 0, (
-            "a side's key and amount are never null"
-        )
+        columns = engine.query("FROM side LIMIT 0", side=side).column_names
+        assert columns == SIDE.names, f"a side has columns {columns}, want {SIDE.names}"
+        nulls = engine.query("SELECT count(*) AS n FROM side WHERE key IS NULL OR amount_minor IS NULL", side=side)
+        assert nulls["n"][0].as_py() == 0, "a side's key and amount are never null"
     groups = engine.query(groups_sql(plan), left_side=left, right_side=right)
     repeated_keys = groups.filter(pc.equal(groups["bucket"], REPEATED)).select(["key"])
     groups = groups.filter(pc.not_equal(groups["bucket"], REPEATED))
@@ -83,7 +84,7 @@ def _assert_adds_up(result: Reconciled) -> None:
     assert result.residual_minor == 0, f"{result.residual_minor} minor units of the difference have no name"
 
 
-def _witness(side: pa.Table, engine: LocalEngine) -> Total:
+def _witness(side: pa.Table | str, engine: LocalEngine) -> Total:
     row = engine.query(
         "SELECT count(*) AS n, sum(amount_minor)::DECIMAL(38, 0) AS total FROM side", side=side
     ).to_pylist()[0]

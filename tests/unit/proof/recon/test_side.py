@@ -10,7 +10,8 @@ from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import currency
 from everycent.proof.recon.contract import ReconSpec, SideSpec
 from everycent.proof.recon.core.plan import plan_recon
-from everycent.proof.recon.core.side import SideRows, plan_side, side_from_rows
+from everycent.proof.recon.core.side import SideRows, plan_side, side_from_rows, side_in_engine
+from everycent.proof.recon.stage import reconcile
 
 TYPES = {
     "order": ColumnType("text"),
@@ -20,6 +21,8 @@ TYPES = {
     "parts": ColumnType("integer"),
     "state": ColumnType("text"),
 }
+
+CNY = currency("CNY")
 
 
 def take(engine: LocalEngine, words: dict[str, Any], *rows: dict[str, Any], stored: bool = False) -> SideRows:
@@ -104,3 +107,21 @@ def test_a_tolerance_is_in_the_currency(engine: LocalEngine) -> None:
         plan_recon("bill", spec("0.005"), currency("CNY"))
     with pytest.raises(ValueError, match="tolerance -1 is negative"):
         plan_recon("bill", spec("-1"), currency("CNY"))
+
+
+def test_rows_in_parts_make_the_same_side_in_the_engine(engine: LocalEngine) -> None:
+    plan = plan_side(SideSpec.model_validate({"key": "order", "amount": "paid", "when": "line > 1"}), TYPES, CNY)
+    columns = pa.schema([(name, kind.arrow) for name, kind in TYPES.items()])
+    rows = [{"order": "ABC"[n % 3], "paid": None if n % 4 == 0 else n, "line": n % 5} for n in range(40)]
+    given = pa.Table.from_pylist([{name: row.get(name) for name in TYPES} for row in rows], columns)
+    given = given.append_column("source_file", pa.array(["f.csv"] * 40, pa.string()))
+    given = given.append_column("source_line", pa.array(range(1, 41), pa.int64()))
+    whole = side_from_rows(plan, given, engine)
+    engine.connection.register("stored", given.slice(30))
+    parts = side_in_engine(plan, [given.slice(0, 3), given.slice(3, 27), "stored"], engine, "left side")
+    assert engine.query("FROM side ORDER BY source_line", side=parts.rows).equals(whole.rows)
+    assert parts.refused.equals(whole.refused) and parts.left_out == whole.left_out > 0
+    side = {"records": "paid", "key": "order", "amount": "paid", "rows": "sum"}
+    twice = plan_recon("twice", ReconSpec.model_validate({"left": side, "right": side}), CNY)
+    agreed = reconcile(twice, parts.rows, whole.rows, engine)
+    assert (agreed.residual_minor, agreed.left_total) == (0, agreed.right_total)

@@ -1,6 +1,6 @@
 """Rows with declared types and nothing more: attached tables, and the sides of a reconciliation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from everycent.flow.intake.core.plan import Cell, Field, cell_reader
 from everycent.flow.intake.core.reading import cells_sql
 from everycent.flow.intake.readers import open_source
 
-_ROWS_PER_SHARD = 500_000
 _REFUSED = pa.schema([("source_file", pa.string()), ("source_line", pa.int64()), ("reason", pa.string())])
 
 
@@ -36,32 +35,30 @@ def read_rows(
     currency: Currency,
     calendar: BusinessCalendar,
     engine: LocalEngine,
-) -> TypedRows:
-    """All rows of a file; `word` leads to `columns` in the model. Raises SourceError, or IntakeRefused for its words.
+    rows_per_part: int,
+) -> Iterator[TypedRows]:
+    """The rows of a file, part by part; `word` leads to `columns` in the model. Raises SourceError, or IntakeRefused
+    for its words.
 
     A row with a cell that has no value, though it has a text or needs one, is refused with its reason; none is lost.
     """
     fields = declared_fields(word, columns, currency, calendar)
     source = open_source(path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False))
-    rows, refused = [], []
-    for shard in source.shards(_ROWS_PER_SHARD):
+    named = ", ".join(f"{field.column.sql} AS {identifier(field.reader.name)}" for field in fields)
+    for shard in source.shards(rows_per_part):
         judged = judge_cells(word, fields, shard, engine)
-        named = ", ".join(f"{field.column.sql} AS {identifier(field.reader.name)}" for field in fields)
         file = f"{literal(shard.file)} AS source_file"
-        rows.append(
-            engine.query(
-                f"SELECT {file}, line AS source_line, {named} FROM judged WHERE fault IS NULL ORDER BY line",
-                judged=judged,
-            )
+        rows = engine.query(
+            f"SELECT {file}, line AS source_line, {named} FROM judged WHERE fault IS NULL ORDER BY line", judged=judged
         )
         wrong = f"""
             SELECT {file}, line AS source_line, fault AS reason FROM (
                 SELECT line, fault FROM judged WHERE fault IS NOT NULL UNION ALL SELECT line, reason FROM malformed
             ) ORDER BY line
         """
-        refused.append(engine.query(wrong, judged=judged, malformed=shard.malformed).cast(_REFUSED))
-        assert rows[-1].num_rows + refused[-1].num_rows == shard.rows_read, "a row was lost"
-    return TypedRows(pa.concat_tables(rows), pa.concat_tables(refused))
+        refused = engine.query(wrong, judged=judged, malformed=shard.malformed).cast(_REFUSED)
+        assert rows.num_rows + refused.num_rows == shard.rows_read, "a row was lost"
+        yield TypedRows(rows, refused)
 
 
 def check_file(

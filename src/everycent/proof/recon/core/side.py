@@ -1,10 +1,9 @@
 """From a side's rows, as stored or as read, to what is compared: which take part, their key, amount and status."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from everycent.base.engine.formula import (
     CompiledAmount,
@@ -20,12 +19,17 @@ from everycent.base.money.currency import Currency
 from everycent.base.money.rounding import Rounding
 from everycent.proof.recon.contract import REFUSED, SIDE, SideSpec
 
+_SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT"}
+
 
 @dataclass(frozen=True)
 class SideRows:
-    """One side. `rows` (SIDE) are compared, `refused` (REFUSED) cannot be; `left_out` do not take part by `when`."""
+    """One side. `rows` (SIDE) are compared, `refused` (REFUSED) cannot be; `left_out` do not take part by `when`.
 
-    rows: pa.Table
+    `rows` given as text is the name of a table in the engine, which holds more than memory does.
+    """
+
+    rows: pa.Table | str
     refused: pa.Table
     left_out: int
 
@@ -65,28 +69,57 @@ def side_from_rows(plan: SidePlan, rows: pa.Table, engine: LocalEngine) -> SideR
 
     A row for which `when` is not true does not take part. A row without a key or an amount is refused with its reason.
     """
+    side = side_in_engine(plan, [rows], engine, "recon_side")
+    taken = engine.query(f"SELECT {', '.join(SIDE.names)} FROM recon_side").cast(SIDE)
+    engine.connection.execute("DROP TABLE recon_side")
+    return replace(side, rows=taken)
+
+
+def side_in_engine(plan: SidePlan, parts: Iterable[pa.Table | str], engine: LocalEngine, name: str) -> SideRows:
+    """As side_from_rows, for rows that come in parts; those that are compared stay in the engine, as the table `name`.
+
+    A part given as text is a table or view of the engine.
+    """
+    columns = ", ".join(f"{identifier(field.name)} {_SQL_TYPES[field.type]}" for field in SIDE)
+    engine.connection.execute(f"CREATE OR REPLACE TABLE {identifier(name)} ({columns})")
+    refused, left_out = [REFUSED.empty_table()], 0
+    for part in parts:
+        more, out = _add_part(plan, part, engine, name)
+        refused.append(more)
+        left_out += out
+    ordered = pa.concat_tables(refused).sort_by([("source_file", "ascending"), ("source_line", "ascending")])
+    return SideRows(name, ordered, left_out)
+
+
+def _add_part(plan: SidePlan, part: pa.Table | str, engine: LocalEngine, name: str) -> tuple[pa.Table, int]:
+    """Adds what is compared to the table; returns the rows that are refused, and how many are left out."""
     condition = "true" if plan.when is None else f"({compile_condition(plan.when)}) IS TRUE"
+    found = f"FROM ({_found_sql(plan, condition)})"
+    added = engine.query(
+        f"INSERT INTO {identifier(name)} SELECT {', '.join(SIDE.names)} {found} WHERE reason IS NULL", side_rows=part
+    )["Count"][0].as_py()
+    refused = engine.query(
+        f"SELECT source_file, source_line, reason {found} WHERE reason IS NOT NULL", side_rows=part
+    ).cast(REFUSED)
+    counted = engine.query(
+        f"SELECT count(*) AS rows, count(*) FILTER (NOT ({condition})) AS out FROM side_rows AS r", side_rows=part
+    ).to_pylist()[0]
+    assert added + refused.num_rows + counted["out"] == counted["rows"], "each row is compared, refused or left out"
+    return refused, counted["out"]
+
+
+def _found_sql(plan: SidePlan, condition: str) -> str:
+    """The columns of SIDE and, where a row cannot be compared, the reason, of the rows that take part."""
     amount = compile_amount(plan.amount, plan.exponent, Rounding.HALF_UP)
     status = "NULL" if plan.spec.status is None else plan.scope[plan.spec.status].sql
-    found = engine.query(
-        f"""SELECT source_file, source_line, key, amount_minor, status, CASE
-                WHEN amount_minor IS NULL THEN no_amount
-                WHEN key IS NULL THEN {_no_key_sql(plan)} END AS reason
+    return f"""SELECT source_file, source_line, key, amount_minor, status, CASE
+            WHEN amount_minor IS NULL THEN no_amount
+            WHEN key IS NULL THEN {_no_key_sql(plan)} END AS reason
         FROM (SELECT r.source_file AS source_file, r.source_line::BIGINT AS source_line,
                 {_key_sql(plan)} AS key, {_amount_sql(amount)} AS amount_minor,
                 CASE WHEN ({amount.fast_sql}) IS NULL THEN {_no_amount_sql(amount)} END AS no_amount,
                 ({status})::VARCHAR AS status
-            FROM side_rows AS r WHERE {condition})""",
-        side_rows=rows,
-    )
-    taken = found.filter(pc.is_null(found["reason"])).drop_columns(["reason"]).cast(SIDE)
-    refused = found.filter(pc.is_valid(found["reason"])).select(REFUSED.names).cast(REFUSED)
-    out = engine.query(f"SELECT count(*) AS n FROM side_rows AS r WHERE NOT ({condition})", side_rows=rows)["n"][
-        0
-    ].as_py()
-    assert taken.num_rows + refused.num_rows + out == rows.num_rows, "each row is compared, refused or left out"
-    assert taken["key"].null_count == 0 and taken["amount_minor"].null_count == 0, "what is compared has key and amount"
-    return SideRows(taken, refused.sort_by([("source_file", "ascending"), ("source_line", "ascending")]), out)
+            FROM side_rows AS r WHERE {condition})"""
 
 
 def _key_sql(plan: SidePlan) -> str:
