@@ -22,6 +22,7 @@ from everycent.proof.recon.service import ReconPlan, ReconRun, SidePlan, SideRow
 from everycent.proof.recon.service import run as run_recon
 
 _VIEW = "recon_records"
+_TABLE = "recon_side"
 _COUNTED = ("keys", "left_rows", "right_rows", "difference_minor")
 
 
@@ -165,6 +166,8 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
             sides[1],
         )
         done.append(Scenario(scenario.name, run))
+        for word in ("left", "right"):
+            session.engine.connection.execute(f"DROP TABLE {_TABLE}_{word}")
     return tuple(done)
 
 
@@ -214,7 +217,7 @@ def _rows(
     session: Session, model: LoadedModel, plan: ModelPlan, name: tuple[str, str], side: Side, files: Sequence[Path]
 ) -> SideRows | None:
     """The side's rows, those that are compared as a table in the engine; None where none of its files is there."""
-    spec, table = side.plan.spec, f"recon_{name[1]}"
+    spec, table = side.plan.spec, f"{_TABLE}_{name[1]}"
     if spec.records is not None:
         body_type = plan.intake[spec.records].body_type
         session.details.attach(

@@ -30,7 +30,7 @@ from everycent.base.platform.database import Connection
 
 _CHUNK_ROWS = 65_536
 _BLOCK_BYTES = 4 * 1024 * 1024
-_PART_BYTES = 16 * 1024 * 1024  # of text that is held at once
+_PART_BYTES = 4 * 1024 * 1024  # of text that is held at once
 _COMING = "everycent_coming"
 _WRITE = pacsv.WriteOptions(include_header=False, quoting_style="all_valid")
 

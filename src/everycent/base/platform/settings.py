@@ -115,11 +115,11 @@ def physical_memory_mb() -> int:
 
 
 def engine_memory_mb() -> int:
-    """A safe part for the engine: half of the memory, and three fifths of the address space that the program leaves."""
+    """A safe part for the engine: half of the memory, and half of the address space that the program leaves."""
     shares = [physical_memory_mb() // 2]
     address_space = address_space_mb()
     if address_space is not None:
-        shares.append((address_space - _PROGRAM_MB) * 3 // 5)
+        shares.append((address_space - _PROGRAM_MB) // 2)
     return max(_ENGINE_MB_MIN, min(shares))
 
 

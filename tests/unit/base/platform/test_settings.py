@@ -63,7 +63,7 @@ def test_a_file_is_no_data_directory(tmp_path: Path):
 def test_a_small_address_space_makes_the_engine_small(limit_kb: int, frugal: bool):
     program = (
         "from everycent.base.platform.settings import Settings, frugal_environment as f; s = Settings.load();"
-        "print(s.memory_mb <= 256 and s.threads == 1 and s.batch_rows <= 20_000, f().get('MALLOC_ARENA_MAX'))"
+        "print(s.memory_mb <= 192 and s.threads == 1 and s.batch_rows <= 20_000, f().get('MALLOC_ARENA_MAX'))"
     )
     command = f"ulimit -v {limit_kb}; exec {sys.executable} -c '{program.replace(chr(39), chr(34))}'"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
