@@ -3,13 +3,13 @@
 import hashlib
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from server_folders import server_folder
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection, connect
@@ -34,13 +34,12 @@ class Database:
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or _SERVER_DIR in os.environ:
         return
-    folder = tempfile.mkdtemp(prefix="everycent-tests-")
-    Path(folder).chmod(0o711)  # root's server runs as another user, who must pass through
-    os.environ[_SERVER_DIR] = folder
+    folder = server_folder("everycent-tests-")
+    os.environ[_SERVER_DIR] = str(folder)
     config.add_cleanup(lambda: _remove_server_dir(folder))
 
 
-def _remove_server_dir(folder: str) -> None:
+def _remove_server_dir(folder: Path) -> None:
     os.environ.pop(_SERVER_DIR, None)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -84,8 +83,7 @@ def database(_template: Settings, tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A new data directory for an embedded server of the test's own; root's server can reach it. Gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="everycent-test-"))
-    folder.chmod(0o711)
+    folder = server_folder("everycent-test-")
     yield folder / ".everycent"
     stop(Settings(data_dir=folder / ".everycent"))
     shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from workplace import Done, Found, Place, finish, own_folder, run_arguments
+from server_folders import server_folder
+from workplace import Done, Found, Place, finish, run_arguments
 
 from everycent.base.platform.server_process import cluster_processes, postmaster_pid
 from everycent.serve.demo.marketplace import DemoFiles, generate
@@ -74,7 +75,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    folder = own_folder()
+    folder = server_folder("everycent-places-")
     yield World(folder, generate(folder / "market", ORDERS, seed=5))
     for place in folder.iterdir():
         Place(place).clear()
@@ -163,13 +164,6 @@ def initdb_itself(world: World, place: Place, chance: random.Random) -> bool:
         if pid is not None and pid == initdb_of(command):
             os.kill(pid, signal.SIGKILL)
     return ended_well_without_a_server(finish(command))
-
-
-def kill_if(pid: int | None, still: int | None) -> None:
-    """Kills the process that was seen, if it is still that one."""
-    if pid is not None and pid == still:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(command: "subprocess.Popen[str]", seen: Callable[[], int | None]) -> int | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from lxml import etree
-from workplace import Done, Place, finish, own_folder, run_arguments
+from server_folders import server_folder
+from workplace import Done, Place, finish, run_arguments
 
 from everycent.flow.payments.core.bank_file import validate_pain001
 from everycent.serve.demo.marketplace import DemoFiles, generate
@@ -21,7 +22,7 @@ CUT = {"charges": b"rating.charge\t", "obligations": b"clearing.obligation\t"}
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    made = own_folder()
+    made = server_folder("everycent-places-")
     yield made
     for place in made.iterdir():
         if place.is_dir():

@@ -11,12 +11,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from server_folders import server_folder
 
 from everycent.base.platform import postgres
 from everycent.base.platform.database import connect
@@ -84,8 +84,7 @@ class Place:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="everycent-kills-"))
-    made.chmod(0o711)  # root's server runs as another user, who must pass through
+    made = server_folder("everycent-kills-")
     yield made
     for data_dir in made.glob("*/data"):
         postgres.stop(Settings(data_dir=data_dir))

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,13 +146,6 @@ class _Taken:
 
     def write(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
-
-
-def own_folder() -> Path:
-    """A new folder that root's server, which runs as another user, can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="everycent-places-"))
-    folder.chmod(0o711)
-    return folder
 
 
 def run_arguments(files: DemoFiles, *more: str) -> list[str]:

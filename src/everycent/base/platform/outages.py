@@ -4,20 +4,17 @@ What was committed before stays; the same command, run again, goes on from there
 """
 
 import errno
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import duckdb
 import psycopg
 
 from everycent.base.platform.database import DatabaseUnreachable, first_line
 from everycent.base.platform.lake import StorageFailed
+from everycent.base.platform.room import lack_of_room
 from everycent.base.platform.settings import Settings
 
-#: PostgreSQL needs room for a segment of its log (16 MB) to go on; below this a disk counts as full.
-_ROOM_BYTES_MIN = 20 * 1024 * 1024
 _AGAIN = "what was committed stays; run the same command again to go on"
 
 
@@ -51,13 +48,3 @@ def outages_named(settings: Settings) -> Iterator[None]:
             f"work out ({first_line(error)}){lack_of_room(settings.data_dir)}; give it more memory, or set a smaller "
             f"EVERYCENT_BATCH_ROWS; {_AGAIN}"
         ) from error
-
-
-def lack_of_room(folder: Path) -> str:
-    """A clause that says so where the folder's disk is as good as full; else nothing."""
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if free >= _ROOM_BYTES_MIN:
-        return ""
-    return f"; the disk of {folder} is full, {free / 1024**2:.0f} MB are left: make room"

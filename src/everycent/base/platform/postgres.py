@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from everycent.base.platform.room import lack_of_room
 from everycent.base.platform.server_home import ServerFailed, ServerHome, own_folder, server_home
 from everycent.base.platform.server_process import end_orphans, end_postmaster, postmaster_pid, start_process
 from everycent.base.platform.settings import Settings, physical_memory_mb
@@ -114,7 +115,9 @@ def _ensure_running(settings: Settings, lock: int) -> Server:
         else:
             _wait_until_ready(home, None)
     except OSError as error:
-        raise ServerFailed(f"the database in {settings.data_dir} cannot be started: {error}") from error
+        raise ServerFailed(
+            f"the database in {settings.data_dir} cannot be started: {error}{lack_of_room(settings.data_dir)}"
+        ) from error
     return Server(_url(home), home.data, home.log)
 
 
@@ -136,7 +139,9 @@ def _make_cluster(home: ServerHome, lock: int) -> None:
         process.kill()
         raise
     if code != 0:
-        raise ServerFailed(f"initdb failed ({_how_it_ended(code)}) for {home.data}.\n{_tail(home.log)}")
+        raise ServerFailed(
+            f"initdb failed ({_how_it_ended(code)}) for {home.data}{lack_of_room(home.folder)}.\n{_tail(home.log)}"
+        )
     beside.rename(home.data)
     descriptor = os.open(home.folder, os.O_RDONLY)
     os.fsync(descriptor)
@@ -187,7 +192,9 @@ def _wait_until_ready(home: ServerHome, poll: Callable[[], int | None] | None) -
     while not _answers(home):
         gone = postmaster_pid(home.data) is None and (poll is None or poll() is not None)
         if gone and not _answers(home):
-            raise ServerFailed(f"the database in {home.data} did not start.\n{_tail(home.log)}")
+            raise ServerFailed(
+                f"the database in {home.data} did not start{lack_of_room(home.folder)}.\n{_tail(home.log)}"
+            )
         if time.monotonic() > deadline:
             raise ServerFailed(
                 f"the database in {home.data} is not ready after {_START_S_MAX:.0f} s.\n{_tail(home.log)}"

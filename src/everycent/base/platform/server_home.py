@@ -21,6 +21,8 @@ from pathlib import Path
 _SOCKET_FOLDER_BYTES_MAX = 80
 _PLACES = (Path("/var/lib/everycent"), Path("/var/tmp"), Path("/tmp"))
 _UNPRIVILEGED = ("postgres", "nobody")
+#: Names the place of a data directory's database where that is elsewhere.
+_RECORD = "postgres.place"
 
 
 class ServerFailed(Exception):
@@ -90,13 +92,14 @@ def server_home(data_dir: Path) -> ServerHome:
     if not account.switch:
         return ServerHome(own_folder(data_dir / "postgres", account), installed, account)
     programs = installed if _reachable(installed, account) else _copied_programs(installed, account)
-    recorded = data_dir / "postgres.place"
+    recorded = data_dir / _RECORD
     if recorded.exists():
-        return ServerHome(own_folder(_recorded_place(recorded, account), account), programs, account)
+        place = _recorded_place(recorded, data_dir)
+        return ServerHome(own_folder(place, account), programs, account)
     if _reachable(data_dir, account):
         return ServerHome(own_folder(data_dir / "postgres", account), programs, account)
     place = _common_place(account) / f"everycent-{_digest(str(data_dir))}-{uuid.uuid4().hex[:8]}"
-    _write_whole(recorded, json.dumps({"place": str(place), "data_dir": str(data_dir)}) + "\n")
+    _record_place(recorded, place, data_dir)
     return ServerHome(own_folder(place, account), programs, account)
 
 
@@ -128,17 +131,40 @@ def own_folder(folder: Path, account: Account) -> Path:
     return folder
 
 
-def _recorded_place(recorded: Path, account: Account) -> Path:
+def _recorded_place(recorded: Path, data_dir: Path) -> Path:
+    """The place that was recorded for this data directory, moved or not; a copy of it has no database of its own."""
+    place, owner = _read_record(recorded)
+    if not place.parent.is_dir():
+        raise ServerFailed(f"{recorded} says that the database is in {place}, which is gone; restore it from a copy")
+    if owner != data_dir:
+        if _still_owns(owner, place):
+            raise ServerFailed(
+                f"{data_dir} is a copy of {owner}, whose database is in {place}: one database cannot serve both; copy "
+                f"that folder too and name the copy in {recorded}, or remove one of the two"
+            )
+        _record_place(recorded, place, data_dir)
+    return place
+
+
+def _still_owns(owner: Path, place: Path) -> bool:
     try:
-        place = Path(json.loads(recorded.read_text())["place"])
+        return _read_record(owner / _RECORD)[0] == place
+    except ServerFailed:
+        return False
+
+
+def _read_record(recorded: Path) -> tuple[Path, Path]:
+    try:
+        record = json.loads(recorded.read_text())
+        return Path(record["place"]), Path(record["data_dir"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ServerFailed(
             f"{recorded} is damaged ({error}); it names the folder of the database: restore it"
         ) from error
-    if not place.parent.is_dir():
-        raise ServerFailed(f"{recorded} says that the database is in {place}, which is gone; restore it from a copy")
-    assert account.switch, "only root's databases live elsewhere"
-    return place
+
+
+def _record_place(recorded: Path, place: Path, data_dir: Path) -> None:
+    _write_whole(recorded, json.dumps({"place": str(place), "data_dir": str(data_dir)}) + "\n")
 
 
 def _reachable(path: Path, account: Account) -> bool:

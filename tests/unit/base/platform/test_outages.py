@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.platform import outages, postgres
+from everycent.base.platform import postgres
 from everycent.base.platform.bulk import copy_out
 from everycent.base.platform.database import DatabaseUnreachable, connect
 from everycent.base.platform.lake import StorageFailed
-from everycent.base.platform.outages import MemoryTooSmall, lack_of_room, outages_named
+from everycent.base.platform.outages import MemoryTooSmall, outages_named
 from everycent.base.platform.settings import Settings
 
 
@@ -67,9 +67,3 @@ def test_a_bug_stays_a_bug(tmp_path: Path):
     for bug in (psycopg.errors.UndefinedTable("x"), duckdb.IOException("not Parquet"), OSError(errno.EPIPE, "x")):
         with pytest.raises(type(bug)), outages_named(Settings(data_dir=tmp_path)):
             raise bug
-
-
-def test_a_disk_without_room_for_the_database_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert lack_of_room(tmp_path / "not" / "yet") == ""
-    monkeypatch.setattr(outages, "_ROOM_BYTES_MIN", 1 << 62)
-    assert lack_of_room(tmp_path / "not" / "yet").startswith(f"; the disk of {tmp_path} is full, ")

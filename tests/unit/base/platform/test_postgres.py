@@ -5,14 +5,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
+from server_folders import server_folder
 
 from everycent.base.platform import postgres, server_home
 from everycent.base.platform.database import connect
@@ -26,8 +27,7 @@ IS_ROOT = os.geteuid() == 0
 @pytest.fixture
 def settings() -> Iterator[Settings]:
     """A data directory that the server's user can reach, gone afterwards with its server."""
-    folder = Path(tempfile.mkdtemp(prefix="everycent-test-"))
-    folder.chmod(0o711)
+    folder = server_folder("everycent-test-")
     chosen = Settings(data_dir=folder / "data", memory_mb=512, threads=1)
     yield chosen
     postgres.stop(chosen)
@@ -181,6 +181,27 @@ def test_roots_unreachable_directory_gets_a_place_elsewhere(settings):
         assert modes(closed) == before
     finally:
         postgres.stop(hidden)
+        if place is not None:
+            shutil.rmtree(place)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root's server runs as another user")
+def test_a_moved_directory_keeps_its_database_and_a_copied_one_does_not_share_it(settings):
+    closed = settings.data_dir.parent / "closed"
+    closed.mkdir(mode=0o700)
+    first, copied = Settings(data_dir=closed / "first"), Settings(data_dir=closed / "copied")
+    place = None
+    try:
+        with postgres.serving(first), connect(replace(first, database_url=postgres.status(first).url)) as connection:
+            connection.execute("create schema kept")
+            place = server_home.server_home(first.data_dir).folder
+        shutil.copytree(first.data_dir, copied.data_dir)
+        with pytest.raises(ServerFailed, match=f"copied is a copy of {first.data_dir}, whose database is in {place}"):
+            postgres.start(copied)
+        shutil.rmtree(first.data_dir)
+        with postgres.serving(copied) as running, connect(running) as connection:
+            assert connection.execute("select count(*) from pg_namespace where nspname = 'kept'").fetchone() == (1,)
+    finally:
         if place is not None:
             shutil.rmtree(place)
 
