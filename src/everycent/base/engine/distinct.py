@@ -1,10 +1,26 @@
 """Text computed once per distinct combination of values, not once per row."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
+
+#: Up to so many pairs of codes are told apart by a table of all of them, which is faster than hashing.
+_PAIRS_LISTED_MAX = 1 << 20
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """The distinct combinations of some columns' values, in order of first appearance, and each row's place in them.
+
+    `places`: int32, null where a value of the row is null.
+    """
+
+    places: pa.Array
+    values: pa.Table
 
 
 def over_distinct(engine: LocalEngine, columns: pa.Table, sql: str) -> pa.DictionaryArray:
@@ -13,30 +29,37 @@ def over_distinct(engine: LocalEngine, columns: pa.Table, sql: str) -> pa.Dictio
     It is evaluated for the distinct combinations only, and these are in order of first appearance, so that the same
     rows always give the same array. An index is null where a column or the text is NULL.
     """
-    assert columns.num_columns > 0, "there is nothing to tell rows apart by"
-    codes, distinct = _codes(columns)
-    texts = engine.query(f"SELECT {sql} AS text FROM distinct_values", distinct_values=distinct).column("text")
-    assert len(texts) == distinct.num_rows, "one text for each distinct combination"
-    dictionary = texts.combine_chunks()
+    return over_combinations(engine, combinations(columns), sql)
+
+
+def over_combinations(engine: LocalEngine, found: Combinations, sql: str) -> pa.DictionaryArray:
+    """What `over_distinct` gives, for combinations that were found before."""
+    texts = engine.query(f"SELECT {sql} AS text FROM distinct_values", distinct_values=found.values).column("text")
+    assert len(texts) == found.values.num_rows, "one text for each distinct combination"
+    places, dictionary = found.places, texts.combine_chunks()
     if dictionary.null_count:
-        codes = pc.if_else(pc.is_in(codes, pc.indices_nonzero(dictionary.is_null()).cast(pa.int32())), None, codes)
+        places = pc.if_else(pc.is_in(places, pc.indices_nonzero(dictionary.is_null()).cast(pa.int32())), None, places)
         dictionary = dictionary.fill_null("")
-    return pa.DictionaryArray.from_arrays(codes, dictionary)
+    return pa.DictionaryArray.from_arrays(places, dictionary)
 
 
-def _codes(columns: pa.Table) -> tuple[pa.Array, pa.Table]:
-    """Each row's place among the distinct combinations (int32, null where a value is null), and those combinations."""
+def combinations(columns: pa.Table) -> Combinations:
+    """The distinct combinations of the columns' values. Needs no engine, so that it can be found beside a query."""
+    assert columns.num_columns > 0, "there is nothing to tell rows apart by"
     first, *others = columns.column_names
-    codes, values = _encoded(columns.column(first))
+    places, values = _encoded(columns.column(first))
     distinct = pa.table({first: values})
     for name in others:
         more, values = _encoded(columns.column(name))
         width = max(len(values), 1)
-        pairs = pc.add(pc.multiply(codes.cast(pa.int64()), width), more.cast(pa.int64()))
-        codes, both = _encoded(pa.chunked_array([pairs]))
+        pairs = pc.add(pc.multiply(places.cast(pa.int64()), width), more.cast(pa.int64()))
+        if pairs.null_count or distinct.num_rows * width > _PAIRS_LISTED_MAX:
+            places, both = _encoded(pa.chunked_array([pairs]))
+        else:
+            places, both = _listed(pairs, distinct.num_rows * width)
         left, right = np.divmod(both.to_numpy(zero_copy_only=False), width)
         distinct = distinct.take(pa.array(left)).append_column(name, values.take(pa.array(right)))
-    return codes, distinct
+    return Combinations(places, distinct)
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
@@ -44,3 +67,15 @@ def _encoded(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], column.type).dictionary_encode()
     return encoded.indices, encoded.dictionary
+
+
+def _listed(numbers: pa.Array, end: int) -> tuple[pa.Array, pa.Array]:
+    """What `_encoded` gives for whole numbers from 0 to below `end`, without nulls."""
+    rows = numbers.to_numpy()
+    first = np.full(end, len(rows), dtype=np.int64)
+    first[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)  # of several, the last to be written stays: the first row
+    occurring = np.flatnonzero(first < len(rows))
+    occurring = occurring[np.argsort(first[occurring])]
+    place = np.empty(end, dtype=np.int32)
+    place[occurring] = np.arange(len(occurring), dtype=np.int32)
+    return pa.array(place[rows]), pa.array(occurring)

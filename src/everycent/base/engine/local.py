@@ -14,24 +14,6 @@ import pyarrow as pa
 
 from everycent.base.engine.sql import identifier
 
-
-def plain_booleans(schema: pa.Schema) -> pa.Schema:
-    """The schema with Arrow's own booleans; itself where it has no others. DuckDB's lossless form is a byte each."""
-    types = [_plain(field.type) for field in schema]
-    if all(new is field.type for new, field in zip(types, schema, strict=True)):
-        return schema
-    return pa.schema([field.with_type(new) for new, field in zip(types, schema, strict=True)])
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if isinstance(kind, pa.Bool8Type):
-        return pa.bool_()
-    if pa.types.is_struct(kind):
-        fields = [field.with_type(_plain(field.type)) for field in kind]
-        return pa.struct(fields) if any(isinstance(field.type, pa.Bool8Type) for field in kind) else kind
-    return kind
-
-
 _ROWS_PER_READ = 30_720  # a quarter of a row group of DuckDB's
 
 

@@ -1,12 +1,13 @@
 """Rating as a stage: records and attached tables in; charges, held charges and snapshots out."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from everycent.base.engine.distinct import over_distinct
+from everycent.base.engine.distinct import Combinations, combinations, over_combinations
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.parties.contract import PartySpec, party_id_sql
@@ -41,8 +42,10 @@ def rate(plan: RatingPlan, records: pa.Table, tables: Mapping[str, pa.Table], en
     RECORD.check(records)
     lookups = lookup_tables(plan, tables, engine)
     rows = plain_records(plan, records)
-    parties = {role: _party_ids(role, spec, plan, rows, engine) for role, spec in plan.roles.items()}
-    wide = Wide(engine.query(wide_sql(plan), r=rows, **lookups), records.num_rows)
+    with ThreadPoolExecutor(max_workers=1) as beside:  # Arrow lets go of the interpreter while DuckDB works
+        keys = {role: beside.submit(_party_keys, spec, plan, rows) for role, spec in plan.roles.items()}
+        wide = Wide(engine.query(wide_sql(plan), r=rows, **lookups), records.num_rows)
+    parties = {role: _party_ids(role, spec, plan, keys[role].result(), engine) for role, spec in plan.roles.items()}
     sheet, doubtful = read_sheet(plan, wide, records.num_rows, parties.values())
     careful = None
     if len(doubtful):
@@ -54,10 +57,15 @@ def rate(plan: RatingPlan, records: pa.Table, tables: Mapping[str, pa.Table], en
     return Rated(charges, held, snapshot_rows(plan, records, wide, lookups, engine))
 
 
-def _party_ids(role: str, spec: PartySpec, plan: RatingPlan, rows: pa.Table, engine: LocalEngine) -> pa.DictionaryArray:
-    """Each record's party id in one role, null where a key column is empty."""
+def _party_keys(spec: PartySpec, plan: RatingPlan, rows: pa.Table) -> Combinations:
+    """The distinct keys of a role; the operator's is the same for every record."""
     if spec.operator is not None:
-        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows.num_rows, dtype=np.int32)), pa.array([role]))
-    columns = [plan.column(name).sql for name in spec.key]
-    sql = party_id_sql(role, spec, lambda name: plan.column(name).sql)
-    return over_distinct(engine, rows.select(columns), sql)
+        return Combinations(pa.array(np.zeros(rows.num_rows, dtype=np.int32)), pa.table({"operator": [spec.operator]}))
+    return combinations(rows.select([plan.column(name).sql for name in spec.key]))
+
+
+def _party_ids(
+    role: str, spec: PartySpec, plan: RatingPlan, keys: Combinations, engine: LocalEngine
+) -> pa.DictionaryArray:
+    """Each record's party id in one role, null where a key column is empty."""
+    return over_combinations(engine, keys, party_id_sql(role, spec, lambda name: plan.column(name).sql))
