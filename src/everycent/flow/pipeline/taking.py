@@ -7,22 +7,17 @@ from datetime import date
 import pyarrow as pa
 import structlog
 
-from everycent.base.platform.batches import open_batch
-from everycent.base.platform.database import Connection
 from everycent.base.platform.tasks import Mark, Result
 from everycent.flow.clearing import store as clearing_store
-from everycent.flow.clearing.contract import OBLIGATION, RefundState
+from everycent.flow.clearing.contract import RefundState
 from everycent.flow.intake import stage as intake
 from everycent.flow.intake import store as intake_store
-from everycent.flow.intake.contract import QUARANTINE, RECORD, RawRows, Source
-from everycent.flow.ledger import store as ledger_store
-from everycent.flow.parties import store as parties_store
+from everycent.flow.intake.contract import RawRows, Source
+from everycent.flow.pipeline.committing import Origin, commit
 from everycent.flow.pipeline.compute import Batch, rate_and_clear
 from everycent.flow.pipeline.delivery import Delivery
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
-from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
-from everycent.flow.settlement import store as settlement_store
 
 _log = structlog.get_logger()
 
@@ -107,47 +102,22 @@ class FileTask:
         return clearing_store.refund_state(session.details, session.engine, model, refunds)
 
     def _commit(self, shard: int, batch: Batch, mark: Mark) -> None:
-        session, model = self.session, self.plan.model
-        opened = open_batch(
-            session.details,
-            model.name,
-            model.version_hash,
-            self.kind,
-            self.source.path.name,
-            shard,
-            self.delivery.content_key,
-        )
-        for schema, table in (
-            (RECORD, batch.intake.records),
-            (QUARANTINE, batch.intake.quarantine),
-            (SNAPSHOT, batch.snapshots),
-            (CHARGE, batch.charges),
-            (HELD, batch.held),
-            (OBLIGATION, batch.obligations),
-        ):
-            opened.write(schema, table)
+        where = Origin(self.kind, self.source.path.name, shard, self.delivery.content_key)
         found = batch.intake.counts
-        counts = {
-            "accepted": found["accepted"],
-            "duplicates": found["duplicate"],
-            "conflicts": found["conflict"],
-            "quarantined": found["quarantined"],
-        }
         result = {
-            "rows": sum(counts.values()),
+            "rows": sum(found[name] for name in OUTCOMES),
             **{name: found[name] for name in OUTCOMES},
             "held": batch.held.num_rows,
             "charges": batch.charges.num_rows,
             "obligations": batch.obligations.num_rows,
         }
-
-        def with_the_rows(connection: Connection, batch_no: int) -> None:
-            parties_store.write(connection, session.tenant, model.name, batch_no, batch.parties)
-            settlement_store.write(connection, session.tenant, model.name, batch.accruals)
-            ledger_store.write(connection, session.tenant, model.name, batch_no, batch.transfers)
-            mark.done(connection, result, batch_no)
-
-        batch_no = opened.commit({"rows_read": sum(counts.values()), **counts}, with_the_rows)
+        batch_no = commit(
+            self.session,
+            self.plan.model,
+            where,
+            batch,
+            lambda connection, batch_no: mark.done(connection, result, batch_no),
+        )
         _log.info(
             "batch committed", batch_no=batch_no, kind=self.kind, file=self.source.path.name, shard=shard, **result
         )
