@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from everycent.base.engine.declaration import Declaration
+from everycent.flow.model.changes import changed_text
 from everycent.flow.model.contract import LoadedModel, ModelRefused, SettlementModel, compose, table_files
 from everycent.flow.model.references import check_references
 from everycent.flow.model.schema import json_schema
@@ -19,8 +20,13 @@ from everycent.flow.model.yaml_source import ModelIssue, Place, Source, parse_ya
 __all__ = ["json_schema", "load_model"]
 
 
-def load_model(path: Path, sections: Mapping[str, type[Declaration]]) -> LoadedModel:
-    """The model in the file at `path`. `sections`: further top words, name -> declaration. Raises ModelRefused."""
+def load_model(
+    path: Path, sections: Mapping[str, type[Declaration]], changes: Mapping[str, str] | None = None
+) -> LoadedModel:
+    """The model in the file at `path`. `sections`: further top words, name -> declaration. Raises ModelRefused.
+
+    `changes` are tried out on it: `charges.commission.round` -> `down`.
+    """
     file = str(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -34,6 +40,10 @@ def load_model(path: Path, sections: Mapping[str, type[Declaration]]) -> LoadedM
         message = "a model is written in UTF-8, and this character is not; save the file as UTF-8"
         raise ModelRefused(file, [ModelIssue(message, (), place)]) from None
     source = parse_yaml(text)
+    if changes and not source.issues:
+        text, issues = changed_text(source.data, changes)
+        source = parse_yaml(text)
+        source.issues += issues
     if source.issues:
         raise ModelRefused(file, source.issues)
     spec = _validate(file, source, compose(sections))

@@ -47,7 +47,7 @@ def find_inputs(model: LoadedModel, given: Sequence[str]) -> Inputs:
     assigned += _only_choice(model, paths, assigned, set(tables.values()))
     if not assigned:
         raise InputRefused(_nothing_to_take(model, paths))
-    order = {kind: at for at, kind in enumerate(_arrival_order(model))}
+    order = {kind: at for at, kind in enumerate(arrival_order(model))}
     records = sorted(dict.fromkeys(assigned), key=lambda item: order[item.kind])
     used = {item.path for item in records} | set(tables.values())
     return Inputs(tuple(records), tables, tuple(path for path in paths if path not in used))
@@ -106,6 +106,7 @@ def _only_choice(model: LoadedModel, paths: list[Path], assigned: list[Assigned]
     return [Assigned(open_kinds[0], path) for path in left] if len(open_kinds) == 1 else []
 
 
-def _arrival_order(model: LoadedModel) -> list[str]:
+def arrival_order(model: LoadedModel) -> list[str]:
+    """The kinds in the order in which their records are taken: as declared, refunds after all others."""
     kinds = model.spec.records
     return sorted(kinds, key=lambda kind: (kinds[kind].refunds is not None, list(kinds).index(kind)))

@@ -80,7 +80,7 @@ def run(
     plan = plan_model(model, session.tenant, inputs.tables)
     with run_lock(session.details, model.name, on_wait):
         report("attached tables", 0, len(plan.tables))
-        attached = {name: _attached(session, plan, inputs, name) for name in plan.tables}
+        attached = {name: attached_table(session, plan, inputs.tables, name) for name in plan.tables}
         opened = [_open(session, plan, item, inputs, attached, report) for item in inputs.records]
         store.register_version(session.connection, session.tenant, model)
         files = tuple(_take(session, plan, arrival, attached, report) for arrival in opened)
@@ -106,9 +106,10 @@ def run(
     return RunSummary(model.name, as_of, files, closing, instructed)
 
 
-def _attached(session: Session, plan: ModelPlan, inputs: Inputs, name: str) -> Attached:
+def attached_table(session: Session, plan: ModelPlan, files: Mapping[str, Path], name: str) -> Attached:
+    """An attached table of the plan, read. `files`: where the tables' files are, by the names in the model."""
     spec = plan.tables[name]
-    path = inputs.tables[spec.file] if spec.file is not None else None
+    path = files[spec.file] if spec.file is not None else None
     return load_table(name, spec, path, plan.model.currency, plan.model.calendar, session.engine)
 
 

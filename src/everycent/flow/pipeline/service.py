@@ -1,25 +1,31 @@
 """The pipeline's commands: check a model, run it over files, test its golden cases, write its results."""
 
+from everycent.flow.pipeline.difference import Difference, compare
 from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
 from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
+from everycent.flow.pipeline.replay import Replayed, replay
 from everycent.flow.pipeline.run import FileTaken, RunSummary, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
 
 __all__ = [
+    "Difference",
     "FileTaken",
     "GoldenOutcome",
     "Inputs",
     "ModelPlan",
+    "Replayed",
     "RunSummary",
     "Session",
+    "compare",
     "export",
     "find_inputs",
     "given_files",
     "local_engine",
     "open_session",
     "plan_model",
+    "replay",
     "run",
     "run_golden_cases",
     "write_table",

@@ -23,7 +23,7 @@ app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
 
 #: Options that take several values at once.
-_MANY = ("--records", "--bill")
+_MANY = ("--records", "--bill", "--on")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
@@ -183,6 +183,42 @@ def model_test(model: Model, json: Json = False) -> int:
     from everycent.serve.cli.models import test_command
 
     return test_command(model, as_json=json)
+
+
+On = Annotated[list[str] | None, typer.Option(help="Files, folders or patterns to compute instead of what is stored.")]
+Page = Annotated[Path | None, typer.Option(help="Write a page with a picture of the difference here.")]
+
+
+@model_app.command("simulate")
+def model_simulate(
+    model: Model,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A word changed: charges.commission.round=down. May come again.")
+    ] = None,
+    on: On = None,
+    as_of: AsOf = None,
+    out: Page = None,
+    json: Json = False,
+) -> int:
+    """Compute history with another version of its model, or with words changed; commit nothing, show what differs."""
+    from everycent.serve.cli.simulations import simulate_command
+
+    return simulate_command(model, set_ or [], on or [], as_of, out, as_json=json)
+
+
+@model_app.command("diff")
+def model_diff(
+    old: Annotated[Path, typer.Argument(help="One version of the model.")],
+    new: Annotated[Path, typer.Argument(help="The other.")],
+    on: On = None,
+    as_of: AsOf = None,
+    out: Page = None,
+    json: Json = False,
+) -> int:
+    """Compute history with two versions of a model; commit nothing, show what differs between them."""
+    from everycent.serve.cli.simulations import diff_command
+
+    return diff_command(old, new, on or [], as_of, out, as_json=json)
 
 
 @model_app.command("schema")

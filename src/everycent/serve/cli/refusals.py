@@ -7,6 +7,7 @@ from everycent.base.platform.database import DatabaseUnreachable
 from everycent.base.platform.details import LakeFileMissing
 from everycent.base.platform.lake import StorageFailed
 from everycent.base.platform.migrate import DatabaseIsNewer
+from everycent.base.platform.scratch import ScratchRefused
 from everycent.base.platform.server_home import ServerFailed
 from everycent.base.platform.settings import SettingsError
 from everycent.base.platform.tasks import TaskChanged
@@ -40,6 +41,7 @@ REFUSALS = (
     UnknownCurrency,
     AmbiguousFactor,
     UnstorableText,
+    ScratchRefused,
     *_WRONG_PATH,
 )
 #: Nothing was done, for a resource was missing; the same command may go through later.

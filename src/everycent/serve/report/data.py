@@ -188,6 +188,11 @@ class ReportData:
 
     def amount(self, minor: int) -> str:
         """12345678 of CNY -> 123,456.78"""
-        units, rest = divmod(abs(minor), 10**self.exponent)
-        decimals = f".{rest:0{self.exponent}}" if self.exponent else ""
-        return f"{'-' if minor < 0 else ''}{units:,}{decimals}"
+        return grouped(minor, self.exponent)
+
+
+def grouped(minor: int, exponent: int) -> str:
+    """12345678 with two decimals -> 123,456.78"""
+    units, rest = divmod(abs(minor), 10**exponent)
+    decimals = f".{rest:0{exponent}}" if exponent else ""
+    return f"{'-' if minor < 0 else ''}{units:,}{decimals}"

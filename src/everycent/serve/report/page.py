@@ -35,18 +35,23 @@ def render(data: ReportData, path: Path, lang: Language = "auto") -> None:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(data.model)} · {" · ".join(words("title"))}</title>
-<style>{_asset("report.css")}</style>
+<style>{asset("report.css")}</style>
 </head>
 <body>
 <header><div>{_header(data)}{_verdict(data)}</div></header>
 <nav><div>{links}</div></nav>
 <main>{_key_figures(data)}{"".join(drawn.values())}</main>
 <footer>{both("footer")}</footer>
-<script>{_asset("report.js")}</script>
+<script>{asset("report.js")}</script>
 </body>
 </html>
 """
-    beside = path.with_name(f".{path.name}.part")  # nobody sees a part of the page
+    write_page(path, html)
+
+
+def write_page(path: Path, html: str) -> None:
+    """Writes a page whole: nobody sees a part of it. Raises OSError where it cannot."""
+    beside = path.with_name(f".{path.name}.part")
     try:
         beside.write_text(html, encoding="utf-8")
         beside.replace(path)
@@ -54,7 +59,8 @@ def render(data: ReportData, path: Path, lang: Language = "auto") -> None:
         beside.unlink(missing_ok=True)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of one of the page's own files."""
     return (files("everycent.serve.report") / "assets" / name).read_text(encoding="utf-8")
 
 
