@@ -194,16 +194,25 @@ class TableSpec(Declaration):
     valid: tuple[str, str] | None = Field(
         default=None, description="columns valid_from (inclusive) and valid_to (exclusive)"
     )
+    dated: Name | None = Field(
+        default=None, description="the one date column of rows that factors find by date; instead of `valid`"
+    )
     columns: dict[Name, ColumnSpec]
 
     @model_validator(mode="after")
     def _key_and_source(self) -> Self:
         if (self.file is None) == (self.sql is None):
             raise ValueError("an attached table has one source: write either 'file' or 'sql' with 'database'")
-        for word, names in (("key", self.key), ("valid", self.valid or ())):
+        for word, names in (
+            ("key", self.key),
+            ("valid", self.valid or ()),
+            ("dated", (self.dated,) if self.dated else ()),
+        ):
             for name in names:
                 if name not in self.columns:
                     raise ValueError(f"'{name}' under '{word}' is not a column; there are {', '.join(self.columns)}")
+        if self.valid is not None and self.dated is not None:
+            raise ValueError("rows have either one date ('dated') or a validity ('valid')")
         return self
 
 

@@ -8,6 +8,7 @@ from everycent.base.money.currency import UnknownCurrency, currency
 from everycent.flow.intake.contract import RecordSpec
 from everycent.flow.model.contract import SettlementModel
 from everycent.flow.model.yaml_source import ModelIssue, Source
+from everycent.flow.rating.contract import factor_path, with_price_factors
 
 
 def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
@@ -104,8 +105,8 @@ def _refunds(spec: SettlementModel, kind: str, record: RecordSpec, source: Sourc
 
 
 def _factors(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
-    for name, factor in spec.factors.items():
-        path = ("factors", name)
+    for name, factor in with_price_factors(spec.factors, spec.charges).items():
+        path = factor_path(name, spec.charges)
         if factor.table is None:
             continue
         if factor.table in spec.tables:

@@ -162,7 +162,8 @@ def _step(current: Any, part: Any) -> Any:
                 return _unwrapped(field.annotation)
         return None
     arguments = getattr(current, "__args__", ())
-    return _unwrapped(arguments[-1]) if arguments else None
+    items = [argument for argument in arguments if argument is not Ellipsis]
+    return _unwrapped(items[-1]) if items else None
 
 
 def _unwrapped(annotation: Any) -> Any:

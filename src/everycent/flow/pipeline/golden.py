@@ -18,6 +18,7 @@ from everycent.flow.pipeline.compute import Batch, rate_and_clear
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
+from everycent.flow.rating.contract import with_price_factors
 
 _OBLIGATION_COLUMNS = frozenset({"record", "charge", "debtor", "creditor", "amount", "legal_entity", "booked_on"})
 _CHARGE_COLUMNS = frozenset({"record", "charge", "rule", "debtor", "creditor", "amount", "booked_on"})
@@ -40,7 +41,7 @@ def run_golden_cases(model: LoadedModel, tenant: str, engine: LocalEngine) -> li
         for name, spec in plan.tables.items()
         if spec.file in model.files
     }
-    for name, factor in model.spec.factors.items():
+    for name, factor in with_price_factors(model.spec.factors, model.spec.charges).items():
         if factor.table is not None and factor.table not in tables and model.spec.tests:
             raise InputRefused(
                 f"factor '{name}' is from {factor.table}, which is not beside {model.path}: golden cases need it there"

@@ -14,7 +14,7 @@ from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
 from everycent.flow.pipeline.tables import table_specs
-from everycent.flow.rating.contract import RatingRefused
+from everycent.flow.rating.contract import RatingRefused, factor_path
 from everycent.flow.rating.stage import RatingPlan, plan_rating
 from everycent.flow.settlement.stage import SettlementPlan, plan_settlement
 
@@ -148,4 +148,7 @@ def _plan_rating(model: LoadedModel, kind: str, plan: IntakePlan, tables: Mappin
 def _issue(model: LoadedModel, refusal: _Refusal) -> ModelIssue:
     position: Position | None = getattr(refusal, "position", None)  # in the formula, where a formula is wrong
     offset = None if position is None or position.line > 1 else position.offset
-    return model.source.issue(refusal.message, refusal.path, offset=offset)
+    path = refusal.path
+    if path[0] == "factors" and path[1:]:
+        path = (*factor_path(str(path[1]), model.spec.charges), *path[2:])
+    return model.source.issue(refusal.message, path, offset=offset)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from everycent.flow.intake.contract import ColumnSpec, TableSpec
 from everycent.flow.model.contract import LoadedModel, ModelIssue
-from everycent.flow.rating.contract import FactorSpec
+from everycent.flow.rating.contract import FactorSpec, factor_path, with_price_factors
 
 #: A rate read from a file that declares no types keeps up to eight decimals; a factor's `type` says otherwise.
 RATE_TYPE = "decimal(8)"
@@ -29,41 +29,47 @@ def table_specs(model: LoadedModel, files: Mapping[str, Path], issues: list[Mode
             for source in spec.sources or (column,)
         )
         issues += _absent(model, table.file, headers, ((("tables", name, "columns", at), it) for at, it in columns))
-    for name, factor in model.spec.factors.items():
+    for name, factor in with_price_factors(model.spec.factors, model.spec.charges).items():
         if factor.table is None or factor.table in model.spec.tables:
             continue
         implied = _implied(name, factor, headers.get(factor.table))
-        words = [(("factors", name, "key"), key) for key in factor.key]
-        words += [(("factors", name, "column" if factor.column else "table"), factor.column or name)]
-        words += [(("factors", name, "valid"), column) for column in factor.valid or ()]
+        path = factor_path(name, model.spec.charges)
+        words = [((*path, "key"), key) for key in implied.key]
+        words += [((*path, "column" if factor.column else "table"), factor.column or name)]
+        words += [((*path, "valid"), column) for column in factor.valid or ()]
+        words += [((*path, "dated"), factor.dated)] if factor.dated else []
         issues += _absent(model, factor.table, headers, words)
         known = specs.get(factor.table)
         if known is not None and known.key != implied.key:
             keys = " and by ".join(", ".join(key) for key in (known.key, implied.key))
             message = f"factors look {factor.table} up by {keys}; declare it under 'tables' with one key"
-            issues.append(model.source.issue(message, ("factors", name, "key")))
+            issues.append(model.source.issue(message, (*path, "key")))
             continue
         more = {} if known is None else known.columns
-        specs[factor.table] = implied.model_copy(update={"columns": {**more, **implied.columns}})
+        dated = implied.dated or (None if known is None else known.dated)
+        specs[factor.table] = implied.model_copy(update={"columns": {**more, **implied.columns}, "dated": dated})
     return specs
 
 
 def _implied(name: str, factor: FactorSpec, header: list[str] | None) -> TableSpec:
     value = factor.column or name
-    columns = {key: ColumnSpec(type="text") for key in factor.key}
+    keys = factor.table_key or factor.key
+    columns = {key: ColumnSpec(type="text") for key in keys}
     columns[value] = ColumnSpec(type=factor.type or RATE_TYPE)
-    dated = header is not None and all(column in header for column in VALIDITY)
+    dated = factor.dated is None and header is not None and all(column in header for column in VALIDITY)
     valid = factor.valid or (VALIDITY if dated else None)
     if valid is not None:
         columns |= {column: ColumnSpec(type="date", required=False) for column in valid}
-    return TableSpec(file=factor.table, key=factor.key, valid=valid, columns=columns)
+    if factor.dated is not None:
+        columns[factor.dated] = ColumnSpec(type="date")
+    return TableSpec(file=factor.table, key=keys, valid=valid, dated=factor.dated, columns=columns)
 
 
 def _absent(
     model: LoadedModel,
     file: str | None,
     headers: Mapping[str, list[str]],
-    named: Iterable[tuple[tuple[str, ...], str]],
+    named: Iterable[tuple[tuple[str | int, ...], str]],
 ) -> Iterator[ModelIssue]:
     """What the model names of a file that the file, as far as it is known, does not have."""
     header = headers.get(file or "")

@@ -1,6 +1,9 @@
 """What rating gives to the rest of the house: charges, held charges, and the factor values they were computed from."""
 
-from typing import Annotated, Self
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -9,6 +12,7 @@ from everycent.base.engine.declaration import Declaration, FormulaText, Name, Sc
 from everycent.base.engine.formula import Position
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.money.rounding import Rounding
+from everycent.flow.rating.price import ConvertSpec, PriceSpec
 
 CHARGE = TableSchema(
     name="rating.charge",
@@ -97,7 +101,19 @@ class FactorSpec(Declaration):
     key: Words = Field(
         default=(), description="the record's columns that find the row; the table's key columns in the same order"
     )
+    table_key: Words = Field(
+        default=(), description="the key columns of a table named by its file alone, where `key` has other names"
+    )
     valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
+    on: Name | None = Field(
+        default=None, description="the record's date or timestamp column that validity is asked on; the business date"
+    )
+    dated: Name | None = Field(
+        default=None, description="the table's one date column, where a row holds from its date until the key's next"
+    )
+    find: Literal["latest", "exact"] = Field(
+        default="latest", description="of dated rows: the latest on or before the date, or that date's only"
+    )
     type: FactorType | None = None
     unit: str | None = None
     meaning: str | None = None
@@ -106,6 +122,8 @@ class FactorSpec(Declaration):
     def _one_source(self) -> Self:
         if (self.constant is None) == (self.table is None):
             raise ValueError("a factor has one source: write either 'constant' or 'table'")
+        if self.dated is not None and self.valid is not None:
+            raise ValueError("rows have either one date ('dated') or a validity ('valid')")
         return self
 
 
@@ -115,7 +133,15 @@ class RuleSpec(Declaration):
     name: str | None = None
     when: FormulaText | None = None
     priority: int = 0
-    amount: FormulaText
+    amount: FormulaText | None = None
+    price: PriceSpec | None = None
+    convert: ConvertSpec | None = None
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        if (self.amount is None) == (self.price is None):
+            raise ValueError("a rule has one way to its amount: write either 'amount' or 'price'")
+        return self
 
 
 class RatedChargeSpec(Declaration):
@@ -127,6 +153,8 @@ class RatedChargeSpec(Declaration):
         default=None, description="records for which this is not true do not have the charge"
     )
     amount: FormulaText | None = None
+    price: PriceSpec | None = None
+    convert: ConvertSpec | None = Field(default=None, description="from another currency, after the price")
     rules: tuple[RuleSpec, ...] = ()
     round: Rounding = Rounding.HALF_UP
     debtor: Name | None = Field(
@@ -137,6 +165,82 @@ class RatedChargeSpec(Declaration):
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
-        if (self.amount is None) == (not self.rules):
-            raise ValueError("a charge has one way to its amount: write either 'amount' or 'rules'")
+        ways = (self.amount is not None) + (self.price is not None) + bool(self.rules)
+        if ways != 1:
+            raise ValueError("a charge has one way to its amount: write either 'amount', 'price' or 'rules'")
+        if self.rules and self.convert is not None:
+            raise ValueError("with 'rules', each rule says what it converts; write 'convert' there")
         return self
+
+
+def rate_card_factor(place: str) -> str:
+    """The factor that a rate card reads. Its blanks keep it apart from every name that an author can write."""
+    return f"rate card of {place}"
+
+
+def exchange_factor(place: str) -> str:
+    """The factor that a conversion reads."""
+    return f"exchange rate of {place}"
+
+
+@dataclass(frozen=True)
+class WayToAmount:
+    """A charge or a rule that has an amount or a price; `place` is what its own factors are called after."""
+
+    place: str
+    path: tuple[str | int, ...]
+    price: PriceSpec | None
+    convert: ConvertSpec | None
+
+
+def ways_to_amounts(charges: Mapping[str, RatedChargeSpec]) -> Iterator[WayToAmount]:
+    """Each charge's, or each of its rules', in declared order."""
+    for name, charge in charges.items():
+        if not charge.rules:
+            yield WayToAmount(name, ("charges", name), charge.price, charge.convert)
+        for at, rule in enumerate(charge.rules):
+            yield WayToAmount(f"{name} rule {at + 1}", ("charges", name, "rules", at), rule.price, rule.convert)
+
+
+def factor_path(name: str, charges: Mapping[str, RatedChargeSpec]) -> tuple[str | int, ...]:
+    """Where a factor is declared: under `factors`, or in the rate card or conversion that it was made for."""
+    for way in ways_to_amounts(charges):
+        if name == rate_card_factor(way.place):
+            return (*way.path, "price", "rate_card")
+        if name == exchange_factor(way.place):
+            return (*way.path, "convert")
+    return ("factors", name)
+
+
+def with_price_factors(
+    factors: Mapping[str, FactorSpec], charges: Mapping[str, RatedChargeSpec]
+) -> dict[str, FactorSpec]:
+    """`factors`, and those that the charges' rate cards and conversions read."""
+    found = dict(factors)
+    for way in ways_to_amounts(charges):
+        card = None if way.price is None else way.price.rate_card
+        if card is not None:
+            found[rate_card_factor(way.place)] = FactorSpec(
+                table=card.table, column=card.column, key=card.by, valid=card.valid
+            )
+        if way.convert is not None:
+            found[exchange_factor(way.place)] = _exchange(way.convert)
+    return found
+
+
+def _exchange(convert: ConvertSpec) -> FactorSpec:
+    return FactorSpec(
+        table=convert.rates,
+        column=convert.rate,
+        key=(quoted_code(convert.from_) or convert.from_,),
+        table_key=(convert.currency,),
+        valid=convert.valid,
+        on=convert.on,
+        dated=convert.dated,
+        find=convert.find,
+    )
+
+
+def quoted_code(text: str) -> str | None:
+    """A currency's code as a constant key; None for what is a column."""
+    return f"'{text}'" if re.fullmatch(r"[A-Z]{3}", text) else None

@@ -1,10 +1,6 @@
 """Laws of rating: however records are cut into batches, the rows are the same; no record ends without one."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import RATE, charge, plan, rates, records
@@ -41,13 +37,6 @@ ITEMS = st.lists(
     ),
     max_size=12,
 )
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    """One engine for all examples, with the threads that could bring rows out of order."""
-    with LocalEngine(threads=2, memory_mb=512, temp_dir=Path(tmp_path_factory.mktemp("spill"))) as engine:
-        yield engine
 
 
 @settings(max_examples=8)

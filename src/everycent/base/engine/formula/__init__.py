@@ -7,9 +7,11 @@ from everycent.base.engine.formula.compile import (
     compile_value,
 )
 from everycent.base.engine.formula.errors import FormulaError, Position
+from everycent.base.engine.formula.parse import TOKENS_MAX as FORMULA_TOKENS_MAX
 from everycent.base.engine.formula.parse import Formula, parse_formula
 
 __all__ = [
+    "FORMULA_TOKENS_MAX",
     "CompiledAmount",
     "Formula",
     "FormulaError",

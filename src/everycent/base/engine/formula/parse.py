@@ -38,25 +38,28 @@ class Formula:
     root: Node = field(repr=False)
 
 
-def parse_formula(text: str, scope: Mapping[str, Column]) -> Formula:
-    """The formula that `text` writes over the names in `scope`; FormulaError where it is not one."""
+def parse_formula(text: str, scope: Mapping[str, Column], tokens_max: int = TOKENS_MAX) -> Formula:
+    """The formula that `text` writes over the names in `scope`; FormulaError where it is not one.
+
+    `tokens_max`: how many words and signs it may have; what a program wrote may be longer.
+    """
     try:
-        root = Reading(text, scope).read(_parsed(text))
+        root = Reading(text, scope).read(_parsed(text, tokens_max))
     except RecursionError:
         raise FormulaError("the formula is nested too deeply; split it into named tags or charges") from None
     named = {node.column.name: node.column for node in root.walk() if isinstance(node, Name)}
     return Formula(text, tuple(named), _type(root, named), root)
 
 
-def _parsed(text: str) -> exp.Expr:
+def _parsed(text: str, tokens_max: int) -> exp.Expr:
     try:
         tokens = sqlglot.tokenize(text, dialect="duckdb")
     except TokenError as error:
         raise FormulaError(f"a quote or bracket is left open ({str(error).splitlines()[0]})") from None
     if not tokens:
         raise FormulaError("the formula is empty; write for example price - coupon")
-    if len(tokens) > TOKENS_MAX:
-        raise FormulaError(f"the formula has {len(tokens)} words and signs, more than {TOKENS_MAX}; split it into tags")
+    if len(tokens) > tokens_max:
+        raise FormulaError(f"the formula has {len(tokens)} words and signs, more than {tokens_max}; split it into tags")
     for token in tokens:
         if token.comments:
             raise FormulaError(

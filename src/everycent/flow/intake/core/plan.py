@@ -278,6 +278,10 @@ def _check_refund(root: Word, spec: RecordSpec, all_kinds: Mapping[str, RecordSp
 
 
 def _check_validity(root: Word, fields: tuple[Field, ...], spec: RecordSpec, lookups: tuple[Lookup, ...]) -> None:
+    for lookup in lookups:
+        if lookup.spec.dated is not None:
+            message = f"table '{lookup.table}' has a row for each date ('dated'), so a column cannot be read from it"
+            raise IntakeRefused((*root, "columns"), f"{message}; make it a factor")
     dated = [lookup.table for lookup in lookups if lookup.spec.valid is not None]
     occurred = next(field for field in fields if field.reader.name == spec.occurred_at)
     if dated and any(cell.lookup is not None for cell in occurred.cells):

@@ -119,7 +119,7 @@ def _check_keys(
     if not spec.key:
         return
     columns = {field.reader.name: field.column for field in fields}
-    keys = [columns[key] for key in spec.key]
+    keys = [columns[key] for key in (*spec.key, *((spec.dated,) if spec.dated else ()))]
     by = ", ".join(key.sql for key in keys)
     shown = " || ', ' || ".join(f"'{key.name} ' || {canonical_sql(key.type, key.sql)}" for key in keys)
     nobody = " OR ".join(f"{key.sql} IS NULL" for key in keys)
@@ -174,7 +174,9 @@ def _refuse(engine: LocalEngine, typed: pa.Table, sql: str, message: str, file: 
 
 def _sorted(spec: TableSpec, fields: tuple[Field, ...], typed: pa.Table, engine: LocalEngine) -> pa.Table:
     columns = {field.reader.name: field.column for field in fields}
-    order = [columns[name].sql for name in (*spec.key, *(spec.valid or ())[:1])] + ["line"]
+    order = [columns[name].sql for name in (*spec.key, *(spec.valid or (spec.dated,))[:1]) if name is not None] + [
+        "line"
+    ]
     named = ", ".join(f"{column.sql} AS {identifier(name)}" for name, column in columns.items())
     by = ", ".join(f"{sql} NULLS FIRST" for sql in order)
     schema = pa.schema([(name, column.type.arrow) for name, column in columns.items()])

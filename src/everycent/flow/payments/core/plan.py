@@ -95,6 +95,9 @@ def _accounts(
     if table is None:
         known = ", ".join(tables) or "none"
         raise PayoutRefused((*path, "table"), f"there is no table '{spec.table}'; declared under 'tables' are: {known}")
+    if table.dated is not None:
+        message = f"table '{spec.table}' has a row for each date ('dated'); say with 'valid' when an account holds"
+        raise PayoutRefused((*path, "table"), message)
     if len(table.key) != len(party.key):
         columns = ", ".join(party.key)
         message = f"the table's key has to give the columns for {role}'s key: {columns}"

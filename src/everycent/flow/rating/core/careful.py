@@ -133,12 +133,16 @@ class _Cases:
         if factor.lookup is None:
             return "CAST(NULL AS VARCHAR)"
         lookup = self.plan.lookups[factor.lookup]
-        keys = [self.plan.column(ours) for ours, _ in lookup.keys]
+        keys = [ours for ours, _ in lookup.keys]
+        asked = [*keys, lookup.on] if lookup.on is not None and lookup.changes else keys
         empty = _first(
-            [f"CASE WHEN {key.sql} IS NULL THEN {literal(f'column {key.name} is empty')} END" for key in keys]
+            [f"CASE WHEN {key.sql} IS NULL THEN {literal(f'column {key.name} is empty')} END" for key in asked]
         )
-        shown = " || ' and ' || ".join(f"{literal(f'{key.name} ')} || {shown_sql(key.sql, key.type)}" for key in keys)
-        dated = "" if lookup.valid is None else " || ' on ' || CAST(d AS VARCHAR)"
+        shown = " || ' and ' || ".join(
+            f"{literal('' if key.name.startswith(chr(39)) else f'{key.name} ')} || {shown_sql(key.sql, key.type)}"
+            for key in keys
+        )
+        dated = f" || ' on ' || CAST({lookup.day_sql} AS VARCHAR)" if lookup.changes else ""
         return (
             f"CASE WHEN {factor.alias} IS NULL THEN CASE"
             f" WHEN {empty} IS NOT NULL THEN {literal(f'factor {factor.name} is not found: ')} || {empty}"

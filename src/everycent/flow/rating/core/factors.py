@@ -12,6 +12,8 @@ from everycent.flow.rating.core.plan import Factor, Lookup
 
 #: Columns of an attached table that mean its rows' validity where nothing else is declared.
 VALIDITY = ("valid_from", "valid_to")
+#: What `on` calls the record's business date.
+BUSINESS_DATE = "business_date"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class FactorSources:
         """The type of a table's column; None where there is none of that name."""
         spec = self.tables[table].columns.get(column)
         return None if spec is None else ColumnType.parse(spec.type, self.exponent)
+
+    def column(self, name: str) -> Column:
+        """The record's column, as SQL reaches it."""
+        return Column(name, self.columns[name], f"c{list(self.columns).index(name)}")
 
 
 def factor_scope(specs: Mapping[str, FactorSpec], sources: FactorSources) -> dict[str, Column]:
@@ -66,7 +72,7 @@ def _alias(name: str, specs: Mapping[str, FactorSpec]) -> str:
 def _place(lookups: list[Lookup], lookup: Lookup) -> int:
     """The place of a lookup of the same table, key and validity, which then reads this one's values too."""
     for at, known in enumerate(lookups):
-        if (known.table, known.keys, known.valid) == (lookup.table, lookup.keys, lookup.valid):
+        if replace(known, values=()) == replace(lookup, values=()):
             more = tuple(value for value in lookup.values if value not in known.values)
             lookups[at] = replace(known, values=known.values + more)
             return at
@@ -90,35 +96,55 @@ def _table_type(name: str, spec: FactorSpec, sources: FactorSources) -> ColumnTy
 def _lookup(name: str, spec: FactorSpec, sources: FactorSources) -> Lookup:
     assert spec.table is not None, "a factor without constant has a table"
     table = sources.tables[spec.table]
-    theirs = table.key or spec.key
+    theirs = table.key or spec.table_key or spec.key
     if not spec.key or len(spec.key) != len(theirs):
         message = f"factor {name}: rows of table {spec.table} are found by {', '.join(theirs) or 'a key'}"
         raise RatingRefused(f"{message}; 'key' names the record's columns for them", ("factors", name, "key"))
-    keys = tuple(zip(spec.key, theirs, strict=True))
-    for our_column, their_column in keys:
-        _check_key(name, our_column, their_column, spec.table, sources)
-    valid = spec.valid or table.valid
-    if valid is None and all(column in table.columns for column in VALIDITY):
-        valid = VALIDITY
-    for bound in valid or ():
+    keys = tuple(
+        (_key(name, ours, their, spec.table, sources), their) for ours, their in zip(spec.key, theirs, strict=True)
+    )
+    dated = spec.dated or (None if spec.valid else table.dated)
+    valid = None if dated else _validity(spec, table)
+    for bound in (dated,) if dated else valid or ():
         kind = sources.table_column(spec.table, bound)
         if kind is None or kind.kind != "date":
             message = f"factor {name}: column {bound} of table {spec.table} is to be a date column"
-            raise RatingRefused(message, ("factors", name, "valid"))
-    return Lookup(spec.table, keys, valid, (spec.column or name,))
+            raise RatingRefused(message, ("factors", name, "dated" if dated else "valid"))
+    on = None if spec.on is None or spec.on == BUSINESS_DATE else _date_column(name, spec.on, sources)
+    return Lookup(spec.table, keys, valid, (spec.column or name,), dated, spec.find == "exact", on)
 
 
-def _check_key(name: str, ours: str, theirs: str, table: str, sources: FactorSources) -> None:
-    our_type, their_type = sources.columns.get(ours), sources.table_column(table, theirs)
+def _validity(spec: FactorSpec, table: TableSpec) -> tuple[str, str] | None:
+    valid = spec.valid or table.valid
+    return VALIDITY if valid is None and all(column in table.columns for column in VALIDITY) else valid
+
+
+def _date_column(name: str, column: str, sources: FactorSources) -> Column:
+    kind = sources.columns.get(column)
+    if kind is None or kind.kind not in ("date", "timestamp"):
+        known = ", ".join(known for known, type_ in sources.columns.items() if type_.kind in ("date", "timestamp"))
+        message = f"factor {name}: '{column}' under 'on' is no date or timestamp column of this record kind"
+        raise RatingRefused(f"{message}; those are {known or 'none'}, and {BUSINESS_DATE}", ("factors", name, "on"))
+    return sources.column(column)
+
+
+def _key(name: str, ours: str, theirs: str, table: str, sources: FactorSources) -> Column:
+    """What a key column is compared with: a column of the record, or a text in single quotes."""
+    their_type = sources.table_column(table, theirs)
     path = ("factors", name, "key")
-    if our_type is None:
-        message = f"factor {name} is looked up by {ours}, which this record kind does not have"
-        raise RatingRefused(f"{message}; its columns are {', '.join(sources.columns)}", path)
     if their_type is None:
         raise RatingRefused(f"factor {name}: table {table} has no column {theirs}", path)
-    if our_type.kind != their_type.kind:
-        message = f"factor {name}: column {ours} is {our_type}, but {theirs} of table {table} is {their_type}"
+    if re.fullmatch("'[^']*'", ours):
+        our = Column(ours, ColumnType("text"), literal(ours[1:-1]))
+    elif ours in sources.columns:
+        our = sources.column(ours)
+    else:
+        message = f"factor {name} is looked up by {ours}, which this record kind does not have"
+        raise RatingRefused(f"{message}; its columns are {', '.join(sources.columns)}", path)
+    if our.type.kind != their_type.kind:
+        message = f"factor {name}: column {ours} is {our.type}, but {theirs} of table {table} is {their_type}"
         raise RatingRefused(f"{message}; a key has one type on both sides", path)
+    return our
 
 
 def _constant(name: str, spec: FactorSpec, text: str, exponent: int) -> tuple[ColumnType, str]:

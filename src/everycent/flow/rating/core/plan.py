@@ -13,14 +13,29 @@ from everycent.flow.parties.contract import PartySpec
 class Lookup:
     """One attached table, looked up by one key: one join, however many factors read from it.
 
-    `keys` pairs the record's column with the table's. `valid` names the table's columns valid_from (inclusive) and
-    valid_to (exclusive); NULL there is without end. `values` are the table's columns that factors read.
+    `keys` pairs the record's column (or a constant) with the table's. `valid` names the table's columns valid_from
+    (inclusive) and valid_to (exclusive); NULL there is without end. `dated` names its one date column instead: a row
+    holds on its date, and unless it must be found `exact`ly, until the key's next row. `on` is the record's column that
+    this is asked of, None for the business date. `values` are the table's columns that factors read.
     """
 
     table: str
-    keys: tuple[tuple[str, str], ...]
+    keys: tuple[tuple[Column, str], ...]
     valid: tuple[str, str] | None
     values: tuple[str, ...]
+    dated: str | None = None
+    exact: bool = False
+    on: Column | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether its rows hold for a time only."""
+        return self.valid is not None or self.dated is not None
+
+    @property
+    def day_sql(self) -> str:
+        """The record's date that its rows are asked for."""
+        return "d" if self.on is None else f"CAST({self.on.sql} AS DATE)"
 
 
 @dataclass(frozen=True)

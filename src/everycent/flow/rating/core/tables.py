@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.flow.rating.core.careful import shown_sql
 from everycent.flow.rating.core.plan import Lookup, RatingPlan
@@ -25,8 +26,8 @@ def lookup_tables(plan: RatingPlan, tables: Mapping[str, pa.Table], engine: Loca
     for place, lookup in enumerate(plan.lookups):
         assert lookup.table in tables, f"attached table {lookup.table} was not given"
         table = _narrowed(lookup, tables[lookup.table])
-        _refuse_ambiguous(plan, lookup, table, engine)
-        found[f"t{place}"] = table
+        _refuse_ambiguous(lookup, table, engine)
+        found[f"t{place}"] = table if lookup.dated is None or lookup.exact else _until_next(lookup, table, engine)
     return found
 
 
@@ -46,6 +47,10 @@ def _narrowed(lookup: Lookup, table: pa.Table) -> pa.Table:
     keys = {f"k{place}": table.column(theirs) for place, (_, theirs) in enumerate(lookup.keys)}
     values = {f"v{place}": table.column(name) for place, name in enumerate(lookup.values)}
     dates = {}
+    if lookup.dated is not None:
+        day = table.column(lookup.dated).cast(pa.date32())
+        following = pc.add(day.cast(pa.int32()), pa.scalar(1, pa.int32())).cast(pa.date32())
+        dates = {"lo": day, "hi": following}
     if lookup.valid is not None:
         starts, ends = (table.column(bound).cast(pa.date32()) for bound in lookup.valid)
         dates = {"lo": pc.fill_null(starts, _ALWAYS), "hi": pc.fill_null(ends, _FOREVER)}
@@ -53,23 +58,33 @@ def _narrowed(lookup: Lookup, table: pa.Table) -> pa.Table:
     return pa.table({**keys, **dates, "place": places, **values})
 
 
-def _refuse_ambiguous(plan: RatingPlan, lookup: Lookup, table: pa.Table, engine: LocalEngine) -> None:
+def _until_next(lookup: Lookup, table: pa.Table, engine: LocalEngine) -> pa.Table:
+    """The rows, each valid until the next one of its key; the last one for ever."""
+    keys = ", ".join(f"k{place}" for place in range(len(lookup.keys)))
+    return engine.query(
+        f"SELECT * REPLACE (coalesce(lead(lo) OVER (PARTITION BY {keys} ORDER BY lo), DATE {literal(str(_FOREVER))})"
+        " AS hi) FROM t ORDER BY place",
+        t=table,
+    )
+
+
+def _refuse_ambiguous(lookup: Lookup, table: pa.Table, engine: LocalEngine) -> None:
     keys = [f"k{place}" for place in range(len(lookup.keys))]
     named = " AND ".join(f"{key} IS NOT NULL" for key in keys)
-    shown = " || ' and ' || ".join(
-        shown_sql(key, plan.column(ours).type) for key, (ours, _) in zip(keys, lookup.keys, strict=True)
-    )
-    since, overlap = ("lo", "next_since < hi") if lookup.valid else ("place", "next_since IS NOT NULL")
+    shown = " || ' and ' || ".join(shown_sql(key, ours.type) for key, (ours, _) in zip(keys, lookup.keys, strict=True))
+    since, overlap = ("lo", "next_since < hi") if lookup.changes else ("place", "next_since IS NOT NULL")
     rows = engine.query(
         f"SELECT {shown} AS shown, CAST(next_since AS VARCHAR) AS since FROM ("
         f" SELECT *, lead({since}) OVER (PARTITION BY {', '.join(keys)} ORDER BY {since}, place) AS next_since"
-        f" FROM t WHERE {named}{' AND lo < hi' if lookup.valid else ''}) WHERE {overlap} ORDER BY ALL LIMIT 1",
+        f" FROM t WHERE {named}{' AND lo < hi' if lookup.changes else ''}) WHERE {overlap} ORDER BY ALL LIMIT 1",
         t=table,
     )
     if rows.num_rows == 0:
         return
     key, since = (rows.column(name)[0].as_py() for name in ("shown", "since"))
     named_key = f"table {lookup.table} has two rows for {', '.join(theirs for _, theirs in lookup.keys)} {key}"
-    if lookup.valid is None:
+    if not lookup.changes:
         raise AmbiguousFactor(f"{named_key}; keep one of them, or give them validity dates")
+    if lookup.dated is not None:
+        raise AmbiguousFactor(f"{named_key} on {since}; keep one of them")
     raise AmbiguousFactor(f"{named_key} that are both valid on {since}; end the first before the next begins")

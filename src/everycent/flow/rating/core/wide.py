@@ -11,7 +11,7 @@ from everycent.flow.rating.core.plan import Charge, Lookup, RatingPlan
 
 def looked_up_sql(plan: RatingPlan) -> str:
     """Records with the factors f<n> read from attached tables, and x<n>, the place of each lookup's row."""
-    joins = " ".join(_join(plan, place, lookup) for place, lookup in enumerate(plan.lookups))
+    joins = " ".join(_join(place, lookup) for place, lookup in enumerate(plan.lookups))
     places = [f"t{place}.place AS x{place}" for place in range(len(plan.lookups))]
     values = [
         f"t{factor.lookup}.v{plan.lookups[factor.lookup].values.index(factor.column)} AS {factor.alias}"
@@ -21,9 +21,10 @@ def looked_up_sql(plan: RatingPlan) -> str:
     return f"SELECT {', '.join(['r.*', *places, *values])} FROM r {joins}"
 
 
-def _join(plan: RatingPlan, place: int, lookup: Lookup) -> str:
-    keys = [f"r.{plan.column(ours).sql} = t{place}.k{key}" for key, (ours, _) in enumerate(lookup.keys)]
-    dated = [] if lookup.valid is None else [f"r.d >= t{place}.lo", f"r.d < t{place}.hi"]
+def _join(place: int, lookup: Lookup) -> str:
+    keys = [f"{ours.sql} = t{place}.k{key}" for key, (ours, _) in enumerate(lookup.keys)]
+    day = lookup.day_sql
+    dated = [f"{day} >= t{place}.lo", f"{day} < t{place}.hi"] if lookup.changes else []
     return f"LEFT JOIN t{place} ON {' AND '.join(keys + dated)}"
 
 

@@ -18,11 +18,12 @@ class RuleText:
     amount: str | None
     when: str | None
     rounding: str
+    formulas: tuple[str, ...]
 
     @property
     def names(self) -> list[str]:
-        """Every name in the formula and its condition, once, in order of first use."""
-        text = f"{self.amount or ''} {self.when or ''}"
+        """Every name in the formulas and the condition, once, in order of first use."""
+        text = f"{' '.join(self.formulas)} {self.when or ''}"
         without_texts = re.sub(r"'(?:[^']|'')*'", " ", text)
         return list(dict.fromkeys(quoted or plain for quoted, plain in _NAME.findall(without_texts)))
 
@@ -39,10 +40,18 @@ class ModelText:
         spec = self._at("charges", charge)
         conditions = [spec["when"]] if "when" in spec else []
         rules = spec.get("rules")
-        chosen = spec if not rules else _chosen(rules, label)
+        at = _place(rules, label) if rules else None
+        chosen = spec if at is None else _rule_at(rules, at)
         if rules and "when" in chosen:
             conditions.append(chosen["when"])
-        return RuleText(chosen.get("amount"), " and ".join(conditions) or None, spec.get("round", "half_up"))
+        written = [str(chosen["amount"])] if "amount" in chosen else []
+        written += [f"{word} {_inline(chosen[word])}" for word in ("price", "convert") if word in chosen]
+        place = charge if at is None else f"{charge} rule {at + 1}"
+        formulas = [text for word in ("amount", "price", "convert") for text in _leaves(chosen.get(word))]
+        formulas += [f'"{made} of {place}"' for made in ("rate card", "exchange rate")]
+        return RuleText(
+            ", ".join(written) or None, " and ".join(conditions) or None, spec.get("round", "half_up"), tuple(formulas)
+        )
 
     def on_refund(self, charge: str) -> str:
         """What the charge says a refund does to it."""
@@ -80,10 +89,32 @@ class ModelText:
         return found if isinstance(found, dict) else {}
 
 
-def _chosen(rules: Any, label: str) -> Mapping[str, Any]:
-    named = [rule for rule in rules if isinstance(rule, dict) and rule.get("name") == label]
-    if named:
-        return dict(named[0])
+def _place(rules: Any, label: str) -> int:
+    """Which of the rules goes by the label: a name, or the charge's name and a number."""
+    for at, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict) and rule.get("name") == label:
+            return at
     numbered = _RULE_NO.fullmatch(label)
-    at = int(numbered[1]) - 1 if numbered else 0
-    return dict(rules[at]) if at < len(rules) and isinstance(rules[at], dict) else {}
+    return int(numbered[1]) - 1 if numbered else 0
+
+
+def _rule_at(rules: Any, at: int) -> Mapping[str, Any]:
+    return dict(rules[at]) if isinstance(rules, list) and at < len(rules) and isinstance(rules[at], dict) else {}
+
+
+def _leaves(value: Any) -> list[str]:
+    """Every text in a value of the model."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in _leaves(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in _leaves(part)]
+    return [] if value is None else [str(value)]
+
+
+def _inline(value: Any) -> str:
+    """A value of the model on one line, as YAML writes it."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{word}: {_inline(part)}' for word, part in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_inline(part) for part in value)}]"
+    return str(value)

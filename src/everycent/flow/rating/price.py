@@ -1,0 +1,186 @@
+"""The words of a price: how an amount follows from a quantity or an amount. Part of rating's contract."""
+
+import re
+from fractions import Fraction
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from everycent.base.engine.declaration import Declaration, FormulaText, Name, NumberText, Words
+
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+def _not_negative(text: str) -> str:
+    if NUMBER.fullmatch(text) and Fraction(text) < 0:
+        raise ValueError(
+            f"{text} is below 0; a price says what a positive value costs, a negative one costs its opposite"
+        )
+    return text
+
+
+def _positive(text: str) -> str:
+    if NUMBER.fullmatch(text) and Fraction(text) <= 0:
+        raise ValueError(f"{text} is not above 0")
+    return text
+
+
+#: A formula that may not be a negative number.
+Allowance = Annotated[FormulaText, AfterValidator(_not_negative)]
+#: A formula that may not be a number of 0 or less.
+Size = Annotated[FormulaText, AfterValidator(_positive)]
+
+
+class FlatPrice(Declaration):
+    """The same amount for each record."""
+
+    amount: FormulaText = Field(description="the amount")
+
+
+class PercentagePrice(Declaration):
+    """A share of an amount, never less than `minimum`, never more than `maximum`."""
+
+    of: FormulaText = Field(description="the amount that the rate is taken of")
+    rate: FormulaText = Field(description="the share, for example 0.05")
+    minimum: Allowance | None = Field(default=None, description="the least that it comes to, also of nothing")
+    maximum: Allowance | None = Field(default=None, description="the most that it comes to")
+
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        low, high = self.minimum or "", self.maximum or ""
+        if NUMBER.fullmatch(low) and NUMBER.fullmatch(high) and Fraction(low) > Fraction(high):
+            raise ValueError(f"the minimum {low} is more than the maximum {high}")
+        return self
+
+
+class PerUnitPrice(Declaration):
+    """A price for each unit beyond a free allowance."""
+
+    quantity: FormulaText = Field(description="how many units")
+    price: FormulaText = Field(description="what one unit costs")
+    free: Allowance | None = Field(default=None, description="so many units of each record cost nothing")
+
+
+class PackagePrice(Declaration):
+    """A price for each package that is begun."""
+
+    quantity: FormulaText = Field(description="how many units")
+    size: Size = Field(description="how many units a package holds; one that is begun costs its whole price")
+    price: FormulaText = Field(description="what one package costs")
+    free: Allowance | None = Field(default=None, description="so many units of each record cost nothing")
+
+
+class TierSpec(Declaration):
+    """One tier: what lies above the tier before it, up to and including `up_to`."""
+
+    up_to: NumberText | None = Field(
+        default=None, description="the last value of the tier; only the last tier has none"
+    )
+    rate: FormulaText | None = Field(default=None, description="a share of the amount, for example 0.05")
+    price: FormulaText | None = Field(default=None, description="what one unit costs")
+    flat: FormulaText | None = Field(default=None, description="an amount for entering the tier")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.rate is not None and self.price is not None:
+            raise ValueError("a tier has either a 'rate' (of an amount) or a 'price' (of a unit)")
+        if self.rate is None and self.price is None and self.flat is None:
+            raise ValueError("a tier says what it costs: 'rate', 'price' or 'flat' (price: 0 where it is free)")
+        return self
+
+
+class VolumePrice(Declaration):
+    """The whole is priced by the tier that it falls in."""
+
+    of: FormulaText = Field(description="a quantity or an amount")
+    tiers: tuple[TierSpec, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        bounds = [tier.up_to for tier in self.tiers]
+        if bounds[-1] is not None:
+            raise ValueError(
+                f"the last tier has no 'up_to', so that each value has a tier; here it ends at {bounds[-1]}"
+            )
+        known = [Fraction(0)]
+        for place, bound in enumerate(bounds[:-1]):
+            if bound is None:
+                raise ValueError(f"tier {place + 1} has no 'up_to'; only the last one goes on without end")
+            if Fraction(bound) <= known[-1]:
+                raise ValueError(f"tier {place + 1} ends at {bound}, which is not above {known[-1]}; tiers rise from 0")
+            known.append(Fraction(bound))
+        return self
+
+
+class GraduatedPrice(VolumePrice):
+    """Each slice is priced by its own tier."""
+
+    from_: FormulaText | None = Field(
+        default=None, alias="from", description="a running total before the record: the slice from there on is priced"
+    )
+
+
+class RateCardPrice(Declaration):
+    """A price looked up in an attached table, by columns of the record and the business date."""
+
+    by: Words = Field(min_length=1, description="the record's columns that find the row; the table's key in that order")
+    table: str = Field(description="an attached table's name, or a file beside the model")
+    column: Name = Field(description="the table's column that holds the price or rate")
+    valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
+    of: FormulaText | None = Field(default=None, description="what it is multiplied with; the amount itself otherwise")
+
+
+class PriceSpec(Declaration):
+    """One way to price a record. A negative value costs the opposite of what the positive one does."""
+
+    flat: FlatPrice | None = None
+    percentage: PercentagePrice | None = None
+    per_unit: PerUnitPrice | None = None
+    package: PackagePrice | None = None
+    graduated: GraduatedPrice | None = None
+    volume: VolumePrice | None = None
+    rate_card: RateCardPrice | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if len(self.model_fields_set) != 1 or self.one is None:
+            kinds = ", ".join(type(self).model_fields)
+            raise ValueError(f"a price is of one kind; write one of {kinds}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The kind's word."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def one(self) -> Declaration | None:
+        """The words of the one kind that is given."""
+        given: Declaration | None = getattr(self, self.kind)
+        return given
+
+
+class ConvertSpec(Declaration):
+    """From another currency into the charge's: with the rate of a named table, on a named date."""
+
+    from_: str = Field(alias="from", description="the record's column that holds the currency's code, or a code")
+    rates: str = Field(description="an attached table's name, or a file beside the model")
+    direction: Literal["multiply", "divide"] = Field(
+        description="multiply: a rate is what one unit of `from` is worth; divide: what one unit is worth in `from`"
+    )
+    rate: Name = Field(default="rate", description="the table's column that holds the rate: the side, for example bid")
+    currency: Name = Field(default="currency", description="the table's column that holds the other currency's code")
+    on: Name | None = Field(
+        default=None, description="the record's date or timestamp column; the business date otherwise"
+    )
+    dated: Name | None = Field(default=None, description="the table's date column, where rows have one date")
+    find: Literal["latest", "exact"] = Field(
+        default="latest", description="latest: the newest row on or before the date; exact: only that date's row"
+    )
+    valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
+
+    @model_validator(mode="after")
+    def _one_dating(self) -> Self:
+        if self.dated is not None and self.valid is not None:
+            raise ValueError("rows have either one date ('dated') or a validity ('valid')")
+        return self
