@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Self
 
 import pyarrow as pa
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from everycent.base.engine.declaration import Declaration, Name, or_alone
+from everycent.base.engine.declaration import Declaration, Name, NumberText, Words, or_alone
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.money.allotment import RemainderPolicy
-from everycent.flow.rating.contract import RatedChargeSpec
+from everycent.flow.rating.contract import CHARGE, RatedChargeSpec
 
 OBLIGATION = TableSchema(
     name="clearing.obligation",
@@ -44,6 +44,62 @@ class Cleared:
     charges: pa.Table
     obligations: pa.Table
     held: pa.Table
+
+
+#: What the bearers of a budget have carried so far. A pot is (budget, values of the budget's `per`, period).
+ACCUMULATOR = TableSchema(
+    name="clearing.accumulator",
+    columns=pa.schema(
+        [
+            pa.field("budget", pa.string(), nullable=False),
+            pa.field("pot", pa.string(), nullable=False),  # values of `per`, escaped and joined as party keys are
+            pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03, 2026-Q1, 2026 or empty
+            pa.field("bearer", pa.string(), nullable=False),  # a leaf: its name, or group/leaf
+            pa.field("total_minor", pa.int64(), nullable=False),
+        ]
+    ),
+    key=("budget", "pot", "period", "bearer"),
+)
+
+#: The records of a window in strict order: originals and refunds mixed.
+SEQUENCE = pa.schema(
+    [
+        pa.field("record_id", UUID, nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("sequence_no", pa.int64(), nullable=False),  # strictly rising
+    ]
+)
+
+#: What an ordered charge's rows have beside CHARGE and OBLIGATION. An obligation also names the accumulator that it
+#: moved, so that a refund finds the pot of its original and totals can be rebuilt from obligations: `total_*` are of
+#: (budget, pot, period, leaf). All are null where the obligation that a refund gives back was in no pot.
+SEQUENCED = (pa.field("sequence_no", pa.int64(), nullable=False),)
+IN_POT = (
+    pa.field("total_before_minor", pa.int64()),
+    pa.field("total_after_minor", pa.int64()),
+    pa.field("budget", pa.string()),
+    pa.field("pot", pa.string()),
+    pa.field("period", pa.string()),
+    pa.field("leaf", pa.string()),
+)
+ORDERED_CHARGE = TableSchema("rating.charge", pa.schema([*CHARGE.columns, *SEQUENCED]), CHARGE.key)
+ORDERED_OBLIGATION = TableSchema(
+    "clearing.obligation", pa.schema([*OBLIGATION.columns, *SEQUENCED, *IN_POT]), OBLIGATION.key
+)
+
+
+@dataclass(frozen=True)
+class OrderedCleared:
+    """What clearing made of a window of ordered records, in their order, then as declared, then by bearer.
+
+    `charges`: ORDERED_CHARGE rows that stand. `obligations`: ORDERED_OBLIGATION rows. `held`: HELD rows; state refused
+    where the model says so. `accumulators`: ACCUMULATOR rows, totals after the window, of all pots that it touched.
+    """
+
+    charges: pa.Table
+    obligations: pa.Table
+    held: pa.Table
+    accumulators: pa.Table
 
 
 #: What was given back of an original's obligation by refunds so far, in the original's sign.
@@ -81,6 +137,18 @@ class RefundState:
     held: pa.Table
 
 
+class ClearingRefused(Exception):
+    """A model whose charges cannot be apportioned. The message says what is wrong and what would be right.
+
+    `path` leads to the word in the model (`charges`, `coupon`, `apportion`, `bearers`, `brand`, `cap`).
+    """
+
+    def __init__(self, message: str, path: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
 class OnRefund(StrEnum):
     """What a refund of a record does to one of its charges."""
 
@@ -89,13 +157,30 @@ class OnRefund(StrEnum):
     KEEP = "keep"  # never given back
 
 
-class BearerSpec(Declaration):
-    """One bearer's weight, and how its share is split again among parties (second level)."""
+class LeafSpec(Declaration):
+    """A bearer on the second level: its weight in its group's share, and the cap of its total in a pot."""
 
     model_config = ConfigDict(json_schema_extra=or_alone("weight"))
 
     weight: int = Field(ge=0)
-    among: dict[Name, int] | None = None
+    cap: NumberText | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_weight_alone(cls, value: object) -> object:
+        return {"weight": value} if isinstance(value, str | int) else value
+
+
+class BearerSpec(Declaration):
+    """One bearer's part of a charge, its limits, and how its share is split again among parties (second level)."""
+
+    model_config = ConfigDict(json_schema_extra=or_alone("weight"))
+
+    weight: int | None = Field(default=None, ge=0, description="by: ratio")
+    up_to: NumberText | None = Field(default=None, description="by: in_order; the most it carries of one charge")
+    fixed: NumberText | None = Field(default=None, description="by: fixed; what it carries of each charge")
+    cap: NumberText | None = Field(default=None, description="the most its total comes to in one pot of the budget")
+    among: dict[Name, LeafSpec] | None = Field(default=None, description="party role -> weight")
 
     @model_validator(mode="before")
     @classmethod
@@ -104,27 +189,138 @@ class BearerSpec(Declaration):
 
     @field_validator("among")
     @classmethod
-    def _some_weight_among(cls, among: dict[str, int] | None) -> dict[str, int] | None:
-        if among is not None and (min(among.values(), default=0) < 0 or sum(among.values()) <= 0):
+    def _some_weight_among(cls, among: dict[str, LeafSpec] | None) -> dict[str, LeafSpec] | None:
+        if among is not None and sum(leaf.weight for leaf in among.values()) <= 0:
             raise ValueError("the weights under 'among' are 0 or more, at least one of them above 0")
         return among
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether a cap, its own or those of all its leaves that have a weight, can keep it from carrying more."""
+        leaves = [] if self.among is None else [leaf for leaf in self.among.values() if leaf.weight > 0]
+        return self.cap is not None or (bool(leaves) and all(leaf.cap is not None for leaf in leaves))
+
+    @property
+    def has_cap(self) -> bool:
+        """Whether a cap is written anywhere in it."""
+        return self.cap is not None or any(leaf.cap is not None for leaf in (self.among or {}).values())
+
+
+class SharedBy(StrEnum):
+    """How a charge is split on the first level."""
+
+    RATIO = "ratio"  # in proportion to weights
+    IN_ORDER = "in_order"  # the first as far as it goes, then the next
+    FIXED = "fixed"  # each its fixed amount, the rest to the bearer without one
+
+
+class OverCap(StrEnum):
+    """What becomes of a share that does not fit under a cap."""
+
+    PASS_ON = "pass_on"  # it goes to the bearers that still have room
+    CUT = "cut"  # it goes straight to where `when_all_capped` says
+
+
+class BearersRefund(StrEnum):
+    """To whom a refund goes back, of those who carried the original."""
+
+    PROPORTIONAL = "proportional"  # in proportion to what each still carries of it
+    REVERSE = "reverse"  # to the last declared first
+
+
+#: What `when_all_capped` says where no bearer takes the rest.
+HOLD, REFUSE = "hold", "refuse"
+
 
 class ApportionSpec(Declaration):
-    """Who carries a charge, in which shares."""
+    """Who carries a charge, in which shares, up to which caps."""
 
-    by: Literal["ratio"] = "ratio"
+    by: SharedBy = SharedBy.RATIO
+    budget: Name | None = Field(default=None, description="the budget whose pots keep the bearers' totals")
     bearers: dict[Name, BearerSpec] = Field(
         min_length=1, description="party role -> weight; a label where `among` splits it"
     )
+    over_cap: OverCap = OverCap.PASS_ON
+    when_all_capped: Name | None = Field(
+        default=None, description="who takes what nobody has room for: a bearer (even above its cap), hold or refuse"
+    )
+    refund: BearersRefund = BearersRefund.PROPORTIONAL
     odd_cent: RemainderPolicy = RemainderPolicy.LARGEST_REMAINDER
 
-    @field_validator("bearers")
-    @classmethod
-    def _some_weight(cls, bearers: dict[str, BearerSpec]) -> dict[str, BearerSpec]:
-        if sum(bearer.weight for bearer in bearers.values()) <= 0:
-            raise ValueError("the weights add up to nothing; give at least one bearer a weight above 0")
-        return bearers
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        word = {SharedBy.RATIO: "weight", SharedBy.IN_ORDER: "up_to", SharedBy.FIXED: "fixed"}[self.by]
+        for name, bearer in self.bearers.items():
+            if name in (HOLD, REFUSE):
+                raise ValueError(f"a bearer cannot be called '{name}': when_all_capped has this word; rename it")
+            for other in ("weight", "up_to", "fixed"):
+                if other != word and getattr(bearer, other) is not None:
+                    raise ValueError(f"bearer '{name}' has '{other}', which says nothing with by: {self.by}")
+        return self
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        bearers = self.bearers.items()
+        if self.by is SharedBy.RATIO:
+            lacking = [name for name, bearer in bearers if bearer.weight is None]
+            if lacking:
+                raise ValueError(f"bearer '{lacking[0]}' has no weight; with by: ratio each has one, 0 or more")
+            if sum(bearer.weight or 0 for _, bearer in bearers) <= 0:
+                raise ValueError("the weights add up to nothing; give at least one bearer a weight above 0")
+        rest = [name for name, bearer in bearers if bearer.fixed is None]
+        if self.by is SharedBy.FIXED and len(rest) != 1:
+            found = ", ".join(rest) or "none"
+            raise ValueError(f"with by: fixed, one bearer has no 'fixed' amount and carries the rest; here: {found}")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_left_over(self) -> Self:
+        capped = [name for name, bearer in self.bearers.items() if bearer.has_cap]
+        if self.budget is None and capped:
+            raise ValueError(f"bearer '{capped[0]}' has a cap, but there is no 'budget' in whose pots totals are kept")
+        last = self.when_all_capped
+        if last is None and self._may_leave_a_rest:
+            raise ValueError("all bearers can be at their limits: say in 'when_all_capped' who takes the rest, or hold")
+        if last is None:
+            return self
+        if last in (HOLD, REFUSE) and self.budget is None:
+            raise ValueError(
+                f"'when_all_capped: {last}' needs a budget; without one, name the bearer that takes the rest"
+            )
+        if last not in (*self.bearers, HOLD, REFUSE):
+            raise ValueError(f"when_all_capped: '{last}' is none of {', '.join(self.bearers)}, hold, refuse")
+        if self.refund is BearersRefund.REVERSE and last in self.bearers and last != list(self.bearers)[-1]:
+            raise ValueError(f"with refund: reverse, the last to carry is declared last: move '{last}' to the end")
+        return self
+
+    @property
+    def _may_leave_a_rest(self) -> bool:
+        """Whether, the budget's own cap aside, there are charges that the bearers do not carry to the end."""
+        bearers = list(self.bearers.values())
+        if self.over_cap is OverCap.CUT and any(bearer.has_cap for bearer in bearers):
+            return True
+        if self.by is SharedBy.RATIO:
+            return all(bearer.is_capped for bearer in bearers if bearer.weight)
+        return all(bearer.is_capped or (bearer.up_to or bearer.fixed) is not None for bearer in bearers)
+
+
+class Period(StrEnum):
+    """How long a pot lasts, by the business date of its records."""
+
+    DAY = "day"  # 2026-03-01
+    WEEK = "week"  # 2026-W09, Monday to Sunday
+    MONTH = "month"  # 2026-03
+    QUARTER = "quarter"  # 2026-Q1
+    YEAR = "year"  # 2026
+    NONE = "none"  # as long as the budget
+
+
+class BudgetSpec(Declaration):
+    """Where the totals of bearers are kept: one pot for each value of `per` and each period."""
+
+    cap: NumberText | None = Field(default=None, description="the most that all bearers together carry in one pot")
+    per: Words = Field(default=(), description="the record's columns that each have a pot of their own")
+    period: Period = Period.NONE
 
 
 class ChargeSpec(RatedChargeSpec):

@@ -1,17 +1,29 @@
 """Clearing as a stage: charges → obligations; refunds → the charges and obligations that they give back."""
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, Cleared, RefundState
+from everycent.flow.clearing.contract import (
+    ACCUMULATOR,
+    OBLIGATION,
+    ORIGINAL,
+    REFUNDED,
+    Cleared,
+    OrderedCleared,
+    RefundState,
+)
 from everycent.flow.clearing.core.bearers import Bearers
 from everycent.flow.clearing.core.bearing import bear
+from everycent.flow.clearing.core.ordered import clear_window
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
 from everycent.flow.clearing.core.refunding import give_back
+from everycent.flow.clearing.core.window import Window
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.rating.contract import CHARGE, HELD
 
-__all__ = ["Cleared", "ClearingPlan", "clear", "plan_clearing", "refund"]
+__all__ = ["Cleared", "ClearingPlan", "OrderedCleared", "clear", "clear_in_order", "plan_clearing", "refund"]
 
 
 def clear(plan: ClearingPlan, records: pa.Table, charges: pa.Table, engine: LocalEngine) -> Cleared:
@@ -23,6 +35,30 @@ def clear(plan: ClearingPlan, records: pa.Table, charges: pa.Table, engine: Loca
     RECORD.check(records)
     CHARGE.check(charges)
     return bear(plan, records, charges, Bearers(records, engine))
+
+
+def clear_in_order(
+    plan: ClearingPlan,
+    sequence: pa.Table,
+    records: Mapping[str, pa.Table],
+    charges: pa.Table,
+    refund_state: RefundState,
+    accumulators: pa.Table,
+    engine: LocalEngine,
+    threads: int = 1,
+) -> OrderedCleared:
+    """Charges that draw on budgets (`plan.ordered`) and their refunds, one after the other; any cut of a sequence into
+    windows gives the same rows.
+
+    `sequence`: SEQUENCE rows of the window's records, originals and refunds mixed. `records`: by kind, the RECORD rows
+    of these, of refunds too, with their bodies. `charges`: CHARGE rows of ordered charges of the window's originals.
+    `refund_state`: what is known, from records with lower numbers only, of the originals that the window's refunds
+    refer to and that are not in the window; its obligations are ORDERED_OBLIGATION rows. Its `held` may also have rows
+    of originals in the window (held by rating). `accumulators`: ACCUMULATOR rows before the window of all pots that it
+    reaches; missing ones are at zero, others do no harm. `threads`: pots are cleared side by side.
+    """
+    window = Window(sequence, records, engine)
+    return clear_window(plan, window, charges, refund_state, ACCUMULATOR.check(accumulators), engine, threads)
 
 
 def refund(

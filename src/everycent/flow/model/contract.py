@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
 from everycent.base.engine.declaration import Declaration, Name, ScalarText
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, currency
-from everycent.flow.clearing.contract import ChargeSpec
+from everycent.flow.clearing.contract import BudgetSpec, ChargeSpec
 from everycent.flow.intake.contract import RecordSpec, TableSpec
 from everycent.flow.model.yaml_source import ModelIssue, Source
 from everycent.flow.parties.contract import PartySpec
@@ -72,6 +72,7 @@ class SettlementModel(Declaration):
     tables: dict[Name, TableSpec] = Field(default_factory=dict)
     records: dict[Name, RecordSpec]
     factors: dict[Name, FactorSpec] = Field(default_factory=dict)
+    budgets: dict[Name, BudgetSpec] = Field(default_factory=dict)
     charges: dict[Name, ChargeSpec]
     statements: dict[Name, StatementSpec] = Field(default_factory=dict)
     payouts: dict[Name, PayoutSpec] = Field(default_factory=dict)

@@ -143,6 +143,8 @@ def _bearers(spec: SettlementModel, source: Source, name: str) -> Iterator[Model
     path = ("charges", name, "apportion", "bearers")
     apportion = spec.charges[name].apportion
     assert apportion is not None
+    if apportion.budget is not None:
+        yield from _budget(spec, source, name, apportion.budget)
     for bearer, share in apportion.bearers.items():
         if share.among is None:
             if bearer not in spec.parties:
@@ -151,6 +153,20 @@ def _bearers(spec: SettlementModel, source: Source, name: str) -> Iterator[Model
         for role in share.among:
             if role not in spec.parties:
                 yield source.issue(_unknown("party role", role, spec.parties), (*path, bearer, "among", role), key=True)
+
+
+def _budget(spec: SettlementModel, source: Source, name: str, budget: str) -> Iterator[ModelIssue]:
+    if budget not in spec.budgets:
+        yield source.issue(_unknown("budget", budget, spec.budgets), ("charges", name, "apportion", "budget"))
+        return
+    for kind in spec.charges[name].for_:
+        if kind not in spec.records:
+            continue  # told already
+        known = (*spec.records[kind].columns, *spec.records[kind].tags)
+        for column in spec.budgets[budget].per:
+            if column not in known:
+                message = _unknown("column", column, known, f" in record kind '{kind}'")
+                yield source.issue(message, ("budgets", budget, "per"))
 
 
 def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:

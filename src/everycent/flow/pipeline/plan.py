@@ -7,6 +7,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
+from everycent.flow.clearing.contract import ClearingRefused
 from everycent.flow.clearing.stage import ClearingPlan, plan_clearing
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownStep, declared_fields, load_steps
@@ -78,15 +79,16 @@ def plan_model(
         rated = None if planned is None or record.refunds else attempt(_plan_rating, model, kind, planned, tables)
         intake |= {} if planned is None else {kind: planned}
         rating |= {} if rated is None else {kind: rated}
+    clearing = attempt(plan_clearing, spec.charges, spec.parties, model.currency, model.operator, spec.budgets)
     payments = attempt(plan_payments, spec.payouts, spec.parties, tables, model.currency)
-    if issues or payments is None:
+    if issues or clearing is None or payments is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
     return ModelPlan(
         model,
         tables,
         intake,
         rating,
-        plan_clearing(spec.charges, spec.parties, model.currency, model.operator),
+        clearing,
         plan_settlement(spec.statements, spec.parties, model.name),
         payments,
     )
@@ -102,7 +104,7 @@ class _Attempt:
     def __call__(self, plan: Callable[Taken, Planned], *args: Taken.args, **kwargs: Taken.kwargs) -> Planned | None:
         try:
             return plan(*args, **kwargs)
-        except (IntakeRefused, RatingRefused, PayoutRefused) as refusal:
+        except (IntakeRefused, RatingRefused, ClearingRefused, PayoutRefused) as refusal:
             self.issues.append(_issue(self.model, refusal))
             return None
 

@@ -155,3 +155,29 @@ def test_a_charge_that_the_model_lost_is_not_forgotten(engine: LocalEngine) -> N
 def test_weights_under_among_that_share_nothing_are_refused() -> None:
     with pytest.raises(ValidationError, match="at least one of them above 0"):
         ApportionSpec.model_validate({"bearers": {"all": {"weight": 1, "among": {"brand": 0}}}})
+
+
+IN_ORDER = {
+    "by": "in_order",
+    "bearers": {"platform": {"up_to": "3.00"}, "others": {"among": {"brand": 1, "distributor": 2}}},
+}
+FIXED = {"by": "fixed", "bearers": {"platform": {}, "brand": {"fixed": "2.00"}, "distributor": {"fixed": "0.50"}}}
+
+
+@pytest.mark.parametrize(
+    ("apportion", "amount", "shares"),
+    [
+        (IN_ORDER, 250, [250, 0, 0]),
+        (IN_ORDER, 400, [300, 33, 67]),
+        (IN_ORDER, -400, [-300, -33, -67]),
+        (FIXED, 1000, [750, 200, 50]),
+        (FIXED, 230, [0, 200, 30]),
+        (FIXED, 0, [0, 0, 0]),
+    ],
+)
+def test_shares_in_order_and_by_fixed_amounts(
+    engine: LocalEngine, apportion: dict[str, object], amount: int, shares: list[int]
+) -> None:
+    given = charge("coupon", creditor="merchant", apportion=apportion)
+    found = Till({"coupon": given}, engine).sell({"coupon": amount})
+    assert found.obligations["amount_minor"].to_pylist() == shares

@@ -1,26 +1,47 @@
 """What clearing works from: for each charge who bears it, who settles it, and what a refund does to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from everycent.base.money.allotment import RemainderPolicy
 from everycent.base.money.currency import Currency
 from everycent.base.money.rounding import Rounding
-from everycent.flow.clearing.contract import ApportionSpec, ChargeSpec, OnRefund
+from everycent.flow.clearing.contract import (
+    ApportionSpec,
+    BearersRefund,
+    BudgetSpec,
+    ChargeSpec,
+    OnRefund,
+    OverCap,
+    SharedBy,
+)
+from everycent.flow.clearing.core.budgets import Budget, plan_budget
+from everycent.flow.clearing.core.limits import limit_minor
 from everycent.flow.parties.contract import PartySpec
 
 
 @dataclass(frozen=True)
 class Apportionment:
-    """Shares on two levels. `weights` of the first; `among`: how each share is split again, None where it is not.
+    """Shares on two levels. `names`, `weights`, `limits` of the first: share by weight, or up to a limit in minor units
+    (None: without one). `among`: the weights by which each share is split again, None where it is not.
 
     `bearers`: the party role of each share, flattened over both levels in declared order: bearer numbers 1, 2, 3 ...
+    `leaves`: what each is called in a budget. `last`: who takes what nobody has room for: a name, hold, refuse, or None
+    where that cannot be.
     """
 
+    by: SharedBy
+    names: tuple[str, ...]
     weights: tuple[int, ...]
+    limits: tuple[int | None, ...]
     among: tuple[tuple[int, ...] | None, ...]
     bearers: tuple[str, ...]
+    leaves: tuple[str, ...]
+    over_cap: OverCap
+    last: str | None
+    refund: BearersRefund
     odd_cent: RemainderPolicy
+    budget: str | None
 
 
 @dataclass(frozen=True)
@@ -33,48 +54,92 @@ class Clearable:
     rounding: Rounding
     apportionment: Apportionment | None
 
+    @property
+    def budget(self) -> str | None:
+        """The budget that it draws on; then it is ordered."""
+        return None if self.apportionment is None else self.apportionment.budget
+
 
 @dataclass(frozen=True)
 class ClearingPlan:
-    """All charges of a model, in declared order, and the party roles that bear them."""
+    """All charges of a model, in declared order, the party roles that bear them, and the budgets they draw on."""
 
     charges: tuple[Clearable, ...]
     roles: Mapping[str, PartySpec]
     currency: Currency
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """The charges' names; a charge is known by its place among them."""
         return [charge.name for charge in self.charges]
 
+    @property
+    def ordered(self) -> list[str]:
+        """The names of the charges whose shares depend on what was carried before."""
+        return [charge.name for charge in self.charges if charge.budget is not None]
+
 
 def plan_clearing(
-    charges: Mapping[str, ChargeSpec], party_roles: Mapping[str, PartySpec], currency: Currency, operator: str
+    charges: Mapping[str, ChargeSpec],
+    party_roles: Mapping[str, PartySpec],
+    currency: Currency,
+    operator: str,
+    budgets: Mapping[str, BudgetSpec] | None = None,
 ) -> ClearingPlan:
-    """`operator`: the legal entity that settles charges which name none. The roles named are roles of the model."""
+    """`operator`: the legal entity that settles charges which name none. The roles named are roles of the model.
+
+    Raises ClearingRefused where limits are no amounts, or charges of one budget contradict each other.
+    """
     clearable = tuple(
         Clearable(
             name,
             spec.legal_entity or operator,
             spec.on_refund,
             spec.round,
-            None if spec.apportion is None else _apportionment(spec.apportion),
+            None if spec.apportion is None else _apportionment(name, spec.apportion, currency),
         )
         for name, spec in charges.items()
     )
     bearers = {role for charge in clearable if charge.apportionment for role in charge.apportionment.bearers}
     unknown = bearers - party_roles.keys()
     assert not unknown, f"bearers {sorted(unknown)} are no party roles; the model's check refuses this"
-    return ClearingPlan(clearable, {role: party_roles[role] for role in party_roles if role in bearers}, currency)
+    shared = {name: spec.apportion for name, spec in charges.items() if spec.apportion is not None}
+    planned = {name: plan_budget(name, spec, shared, currency) for name, spec in (budgets or {}).items()}
+    return ClearingPlan(
+        clearable, {role: party_roles[role] for role in party_roles if role in bearers}, currency, planned
+    )
 
 
-def _apportionment(spec: ApportionSpec) -> Apportionment:
+def _apportionment(charge: str, spec: ApportionSpec, currency: Currency) -> Apportionment:
     bearers: list[str] = []
+    leaves: list[str] = []
     for name, share in spec.bearers.items():
         bearers.extend([name] if share.among is None else share.among)
+        leaves.extend([name] if share.among is None else (f"{name}/{leaf}" for leaf in share.among))
     return Apportionment(
-        tuple(share.weight for share in spec.bearers.values()),
-        tuple(None if share.among is None else tuple(share.among.values()) for share in spec.bearers.values()),
-        tuple(bearers),
-        spec.odd_cent,
+        by=spec.by,
+        names=tuple(spec.bearers),
+        weights=tuple(share.weight or 0 for share in spec.bearers.values()),
+        limits=tuple(_limit(charge, name, spec, currency) for name in spec.bearers),
+        among=tuple(
+            None if share.among is None else tuple(leaf.weight for leaf in share.among.values())
+            for share in spec.bearers.values()
+        ),
+        bearers=tuple(bearers),
+        leaves=tuple(leaves),
+        over_cap=spec.over_cap,
+        last=spec.when_all_capped,
+        refund=spec.refund,
+        odd_cent=spec.odd_cent,
+        budget=spec.budget,
     )
+
+
+def _limit(charge: str, name: str, spec: ApportionSpec, currency: Currency) -> int | None:
+    """What a bearer carries of one charge at most, in minor units."""
+    for word in ("up_to", "fixed"):
+        text = getattr(spec.bearers[name], word)
+        if text is not None:
+            return limit_minor(text, currency, ("charges", charge, "apportion", "bearers", name, word))
+    return None

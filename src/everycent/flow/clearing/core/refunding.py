@@ -24,7 +24,7 @@ Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class Pairs:
     """Each refund with each charge that it gives back, in order of arrival, then as declared.
 
     `refund`, `charge`: places among the refunds and among the originals' charges. `delta`: what is given back with
@@ -43,7 +43,7 @@ def give_back(plan: ClearingPlan, refunds: pa.Table, state: RefundState, engine:
     amounts = pc.fill_null(refunds.column("amount_minor"), -1).to_numpy()
     after, left = accept(original, amounts, worth, minor(state.originals.column("refunded_minor")))
     originals = in_order(plan, state)
-    pairs = _pairs(plan, originals, original, worth, after, engine)
+    pairs = pairs_of(plan, originals, original, worth, after, engine)
     charges = _charge_rows(refunds, originals, pairs)
     obligations = _obligation_rows(plan, refunds, originals, pairs)
     given, owed = (minor(table.column("amount_minor")).sum() for table in (charges, obligations))
@@ -51,22 +51,24 @@ def give_back(plan: ClearingPlan, refunds: pa.Table, state: RefundState, engine:
     return Cleared(charges, obligations, refused_rows(plan, refunds, state, original, after, left))
 
 
-def _pairs(
+def pairs_of(
     plan: ClearingPlan, originals: Originals, original: Places, worth: Minor, after: Minor, engine: LocalEngine
-) -> _Pairs:
+) -> Pairs:
+    """original: int64[n], each refund's, as a place among the originals. worth: int64[m]. after: int64[n], what was
+    refunded of the original with this refund, -1 where it is not given."""
     given = np.flatnonzero(after >= 0)
     starts = originals.charge_starts
     counts = np.diff(starts)[original[given]]
     refund = np.repeat(given, counts)
-    charge = _spread(starts[original[given]], counts)
+    charge = spread(starts[original[given]], counts)
     delta = _deltas(plan, originals, charge, worth[original[refund]], after[refund], engine)
     # A charge that is kept has no row; one that is returned has a row with the refund that returns it.
     prorated = np.array([charge.on_refund is OnRefund.PRORATE for charge in plan.charges], dtype=np.bool_)
     stays = prorated[originals.code[charge]] | (delta != 0)
-    return _Pairs(refund[stays], charge[stays], delta[stays])
+    return Pairs(refund[stays], charge[stays], delta[stays])
 
 
-def _spread(starts: Places, counts: Places) -> Places:
+def spread(starts: Places, counts: Places) -> Places:
     """start, start + 1 ... for each start, count of them."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
@@ -106,13 +108,13 @@ def _deltas(
     return signed
 
 
-def _charge_rows(refunds: pa.Table, originals: Originals, pairs: _Pairs) -> pa.Table:
+def _charge_rows(refunds: pa.Table, originals: Originals, pairs: Pairs) -> pa.Table:
     refund, source = pa.array(pairs.refund), originals.charges.take(pa.array(pairs.charge))
     rows = source.set_column(3, "amount_minor", pa.array(-pairs.delta))
-    return CHARGE.check(_dated(rows, refunds.take(refund)))
+    return CHARGE.check(as_of(rows, refunds.take(refund)))
 
 
-def _obligation_rows(plan: ClearingPlan, refunds: pa.Table, originals: Originals, pairs: _Pairs) -> pa.Table:
+def _obligation_rows(plan: ClearingPlan, refunds: pa.Table, originals: Originals, pairs: Pairs) -> pa.Table:
     starts = originals.obligation_starts
     counts = np.diff(starts)[pairs.charge]
     ends = np.cumsum(counts)
@@ -120,13 +122,13 @@ def _obligation_rows(plan: ClearingPlan, refunds: pa.Table, originals: Originals
     for policy in RemainderPolicy:
         mine = np.flatnonzero(_policies(plan, policy)[originals.code[pairs.charge]])
         part, _ = allot_within(pairs.delta[mine], pairs.charge[mine], starts, originals.remaining, policy)
-        shares[_spread((ends - counts)[mine], counts[mine])] = part
-    source = originals.obligations.take(pa.array(_spread(starts[pairs.charge], counts)))
+        shares[spread((ends - counts)[mine], counts[mine])] = part
+    source = originals.obligations.take(pa.array(spread(starts[pairs.charge], counts)))
     rows = source.set_column(5, "amount_minor", pa.array(-shares))
     nothing = pa.nulls(rows.num_rows, pa.string())
     for at in (10, 11):
         rows = rows.set_column(at, OBLIGATION.columns.names[at], nothing)
-    return OBLIGATION.check(_dated(rows, refunds.take(pa.array(np.repeat(pairs.refund, counts)))))
+    return OBLIGATION.check(as_of(rows, refunds.take(pa.array(np.repeat(pairs.refund, counts)))))
 
 
 def _policies(plan: ClearingPlan, policy: RemainderPolicy) -> npt.NDArray[np.bool_]:
@@ -135,7 +137,7 @@ def _policies(plan: ClearingPlan, policy: RemainderPolicy) -> npt.NDArray[np.boo
     return np.array([(found or RemainderPolicy.LARGEST_REMAINDER) is policy for found in odd], dtype=np.bool_)
 
 
-def _dated(rows: pa.Table, refunds: pa.Table) -> pa.Table:
+def as_of(rows: pa.Table, refunds: pa.Table) -> pa.Table:
     """The rows as the refunds': with their record, booking day, and the record that they refund."""
     for name in ("record_id", "booked_on", "refund_of"):
         rows = rows.set_column(rows.schema.get_field_index(name), name, refunds.column(name))

@@ -1,0 +1,61 @@
+"""A budget as its charges see it: the nodes that its pots keep totals of, and their caps."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from everycent.base.money.currency import Currency
+from everycent.flow.clearing.contract import ApportionSpec, BudgetSpec, ClearingRefused, Period
+from everycent.flow.clearing.core.limits import limit_minor
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Where totals are kept. `cap`: of all bearers together in a pot. `per`: columns of records with pots of their own.
+
+    `groups` and `leaves` (`name`, or `group/leaf`) are those of all charges that draw on it, in declared order, each
+    with its cap in minor units or None. A group's total is the sum of its leaves'.
+    """
+
+    name: str
+    cap: int | None
+    per: tuple[str, ...]
+    period: Period
+    groups: Mapping[str, int | None]
+    leaves: Mapping[str, int | None]
+
+
+def plan_budget(name: str, spec: BudgetSpec, shared: Mapping[str, ApportionSpec], currency: Currency) -> Budget:
+    """`shared`: how each apportioned charge of the model is shared. Raises ClearingRefused where they contradict."""
+    cap = None if spec.cap is None else limit_minor(spec.cap, currency, ("budgets", name, "cap"))
+    groups: dict[str, int | None] = {}
+    leaves: dict[str, int | None] = {}
+    for charge, apportion in shared.items():
+        if apportion.budget != name:
+            continue
+        path: Path = ("charges", charge, "apportion")
+        if spec.cap is not None and apportion.when_all_capped is None:
+            message = f"budget '{name}' has a cap: say in 'when_all_capped' who takes what is above it, hold or refuse"
+            raise ClearingRefused(message, path)
+        for label, is_group, text, where in _nodes(apportion, path):
+            here, there = (groups, leaves) if is_group else (leaves, groups)
+            if label in there:
+                message = f"'{label}' is split by 'among' in one charge of budget '{name}' and not in another"
+                raise ClearingRefused(message, where)
+            minor = None if text is None else limit_minor(text, currency, where)
+            if here.setdefault(label, minor) != minor:
+                message = (
+                    f"'{label}' has another cap in another charge of budget '{name}'; in one budget it has one cap"
+                )
+                raise ClearingRefused(message, where)
+    return Budget(name, cap, spec.per, spec.period, groups, leaves)
+
+
+def _nodes(apportion: ApportionSpec, path: Path) -> Iterator[tuple[str, bool, str | None, Path]]:
+    """(name, whether it is a group, its cap, where it is written), both levels in declared order."""
+    for name, bearer in apportion.bearers.items():
+        where = (*path, "bearers", name)
+        yield name, bearer.among is not None, bearer.cap, where
+        for role, leaf in (bearer.among or {}).items():
+            yield f"{name}/{role}", False, leaf.cap, (*where, "among", role)

@@ -1,0 +1,163 @@
+"""What a window could not carry, and why."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from everycent.base.engine.kernels.carrying import BEYOND_INT64, CARRIED, REFUSED, Carried
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
+from everycent.flow.clearing.contract import RefundState
+from everycent.flow.clearing.core.columns import places_of_ids
+from everycent.flow.clearing.core.drawing import Drawn
+from everycent.flow.clearing.core.ordered_refunds import Backward
+from everycent.flow.clearing.core.ordered_rows import Flow
+from everycent.flow.clearing.core.plan import ClearingPlan
+from everycent.flow.clearing.core.pots import Kept
+from everycent.flow.clearing.core.refused import refused_rows
+from everycent.flow.clearing.core.window import Window
+from everycent.flow.rating.contract import HELD
+
+Places = npt.NDArray[np.int64]
+
+
+def held_rows(
+    plan: ClearingPlan,
+    window: Window,
+    drawn: Drawn,
+    back: Backward | None,
+    kept: Kept,
+    pot: Places,
+    flow: Flow,
+    carried: Carried,
+    engine: LocalEngine,
+) -> pa.Table:
+    """HELD rows in the window's order, then as declared. `carried`: of the events as they stand in `flow`."""
+    own = _own(plan, window, drawn, kept, pot, flow, carried, engine)
+    if back is None:
+        return own
+    state = RefundState(
+        back.state.originals,
+        back.state.charges,
+        back.state.obligations,
+        back.state.refunded,
+        pa.concat_tables([back.state.held, own]),
+    )
+    given = refused_rows(plan, back.refunds, state, back.original, back.after, back.left).cast(HELD.columns)
+    beyond = _beyond(plan, back, carried.states[len(flow.own) :])
+    rows = pa.concat_tables([own, given, beyond])
+    place = places_of_ids(rows.column("record_id"), window.sequence.column("record_id"))
+    return HELD.check(rows.take(pa.array(np.argsort(place, kind="stable"))))
+
+
+def _own(
+    plan: ClearingPlan,
+    window: Window,
+    drawn: Drawn,
+    kept: Kept,
+    pot: Places,
+    flow: Flow,
+    carried: Carried,
+    engine: LocalEngine,
+) -> pa.Table:
+    """HELD rows of the window's own charges."""
+    states = carried.states[: len(flow.own)]
+    unnamed = drawn.unnamed
+    tables = [
+        _rows([each.place for each in unnamed], [each.code for each in unnamed], [each.reason for each in unnamed])
+    ]
+    for code in np.unique(drawn.code[flow.own[states != CARRIED]]).tolist():
+        mine = np.flatnonzero((states != CARRIED) & (drawn.code[flow.own] == code))
+        tables.append(_without_room(plan, drawn, kept, pot, flow, carried, int(code), mine, engine))
+    found = pa.concat_tables(tables)
+    order = np.argsort(found.column("place").to_numpy() * len(plan.charges) + found.column("code").to_numpy())
+    found = found.take(pa.array(order))
+    held = pa.table(
+        {
+            "record_id": window.sequence.column("record_id").take(found.column("place")),
+            "charge": pa.array(plan.names, pa.string()).take(found.column("code").combine_chunks()),
+            "state": found.column("state"),
+            "reason": found.column("reason"),
+        }
+    )
+    return HELD.check(held.cast(HELD.columns))
+
+
+def _rows(places: list[int], codes: list[int], reasons: list[str]) -> pa.Table:
+    columns = [pa.array(places, pa.int64()), pa.array(codes, pa.int64())]
+    return pa.table([*columns, pa.array(["held"] * len(places), pa.string()), pa.array(reasons, pa.string())], _NAMES)
+
+
+_NAMES = ["place", "code", "state", "reason"]
+
+
+def _without_room(
+    plan: ClearingPlan,
+    drawn: Drawn,
+    kept: Kept,
+    pot: Places,
+    flow: Flow,
+    carried: Carried,
+    code: int,
+    mine: Places,
+    engine: LocalEngine,
+) -> pa.Table:
+    """Why charges of one name were not carried, with the figures: the rest, and each leaf's total then."""
+    charge, exponent = plan.charges[code], plan.currency.exponent
+    assert charge.apportionment is not None and charge.budget is not None
+    leaves = charge.apportionment.leaves
+    rows = flow.own[mine]
+    figures = {
+        "pos": pa.array(np.arange(len(mine))),
+        "beyond": pa.array(carried.states[mine] == BEYOND_INT64),
+        "rest": pa.array(carried.rests[mine]),
+        "amount": drawn.charges.column("amount_minor").take(pa.array(rows)),
+        "pot": kept.pots.column("pot").take(pa.array(pot[rows])),
+        "period": kept.pots.column("period").take(pa.array(pot[rows])),
+    } | {f"t{at}": pa.array(carried.before[flow.starts[mine] + at]) for at in range(len(leaves))}
+    totals = " || ', ' || ".join(
+        f"{literal(f'{leaf} carries ')} || {_shown(f't{at}', exponent)}" for at, leaf in enumerate(leaves)
+    )
+    where = (
+        f"{literal(f'budget {charge.budget}')} || CASE WHEN pot <> '' THEN ' of ' || pot ELSE '' END"
+        " || CASE WHEN period <> '' THEN ' in ' || period ELSE '' END"
+    )
+    reasons = engine.query(
+        f"""
+        SELECT CASE WHEN beyond THEN 'the totals of ' || {where} || ' would pass 64 bits'
+            ELSE {_shown("rest", exponent)} || ' of ' || {_shown("amount", exponent)}
+                || ' finds no bearer with room in ' || {where} || ': ' || {totals} END AS reason
+        FROM figures ORDER BY pos
+        """,
+        figures=pa.table(figures),
+    ).column("reason")
+    states = np.array(["held", "refused", "quarantined"], dtype=object)
+    kind = np.select([carried.states[mine] == REFUSED, carried.states[mine] == BEYOND_INT64], [1, 2], 0)
+    columns = [pa.array(drawn.place[rows]), pa.array(np.full(len(mine), code)), pa.array(states[kind], pa.string())]
+    return pa.table([*columns, reasons.combine_chunks()], _NAMES)
+
+
+def _shown(column: str, exponent: int) -> str:
+    """SQL of an amount as people write it."""
+    size = f"abs(CAST({column} AS HUGEINT))"
+    sign = f"CASE WHEN {column} < 0 THEN '-' ELSE '' END"
+    if exponent == 0:
+        return f"({sign} || CAST({size} AS VARCHAR))"
+    unit = 10**exponent
+    part = f"lpad(CAST({size} % {unit} AS VARCHAR), {exponent}, '0')"
+    return f"({sign} || CAST({size} // {unit} AS VARCHAR) || '.' || {part})"
+
+
+def _beyond(plan: ClearingPlan, back: Backward, states: npt.NDArray[np.int8]) -> pa.Table:
+    """Refunds whose totals would pass 64 bits."""
+    mine = np.flatnonzero(states == BEYOND_INT64)
+    names = pa.array(plan.names, pa.string())
+    held = pa.table(
+        {
+            "record_id": back.refunds.column("record_id").take(pa.array(back.pairs.refund[mine])),
+            "charge": names.take(pa.array(back.originals.code[back.pairs.charge[mine]])),
+            "state": pa.array(["quarantined"] * len(mine), pa.string()),
+            "reason": pa.array(["the totals that it gives back to would pass 64 bits"] * len(mine), pa.string()),
+        }
+    )
+    return HELD.check(held.cast(HELD.columns))

@@ -1,0 +1,174 @@
+"""The rows of a window that was cleared in order: charges that stand, and who carries them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from everycent.base.engine.kernels.carrying import CARRIED, Carried, Slots
+from everycent.flow.clearing.contract import ORDERED_CHARGE, ORDERED_OBLIGATION
+from everycent.flow.clearing.core.columns import encoded, no_ids, texts
+from everycent.flow.clearing.core.drawing import Drawn
+from everycent.flow.clearing.core.ordered_refunds import Backward
+from everycent.flow.clearing.core.plan import ClearingPlan
+from everycent.flow.clearing.core.pots import Kept
+from everycent.flow.clearing.core.refunding import as_of, spread
+from everycent.flow.clearing.core.window import Window
+from everycent.flow.rating.contract import CHARGE
+
+Places = npt.NDArray[np.int64]
+Minor = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """e events: the window's own charges that can be shared, then its refunds' pairs; the kernel takes them in `order`.
+
+    `own`: int64[k], the charges' places among the drawn. `widths`: int64[e], the leaves of each. `order`: int64[e].
+    """
+
+    own: Places
+    widths: Places
+    order: Places
+
+    @property
+    def starts(self) -> Places:
+        """int64[e + 1]: where each event's leaves begin, events taken as they stand here."""
+        return np.concatenate([[0], np.cumsum(self.widths)])
+
+    def places(self) -> Places:
+        """Where the leaves that come one after the other in `order` stand here."""
+        return spread(self.starts[self.order], self.widths[self.order])
+
+
+def charge_rows(window: Window, drawn: Drawn, back: Backward | None, flow: Flow, carried: Flags) -> pa.Table:
+    """ORDERED_CHARGE rows of the events that were carried (bool[e]), in order."""
+    numbers = window.sequence.column("sequence_no").to_numpy()
+    whole = len(flow.own) == drawn.charges.num_rows
+    own = drawn.charges if whole else drawn.charges.take(pa.array(flow.own))
+    number = numbers[drawn.place[flow.own]]
+    rows = own.append_column("sequence_no", pa.array(number))
+    if back is not None:
+        given = back.originals.charges.select(CHARGE.columns.names).take(pa.array(back.pairs.charge))
+        given = given.set_column(3, "amount_minor", pa.array(-back.pairs.delta))
+        given = as_of(given, back.refunds.take(pa.array(back.pairs.refund)))
+        number = numbers[back.place[back.pairs.refund]]
+        rows = stacked(rows, given.append_column("sequence_no", pa.array(number)))
+    if back is not None or not carried.all():
+        rows = rows.take(pa.array(flow.order[carried[flow.order]]))
+    return ORDERED_CHARGE.check(rows)
+
+
+def own_obligations(
+    plan: ClearingPlan, window: Window, drawn: Drawn, kept: Kept, pot: Places, flow: Flow, carried: Carried
+) -> pa.Table:
+    """ORDERED_OBLIGATION rows of the window's own charges, carried or not, as they stand. `pot`: int64[n], of each
+    drawn charge."""
+    rows = np.repeat(flow.own, flow.widths[: len(flow.own)])
+    within = np.arange(len(rows)) - np.repeat(flow.starts[: len(flow.own)], flow.widths[: len(flow.own)])
+    code, place = drawn.code[rows], drawn.place[rows]
+    entities = list(dict.fromkeys(charge.legal_entity for charge in plan.charges))
+    entity = np.array([entities.index(charge.legal_entity) for charge in plan.charges], dtype=np.int32)
+    budgets = list(plan.budgets)
+    budget = np.array([budgets.index(charge.budget) if charge.budget else -1 for charge in plan.charges], np.int32)
+    leaf, leaves = _leaves(plan, code, within)
+    numbers = window.sequence.column("sequence_no").to_numpy()
+    size = len(rows)
+    charges, pots = drawn.charges, kept.pots
+    nothing = pa.nulls(size, pa.string())
+    taken = pa.array(rows)
+    return pa.table(
+        {
+            "record_id": charges.column("record_id").take(taken),
+            "charge": texts(code, plan.names),
+            "bearer": pa.array((within + 1).astype(np.int16)),
+            "debtor": _debtors(plan, drawn, code, place, within),
+            "creditor": encoded(charges.column("creditor")).take(taken),
+            "amount_minor": pa.array(carried.shares[:size]),
+            "currency": encoded(charges.column("currency")).take(taken),
+            "legal_entity": texts(entity[code], entities),
+            "booked_on": charges.column("booked_on").take(taken),
+            "refund_of": no_ids(size),
+            "debtor_statement": nothing,
+            "creditor_statement": nothing,
+            "sequence_no": pa.array(numbers[place]),
+            "total_before_minor": pa.array(carried.before[:size]),
+            "total_after_minor": pa.array(carried.after[:size]),
+            "budget": texts(budget[code], budgets),
+            "pot": encoded(pots.column("pot")).take(pa.array(pot[rows])),
+            "period": encoded(pots.column("period")).take(pa.array(pot[rows])),
+            "leaf": texts(leaf, leaves),
+        }
+    )
+
+
+def _leaves(plan: ClearingPlan, code: Places, within: Places) -> tuple[Places, list[str]]:
+    """Each obligation's leaf, as a place among the distinct names."""
+    named = [charge.apportionment.leaves if charge.apportionment else () for charge in plan.charges]
+    leaves = list(dict.fromkeys(leaf for names in named for leaf in names))
+    table = np.full((len(named), max(map(len, named), default=0)), -1, dtype=np.int64)
+    for at, names in enumerate(named):
+        table[at, : len(names)] = [leaves.index(name) for name in names]
+    return table[code, within], leaves
+
+
+def _debtors(plan: ClearingPlan, drawn: Drawn, code: Places, place: Places, within: Places) -> pa.DictionaryArray:
+    """Each obligation's debtor: the party of its leaf's role in its record."""
+    roles = list(drawn.parties)
+    bases = np.cumsum([0, *(len(drawn.parties[role].texts) for role in roles)])
+    debtor = np.full(len(code), -1, dtype=np.int64)
+    for at, charge in enumerate(plan.charges):
+        if charge.budget is None or charge.apportionment is None:
+            continue
+        for number, role in enumerate(charge.apportionment.bearers):
+            mine = np.flatnonzero((code == at) & (within == number))
+            if len(mine):
+                debtor[mine] = drawn.parties[role].codes[place[mine]] + bases[roles.index(role)]
+    assert (debtor >= 0).all(), "each obligation is owed by somebody"
+    together = pa.concat_arrays([pa.array([], pa.string()), *(drawn.parties[role].texts for role in roles)])
+    distinct = together.dictionary_encode()  # a party may have several roles
+    return texts(distinct.indices.to_numpy()[debtor], distinct.dictionary)
+
+
+def refund_obligations(
+    window: Window, back: Backward, own: pa.Table, flow: Flow, slots: Slots, carried: Carried
+) -> pa.Table:
+    """ORDERED_OBLIGATION rows of the refunds' pairs that stand, as they stand. `own`: the window's own charges'."""
+    given = carried.states[len(flow.own) :] == CARRIED
+    slot, refund = back.pairs.charge[given], back.pairs.refund[given]
+    counts = np.diff(slots.starts)[slot]
+    event = np.full(len(back.drawn) and int(back.drawn.max()) + 1, -1, dtype=np.int64)
+    inside = flow.own[flow.own < len(event)]
+    event[inside] = np.arange(len(inside))
+    mine = back.drawn[slot] >= 0
+    from_own = spread(flow.starts[event[back.drawn[slot[mine]]]], counts[mine])
+    before = back.originals.obligations.select(ORDERED_OBLIGATION.columns.names).cast(ORDERED_OBLIGATION.columns)
+    pool = pa.concat_tables([before, own.take(pa.array(from_own)).cast(ORDERED_OBLIGATION.columns)])
+    source_starts = back.originals.obligation_starts[slot]
+    source_starts[mine] = before.num_rows + np.cumsum(counts[mine]) - counts[mine]
+    rows = pool.take(pa.array(spread(source_starts, counts)))
+    at = spread(flow.starts[len(flow.own) : -1][given], counts)
+    no_node = slots.nodes[spread(slots.starts[slot], counts)] < 0
+    nothing = pa.nulls(rows.num_rows, pa.string())
+    whose = np.repeat(refund, counts)
+    found = {
+        "amount_minor": pa.array(-carried.shares[at]),
+        "debtor_statement": nothing,
+        "creditor_statement": nothing,
+        "sequence_no": pa.array(window.sequence.column("sequence_no").to_numpy()[back.place[whose]]),
+        "total_before_minor": pa.array(carried.before[at], mask=no_node),
+        "total_after_minor": pa.array(carried.after[at], mask=no_node),
+    }
+    for name, column in found.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    return as_of(rows, back.refunds.take(pa.array(whose)))
+
+
+def stacked(first: pa.Table, second: pa.Table) -> pa.Table:
+    """Both tables' rows; texts are coded where the first table's are."""
+    for at, field in enumerate(first.schema):
+        if pa.types.is_dictionary(field.type):
+            second = second.set_column(at, field.name, second.column(at).dictionary_encode())
+    return pa.concat_tables([first, second.cast(first.schema)]).unify_dictionaries()

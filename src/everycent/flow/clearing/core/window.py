@@ -1,0 +1,98 @@
+"""A window of ordered records as columns: all kinds in one strict order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.flow.clearing.contract import SEQUENCE
+from everycent.flow.clearing.core.bearers import Bearers
+from everycent.flow.clearing.core.columns import encoded, places_of_ids
+from everycent.flow.intake.contract import RECORD
+from everycent.flow.parties.contract import PartySpec
+
+Places = npt.NDArray[np.int64]
+
+_PLAIN = [name for name in RECORD.columns.names if name != RECORD.body]
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A text for each record of the window by its place in `texts`; -1 where it has none."""
+
+    codes: npt.NDArray[np.int32]
+    texts: pa.Array
+
+
+class Window:
+    """The records of a window. `size` of them, known by their place in the sequence."""
+
+    def __init__(self, sequence: pa.Table, records: Mapping[str, pa.Table], engine: LocalEngine) -> None:
+        """`sequence`: SEQUENCE rows; `records`: RECORD rows of each kind in it, in any order; more do no harm."""
+        assert sequence.schema.names == SEQUENCE.names, f"a sequence has {SEQUENCE.names}"
+        numbers = sequence.column("sequence_no").to_numpy()
+        assert (np.diff(numbers) > 0).all(), "the numbers of a sequence rise strictly"
+        self.sequence, self.size, self._engine = sequence, sequence.num_rows, engine
+        self.kinds = {kind: RECORD.check(table) for kind, table in records.items() if table.num_rows}
+        kind = encoded(sequence.column("kind"))
+        self.kind_names: list[str] = kind.dictionary.to_pylist()
+        self.kind_of = kind.indices.to_numpy()
+        self._bearers = {name: Bearers(table, engine) for name, table in self.kinds.items()}
+
+    @cached_property
+    def row_of(self) -> Places:
+        """Where each record stands among its kind's."""
+        ids = self.sequence.column("record_id")
+        rows = np.full(self.size, -1, dtype=np.int64)
+        for code, kind in enumerate(self.kind_names):
+            mine = self.places_of_kind(code)
+            wanted = ids if len(mine) == self.size else ids.take(pa.array(mine))
+            rows[mine] = places_of_ids(wanted, self.kinds[kind].column("record_id"))
+        assert (rows >= 0).all(), "each record of the sequence comes with its row"
+        return rows
+
+    def places_of_kind(self, code: int) -> Places:
+        """Where records of a kind are in the sequence."""
+        return np.flatnonzero(self.kind_of == code)
+
+    @cached_property
+    def plain(self) -> pa.Table:
+        """RECORD rows without their body, in order."""
+        tables = [self.kinds[kind].select(_PLAIN) for kind in self.kind_names]
+        if len(tables) == 1:
+            one = tables[0]
+            straight = one.num_rows == self.size and np.array_equal(self.row_of, np.arange(self.size))
+            return one if straight else one.take(pa.array(self.row_of))
+        starts = np.cumsum([0, *(table.num_rows for table in tables)])
+        return pa.concat_tables(tables).take(pa.array(starts[self.kind_of] + self.row_of))
+
+    def parties(self, role: str, spec: PartySpec, kinds: set[str]) -> Coded:
+        """The party of each record of these kinds in a role."""
+        return self.gather({kind: self._bearers[kind].of(role, spec) for kind in sorted(kinds)})
+
+    def why_unknown(self, role: str, spec: PartySpec, place: int) -> str:
+        """Why a record names nobody in a role."""
+        kind = self.kind_names[self.kind_of[place]]
+        return self._bearers[kind].reasons(role, spec, self.row_of[[place]])[0]
+
+    def gather(self, found: Mapping[str, pa.DictionaryArray]) -> Coded:
+        """Texts of each kind's rows, brought into the window's order."""
+        codes = np.full(self.size, -1, dtype=np.int32)
+        dictionaries: list[pa.Array] = []
+        for code, kind in enumerate(self.kind_names):
+            if kind not in found:
+                continue
+            mine = self.places_of_kind(code)
+            indices = found[kind].indices.fill_null(-1).to_numpy(zero_copy_only=False)[self.row_of[mine]]
+            base = sum(map(len, dictionaries))
+            codes[mine] = np.where(indices < 0, -1, indices + base)
+            dictionaries.append(found[kind].dictionary)
+        if len(dictionaries) == 1:
+            return Coded(codes, dictionaries[0])
+        distinct = pa.concat_arrays([pa.array([], pa.string()), *dictionaries]).dictionary_encode()
+        again = np.append(distinct.indices.to_numpy(), -1).astype(np.int32)  # the last one stands for -1
+        return Coded(again[codes], distinct.dictionary)
