@@ -86,8 +86,9 @@ def _computed(
         details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
         scratch = Session(settings, connection, session.engine, details)
         if on:
-            day = as_of or model.calendar.today(datetime.now(UTC))
-            summary = run(scratch, model, find_inputs(model, on), day, report, on_wait=_nobody_waits)
+            now = datetime.now(UTC)
+            day = as_of or model.calendar.today(now)
+            summary = run(scratch, model, find_inputs(model, on), day, report, on_wait=_nobody_waits, now=now)
             yield scratch, sum(taken.counts["accepted"] for taken in summary.files)
         else:
             yield scratch, sum(replay(session, scratch, model, report).records.values())

@@ -7,14 +7,23 @@ from everycent.base.engine.declaration import Declaration
 from everycent.base.engine.tables import TableSchema
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
-from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT
 from everycent.proof.recon.contract import ReconSpec
 
 #: Further top words of the settlement model, name -> declaration of one scenario.
 SECTIONS: dict[str, type[Declaration]] = {"recon": ReconSpec}
 
 #: Every detail table, in the order in which a batch fills them.
-DETAIL_TABLES: tuple[TableSchema, ...] = (RECORD, QUARANTINE, SNAPSHOT, CHARGE, HELD, OBLIGATION)
+DETAIL_TABLES: tuple[TableSchema, ...] = (
+    RECORD,
+    QUARANTINE,
+    SNAPSHOT,
+    CHARGE,
+    HELD,
+    OBLIGATION,
+    RETRY,
+    RETRY_SNAPSHOT,
+)
 
 _MIGRATED = (
     "base.platform",

@@ -8,13 +8,14 @@ from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, RefundState
 from everycent.flow.intake.contract import RECORD
-from everycent.flow.rating.contract import CHARGE, HELD, WHOLE_RECORD
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY, WHOLE_RECORD, parked_sql
 
 
 def refund_state(details: Details, engine: LocalEngine, model: str, refunds: pa.Table) -> RefundState:
     """What was before this batch of the records that `refunds` (RECORD rows) refer to; nothing of the batch is stored.
 
-    A refund that was held as a whole gave nothing back, so it does not count as refunded.
+    A refund that is held as a whole gave nothing back, so it does not count as refunded. `held` are the charges that
+    still wait.
     """
     wanted = refunds.column("refund_of").cast(pa.binary(16)).unique().drop_null().cast(UUID)
 
@@ -23,7 +24,15 @@ def refund_state(details: Details, engine: LocalEngine, model: str, refunds: pa.
 
     records = stored(RECORD, "record_id", wanted, ["record_id", "amount_minor"])
     earlier = stored(RECORD, "refund_of", wanted, ["record_id", "refund_of", "amount_minor"])
-    passed_over = stored(HELD, "record_id", earlier.column("record_id"), ["record_id", "charge"])
+
+    def parked(ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+        held, retries = (stored(schema, "record_id", ids, schema.columns.names) for schema in (HELD, RETRY))
+        if retries.num_rows == 0:
+            return held
+        rows = engine.query(f"{parked_sql('held_rows', 'retries')} ORDER BY ALL", held_rows=held, retries=retries)
+        return rows.cast(HELD.columns)
+
+    passed_over = parked(earlier.column("record_id"))
     given_back = stored(OBLIGATION, "refund_of", wanted, ["refund_of", "charge", "bearer", "amount_minor"])
     originals = engine.query(
         """
@@ -50,5 +59,5 @@ def refund_state(details: Details, engine: LocalEngine, model: str, refunds: pa.
         charges=stored(CHARGE, "record_id", wanted, CHARGE.columns.names),
         obligations=stored(OBLIGATION, "record_id", wanted, OBLIGATION.columns.names),
         refunded=refunded.cast(REFUNDED),
-        held=stored(HELD, "record_id", wanted, HELD.columns.names),
+        held=parked(wanted),
     )

@@ -10,21 +10,23 @@ from everycent.base.engine.sql import literal
 from everycent.flow.ledger.contract import OBLIGATIONS_CAUSE, OPERATOR_ACCOUNT, PARTY_ACCOUNT, TRANSFER
 
 
-def post(obligations: pa.Table, operators: Collection[str], engine: LocalEngine) -> pa.Table:
+def post(obligations: pa.Table, operators: Collection[str], engine: LocalEngine, occasion: str = "") -> pa.Table:
     """Obligations (clearing's rows) → TRANSFER rows, ordered by (booked_on, debit_account, credit_account, currency).
 
     `operators` are the party ids of the operator: its side is booked per legal entity and charge. An obligation debits
     its debtor and credits its creditor; where the amount is negative the two swap, so that a transfer's is positive.
-    What stays within one account moves nothing and has no transfer. All obligations of a record come in one batch, so
-    the first of its records, its day and its accounts tell a transfer from all others.
+    What stays within one account moves nothing and has no transfer. The obligations that a record has on its arrival
+    come in one batch, so the first of its records, its day and its accounts tell a transfer from all others; those that
+    come later do so on an `occasion`, whose name tells them apart.
     """
-    transfers = engine.query(_transfers_sql(operators), obligations=obligations)
+    transfers = engine.query(_transfers_sql(operators, occasion), obligations=obligations)
     transfers = transfers.cast(TRANSFER.columns)
     assert transfers.num_rows == 0 or pc.min(transfers["amount_minor"]).as_py() > 0, "a transfer's amount is positive"
     return TRANSFER.check(transfers)
 
 
-def _transfers_sql(operators: Collection[str]) -> str:
+def _transfers_sql(operators: Collection[str], occasion: str) -> str:
+    named = f", {literal(occasion)}" if occasion else ""
     debtor, creditor = _account_sql("debtor", operators), _account_sql("creditor", operators)
     return f"""
         WITH moved AS (
@@ -48,8 +50,9 @@ def _transfers_sql(operators: Collection[str]) -> str:
             GROUP BY ALL
         )
         SELECT
-            CAST(substr(sha256(concat_ws(chr(31), first_record, booked_on, debit_account, credit_account, currency)),
-                1, 32) AS UUID) AS transfer_id,
+            CAST(substr(sha256(concat_ws(
+                chr(31), first_record, booked_on, debit_account, credit_account, currency{named}
+            )), 1, 32) AS UUID) AS transfer_id,
             booked_on, debit_account, credit_account, CAST(amount AS DECIMAL(38, 0)) AS amount_minor, currency,
             {literal(OBLIGATIONS_CAUSE)} AS cause
         FROM total

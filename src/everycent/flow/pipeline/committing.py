@@ -1,8 +1,11 @@
 """Commits a computed batch: its detail rows, parties, accruals and transfers, in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
+from everycent.base.engine.tables import TableSchema
 from everycent.base.platform.batches import open_batch
 from everycent.base.platform.database import Connection
 from everycent.flow.clearing.contract import OBLIGATION
@@ -31,11 +34,12 @@ def commit(
     model: LoadedModel,
     origin: Origin,
     batch: Batch,
-    and_then: Callable[[Connection, int], None],
+    and_then: Callable[[Connection, int], None] = lambda _connection, _batch_no: None,
+    more: Sequence[tuple[TableSchema, pa.Table]] = (),
 ) -> int:
     """The batch's number. `and_then` adds what belongs to the same transaction; it gets the connection and the number.
 
-    Raises StorageFailed.
+    `more`: rows of further detail tables. Raises StorageFailed.
     """
     opened = open_batch(
         session.details,
@@ -53,6 +57,7 @@ def commit(
         (CHARGE, batch.charges),
         (HELD, batch.held),
         (OBLIGATION, batch.obligations),
+        *more,
     ):
         opened.write(schema, table)
     found = batch.intake.counts

@@ -21,13 +21,14 @@ from everycent.flow.payments import service as payments
 from everycent.flow.payments import store as payments_store
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.session import Session
-from everycent.flow.rating.contract import CHARGE, HELD
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY
 from everycent.flow.settlement import store as settlement_store
 
 _DETAIL: dict[str, TableSchema] = {
     "quarantine": QUARANTINE,
     "charges": CHARGE,
     "held_charges": HELD,
+    "retries": RETRY,
     "obligations": OBLIGATION,
 }
 _VIEW = "exported"

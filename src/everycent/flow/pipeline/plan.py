@@ -16,7 +16,7 @@ from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
 from everycent.flow.pipeline.tables import table_specs
 from everycent.flow.rating.contract import RatingRefused, factor_path
-from everycent.flow.rating.stage import RatingPlan, plan_rating
+from everycent.flow.rating.stage import RatingPlan, RatingTerms, plan_rating
 from everycent.flow.settlement.stage import SettlementPlan, plan_settlement
 
 Taken = ParamSpec("Taken")
@@ -141,8 +141,26 @@ def _steps(model: LoadedModel, kinds: Mapping[str, RecordSpec], issues: list[Mod
     return found
 
 
+def rating_terms(plan: ModelPlan, kind: str) -> RatingTerms:
+    """What the model says about rating the records of a kind that is no refund."""
+    spec = plan.model.spec
+    return RatingTerms(
+        plan.rating[kind],
+        {name: charge for name, charge in spec.charges.items() if kind in charge.for_},
+        spec.factors,
+        _columns(plan.intake[kind]),
+        spec.parties,
+        plan.tables,
+        plan.model.currency,
+    )
+
+
+def _columns(plan: IntakePlan) -> dict[str, ColumnType]:
+    return {name: column.type for name, column in plan.columns.items()}
+
+
 def _plan_rating(model: LoadedModel, kind: str, plan: IntakePlan, tables: Mapping[str, TableSpec]) -> RatingPlan:
-    columns: dict[str, ColumnType] = {name: column.type for name, column in plan.columns.items()}
+    columns = _columns(plan)
     spec = model.spec
     return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, model.currency)
 

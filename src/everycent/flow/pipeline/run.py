@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from everycent.flow.payments.stage import Instructed
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
+from everycent.flow.pipeline.parked import ParkedCharges, Tried
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.taking import COUNTED, FileTask
@@ -51,6 +52,7 @@ class RunSummary:
     model: str
     as_of: date
     files: tuple[FileTaken, ...]
+    parked: Tried
     closing: settlement.Closing
     instructed: Instructed
 
@@ -58,6 +60,7 @@ class RunSummary:
     def changed(self) -> bool:
         return (
             any(not taken.again for taken in self.files)
+            or self.parked.released > 0
             or self.closing.closed.num_rows > 0
             or self.instructed.instructions.num_rows > 0
         )
@@ -70,12 +73,14 @@ def run(
     as_of: date,
     report: Report,
     on_wait: Callable[[str], None],
+    now: datetime,
 ) -> RunSummary:
     """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
     StorageFailed.
 
     Every file is opened before the first is taken in, so that one which cannot be read leaves nothing behind. Whatever
-    was committed stays; the same call again goes on where it stopped, and changes nothing where all was done.
+    was committed stays; the same call again goes on where it stopped, and changes nothing where all was done. Charges
+    that are parked are rated again where the model or a table was changed, or `now` is when that was planned.
     """
     plan = plan_model(model, session.tenant, inputs.tables)
     with run_lock(session.details, model.name, on_wait):
@@ -83,7 +88,12 @@ def run(
         attached = {name: attached_table(session, plan, inputs.tables, name) for name in plan.tables}
         opened = [_open(session, plan, item, inputs, attached, report) for item in inputs.records]
         store.register_version(session.connection, session.tenant, model)
+        ParkedCharges(session, plan, attached, now).begin()
         files = tuple(_take(session, plan, arrival, attached, report) for arrival in opened)
+        report("parked charges", 0, None)
+        open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
+        waiting = ParkedCharges(session, plan, attached, now, open_on)
+        tried = waiting.rate() if waiting.due else waiting.note()
         report("day cut", 0, None)
         closing = settlement.close_due(
             session.connection, session.details, session.engine, session.tenant, model.name, as_of
@@ -103,7 +113,22 @@ def run(
             as_of,
         )
     _log.info("payments instructed", model=model.name, instructions=instructed.instructions.num_rows)
-    return RunSummary(model.name, as_of, files, closing, instructed)
+    return RunSummary(model.name, as_of, files, tried, closing, instructed)
+
+
+def rate_parked(
+    session: Session, model: LoadedModel, tables: Mapping[str, Path], on_wait: Callable[[str], None], now: datetime
+) -> Tried:
+    """Rates all parked charges of the model again, whether or not that is due; `tables` are its attached tables' files.
+
+    Raises ModelRefused, SourceError, AmbiguousFactor, StorageFailed.
+    """
+    plan = plan_model(model, session.tenant, tables)
+    with run_lock(session.details, model.name, on_wait):
+        attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
+        store.register_version(session.connection, session.tenant, model)
+        open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
+        return ParkedCharges(session, plan, attached, now, open_on).rate()
 
 
 def attached_table(session: Session, plan: ModelPlan, files: Mapping[str, Path], name: str) -> Attached:

@@ -4,9 +4,10 @@ from everycent.flow.pipeline.difference import Difference, compare
 from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
 from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
+from everycent.flow.pipeline.parked import Tried, Waits, parked
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.replay import Replayed, replay
-from everycent.flow.pipeline.run import FileTaken, RunSummary, run
+from everycent.flow.pipeline.run import FileTaken, RunSummary, rate_parked, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
 
 __all__ = [
@@ -18,13 +19,17 @@ __all__ = [
     "Replayed",
     "RunSummary",
     "Session",
+    "Tried",
+    "Waits",
     "compare",
     "export",
     "find_inputs",
     "given_files",
     "local_engine",
     "open_session",
+    "parked",
     "plan_model",
+    "rate_parked",
     "replay",
     "run",
     "run_golden_cases",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 
 from everycent.base.engine.declaration import Declaration, FormulaText, Name, ScalarText, Words, Written
 from everycent.base.engine.formula import Position
+from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.money.rounding import Rounding
 from everycent.flow.rating.price import ConvertSpec, PriceSpec
@@ -57,9 +59,63 @@ SNAPSHOT = TableSchema(
     body="body",
 )
 
+#: What became of a held charge when it was rated again. HELD rows never change: the last of these says how it stands.
+RETRY = TableSchema(
+    name="rating.retry",
+    columns=pa.schema(
+        [
+            pa.field("record_id", UUID, nullable=False),
+            pa.field("charge", pa.string(), nullable=False),
+            pa.field("attempt", pa.int32(), nullable=False),  # 2, 3 ... of the record; the first is its arrival
+            pa.field("outcome", pa.string(), nullable=False),  # a RetryOutcome
+            pa.field("reason", pa.string()),  # why it is still held; null where it is not
+        ]
+    ),
+    key=("record_id", "charge", "attempt"),
+)
+
+#: The factor values that were looked up when a record was rated again; what was known before stays in its snapshot.
+RETRY_SNAPSHOT = TableSchema(
+    name="rating.retry_snapshot",
+    columns=pa.schema(
+        [
+            pa.field("record_id", UUID, nullable=False),
+            pa.field("attempt", pa.int32(), nullable=False),
+            pa.field("body", pa.struct([]), nullable=False),
+        ]
+    ),
+    key=("record_id", "attempt"),
+    body="body",
+)
+
 
 #: The charge's name in a held row that is about the whole record.
 WHOLE_RECORD = "*"
+
+
+class RetryOutcome(StrEnum):
+    """What became of a held charge. The first two release it; the others say why it is held now."""
+
+    CHARGED = "charged"
+    NOT_CHARGED = "not_charged"  # the record is without the charge after all
+    HELD = "held"
+    QUARANTINED = "quarantined"
+
+
+def parked_sql(held: str, retries: str) -> str:
+    """SQL: the held charges that still wait, with why they do now: record_id, charge, state, reason.
+
+    `held`, `retries`: what gives the HELD and RETRY rows, as it stands behind FROM.
+    """
+    released = ", ".join(literal(outcome) for outcome in (RetryOutcome.CHARGED, RetryOutcome.NOT_CHARGED))
+    last = "arg_max(outcome, attempt) AS outcome, arg_max(reason, attempt) AS reason"
+    return f"""
+        SELECT record_id, charge, coalesce(outcome, state) AS state, coalesce(last.reason, held.reason) AS reason
+        FROM {held} AS held LEFT JOIN (
+            SELECT record_id, charge, {last} FROM {retries} GROUP BY record_id, charge
+        ) AS last USING (record_id, charge)
+        WHERE coalesce(outcome, state) NOT IN ({released})
+    """
 
 
 class RatingRefused(Exception):

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.distinct import Combinations, combinations, over_combinations
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.parties.contract import PartySpec, party_id_sql
+from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT, WHOLE_RECORD
+from everycent.flow.rating.core.again import Known, RatingTerms, frozen_values, waiting
 from everycent.flow.rating.core.careful import careful_sql
 from everycent.flow.rating.core.held import held_rows
 from everycent.flow.rating.core.long import charge_rows
@@ -21,7 +24,7 @@ from everycent.flow.rating.core.snapshots import snapshot_rows
 from everycent.flow.rating.core.tables import lookup_tables, plain_records
 from everycent.flow.rating.core.wide import wide_sql
 
-__all__ = ["Rated", "RatingPlan", "plan_rating", "rate"]
+__all__ = ["Known", "Rated", "RatingPlan", "RatingTerms", "frozen_values", "plan_rating", "rate", "rate_again"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,48 @@ def rate(plan: RatingPlan, records: pa.Table, tables: Mapping[str, pa.Table], en
     charges = charge_rows(plan, records, sheet, parties)
     assert charges.num_rows + held.num_rows >= records.num_rows, "every record is charged or held"
     return Rated(charges, held, snapshot_rows(plan, records, wide, lookups, engine))
+
+
+def rate_again(
+    terms: RatingTerms, records: pa.Table, known: Known, tables: Mapping[str, pa.Table], engine: LocalEngine
+) -> Rated:
+    """The parked charges of `records` (RECORD rows of the plan's kind) as rated now: charged, held, or neither.
+
+    What stands keeps its amount, and the values that it was computed from are not looked up again. Only charges that
+    are parked are in the result; a record that ends without any charge is held as a whole, as on its arrival. Snapshots
+    have the values that were looked up. Raises AmbiguousFactor, RatingRefused.
+    """
+    parts = [rate(group.plan, group.records, tables, engine) for group in waiting(terms, records, known, engine)]
+    body = terms.plan.snapshot_type
+    charges = [part.charges.cast(CHARGE.columns) for part in parts]
+    held = pa.concat_tables([HELD.empty(), *(part.held.cast(HELD.columns) for part in parts)])
+    standing = known.standing.column("record_id")
+    stands = pc.is_in(_storage(held.column("record_id")), value_set=_storage(standing))
+    uncharged = pc.and_(pc.equal(held.column("charge"), WHOLE_RECORD), stands)
+    snapshots = [_snapshots_as(body, part.snapshots) for part in parts]
+    return Rated(
+        pa.concat_tables([CHARGE.empty(), *charges]),
+        held.filter(pc.invert(uncharged)),
+        pa.concat_tables([SNAPSHOT.empty(body), *snapshots]),
+    )
+
+
+def _storage(ids: pa.ChunkedArray) -> pa.Array:
+    return ids.cast(pa.binary(16)).combine_chunks()
+
+
+def _snapshots_as(body: pa.DataType, snapshots: pa.Table) -> pa.Table:
+    """Snapshots with all of the fields of `body`, NULL in those that they have not."""
+    own = snapshots.column("body")
+    there = {field.name for field in own.type}
+    values = [
+        pc.struct_field(own, field.name).cast(field.type).combine_chunks()
+        if field.name in there
+        else pa.nulls(snapshots.num_rows, field.type)
+        for field in body
+    ]
+    wider = pa.StructArray.from_arrays(values, fields=list(body))
+    return pa.table([snapshots.column("record_id"), wider], schema=SNAPSHOT.with_body(body))
 
 
 def _party_keys(spec: PartySpec, plan: RatingPlan, rows: pa.Table) -> Combinations:

@@ -19,10 +19,11 @@ def record_explained(
     walk = _Walk(finder, model, record)
     charges = [row for row in walk.charges if charge in (None, row["charge"])]
     held = [row for row in finder.held(model, record["record_id"]) if charge in (None, row["charge"])]
+    retries = finder.retries(model, record["record_id"])
     parts = [walk.charge(row, bearer) for row in charges]
     if charge is not None and not held and not any(part.parts for part in parts):
         return None
-    parts += [_held(row) for row in held]
+    parts += [_held(finder, row, [each for each in retries if each["charge"] == row["charge"]]) for row in held]
     if charge is None:
         parts += [_refunding(row) for row in finder.records(model, "refund_of", [record["record_id"]])]
     return walk.record_with(parts)
@@ -40,7 +41,7 @@ class _Walk:
         self.charges = finder.charges(model, self.id)
         self.obligations = finder.obligations(model, self.id)
         self.origin = self._origin()
-        self.snapshot = finder.snapshot(model, (self.origin or record)["record_id"])
+        self.snapshots = finder.snapshots(model, (self.origin or record)["record_id"])
         first = next(iter(self.charges), None)
         self.money: Currency | None = None if first is None else currency(first["currency"])
 
@@ -76,6 +77,8 @@ class _Walk:
         ]
         amount = format_minor(charge["amount_minor"], money)
         facts = self._given_back(charge, money) if charge["refund_of"] is not None else self._computed(charge)
+        if charge["batch_no"] != self.record["batch_no"]:
+            facts.append(("released by", _batch(self.finder, charge["batch_no"])))
         return Explanation(
             "charge",
             f"{self.id}/{charge['charge']}",
@@ -85,13 +88,23 @@ class _Walk:
         )
 
     def _computed(self, charge: Row) -> list[tuple[str, str]]:
-        rule: RuleText = self.text.rule(charge["charge"], charge["rule"])
+        text = self.finder.model_text(self.model, charge["batch_no"])  # the version that computed it
+        rule: RuleText = text.rule(charge["charge"], charge["rule"])
         facts = [("rule", charge["rule"])] if charge["rule"] != charge["charge"] else []
         if rule.amount is not None:
             facts.append(("formula", f"{rule.amount}, rounded {rule.rounding} once"))
         if rule.when is not None:
             facts.append(("when", rule.when))
-        return facts + [("value", line) for name in rule.names if (line := self._value(name)) is not None]
+        snapshot = self._snapshot(charge["batch_no"])
+        return facts + [("value", line) for name in rule.names if (line := self._value(name, text, snapshot))]
+
+    def _snapshot(self, batch_no: int) -> Row:
+        """The values as they were known when a batch was computed; a later look-up found what was missing before."""
+        known = [row["body"] for row in self.snapshots if row["batch_no"] <= batch_no]
+        found: Row = {}
+        for body in known:
+            found |= {name: value for name, value in body.items() if value is not None or name not in found}
+        return found
 
     def _given_back(self, charge: Row, money: Currency) -> list[tuple[str, str]]:
         originals = self.finder.charges(self.model, charge["refund_of"])
@@ -104,12 +117,12 @@ class _Walk:
             facts.append(("refunded", f"{format_minor(refunded, money)} of {format_minor(worth, money)} {money}"))
         return facts
 
-    def _value(self, name: str) -> str | None:
+    def _value(self, name: str, text: ModelText, snapshot: Row) -> str | None:
         """A name of the formula with the value it had; None for what is no name of the record or model."""
-        if name in self.snapshot:
-            value = self.snapshot[name]
-            money = self.text.factor_is_money(name)
-            return f"{name} = {self._money(value) if money else _plain(value)} ({self.text.factor(name) or 'factor'})"
+        if name in snapshot:
+            value = snapshot[name]
+            money = text.factor_is_money(name)
+            return f"{name} = {self._money(value) if money else _plain(value)} ({text.factor(name) or 'factor'})"
         if name in self.record["body"]:
             return f"{name} = {self._shown(name, self.record['body'][name])}"
         charged = [row["amount_minor"] for row in self.charges if row["charge"] == name]
@@ -140,10 +153,23 @@ class _Walk:
         return format_minor(int(value), self.money)
 
 
-def _held(row: Row) -> Explanation:
+def _held(finder: Finder, row: Row, retries: Sequence[Row]) -> Explanation:
+    """A held charge with what became of it, each time that this changed."""
+    said = [
+        f"{each['outcome'].replace('_', ' ')}{', ' + each['reason'] if each['reason'] else ''}"
+        f" ({_batch(finder, each['batch_no'])})"
+        for each in retries
+    ]
     return Explanation(
-        "held_charge", f"{row['record_id']}/{row['charge']}", f"{row['charge']}: {row['state']}, {row['reason']}"
+        "held_charge",
+        f"{row['record_id']}/{row['charge']}",
+        f"{row['charge']}: {row['state']}, {row['reason']}",
+        tuple(("rated again", line) for line in said),
     )
+
+
+def _batch(finder: Finder, batch_no: int) -> str:
+    return f"batch {batch_no}, version {finder.batch(batch_no)['model_version']}"
 
 
 def _refunding(row: Row) -> Explanation:

@@ -15,7 +15,7 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details, Part
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import RECORD
-from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT
 from everycent.proof.explain.core.model_text import ModelText
 
 Row = dict[str, Any]
@@ -67,10 +67,19 @@ class Finder:
         """A record's held charges."""
         return self._details(HELD, model, "record_id", [record_id])
 
-    def snapshot(self, model: str, record_id: UUID) -> Row:
-        """The factor values that a record's charges were computed from."""
-        found = self._details(SNAPSHOT, model, "record_id", [record_id])
-        return dict(found[0]["body"]) if found else {}
+    def retries(self, model: str, record_id: UUID) -> list[Row]:
+        """What became of a record's held charges when they were rated again, charge by charge, in order."""
+        rows = self._details(RETRY, model, "record_id", [record_id])
+        return sorted(rows, key=lambda row: (row["charge"], row["attempt"]))
+
+    def snapshots(self, model: str, record_id: UUID) -> list[Row]:
+        """The factor values that a record's charges were computed from, `body` and `batch_no`, the earliest first."""
+        found = [
+            row
+            for schema in (SNAPSHOT, RETRY_SNAPSHOT)
+            for row in self._details(schema, model, "record_id", [record_id])
+        ]
+        return sorted(found, key=lambda row: int(row["batch_no"]))
 
     def obligations(self, model: str, record_id: UUID) -> list[Row]:
         """A record's obligations."""

@@ -22,6 +22,8 @@ KEYS = {
     "rating.charge": ("record_id", "charge"),
     "rating.held_charge": ("record_id", "charge"),
     "rating.snapshot": ("record_id",),
+    "rating.retry": ("record_id", "charge", "attempt"),
+    "rating.retry_snapshot": ("record_id", "attempt"),
     "clearing.obligation": ("record_id", "charge", "bearer"),
 }
 

@@ -33,6 +33,7 @@ DETAILS = {
         booked_on=_DAY, refund_of=_UUID,
     ),
     "rating.held_charge": _columns(record_id=_UUID, charge=_TEXT),
+    "rating.retry": _columns(record_id=_UUID, charge=_TEXT, attempt=pa.int32(), outcome=_TEXT),
     "clearing.obligation": _columns(
         record_id=_UUID, charge=_TEXT, bearer=pa.int16(), debtor=_TEXT, creditor=_TEXT, amount_minor=_LONG,
         currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,

@@ -23,7 +23,7 @@ app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
 
 #: Options that take several values at once.
-_MANY = ("--records", "--bill", "--on")
+_MANY = ("--records", "--bill", "--on", "--tables")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
@@ -106,6 +106,29 @@ def run(
     from everycent.serve.cli.running import run_command
 
     return run_command(model, records, bill or [], out, as_of, fail_on_breaks=fail_on_breaks, as_json=json)
+
+
+@app.command()
+def rate(
+    model: Model,
+    parked: Annotated[bool, typer.Option("--parked", help="Rate the parked charges again.")] = False,
+    tables: Annotated[list[str] | None, typer.Option(help="Attached tables that are not beside the model.")] = None,
+    json: Json = False,
+) -> int:
+    """Rate parked charges again, with the model and the tables of now; what cannot be rated stays parked."""
+    if not parked:
+        raise typer.BadParameter("say what is to be rated: --parked, the charges that wait")
+    from everycent.serve.cli.parking import rate_command
+
+    return rate_command(model, tables or [], as_json=json)
+
+
+@app.command("parked")
+def parked_charges(model: Model, json: Json = False) -> int:
+    """List the charges that wait, by reason, with records to look at."""
+    from everycent.serve.cli.parking import parked_command
+
+    return parked_command(model, as_json=json)
 
 
 @app.command()

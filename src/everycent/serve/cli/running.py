@@ -16,6 +16,7 @@ from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 from everycent.serve.cli.asking import print_findings, report_data
+from everycent.serve.cli.parking import parked_as_dict, print_parked
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
@@ -77,7 +78,10 @@ def run_model(
     unused = prepared.unused([*inputs.others, *given_files(model, bills)])
     if folder is not None:
         _make_writable(folder)
-    summary = run(session, model, inputs, day, report, on_wait=lambda message: err.print(f"everycent: {message}"))
+    now = datetime.now(UTC)
+    summary = run(
+        session, model, inputs, day, report, on_wait=lambda message: err.print(f"everycent: {message}"), now=now
+    )
     scenarios = reconcile_all(session, model, prepared, report)
     report("verifying", 0, None)
     verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name)
@@ -112,6 +116,7 @@ def print_outcome(outcome: Outcome) -> None:
     print_table("what came in", columns, rows, right=frozenset(range(2, len(columns))))
     out.print()
     _print_reasons(outcome.report)
+    print_parked(outcome.summary.model, outcome.summary.parked)
     out.print(summary_table(outcome.report))
     for path in outcome.unused:
         err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
@@ -154,6 +159,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "set_aside": [row._asdict() for row in outcome.report.set_aside],
         "held": [row._asdict() for row in outcome.report.held],
         "unused_files": [str(path) for path in outcome.unused],
+        "parked": parked_as_dict(summary.parked),
         "closed_statements": summary.closing.closed.num_rows,
         "recount_differs": [str(statement) for statement in summary.closing.differing],
         "instructions": summary.instructed.instructions.num_rows,

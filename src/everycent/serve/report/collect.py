@@ -12,7 +12,7 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
-from everycent.flow.rating.contract import HELD
+from everycent.flow.rating.contract import HELD, RETRY, parked_sql
 from everycent.serve.report import detail
 from everycent.serve.report.data import (
     ROWS_SHOWN,
@@ -45,7 +45,9 @@ def collect(
     details.attach(engine, "report_obligation", OBLIGATION, model_name, columns=detail.OBLIGATION_COLUMNS)
     details.attach(engine, "report_record", RECORD, model_name, columns=["business_date"])
     details.attach(engine, "report_quarantine", QUARANTINE, model_name, columns=detail.QUARANTINE_COLUMNS)
-    details.attach(engine, "report_held", HELD, model_name)
+    details.attach(engine, "report_held_row", HELD, model_name)
+    details.attach(engine, "report_retry", RETRY, model_name)
+    engine.connection.execute(f"CREATE OR REPLACE VIEW report_held AS {parked_sql('report_held_row', 'report_retry')}")
     first_day, last_day = detail.days(engine)
     intake = _intake(connection, who)
     parties, parties_total = detail.parties(engine)
@@ -98,7 +100,8 @@ def _model(connection: Connection, who: tuple[str, str]) -> tuple[str, str]:
 def _intake(connection: Connection, who: tuple[str, str]) -> tuple[IntakeRow, ...]:
     rows = connection.execute(
         "SELECT source_file, kind, sum(rows_read), sum(accepted), sum(duplicates), sum(conflicts), sum(quarantined)"
-        " FROM platform.batch WHERE tenant = %s AND model = %s GROUP BY source_file, kind ORDER BY min(batch_no)",
+        " FROM platform.batch WHERE tenant = %s AND model = %s AND source_file <> ''"
+        " GROUP BY source_file, kind ORDER BY min(batch_no)",
         who,
     )
     return tuple(IntakeRow(*_whole(row)) for row in rows)

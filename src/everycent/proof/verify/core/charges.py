@@ -10,26 +10,57 @@ CHARGE_ONCE = Rule(
     FROM rating.charge GROUP BY record_id, charge HAVING count(*) > 1""",
 )
 
+#: Rows of a record that were written after it, of charges that were held: a retry of the same batch says so.
+_RELEASED = "SELECT record_id, batch_no, charge FROM rating.retry WHERE outcome IN ('charged', 'not_charged')"
+
 CHARGE_OF_RECORD = Rule(
-    "each charge is of a record of the same batch",
+    "each charge is of a record of the same batch, or was released in its batch",
     "rating.charge",
-    """SELECT {'r': c.record_id, 'c': c.charge} AS place,
-        format('charge {}/{} is in batch {}, its record {}', c.record_id, c.charge, c.batch_no,
+    f"""WITH released AS ({_RELEASED} AND outcome = 'charged')
+    SELECT {{'r': c.record_id, 'c': c.charge}} AS place,
+        format('charge {{}}/{{}} is in batch {{}}, its record {{}}', c.record_id, c.charge, c.batch_no,
             coalesce('in batch ' || r.batch_no, 'is not stored')) AS message
-    FROM rating.charge c LEFT JOIN intake.record r USING (record_id) WHERE r.batch_no IS DISTINCT FROM c.batch_no""",
+    FROM rating.charge c LEFT JOIN intake.record r USING (record_id)
+        LEFT JOIN released a
+        ON a.record_id = c.record_id AND a.batch_no = c.batch_no AND a.charge IN (c.charge, '*')
+    WHERE r.batch_no IS DISTINCT FROM c.batch_no AND (r.batch_no IS NULL OR a.record_id IS NULL)""",
 )
 
 HELD_OF_RECORD = Rule(
-    "each held charge is of a record of the same batch, and is not charged too",
+    "each held charge is of a record of the same batch, and is not charged too unless it was released",
     "rating.held_charge",
-    """SELECT {'r': h.record_id, 'c': h.charge} AS place,
-        format('held charge {}/{} is in batch {}, its record {}', h.record_id, h.charge, h.batch_no,
+    f"""WITH released AS ({_RELEASED})
+    SELECT {{'r': h.record_id, 'c': h.charge}} AS place,
+        format('held charge {{}}/{{}} is in batch {{}}, its record {{}}', h.record_id, h.charge, h.batch_no,
             coalesce('in batch ' || r.batch_no, 'is not stored')) AS message
-    FROM rating.held_charge h LEFT JOIN intake.record r USING (record_id) WHERE r.batch_no IS DISTINCT FROM h.batch_no
+    FROM rating.held_charge h LEFT JOIN intake.record r USING (record_id)
+        LEFT JOIN (SELECT DISTINCT record_id, batch_no FROM released) a
+        ON a.record_id = h.record_id AND a.batch_no = h.batch_no
+    WHERE r.batch_no IS DISTINCT FROM h.batch_no AND (r.batch_no IS NULL OR a.record_id IS NULL)
     UNION ALL
-    SELECT {'r': h.record_id, 'c': h.charge} AS place,
-        format('held charge {}/{} is charged too', h.record_id, h.charge) AS message
-    FROM rating.held_charge h SEMI JOIN rating.charge c USING (record_id, charge)""",
+    SELECT {{'r': h.record_id, 'c': h.charge}} AS place,
+        format('held charge {{}}/{{}} is charged too', h.record_id, h.charge) AS message
+    FROM rating.held_charge h SEMI JOIN rating.charge c USING (record_id, charge)
+        ANTI JOIN (FROM released SELECT record_id, charge) a USING (record_id, charge)""",
+)
+
+RETRY_OF_HELD = Rule(
+    "each retry is of a held charge that was not released before, and what it calls charged is charged in its batch",
+    "rating.retry",
+    """WITH charged AS (SELECT record_id, batch_no, charge FROM rating.charge
+        UNION SELECT record_id, batch_no, '*' FROM rating.charge),
+    ends AS (SELECT record_id, charge, count(*) AS times, min(attempt) AS first_on FROM rating.retry
+        WHERE outcome IN ('charged', 'not_charged') GROUP BY record_id, charge)
+    SELECT {'r': t.record_id, 'c': t.charge, 'a': t.attempt} AS place,
+        format('retry {} of charge {}/{} (batch {}) says {}, but {}', t.attempt, t.record_id, t.charge, t.batch_no,
+            t.outcome, CASE WHEN h.record_id IS NULL THEN 'the charge was not held before'
+            WHEN e.first_on < t.attempt THEN 'it was released before, by retry ' || e.first_on
+            ELSE 'the batch has no such charge' END) AS message
+    FROM rating.retry t
+        LEFT JOIN rating.held_charge h ON h.record_id = t.record_id AND h.charge = t.charge AND h.batch_no < t.batch_no
+        LEFT JOIN ends e ON e.record_id = t.record_id AND e.charge = t.charge
+        LEFT JOIN charged c ON c.record_id = t.record_id AND c.charge = t.charge AND c.batch_no = t.batch_no
+    WHERE h.record_id IS NULL OR e.first_on < t.attempt OR (t.outcome = 'charged') <> (c.record_id IS NOT NULL)""",
 )
 
 RECORD_CHARGED = Rule(
@@ -114,6 +145,7 @@ RULES = (
     CHARGE_ONCE,
     CHARGE_OF_RECORD,
     HELD_OF_RECORD,
+    RETRY_OF_HELD,
     OBLIGATION_ONCE,
     OBLIGATION_PARTIES,
     CHARGE_CARRIED,
