@@ -275,7 +275,7 @@ def test_a_charge_that_cannot_be_computed_waits_and_the_batch_goes_on(shop: Shop
     assert [answer.json["files"][0][name] for name in ("rows", "accepted", "held")] == [4, 4, 3]
     assert sorted(answer.reasons().values()) == [
         "commission: factor rate is missing for category 'boats'",
-        "commission: no rule of charge commission matched",
+        "commission: no rule of charge commission matched; tried: commission rule 1",
         "commission: price * rate / pieces divides by zero with price = 10.00, rate = 0.1000, pieces = 0",
     ]
 

@@ -16,7 +16,7 @@ from everycent.flow.intake.contract import RecordSpec, TableSpec
 from everycent.flow.model.yaml_source import ModelIssue, Source
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments.contract import PayoutSpec
-from everycent.flow.rating.contract import FactorSpec, with_price_factors
+from everycent.flow.rating.contract import FactorSpec, RuleTableSpec, with_price_factors
 from everycent.flow.settlement.contract import StatementSpec
 
 __all__ = ["LoadedModel", "ModelIssue", "ModelRefused", "SettlementModel", "compose", "table_files"]
@@ -78,6 +78,14 @@ class SettlementModel(Declaration):
     payouts: dict[Name, PayoutSpec] = Field(default_factory=dict)
     tests: dict[str, GoldenSpec] = Field(default_factory=dict)
 
+    def decision_file(self, charge: str) -> str | None:
+        """The file of a charge's decision table; None where its rules are written in the model."""
+        rules = self.charges[charge].rules
+        if not isinstance(rules, RuleTableSpec):
+            return None
+        attached = self.tables.get(rules.table)
+        return rules.table if attached is None else attached.file
+
 
 def compose(sections: Mapping[str, type[Declaration]]) -> type[SettlementModel]:
     """The model's type with further sections (name -> its declaration, by scenario), which `serve` wires in."""
@@ -126,4 +134,5 @@ def table_files(spec: SettlementModel) -> list[str]:
     named = [table.file for table in spec.tables.values() if table.file]
     factors = with_price_factors(spec.factors, spec.charges).values()
     named += [factor.table for factor in factors if factor.table and factor.table not in spec.tables]
+    named += [file for file in map(spec.decision_file, spec.charges) if file is not None]
     return list(dict.fromkeys(named))

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -83,7 +84,7 @@ def _misspelt(
 
 
 def _issue(source: Source, model_type: type[BaseModel], error: dict[str, Any]) -> ModelIssue:
-    path = tuple(part for part in error["loc"] if part != "[key]")
+    path = tuple(part for part in error["loc"] if not (isinstance(part, str) and re.fullmatch(r"\[\w+\]", part)))
     if error["type"] == "extra_forbidden":
         return source.issue(_unknown_word(source, model_type, path), path, key=True)
     return source.issue(_said(error, path), path, key=error["type"] == "missing" or isinstance(error["input"], dict))
@@ -150,12 +151,24 @@ def _words_at(model_type: type[BaseModel], path: tuple[Any, ...], data: Any) -> 
         current = _step(current, part)
         if current is None:
             return []
+    current = _fitting(current, "")
     if isinstance(current, type) and issubclass(current, BaseModel):
         return [field.alias or name for name, field in current.model_fields.items()]
     return []
 
 
+def _fitting(annotation: Any, part: Any) -> Any:
+    """The one of several types that has `part` below it: a list for a number, a declaration for a word."""
+    if get_origin(annotation) is Annotated:
+        return _fitting(annotation.__origin__, part)
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    options = [_fitting(option, part) for option in annotation.__args__]
+    return next((found for found in options if (get_origin(found) in (tuple, list)) == isinstance(part, int)), None)
+
+
 def _step(current: Any, part: Any) -> Any:
+    current = _fitting(current, part)
     if isinstance(current, type) and issubclass(current, BaseModel):
         for name, field in current.model_fields.items():
             if part in (name, field.alias):

@@ -14,9 +14,9 @@ from everycent.flow.intake.service import UnknownStep, declared_fields, load_ste
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
-from everycent.flow.pipeline.tables import table_specs
+from everycent.flow.pipeline.tables import decision_tables, table_specs
 from everycent.flow.rating.contract import RatingRefused, factor_path
-from everycent.flow.rating.stage import RatingPlan, RatingTerms, plan_rating
+from everycent.flow.rating.stage import DecisionTable, RatingPlan, RatingTerms, plan_rating
 from everycent.flow.settlement.stage import SettlementPlan, plan_settlement
 
 Taken = ParamSpec("Taken")
@@ -29,6 +29,7 @@ class ModelPlan:
 
     model: LoadedModel
     tables: Mapping[str, TableSpec]
+    decisions: Mapping[str, DecisionTable]
     intake: Mapping[str, IntakePlan]
     rating: Mapping[str, RatingPlan]
     clearing: ClearingPlan
@@ -62,6 +63,7 @@ def plan_model(
     """
     issues: list[ModelIssue] = []
     tables = table_specs(model, files, issues)
+    decisions = decision_tables(model, issues)
     if issues:  # what uses the tables would only say it again
         raise ModelRefused(str(model.path), issues)
     attempt = _Attempt(model, issues)
@@ -76,7 +78,9 @@ def plan_model(
         if any(step not in steps for step in record.steps):
             continue  # told already
         planned = attempt(_plan_intake, model, kind, kinds, tables, tenant, steps)
-        rated = None if planned is None or record.refunds else attempt(_plan_rating, model, kind, planned, tables)
+        rated = None
+        if planned is not None and not record.refunds:
+            rated = attempt(_plan_rating, model, kind, planned, tables, decisions)
         intake |= {} if planned is None else {kind: planned}
         rating |= {} if rated is None else {kind: rated}
     clearing = attempt(plan_clearing, spec.charges, spec.parties, model.currency, model.operator, spec.budgets)
@@ -86,6 +90,7 @@ def plan_model(
     return ModelPlan(
         model,
         tables,
+        decisions,
         intake,
         rating,
         clearing,
@@ -152,6 +157,7 @@ def rating_terms(plan: ModelPlan, kind: str) -> RatingTerms:
         spec.parties,
         plan.tables,
         plan.model.currency,
+        plan.decisions,
     )
 
 
@@ -159,10 +165,16 @@ def _columns(plan: IntakePlan) -> dict[str, ColumnType]:
     return {name: column.type for name, column in plan.columns.items()}
 
 
-def _plan_rating(model: LoadedModel, kind: str, plan: IntakePlan, tables: Mapping[str, TableSpec]) -> RatingPlan:
+def _plan_rating(
+    model: LoadedModel,
+    kind: str,
+    plan: IntakePlan,
+    tables: Mapping[str, TableSpec],
+    decisions: Mapping[str, DecisionTable],
+) -> RatingPlan:
     columns = _columns(plan)
     spec = model.spec
-    return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, model.currency)
+    return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, model.currency, decisions)
 
 
 def _issue(model: LoadedModel, refusal: _Refusal) -> ModelIssue:

@@ -8,6 +8,7 @@ from pathlib import Path
 from everycent.flow.intake.contract import ColumnSpec, TableSpec
 from everycent.flow.model.contract import LoadedModel, ModelIssue
 from everycent.flow.rating.contract import FactorSpec, factor_path, with_price_factors
+from everycent.flow.rating.stage import DecisionTable
 
 #: A rate read from a file that declares no types keeps up to eight decimals; a factor's `type` says otherwise.
 RATE_TYPE = "decimal(8)"
@@ -80,6 +81,40 @@ def _absent(
             near = get_close_matches(column, header, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(header)}"
             yield model.source.issue(f"{file} has no column '{column}'; {hint}", path)
+
+
+def decision_tables(model: LoadedModel, issues: list[ModelIssue]) -> dict[str, DecisionTable]:
+    """The rows of the charges' decision tables, by charge. Adds to `issues` what cannot be read."""
+    found = {}
+    for charge in model.spec.charges:
+        file = model.spec.decision_file(charge)
+        if file is None:
+            continue
+        try:
+            found[charge] = _decision_table(file, model.files.get(file))
+        except ValueError as error:
+            issues.append(model.source.issue(str(error), ("charges", charge, "rules", "table")))
+    return found
+
+
+def _decision_table(file: str, path: Path | None) -> DecisionTable:
+    if path is None:
+        raise ValueError(f"there is no file {file} beside the model; a decision table is part of the model's version")
+    if path.suffix.lower() not in (".csv", ".txt"):
+        raise ValueError(f"{file} is not read as a decision table; save it as CSV")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.reader(opened, strict=True)
+            columns = tuple(name.strip() for name in next(reader, []))
+            rows = tuple((reader.line_num, tuple(cells)) for cells in reader if any(cell.strip() for cell in cells))
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not UTF-8; save it as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise ValueError(f"{file} is not CSV: {error}") from None
+    for line, cells in rows:
+        if len(cells) != len(columns):
+            raise ValueError(f"{file} line {line}: {len(cells)} cells for {len(columns)} columns")
+    return DecisionTable(file, columns, rows)
 
 
 def _header(path: Path) -> list[str]:

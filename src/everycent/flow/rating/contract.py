@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from everycent.base.engine.declaration import Declaration, FormulaText, Name, ScalarText, Words, Written
 from everycent.base.engine.formula import Position
@@ -183,21 +184,55 @@ class FactorSpec(Declaration):
         return self
 
 
+def _day(value: object) -> object:
+    try:
+        return (date.fromisoformat(value) if value else None) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"'{value}' is not a date; write for example 2026-03-01, or nothing for no end") from None
+
+
+#: A business date, or nothing for no end.
+Day = Annotated[date | None, BeforeValidator(_day)]
+
+
 class RuleSpec(Declaration):
-    """One way to compute a charge; the first that matches, by falling priority and then as declared, is used."""
+    """One way to compute a charge; the charge's `match` says which of those that hold are used."""
 
     name: str | None = None
     when: FormulaText | None = None
-    priority: int = 0
+    valid: tuple[Day, Day] | None = Field(
+        default=None, description="the first business date, and the first after it; nothing where it has no end"
+    )
+    priority: int = Field(default=0, description="the higher is tried first")
     amount: FormulaText | None = None
     price: PriceSpec | None = None
     convert: ConvertSpec | None = None
+
+    @model_validator(mode="after")
+    def _some_days(self) -> Self:
+        since, until = self.valid or (None, None)
+        if since is not None and until is not None and since >= until:
+            raise ValueError(f"it ends on {until}, before it begins on {since}; the second date is the first day after")
+        return self
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         if (self.amount is None) == (self.price is None):
             raise ValueError("a rule has one way to its amount: write either 'amount' or 'price'")
         return self
+
+
+class RuleTableSpec(Declaration):
+    """Rules as the rows of a decision table."""
+
+    table: str = Field(description="a CSV file beside the model, or an attached table with such a file")
+    given: dict[str, FormulaText] = Field(
+        default_factory=dict, description="words of a price that are the same in each row, for example percentage.of"
+    )
+
+
+def _written_as(value: object) -> str:
+    return "[table]" if isinstance(value, dict | RuleTableSpec) else "[list]"
 
 
 class RatedChargeSpec(Declaration):
@@ -211,7 +246,14 @@ class RatedChargeSpec(Declaration):
     amount: FormulaText | None = None
     price: PriceSpec | None = None
     convert: ConvertSpec | None = Field(default=None, description="from another currency, after the price")
-    rules: tuple[RuleSpec, ...] = ()
+    rules: Annotated[
+        Annotated[tuple[RuleSpec, ...], Tag("[list]")] | Annotated[RuleTableSpec, Tag("[table]")],
+        Discriminator(_written_as),
+    ] = ()
+    match: Literal["first", "most_specific", "all"] = Field(
+        default="first",
+        description="which rules that hold are used: the first by priority, the one with most conditions, all of them",
+    )
     round: Rounding = Rounding.HALF_UP
     debtor: Name | None = Field(
         default=None, description="the party role that owes it; bearers owe it where it is apportioned"
@@ -254,7 +296,7 @@ def ways_to_amounts(charges: Mapping[str, RatedChargeSpec]) -> Iterator[WayToAmo
     for name, charge in charges.items():
         if not charge.rules:
             yield WayToAmount(name, ("charges", name), charge.price, charge.convert)
-        for at, rule in enumerate(charge.rules):
+        for at, rule in enumerate(charge.rules if isinstance(charge.rules, tuple) else ()):
             yield WayToAmount(f"{name} rule {at + 1}", ("charges", name, "rules", at), rule.price, rule.convert)
 
 

@@ -15,6 +15,7 @@ from everycent.flow.parties.contract import PartySpec, party_id_sql
 from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT, WHOLE_RECORD
 from everycent.flow.rating.core.again import Known, RatingTerms, frozen_values, waiting
 from everycent.flow.rating.core.careful import careful_sql
+from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.held import held_rows
 from everycent.flow.rating.core.long import charge_rows
 from everycent.flow.rating.core.plan import RatingPlan
@@ -24,7 +25,17 @@ from everycent.flow.rating.core.snapshots import snapshot_rows
 from everycent.flow.rating.core.tables import lookup_tables, plain_records
 from everycent.flow.rating.core.wide import wide_sql
 
-__all__ = ["Known", "Rated", "RatingPlan", "RatingTerms", "frozen_values", "plan_rating", "rate", "rate_again"]
+__all__ = [
+    "DecisionTable",
+    "Known",
+    "Rated",
+    "RatingPlan",
+    "RatingTerms",
+    "frozen_values",
+    "plan_rating",
+    "rate",
+    "rate_again",
+]
 
 
 @dataclass(frozen=True)

@@ -99,3 +99,51 @@ def test_a_mistake_in_a_price_is_told_with_its_place(tmp_path: Path, old: str, n
         model = load_model(write(tmp_path, MODEL.replace(old, new)), {})
         plan_model(model, "t", model.files)
     assert said in str(refused.value)
+
+
+DECIDED = MODEL.replace(
+    """    rules:
+      - {when: category = 'toys', price: {package: {quantity: qty, size: 10, price: 100}}}
+      - {price: {graduated: {of: qty, tiers: [{up_to: 2, price: 50}, {price: 20}]}}}
+""",
+    "    rules: {table: storage.csv}\n",
+)
+STORAGE = "name,when category,amount\nstorage rule 1,toys,200\nstorage rule 2,,qty * 40\n"
+
+
+def decided(folder: Path, rows: str = STORAGE, model: str = DECIDED) -> Path:
+    (folder / "storage.csv").write_text(rows, encoding="utf-8")
+    return write(folder, model)
+
+
+def test_a_decision_table_beside_the_model(tmp_path: Path, engine: LocalEngine) -> None:
+    model = load_model(decided(tmp_path), {})
+    [outcome] = run_golden_cases(model, "t", engine)
+    assert outcome.differences == ()
+    assert load_model(decided(tmp_path, STORAGE + "never,maps,1\n"), {}).version_hash != model.version_hash
+    named = DECIDED.replace("charges:", "tables: {storage: {file: storage.csv, columns: {name: text}}}\ncharges:", 1)
+    [outcome] = run_golden_cases(
+        load_model(decided(tmp_path, model=named.replace("{table: storage.csv}", "{table: storage}")), {}), "t", engine
+    )
+    assert outcome.differences == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (STORAGE.replace("qty", "qtty"), "25:12: charges.storage.rules: storage.csv line 3: there is no 'qtty' here"),
+        (STORAGE.replace(",,", ","), "25:20: charges.storage.rules.table: storage.csv line 3: 2 cells for 3 columns"),
+        ('a,"b', "storage.csv is not CSV: unexpected end of data"),
+    ],
+)
+def test_a_mistake_in_a_decision_table_is_told_with_its_line(tmp_path: Path, rows: str, said: str) -> None:
+    with pytest.raises(ModelRefused) as refused:
+        model = load_model(decided(tmp_path, rows), {})
+        plan_model(model, "t", model.files)
+    assert said in str(refused.value)
+
+
+def test_a_decision_table_that_is_not_there(tmp_path: Path) -> None:
+    model = load_model(write(tmp_path, DECIDED), {})
+    with pytest.raises(ModelRefused, match=r"rules.table: there is no file storage.csv beside the model"):
+        plan_model(model, "t", model.files)

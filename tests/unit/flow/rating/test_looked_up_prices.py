@@ -159,3 +159,13 @@ def test_conversion_is_exact_and_rounded_once(
     assert [amount for _, amount in amounts(rated.charges)] == [
         round_fraction(Fraction(value, 1000) * factor * minor, rounding) for value in thousandths
     ]
+
+
+def test_a_rate_that_is_frozen_is_not_looked_up_again(engine: LocalEngine) -> None:
+    """What a snapshot holds is to a plan like a column of the record, under the factor's name."""
+    frozen = {"rate card of fee": "decimal(4)"}
+    price = {"rate_card": {"by": "category", "table": "commission_rates.csv", "column": "rate", "of": "price"}}
+    plan = plan_rating({"fee": charge(price=price)}, {}, KIND, types(TRADE | frozen), PARTIES, TABLES, currency("CNY"))
+    assert plan.lookups == ()
+    given = records({"rate card of fee": Decimal("0.0700")}, columns=TRADE | frozen)
+    assert amounts(rate(plan, given, {}, engine).charges) == [("fee", 700)]

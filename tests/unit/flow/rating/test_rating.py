@@ -135,7 +135,7 @@ def test_rules_by_falling_priority_then_as_declared(engine: LocalEngine) -> None
     assert amounts(found.charges) == [("fee", 100), ("fee", 0), ("fee", 200), ("fee", 60), ("fee", 100)]
     assert found.charges["rule"].to_pylist() == ["small", "vip", "toys", "fee rule 4", "small"]
     assert reasons(found.held) == [
-        ("fee", "held", "no rule of charge fee matched"),
+        ("fee", "held", "no rule of charge fee matched; tried: vip, small, toys, fee rule 4"),
         ("fee", "held", "the condition 'category = 'toys'' cannot be decided: column category is empty"),
     ]
 

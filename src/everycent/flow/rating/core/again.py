@@ -17,6 +17,7 @@ from everycent.base.money.currency import Currency
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.contract import WHOLE_RECORD, FactorSpec, RatedChargeSpec
+from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.plan import Charge, RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
 
@@ -32,6 +33,7 @@ class RatingTerms:
     roles: Mapping[str, PartySpec]
     tables: Mapping[str, TableSpec]
     currency: Currency
+    decisions: Mapping[str, DecisionTable]
 
     @property
     def enabled(self) -> list[str]:
@@ -169,6 +171,7 @@ def _group(
         terms.roles,
         terms.tables,
         terms.currency,
+        terms.decisions,
     )
     body = _whole(records.column("body"))
     fields = [*body.type, *(pa.field(name, kind.arrow) for name, kind, _ in beside)]

@@ -3,12 +3,17 @@
 A charge's state s<n> is one of the numbers below, its reason e<n> a text where it is held or quarantined.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from everycent.base.engine.sql import literal
 from everycent.base.engine.types import ColumnType
+from everycent.flow.rating.core import adding
 from everycent.flow.rating.core.plan import Charge, Condition, Factor, RatingPlan, Rule
 from everycent.flow.rating.core.wide import by_rule, chained, has_choice
+
+DIVIDES = "it divides by zero or overflows"
+#: So many rules are named where none matched.
+SHOWN_MAX = 8
 
 COMPUTED, NOT_TAKEN, IS_HELD, IS_QUARANTINED = range(4)
 
@@ -25,19 +30,45 @@ def careful_sql(plan: RatingPlan) -> str:
 def _columns(plan: RatingPlan, at: int, charge: Charge) -> list[list[str]]:
     """What is missing (m<n>) and the amount; then which case it is (y<n>); then that case's state and reason."""
     missing = by_rule(at, charge, lambda place: charge.rules[place].amount.missing_sql)
-    fast = by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql)
-    wide = by_rule(at, charge, lambda place: charge.rules[place].amount.wide_sql)
+    fast, wide = _amounts(at, charge)
     taken = "" if charge.when is None else f"WHEN w{at} IS NOT TRUE THEN NULL"
     cases = _Cases(plan, at, charge).all()
     numbers = " ".join(f"WHEN {when} THEN {number}" for number, (when, _, _) in enumerate(cases))
     states = " ".join(f"WHEN {number} THEN {state}" for number, (_, state, _) in enumerate(cases))
     reasons = " ".join(f"WHEN {number} THEN {reason}" for number, (_, _, reason) in enumerate(cases))
     return [
-        [f"{missing} AS m{at}", f"{fast} AS b{at}"],
+        [f"{missing} AS m{at}", f"{fast} AS b{at}", *_undecided_rule(at, charge)],
         [f"CASE {taken} WHEN b{at} IS NOT NULL THEN b{at} WHEN m{at} IS NULL THEN {wide} END AS a{at}"],
         [f"CASE {numbers} END AS y{at}"],
         [f"CASE y{at} {states} END AS s{at}", f"CASE y{at} {reasons} END AS e{at}"],
     ]
+
+
+def _undecided_rule(at: int, charge: Charge) -> list[str]:
+    """u<n>: the place of the first rule that cannot be decided."""
+    asked = [place for place, rule in enumerate(charge.rules) if rule.condition is not None]
+    arms = " ".join(f"WHEN k{at}_{place} IS NULL THEN {place}" for place in asked)
+    return [f"CASE {arms} END AS u{at}"] if asked else []
+
+
+def _cannot_be_decided(condition: Condition) -> str:
+    return f"the condition '{condition.text}' cannot be decided: "
+
+
+def _amounts(at: int, charge: Charge) -> tuple[str, str]:
+    """The amount in 64 bits, and in 128 bits; each NULL where it does not fit."""
+    if not charge.adds:
+        return (
+            by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql),
+            by_rule(at, charge, lambda place: charge.rules[place].amount.wide_sql),
+        )
+    each = [rule.amount for rule in charge.rules]
+    return (
+        adding.sum_sql(at, charge, lambda place: each[place].fast_sql, "BIGINT"),
+        adding.sum_sql(
+            at, charge, lambda place: f"coalesce({each[place].fast_sql}, {each[place].wide_sql})", "HUGEINT"
+        ),
+    )
 
 
 class _Cases:
@@ -49,8 +80,8 @@ class _Cases:
     def all(self) -> list[tuple[str, int, str]]:
         """The last case always fits."""
         at, charge = self.at, self.charge
-        quarantined = by_rule(at, charge, lambda place: self._overflow(charge.rules[place]))
-        zero = by_rule(at, charge, lambda place: charge.rules[place].amount.zero_division_sql)
+        quarantined = by_rule(at, charge, lambda place: self._overflow(charge, charge.rules[place]))
+        zero = by_rule(at, charge, lambda place: self._zero(charge, charge.rules[place]))
         return [
             *([] if charge.when is None else self._condition(charge.when)),
             *self._held_bases([name for rule in charge.rules for name in _names(rule)]),
@@ -58,7 +89,7 @@ class _Cases:
             *self._no_rule(),
             (f"a{at} IS NOT NULL", COMPUTED, "NULL"),
             (f"m{at} IS NOT NULL", IS_HELD, by_rule(at, charge, lambda place: self._missing(charge.rules[place]))),
-            (zero, IS_QUARANTINED, by_rule(at, charge, lambda place: self._zero_division(charge.rules[place]))),
+            (zero, IS_QUARANTINED, by_rule(at, charge, lambda place: self._zero_division(charge, charge.rules[place]))),
             ("TRUE", IS_QUARANTINED, quarantined),
         ]
 
@@ -89,33 +120,67 @@ class _Cases:
         at, charge = self.at, self.charge
         if not has_choice(charge):
             return []
-        cases = [
-            (f"g{at} IS NULL AND {when}", state, reason)
-            for place, rule in enumerate(charge.rules)
-            if rule.condition is not None
-            for when, state, reason in self._undecided(f"k{at}_{place}", rule.condition)
+        tried = [rule.label for rule in charge.rules]
+        more = f" and {len(tried) - SHOWN_MAX} more" if len(tried) > SHOWN_MAX else ""
+        said = f"no rule of charge {charge.name} matched; tried: {', '.join(tried[:SHOWN_MAX])}{more}"
+        none = (f"g{at} IS NULL", IS_HELD, literal(said))
+        asked = [(place, rule.condition) for place, rule in enumerate(charge.rules) if rule.condition is not None]
+        if not asked:
+            return [none]
+        prefix = " ".join(f"WHEN {place} THEN {literal(_cannot_be_decided(when))}" for place, when in asked)
+        names = list(dict.fromkeys(when.names for _, when in asked))
+        missing = self._by_names(names, lambda used: _first([self._absent(name) for name in used]))
+        figures = self._by_names(names, self._figures)
+        undecided = f"g{at} IS NULL AND u{at} IS NOT NULL"
+        return [
+            (f"{undecided} AND {missing} IS NOT NULL", IS_HELD, f"CASE u{at} {prefix} END || {missing}"),
+            (undecided, IS_QUARANTINED, f"CASE u{at} {prefix} END || {literal(DIVIDES)} || {figures}"),
+            none,
         ]
-        return [*cases, (f"g{at} IS NULL", IS_HELD, literal(f"no rule of charge {charge.name} matched"))]
+
+    def _by_names(self, names: Sequence[tuple[str, ...]], sql: Callable[[tuple[str, ...]], str]) -> str:
+        """`sql` of the names that the undecided rule's condition uses; many rules use the same ones."""
+        arms = []
+        for used in names:
+            places = [
+                str(place)
+                for place, rule in enumerate(self.charge.rules)
+                if rule.condition is not None and rule.condition.names == used
+            ]
+            arms.append(f"WHEN u{self.at} IN ({', '.join(places)}) THEN {sql(used)}")
+        return f"CASE {' '.join(arms)} END"
 
     def _undecided(self, column: str, condition: Condition) -> list[tuple[str, int, str]]:
         """A NULL operand holds; without one, the condition itself divided by zero or overflowed."""
         missing = _first([self._absent(name) for name in condition.names])
-        prefix = literal(f"the condition '{condition.text}' cannot be decided: ")
+        prefix = literal(_cannot_be_decided(condition))
         figures = self._figures(condition.names)
         return [
             (f"({column} IS NULL AND {missing} IS NOT NULL)", IS_HELD, f"{prefix} || {missing}"),
-            (f"{column} IS NULL", IS_QUARANTINED, f"{prefix} || 'it divides by zero or overflows' || {figures}"),
+            (f"{column} IS NULL", IS_QUARANTINED, f"{prefix} || {literal(DIVIDES)} || {figures}"),
         ]
 
     def _missing(self, rule: Rule) -> str:
         cases = " ".join(f"WHEN {literal(name)} THEN {self._absent(name)}" for name in rule.names)
-        return f"CASE m{self.at} {cases} END" if cases else "NULL"
+        return f"CASE m{self.at} {cases} END" if cases else "CAST(NULL AS VARCHAR)"
 
-    def _zero_division(self, rule: Rule) -> str:
-        return f"{literal(f'{rule.text} divides by zero')} || {self._figures(rule.names)}"
+    @staticmethod
+    def _zero(charge: Charge, rule: Rule) -> str:
+        """Whether the rule divides by zero; where rules add up NULL if not, so that the first that does is told."""
+        return f"nullif({rule.amount.zero_division_sql}, FALSE)" if charge.adds else rule.amount.zero_division_sql
 
-    def _overflow(self, rule: Rule) -> str:
-        return f"{literal(f'{rule.text} is more than an amount can hold (64 bits)')} || {self._figures(rule.names)}"
+    def _zero_division(self, charge: Charge, rule: Rule) -> str:
+        said = f"{literal(f'{rule.text} divides by zero')} || {self._figures(rule.names)}"
+        return f"CASE WHEN {rule.amount.zero_division_sql} THEN {said} END" if charge.adds else said
+
+    def _overflow(self, charge: Charge, rule: Rule) -> str:
+        said = f"{literal(f'{rule.text} is more than an amount can hold (64 bits)')} || {self._figures(rule.names)}"
+        if not charge.adds:
+            return said
+        fits = f"coalesce({rule.amount.fast_sql}, {rule.amount.wide_sql}) IS NOT NULL"
+        last = rule is charge.rules[-1]
+        together = literal(f"the rules of charge {charge.name} add up to more than an amount can hold (64 bits)")
+        return f"CASE WHEN NOT ({fits}) THEN {said}{f' ELSE {together}' if last else ''} END"
 
     def _absent(self, name: str) -> str:
         """Why this name has no value, as text; NULL where it has one."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.tables import UUID
 from everycent.flow.rating.contract import CHARGE
+from everycent.flow.rating.core.adding import labels
 from everycent.flow.rating.core.plan import RatingPlan
 from everycent.flow.rating.core.sheet import Codes, Sheet
 
@@ -59,11 +60,18 @@ class _Layout:
 
 
 def _rules(plan: RatingPlan, sheet: Sheet, lay: _Layout, charges: Codes) -> pa.DictionaryArray:
-    labels = [rule.label for charge in plan.charges for rule in charge.rules]
     if sheet.rules is None:
-        return _texts(charges, labels)
-    first = np.cumsum([0, *(len(charge.rules) for charge in plan.charges)])[:-1].astype(np.int32)
-    return _texts(lay.per_cell(sheet.rules + first), labels)
+        return _texts(charges, [rule.label for charge in plan.charges for rule in charge.rules])
+    codes, texts = sheet.rules.copy(), list[str]()
+    for at, charge in enumerate(plan.charges):
+        start = len(texts)
+        if charge.adds and len(charge.rules) > 1:  # each set of rules that hold together is a label of its own
+            sets, codes[:, at] = np.unique(sheet.rules[:, at], return_inverse=True)
+            texts += [labels(charge, int(holding)) for holding in sets]
+        else:
+            texts += [rule.label for rule in charge.rules]
+        codes[:, at] += start
+    return _texts(lay.per_cell(codes), texts)
 
 
 def _party(lay: _Layout, roles: Sequence[str | None], parties: Mapping[str, pa.DictionaryArray]) -> pa.DictionaryArray:

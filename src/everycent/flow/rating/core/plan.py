@@ -1,6 +1,7 @@
 """What rating works from: the charges of one record kind, checked, in order, and compiled."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 
@@ -64,18 +65,24 @@ class Condition:
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to compute a charge; no condition always matches."""
+    """One way to compute a charge; no condition always matches. The condition includes the validity."""
 
     label: str
     condition: Condition | None
     text: str
     amount: CompiledAmount
     names: tuple[str, ...]
+    priority: int
+    specificity: int
+    valid: tuple[date | None, date | None]
 
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge of the kind. `rules` are in the order in which they are tried; `level` is above its bases' levels."""
+    """A charge of the kind. `rules` are in the order in which they are tried; `level` is above its bases' levels.
+
+    `adds`: all rules that hold add up; otherwise the first one does.
+    """
 
     name: str
     when: Condition | None
@@ -84,6 +91,7 @@ class Charge:
     level: int
     debtor: str | None
     creditor: str
+    adds: bool
 
     @property
     def roles(self) -> tuple[str, ...]:

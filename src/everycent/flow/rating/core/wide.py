@@ -6,6 +6,7 @@ tables enter as t<n>: k<n> (key columns), lo and hi (validity), place (of the ro
 
 from collections.abc import Callable
 
+from everycent.flow.rating.core import adding
 from everycent.flow.rating.core.plan import Charge, Lookup, RatingPlan
 
 
@@ -50,7 +51,7 @@ def chained(plan: RatingPlan, amount_sql: Callable[[RatingPlan, int, Charge], li
     which is as many steps for each charge, each a list of columns.
 
     Adds w<n> (the charge's condition), k<n>_<m> (a rule's), g<n> (the place of the rule that matched, NULL if none
-    did, or one before it could not be decided).
+    did, or one before it could not be decided; where rules add up, a bit for each that holds, see core/adding.py).
     """
     steps = [f"found AS ({looked_up_sql(plan)})"]
     before = "found"
@@ -73,14 +74,22 @@ def chained(plan: RatingPlan, amount_sql: Callable[[RatingPlan, int, Charge], li
 
 def has_choice(charge: Charge) -> bool:
     """Whether it depends on the record which rule is used, or whether any is."""
-    return len(charge.rules) > 1 or charge.rules[0].condition is not None
+    return charge.adds or len(charge.rules) > 1 or charge.rules[0].condition is not None
 
 
 def by_rule(at: int, charge: Charge, sql: Callable[[int], str]) -> str:
-    """`sql` of the rule that matched, by its place; NULL where none did."""
+    """`sql` of the rule that matched, by its place; NULL where none did. Where rules add up: the first not NULL."""
+    if charge.adds:
+        return adding.first_sql(at, charge, sql)
     if not has_choice(charge):
         return sql(0)
-    return f"CASE g{at} {' '.join(f'WHEN {place} THEN {sql(place)}' for place in range(len(charge.rules)))} END"
+    places: dict[str, list[int]] = {}  # rules of a decision table mostly differ in a few words
+    for place in range(len(charge.rules)):
+        places.setdefault(sql(place), []).append(place)
+    if len(places) == len(charge.rules):
+        return f"CASE g{at} {' '.join(f'WHEN {place} THEN {each}' for each, (place,) in places.items())} END"
+    arms = (f"WHEN g{at} IN ({', '.join(map(str, same))}) THEN {each}" for each, same in places.items())
+    return f"CASE {' '.join(arms)} END"
 
 
 def _conditions(at: int, charge: Charge) -> list[str]:
@@ -94,6 +103,8 @@ def _conditions(at: int, charge: Charge) -> list[str]:
 
 
 def _matched(at: int, charge: Charge) -> str:
+    if charge.adds:
+        return adding.holding_sql(at, charge)
     cases: list[str] = []
     for place, rule in enumerate(charge.rules):
         if rule.condition is None:
@@ -104,5 +115,8 @@ def _matched(at: int, charge: Charge) -> str:
 
 def _amount_sql(plan: RatingPlan, at: int, charge: Charge) -> list[list[str]]:
     assert plan.charges[at] is charge, "a charge is known by its place"
-    amount = by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql)
+    if charge.adds:
+        amount = adding.sum_sql(at, charge, lambda place: charge.rules[place].amount.fast_sql, "BIGINT")
+    else:
+        amount = by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql)
     return [[f"{amount if charge.when is None else f'CASE WHEN w{at} THEN {amount} END'} AS a{at}"]]

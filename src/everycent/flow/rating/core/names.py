@@ -1,0 +1,43 @@
+"""The names in scope of a record kind's formulas, and formulas read over them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from everycent.base.engine.formula import FORMULA_TOKENS_MAX, Formula, FormulaError, parse_formula
+from everycent.base.engine.types import Column, ColumnType
+from everycent.base.money.currency import Currency
+from everycent.flow.rating.contract import RatingRefused
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names in scope of a kind's formulas; `off` are its charges that are switched off."""
+
+    columns: Mapping[str, Column]
+    factors: Mapping[str, Column]
+    charges: Mapping[str, Column]
+    off: tuple[str, ...]
+    currency: Currency
+
+    def is_factor(self, name: str) -> bool:
+        return name not in self.columns and name in self.factors
+
+    def is_charge(self, name: str) -> bool:
+        return name not in self.columns and name not in self.factors and name in self.charges
+
+    def formula(self, text: str, path: Path, tokens_max: int = FORMULA_TOKENS_MAX) -> Formula:
+        """The formula, typed. Raises RatingRefused with the place of what is wrong."""
+        scope = {**self.charges, **self.factors, **self.columns}
+        for name in self.off:
+            scope.setdefault(name, Column(name, ColumnType("money"), "NULL"))
+        try:
+            formula = parse_formula(text, scope, tokens_max)
+        except FormulaError as error:
+            raise RatingRefused(error.message, path, error.position) from None
+        for name in formula.columns:
+            if name in self.off and not self.is_factor(name) and name not in self.columns:
+                message = f"charge {name} is switched off (enabled: no), so its amount cannot be used here"
+                raise RatingRefused(f"{message}; switch it on, or this charge off too", path)
+        return formula
