@@ -278,11 +278,12 @@ def _instruct(connection: Any, statement: str, party: str, side: str, due: int) 
     if ident is not None:
         connection.execute(
             "INSERT INTO payments.instruction (tenant, model, instruction_id, party_id, role, legal_entity, currency,"
-            " direction, amount_minor, channel, as_of, account, state) VALUES ('default', 'market', %s, %s, %s,"
+            " direction, amount_minor, channel, as_of, account, state, seal) VALUES ('default', 'market', %s, %s, %s,"
             " 'market-sh',"
-            " 'CNY', %s, %s, 'bank_file', '2026-04-01', '62220001', 'created')",
+            " 'CNY', %s, %s, 'bank_file', '2026-04-01', '62220001', 'created', gen_random_uuid())",
             (ident, party, party.partition(":")[0], "pay" if due > 0 else "collect", abs(due)),
         )
+        connection.execute("UPDATE payments.instruction t SET seal = md5((to_jsonb(t) - 'seal')::text)::uuid")
         ends = [f"party/{party}", "channel/bank_file"]
         debit, credit = ends if due > 0 else ends[::-1]
         _transfer(connection, None, ident, date(2026, 4, 1), debit, credit, abs(due))

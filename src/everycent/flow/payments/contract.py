@@ -28,6 +28,16 @@ class Outcome(StrEnum):
     CARRIED = "carried"  # below the minimum: it waits for the next closing
 
 
+class InstructionAltered(Exception):
+    """A stored instruction is not as it was written; it is neither filed nor changed."""
+
+    def __init__(self, instruction_id: object, party_id: str) -> None:
+        super().__init__(
+            f"instruction {instruction_id} to {party_id} was altered in the database after it was written, and no bank "
+            "file is made of it; see what `everycent verify` finds, and restore the database from a copy"
+        )
+
+
 #: Instructions are decided rows: always in PostgreSQL (payments.instruction).
 INSTRUCTION = TableSchema(
     name="payments.instruction",

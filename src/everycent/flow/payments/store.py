@@ -1,13 +1,18 @@
-"""All SQL of payments. Callers own the transaction."""
+"""All SQL of payments. Callers own the transaction.
+
+Each instruction carries a seal, the MD5 of all else that it holds, so that nobody turns a payment to another account
+unseen: the statement that writes a row makes its seal, and what pays it or changes it looks at the seal first.
+"""
 
 from datetime import date
 
 import pyarrow as pa
 
 from everycent.base.engine.sql import identifier, literal
+from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
-from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION, InstructionState
+from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION, InstructionAltered, InstructionState
 from everycent.flow.settlement.contract import STATEMENT
 
 SETTLED = pa.schema([INSTRUCTED_STATEMENT.columns.field(name) for name in INSTRUCTED_STATEMENT.key])
@@ -18,6 +23,13 @@ FILES = pa.schema([INSTRUCTION.columns.field(name) for name in ("instruction_id"
 
 #: Instructing and filing exclude each other, so that no statement is paid twice; reading goes on beside them.
 _ALONE = "LOCK TABLE payments.instruction IN SHARE ROW EXCLUSIVE MODE"
+
+_COLUMNS = ", ".join(["tenant", "model", *(identifier(name) for name in INSTRUCTION.columns.names)])
+
+_INSERT_INSTRUCTIONS = f"""
+    INSERT INTO payments.instruction ({_COLUMNS}, seal)
+    SELECT {_COLUMNS}, {seal_sql("staged")} FROM staged_instruction AS staged
+"""
 
 _UPSERT_STATEMENTS = """
     INSERT INTO payments.instruction_statement AS known (
@@ -31,17 +43,27 @@ _UPSERT_STATEMENTS = """
     WHERE known.outcome = 'carried' AND excluded.outcome <> 'carried'
 """
 
-_UPDATE_ACCOUNTS = """
+
+def _sealed_with(change: str) -> str:
+    """SQL: the seal of the row `known` once the members of the JSON object `change` are its columns."""
+    return f"md5(((to_jsonb(known) || {change}) - 'seal')::text)::uuid"
+
+
+_UPDATE_ACCOUNTS = f"""
     UPDATE payments.instruction AS known
-    SET account = found.account, account_name = found.account_name, state = found.state, reason = found.reason
+    SET account = found.account, account_name = found.account_name, state = found.state, reason = found.reason,
+        seal = {_sealed_with("to_jsonb(found)")}
     FROM staged_account AS found
     WHERE known.tenant = %(tenant)s AND known.model = %(model)s AND known.instruction_id = found.instruction_id
         AND known.state = 'waiting' AND (found.state, found.reason) IS DISTINCT FROM (known.state, known.reason)
 """
 
-_FILE = """
+_FILED = "jsonb_build_object('state', 'filed', 'file', staged_file.file, 'filed_as_of', %(as_of)s::date)"
+
+_FILE = f"""
     UPDATE payments.instruction AS known
-    SET state = 'filed', file = staged_file.file, filed_as_of = %(as_of)s
+    SET state = 'filed', file = staged_file.file, filed_as_of = %(as_of)s,
+        seal = {_sealed_with(_FILED)}
     FROM staged_file
     WHERE known.tenant = %(tenant)s AND known.model = %(model)s AND known.instruction_id = staged_file.instruction_id
         AND known.state = 'created'
@@ -77,7 +99,13 @@ def unsettled(connection: Connection, tenant: str, model: str) -> tuple[pa.Table
 def write(connection: Connection, tenant: str, model: str, instructions: pa.Table, statements: pa.Table) -> None:
     """Keeps new INSTRUCTION rows, and what became of each statement's sides (INSTRUCTED_STATEMENT rows)."""
     constants: dict[str, str | int] = {"tenant": tenant, "model": model}
-    copied = copy_in(connection, "payments.instruction", instructions, constants)
+    connection.execute(
+        "CREATE TEMPORARY TABLE staged_instruction (LIKE payments.instruction) ON COMMIT DROP;"
+        "ALTER TABLE pg_temp.staged_instruction DROP COLUMN seal"
+    )
+    copy_in(connection, "pg_temp.staged_instruction", instructions, constants)
+    copied = connection.execute(_INSERT_INSTRUCTIONS).rowcount
+    connection.execute("DROP TABLE pg_temp.staged_instruction")
     assert copied == instructions.num_rows, f"{copied} of {instructions.num_rows} instructions reached the database"
     if statements.num_rows == 0:
         return
@@ -119,13 +147,13 @@ def instructions(connection: Connection, tenant: str, model: str) -> pa.Table:
 
 
 def in_state(connection: Connection, tenant: str, model: str, state: InstructionState) -> pa.Table:
-    """The instructions in a state: INSTRUCTION rows ordered by instruction_id."""
-    return _read(connection, tenant, model, f"state = {literal(state)}")
+    """The instructions in a state: INSTRUCTION rows ordered by instruction_id. Raises InstructionAltered."""
+    return _read_sealed(connection, tenant, model, f"state = {literal(state)}")
 
 
 def filed(connection: Connection, tenant: str, model: str, as_of: date) -> pa.Table:
-    """The instructions filed as of a day: INSTRUCTION rows ordered by instruction_id."""
-    return _read(connection, tenant, model, f"filed_as_of = {literal(as_of.isoformat())}")
+    """The instructions filed as of a day: INSTRUCTION rows ordered by instruction_id. Raises InstructionAltered."""
+    return _read_sealed(connection, tenant, model, f"filed_as_of = {literal(as_of.isoformat())}")
 
 
 def statement_outcomes(connection: Connection, tenant: str, model: str) -> pa.Table:
@@ -137,6 +165,17 @@ def statement_outcomes(connection: Connection, tenant: str, model: str) -> pa.Ta
         ORDER BY statement_id COLLATE "C", side COLLATE "C"
     """
     return copy_out(connection, query, INSTRUCTED_STATEMENT.columns)
+
+
+def _read_sealed(connection: Connection, tenant: str, model: str, condition: str) -> pa.Table:
+    altered = connection.execute(
+        f"""SELECT instruction_id, party_id FROM payments.instruction AS t
+        WHERE tenant = %s AND model = %s AND {condition} AND seal <> {seal_sql("t")} ORDER BY instruction_id LIMIT 1""",
+        (tenant, model),
+    ).fetchone()
+    if altered is not None:
+        raise InstructionAltered(*altered)
+    return _read(connection, tenant, model, condition)
 
 
 def _read(connection: Connection, tenant: str, model: str, condition: str) -> pa.Table:

@@ -14,6 +14,7 @@ from everycent.base.platform.tasks import TaskChanged
 from everycent.flow.intake.contract import SourceError
 from everycent.flow.intake.service import UnknownStep
 from everycent.flow.model.contract import ModelRefused
+from everycent.flow.payments.contract import InstructionAltered
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
@@ -40,6 +41,7 @@ REFUSALS = (
     TaskChanged,
     UnknownCurrency,
     AmbiguousFactor,
+    InstructionAltered,
     UnstorableText,
     ScratchRefused,
     *_WRONG_PATH,

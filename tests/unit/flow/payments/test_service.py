@@ -11,7 +11,7 @@ from lxml import etree
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.payments import service, store
-from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec
+from everycent.flow.payments.contract import InstructionAltered, PayoutAccountSpec, PayoutSpec
 from everycent.flow.payments.core.bank_file import NAMESPACE, InvalidBankFile
 from everycent.flow.settlement import store as settlement_store
 
@@ -165,6 +165,35 @@ def test_an_account_that_comes_later_is_used_at_the_next_closing(books, tmp_path
     (xml,) = (path for path in books.write_files("2026-03-03", tmp_path) if path.suffix == ".xml")
     assert b"6333" in xml.read_bytes()
     check_conservation(books)
+
+
+@pytest.mark.parametrize("moment", ["created", "filed"])
+def test_no_bank_file_is_made_of_a_payment_turned_to_another_account(books, tmp_path: Path, moment: str) -> None:  # type: ignore[no-untyped-def]
+    books.book(SALES)
+    books.close("2026-03-02")
+    books.instruct("2026-03-02")
+    if moment == "filed":
+        books.write_files("2026-03-02", tmp_path / "before")
+    thief = "UPDATE payments.instruction SET account = 'thief' WHERE party_id = 'merchant:a'"
+    books.connection.execute(thief)
+    with pytest.raises(InstructionAltered, match=r"instruction .{36} to merchant:a was altered in the database"):
+        books.write_files("2026-03-02", tmp_path / "after")
+    assert not (tmp_path / "after").exists()
+    books.connection.execute("UPDATE payments.instruction SET account = 'a' WHERE party_id = 'merchant:a'")
+    assert books.write_files("2026-03-02", tmp_path / "after")
+
+
+def test_an_altered_instruction_that_waits_does_not_become_ready(books) -> None:  # type: ignore[no-untyped-def]
+    columns = {"merchant": "text", "account": "text"}
+    books.table_specs = {"accounts": TableSpec(file="accounts.csv", key=["merchant"], columns=columns)}
+    books.payouts = {"merchant": PayoutSpec(account=PayoutAccountSpec(table="accounts"))}
+    books.tables = {"accounts": pa.table({"merchant": ["c"], "account": ["6222"]})}
+    books.book(SALES)
+    books.close("2026-03-02")
+    books.instruct("2026-03-02")
+    books.connection.execute("UPDATE payments.instruction SET amount_minor = 1 WHERE party_id = 'merchant:a'")
+    with pytest.raises(InstructionAltered, match="merchant:a"):
+        books.instruct("2026-03-03")
 
 
 def test_a_file_that_its_schema_refuses_never_gets_its_name(books, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ HOT_TABLES = (
 NOT_HERE = {"rating.held_charge", "rating.retry", "rating.retry_snapshot"}
 
 CHARGED_HERE = "each charge is of a record of the same batch, or was released in its batch"
-SEALED = "each hot row is as it was sealed"
+SEALED = "each sealed row is as it was written"
 LISTED = "each batch's hot rows are those it listed"
 CARRIED = "each charge's obligations add up to it, in its currency, on its date"
 STATEMENT = "each statement is the sum of its obligations"
@@ -196,6 +196,9 @@ DECIDED = [
     ("UPDATE payments.instruction SET amount_minor = amount_minor + CASE party_id WHEN 'merchant:m-1' THEN 1 ELSE -1"
      " END"
      " WHERE direction = 'pay'", {INSTRUCTED, BALANCES}),
+    ("UPDATE payments.instruction SET account = '62229999' WHERE party_id = 'merchant:m-1'", {SEALED}),
+    ("UPDATE payments.instruction SET account_name = 'M' WHERE party_id = 'merchant:m-1'", {SEALED}),
+    ("UPDATE payments.instruction SET state = 'filed', file = 'f', filed_as_of = as_of", {SEALED}),
     ("UPDATE payments.instruction SET direction = 'collect' WHERE party_id = 'merchant:m-1'", {INSTRUCTED, BALANCES}),
     ("UPDATE payments.instruction SET party_id = 'merchant:m-2' WHERE party_id = 'merchant:m-1'",
      {INSTRUCTED, BALANCES}),
