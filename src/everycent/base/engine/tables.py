@@ -12,6 +12,9 @@ import pyarrow as pa
 UUID = pa.uuid()
 UTC = pa.timestamp("us", tz="UTC")
 
+#: What rows made in strict order have: their record's place in it, and the generation that they were made in.
+NUMBERED = (pa.field("sequence_no", pa.int64(), nullable=False), pa.field("generation", pa.int32(), nullable=False))
+
 
 @dataclass(frozen=True)
 class TableSchema:
@@ -21,16 +24,27 @@ class TableSchema:
     `key` names the columns that identify a row within a tenant; rows are ordered by it wherever order shows.
     `body`, when set, names the one column whose type differs per record kind: a struct in Arrow and Parquet, jsonb in
     PostgreSQL.
+    `in_order`, when set, names what rows that are made in strict order have beside `columns`. They stand in a table
+    of their own, `ordered`, in generations; readers of this table see the effective ones among its rows.
     """
 
     name: str
     columns: pa.Schema
     key: tuple[str, ...]
     body: str | None = None
+    in_order: tuple[pa.Field, ...] | None = None
 
     def __post_init__(self) -> None:
         missing = set(self.key) - set(self.columns.names)
         assert not missing, f"{self.name}: key columns {sorted(missing)} are not columns"
+
+    @property
+    def ordered(self) -> "TableSchema":
+        """The table of the rows made in strict order: all generations, with `sequence_no` and `generation`."""
+        assert self.in_order is not None, f"{self.name} has no rows that are made in order"
+        context, _, table = self.name.partition(".")
+        columns = pa.schema([*self.columns, *self.in_order, *NUMBERED])
+        return TableSchema(f"{context}.ordered_{table}", columns, (*self.key, "generation", "sequence_no"))
 
     def with_body(self, body_type: pa.DataType) -> pa.Schema:
         """The schema's columns with the body's type filled in."""

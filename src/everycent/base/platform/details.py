@@ -25,6 +25,7 @@ from everycent.base.platform.bulk import (
     uuid_array_text,
 )
 from everycent.base.platform.database import Connection
+from everycent.base.platform.generations import effective_sql, generations
 
 #: Up to so many ids travel inside the statement, which uses the index; more go through a temporary table.
 _LITERAL_IDS_MAX = 2_000
@@ -52,7 +53,15 @@ class Part:
 class Details:
     """The detail tables of one tenant."""
 
-    def __init__(self, connection: Connection, lake_dir: Path, tenant: str, lake_from_rows: int = 50_000) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        lake_dir: Path,
+        tenant: str,
+        lake_from_rows: int = 50_000,
+        seeing: int | None = None,
+    ) -> None:
+        self.seeing = seeing  # a generation that is being built and read as if it were effective
         self.connection = connection
         self.lake_dir = lake_dir
         self.tenant = tenant
@@ -67,9 +76,12 @@ class Details:
         ids: pa.Array | pa.ChunkedArray,
         columns: Sequence[str],
         body_type: pa.DataType | None = None,
+        *,
+        plain: bool = False,
     ) -> pa.Table:
         """The rows whose `column` (a UUID) is among `ids`, of both tiers, ordered by the schema's key.
 
+        Of rows made in order, the effective ones are among them, unless `plain` asks for the schema's own alone.
         `columns` are the schema's columns to fetch; the body among them needs its `body_type` (see attach).
         Small requests use the index of the primary key; lake files are opened only where the manifest lists some.
         """
@@ -83,6 +95,8 @@ class Details:
         if files:
             lake = engine.query(self._lake_among(schema, column, wanted, files), wanted_ids=pa.table({"id": ids}))
             found = pa.concat_tables([found, lake.select(wanted.names).cast(wanted)])
+        if schema.in_order is not None and not plain:
+            found = pa.concat_tables([found, self._ordered_among(engine, schema, model, column, ids, wanted)])
         order = [name for name in schema.key if name in wanted.names]
         if found.num_rows < 2 or not order:
             return found
@@ -98,13 +112,18 @@ class Details:
         kind: str | None = None,
         body_type: pa.DataType | None = None,
         columns: Sequence[str] | None = None,
+        plain: bool = False,
     ) -> None:
         """Makes `view_name` in the engine's DuckDB: all rows of both tiers, with columns `model` and `batch_no` behind.
 
+        Of rows made in order, the effective ones are among them, unless `plain` asks for the schema's own alone; then
+        `columns` may also name what only these have, which is NULL in the others.
         `kind` leaves out batches of other kinds unread. `columns` are the schema's columns to give, all without it; the
         body is given only with a `body_type`: a struct, whose fields are matched by name (NULL where a row has none),
         or string, which gives the body as JSON text with its keys in order.
         """
+        if schema.in_order is not None and not plain and self._attach_both(engine, view_name, schema, model, columns):
+            return
         names = [name for name in columns or schema.columns.names if name != schema.body or body_type is not None]
         wanted = _columns(schema, names, body_type)
         parts = [part for part in self.parts(schema, model) if kind is None or part.kind == kind]
@@ -122,6 +141,40 @@ class Details:
         given = f"{_list(wanted.names)}, {literal(model)} AS model, batch_no"
         selects = " UNION ALL ".join(f"SELECT {given} FROM ({scan})" for scan in scans)
         engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {selects}")
+
+    def effective(self, model: str) -> str:
+        """DuckDB's condition on `generation` and `sequence_no` of rows that stand."""
+        return effective_sql(generations(self.connection, self.tenant, model), self.seeing)
+
+    def _ordered_among(
+        self, engine: LocalEngine, schema: TableSchema, model: str, column: str, ids: pa.Array, wanted: pa.Schema
+    ) -> pa.Table:
+        """The effective rows made in order."""
+        numbered = [name for name in ("sequence_no", "generation") if name not in wanted.names]
+        rows = self.lookup(engine, schema.ordered, model, column, ids, [*wanted.names, *numbered])
+        if rows.num_rows == 0:
+            return wanted.empty_table()
+        standing = f"SELECT {_list(wanted.names)} FROM numbered WHERE {self.effective(model)}"
+        return engine.query(standing, numbered=rows).cast(wanted)
+
+    def _attach_both(
+        self, engine: LocalEngine, view_name: str, schema: TableSchema, model: str, columns: Sequence[str] | None
+    ) -> bool:
+        """Makes the view of a schema's own rows and the effective ones made in order; False where there are none."""
+        names = list(columns or schema.columns.names)
+        own = [name for name in names if name in schema.columns.names]
+        if len(own) == len(names) and not self.parts(schema.ordered, model):
+            return False
+        numbered = [name for name in ("sequence_no", "generation") if name not in names]
+        self.attach(engine, f"{view_name}__own", schema, model, columns=own, plain=True)
+        self.attach(engine, f"{view_name}__ordered", schema.ordered, model, columns=[*names, *numbered])
+        lacking = ", NULL AS ".join(["", *(identifier(name) for name in names if name not in own)])
+        engine.connection.execute(
+            f"CREATE OR REPLACE VIEW {identifier(view_name)} AS SELECT {_list(names)}, model, batch_no FROM"
+            f" (SELECT *{lacking} FROM {identifier(f'{view_name}__own')}) UNION ALL SELECT {_list(names)}, model,"
+            f" batch_no FROM {identifier(f'{view_name}__ordered')} WHERE {self.effective(model)}"
+        )
+        return True
 
     def parts(self, schema: TableSchema, model: str) -> list[Part]:
         """The committed parts of a table, in the order of commits."""

@@ -83,7 +83,7 @@ def _dump_details(details: Details, engine: LocalEngine, schema: TableSchema, ou
     owners = details.connection.execute("SELECT DISTINCT tenant, model FROM platform.batch ORDER BY 1, 2").fetchall()
     for tenant, model in owners:
         Details(details.connection, details.lake_dir, tenant).attach(
-            engine, "everycent_dump", schema, model, body_type=body
+            engine, "everycent_dump", schema, model, body_type=body, plain=True
         )
         fields = [f"'\"tenant\":' || to_json({literal(tenant)})", "'\"model\":' || to_json(model)"]
         fields += [f"'\"{name}\":' || {_rendered(name, schema)}" for name in [*schema.columns.names, "batch_no"]]

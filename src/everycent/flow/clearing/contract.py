@@ -1,16 +1,30 @@
 """What clearing gives to the rest of the house: obligations."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
 import pyarrow as pa
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from everycent.base.engine.declaration import Declaration, Name, NumberText, Words, or_alone
-from everycent.base.engine.tables import UUID, TableSchema
+from everycent.base.engine.declaration import Declaration, Duration, Name, NumberText, Words, or_alone
+from everycent.base.engine.tables import NUMBERED, UTC, UUID, TableSchema
 from everycent.base.money.allotment import RemainderPolicy
 from everycent.flow.rating.contract import CHARGE, RatedChargeSpec
+
+#: What an ordered charge's rows have beside CHARGE and OBLIGATION. An obligation also names the accumulator that it
+#: moved, so that a refund finds the pot of its original and totals can be rebuilt from obligations: `total_*` are of
+#: (budget, pot, period, leaf). All are null where the obligation that a refund gives back was in no pot.
+SEQUENCED = (pa.field("sequence_no", pa.int64(), nullable=False),)
+IN_POT = (
+    pa.field("total_before_minor", pa.int64()),
+    pa.field("total_after_minor", pa.int64()),
+    pa.field("budget", pa.string()),
+    pa.field("pot", pa.string()),
+    pa.field("period", pa.string()),
+    pa.field("leaf", pa.string()),
+)
 
 OBLIGATION = TableSchema(
     name="clearing.obligation",
@@ -31,6 +45,8 @@ OBLIGATION = TableSchema(
         ]
     ),
     key=("record_id", "charge", "bearer"),
+    # adjusts: what is in closed statements, and this, add up to what clearing once gives
+    in_order=(*IN_POT, pa.field("adjusts", pa.bool_(), nullable=False)),
 )
 
 
@@ -70,21 +86,35 @@ SEQUENCE = pa.schema(
     ]
 )
 
-#: What an ordered charge's rows have beside CHARGE and OBLIGATION. An obligation also names the accumulator that it
-#: moved, so that a refund finds the pot of its original and totals can be rebuilt from obligations: `total_*` are of
-#: (budget, pot, period, leaf). All are null where the obligation that a refund gives back was in no pot.
-SEQUENCED = (pa.field("sequence_no", pa.int64(), nullable=False),)
-IN_POT = (
-    pa.field("total_before_minor", pa.int64()),
-    pa.field("total_after_minor", pa.int64()),
-    pa.field("budget", pa.string()),
-    pa.field("pot", pa.string()),
-    pa.field("period", pa.string()),
-    pa.field("leaf", pa.string()),
-)
+#: What the stage gives; in the store these rows also have their generation, obligations `adjusts`.
 ORDERED_CHARGE = TableSchema("rating.charge", pa.schema([*CHARGE.columns, *SEQUENCED]), CHARGE.key)
 ORDERED_OBLIGATION = TableSchema(
     "clearing.obligation", pa.schema([*OBLIGATION.columns, *SEQUENCED, *IN_POT]), OBLIGATION.key
+)
+
+#: Charges that wait for their turn: computed when their record arrived, frozen, without obligations yet.
+WAITING_CHARGE = TableSchema("clearing.waiting_charge", CHARGE.columns, CHARGE.key)
+
+#: The records that were cleared in order. `booked_on` stays with a record through all generations.
+SEQUENCED_RECORD = TableSchema(
+    "clearing.sequenced_record",
+    pa.schema(
+        [
+            pa.field("record_id", UUID, nullable=False),
+            pa.field("kind", pa.string(), nullable=False),
+            pa.field("occurred_at", UTC, nullable=False),
+            pa.field("booked_on", pa.date32(), nullable=False),
+            *NUMBERED,
+        ]
+    ),
+    ("generation", "sequence_no"),
+)
+
+#: Totals after a window of all pots that it touched; `sequence_no` is that of its last record.
+ACCUMULATED = TableSchema(
+    "clearing.accumulated",
+    pa.schema([*ACCUMULATOR.columns, *NUMBERED]),
+    (*ACCUMULATOR.key, "generation", "sequence_no"),
 )
 
 
@@ -321,6 +351,29 @@ class BudgetSpec(Declaration):
     cap: NumberText | None = Field(default=None, description="the most that all bearers together carry in one pot")
     per: Words = Field(default=(), description="the record's columns that each have a pot of their own")
     period: Period = Period.NONE
+
+
+class Late(StrEnum):
+    """What becomes of a record that comes after later ones were cleared."""
+
+    REWIND = "rewind"  # all after it is cleared again, as a new generation
+    JOIN = "join"  # it joins the present: the next number, and this is kept
+
+
+class OrderSpec(Declaration):
+    """The strict order in which charges that draw on budgets are cleared."""
+
+    by: Words = Field(default=("occurred_at",), description="occurred_at, then columns that break ties")
+    wait: Duration = Field(default=timedelta(0), description="how long the newest records wait for stragglers")
+    late: Late = Late.REWIND
+    window: int = Field(default=10_000, ge=1, description="records that are committed together, all or none")
+
+    @field_validator("by")
+    @classmethod
+    def _time_first(cls, by: tuple[str, ...]) -> tuple[str, ...]:
+        if not by or by[0] != "occurred_at":
+            raise ValueError("the order begins with business time: write occurred_at first")
+        return by
 
 
 class ChargeSpec(RatedChargeSpec):

@@ -33,6 +33,7 @@ CHARGE = TableSchema(
         ]
     ),
     key=("record_id", "charge"),
+    in_order=(),
 )
 
 HELD = TableSchema(
@@ -46,6 +47,7 @@ HELD = TableSchema(
         ]
     ),
     key=("record_id", "charge"),
+    in_order=(),
 )
 
 SNAPSHOT = TableSchema(

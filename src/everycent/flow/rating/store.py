@@ -38,7 +38,7 @@ _SET_SCHEDULE = """
 def attach_parked(details: Details, engine: LocalEngine, model: str, view: str) -> None:
     """Makes `view` in the engine: record_id, charge, state, reason of the held charges that still wait."""
     held, retries = f"{view}_held", f"{view}_retry"
-    details.attach(engine, held, HELD, model)
+    details.attach(engine, held, HELD, model, plain=True)  # what order decided is not tried again
     details.attach(engine, retries, RETRY, model)
     sql = parked_sql(identifier(held), identifier(retries))
     engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS {sql}")
