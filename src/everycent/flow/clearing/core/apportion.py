@@ -47,6 +47,6 @@ def _in_turn(amounts: Minor, apportionment: Apportionment) -> Minor:
         np.zeros(count, dtype=np.bool_),
         np.arange(count + 1) * width,
     )
-    carried = carry(terms_of([apportionment], [names]), NO_NODES, events, NO_SLOTS)
+    carried = carry(terms_of([apportionment], [names], [{}]), NO_NODES, events, NO_SLOTS)
     assert (carried.states == CARRIED).all(), "without a budget, there is always somebody who takes the rest"
     return carried.shares.reshape(count, width)

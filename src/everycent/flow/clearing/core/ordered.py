@@ -95,13 +95,15 @@ def _terms(plan: ClearingPlan) -> tuple[Terms, Places]:
     which = np.full(len(plan.charges), -1, dtype=np.int64)
     ordered: list[Apportionment] = []
     nodes: list[dict[str, int]] = []
+    caps: list[dict[str, int | None]] = []
     for code, charge in enumerate(plan.charges):
         if charge.apportionment is not None and charge.budget is not None:
             which[code] = len(ordered)
             ordered.append(charge.apportionment)
             budget = plan.budgets[charge.budget]
             nodes.append({name: 1 + at for at, name in enumerate((*budget.groups, *budget.leaves))})
-    return terms_of(ordered, nodes), which
+            caps.append({"": budget.cap, **budget.groups, **budget.leaves})
+    return terms_of(ordered, nodes, caps), which
 
 
 def _events(drawn: Drawn, back: Backward | None, flow: Flow, roots: Places, which: Places) -> Events:
@@ -134,7 +136,6 @@ def _as_they_stand(found: Carried, flow: Flow) -> Carried:
 
     return Carried(
         back_from(found.shares, places),
-        back_from(found.before, places),
         back_from(found.after, places),
         back_from(found.states, order),
         back_from(found.rests, order),

@@ -114,7 +114,7 @@ def _without_room(
         "amount": drawn.charges.column("amount_minor").take(pa.array(rows)),
         "pot": kept.pots.column("pot").take(pa.array(pot[rows])),
         "period": kept.pots.column("period").take(pa.array(pot[rows])),
-    } | {f"t{at}": pa.array(carried.before[flow.starts[mine] + at]) for at in range(len(leaves))}
+    } | {f"t{at}": pa.array(carried.after[flow.starts[mine] + at]) for at in range(len(leaves))}
     totals = " || ', ' || ".join(
         f"{literal(f'{leaf} carries ')} || {_shown(f't{at}', exponent)}" for at, leaf in enumerate(leaves)
     )

@@ -94,7 +94,7 @@ def own_obligations(
             "debtor_statement": nothing,
             "creditor_statement": nothing,
             "sequence_no": pa.array(numbers[place]),
-            "total_before_minor": pa.array(carried.before[:size]),
+            "total_before_minor": pa.array(carried.after[:size] - carried.shares[:size]),
             "total_after_minor": pa.array(carried.after[:size]),
             "budget": texts(budget[code], budgets),
             "pot": encoded(pots.column("pot")).take(pa.array(pot[rows])),
@@ -158,7 +158,7 @@ def refund_obligations(
         "debtor_statement": nothing,
         "creditor_statement": nothing,
         "sequence_no": pa.array(window.sequence.column("sequence_no").to_numpy()[back.place[whose]]),
-        "total_before_minor": pa.array(carried.before[at], mask=no_node),
+        "total_before_minor": pa.array(carried.after[at] + carried.shares[at], mask=no_node),
         "total_after_minor": pa.array(carried.after[at], mask=no_node),
     }
     for name, column in found.items():

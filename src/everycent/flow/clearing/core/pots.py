@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.distinct import combinations, over_distinct
-from everycent.base.engine.kernels.carrying import UNBOUNDED, Nodes
+from everycent.base.engine.kernels.carrying import Nodes
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.cycle import Cycle, Length
 from everycent.flow.clearing.contract import ACCUMULATOR, Period
@@ -140,9 +140,8 @@ _LEAF_SCHEMA = pa.schema([("budget", pa.string()), ("leaf", pa.string())])
 
 @dataclass(frozen=True)
 class _Layout:
-    """A budget's block of nodes: caps, and parents within the block; the root, then groups, then leaves."""
+    """A budget's block of nodes: parents within the block; the root, then groups, then leaves."""
 
-    caps: tuple[int, ...]
     parents: tuple[int, ...]
     leaves: tuple[str, ...]
 
@@ -151,11 +150,10 @@ class _Layout:
         """`others`: leaves that carried before, under another version of the model."""
         groups = {} if budget is None else budget.groups
         leaves = {} if budget is None else budget.leaves
-        caps = [None if budget is None else budget.cap, *groups.values(), *leaves.values(), *(None for _ in others)]
         place = {name: at + 1 for at, name in enumerate(groups)}
         names = (*leaves, *others)
         above = [place.get(name.partition("/")[0], 0) if "/" in name else 0 for name in names]
-        return cls(tuple(UNBOUNDED if cap is None else cap for cap in caps), (-1, *(0 for _ in groups), *above), names)
+        return cls((-1, *(0 for _ in groups), *above), names)
 
 
 def _others(name: str, budget: Budget | None, more: pa.Table) -> list[str]:
@@ -166,16 +164,15 @@ def _others(name: str, budget: Budget | None, more: pa.Table) -> list[str]:
 
 
 def _laid_out(pots: pa.Table, budget_of: Places, layouts: Sequence[_Layout]) -> Kept:
-    sizes = np.array([len(layout.caps) for layout in layouts], dtype=np.int64)
+    sizes = np.array([len(layout.parents) for layout in layouts], dtype=np.int64)
     starts = np.zeros(len(budget_of) + 1, dtype=np.int64)
     np.cumsum(sizes[budget_of], out=starts[1:])
     pot = np.repeat(np.arange(len(budget_of)), sizes[budget_of])
     first = np.cumsum(sizes) - sizes
     at = first[budget_of[pot]] + np.arange(len(pot)) - starts[pot]
-    caps = np.array([cap for layout in layouts for cap in layout.caps], dtype=np.int64)[at]
     above = np.array([parent for layout in layouts for parent in layout.parents], dtype=np.int64)[at]
     parents = np.where(above < 0, -1, starts[pot] + above)
-    nodes = Nodes(np.zeros(len(pot), dtype=np.int64), caps, parents)
+    nodes = Nodes(np.zeros(len(pot), dtype=np.int64), parents)
     return Kept(pots, budget_of, starts, nodes, [layout.leaves for layout in layouts])
 
 

@@ -13,14 +13,22 @@ from everycent.flow.clearing.contract import BearersRefund, OverCap, SharedBy
 from everycent.flow.clearing.core.plan import Apportionment
 
 
-def terms_of(apportionments: Sequence[Apportionment], nodes: Sequence[Mapping[str, int]]) -> Terms:
-    """`nodes`: for each, where the totals of its groups and leaves are in the blocks of its budget's pots."""
+def terms_of(
+    apportionments: Sequence[Apportionment],
+    nodes: Sequence[Mapping[str, int]],
+    caps: Sequence[Mapping[str, int | None]],
+) -> Terms:
+    """`nodes`: for each, where the totals of its groups and leaves are in the blocks of its budget's pots. `caps`: for
+    each, the caps of these totals in minor units, by name; the whole pot's under ""."""
 
     def flags(found: Sequence[bool]) -> npt.NDArray[np.bool_]:
         return np.array(found, dtype=np.bool_)
 
     def numbers(found: Sequence[int]) -> npt.NDArray[np.int64]:
         return np.array(found, dtype=np.int64)
+
+    def most(names: Sequence[str], of: Mapping[str, int | None]) -> list[int]:
+        return [UNBOUNDED if cap is None else cap for cap in map(of.get, names)]
 
     among = [inner for each in apportionments for inner in each.among]
     return Terms(
@@ -37,6 +45,11 @@ def terms_of(apportionments: Sequence[Apportionment], nodes: Sequence[Mapping[st
         nodes=numbers([at[name] for each, at in zip(apportionments, nodes, strict=True) for name in each.names]),
         leaf_weights=numbers([weight for inner in among for weight in ((1,) if inner is None else inner)]),
         leaf_nodes=numbers([at[leaf] for each, at in zip(apportionments, nodes, strict=True) for leaf in each.leaves]),
+        root_caps=numbers([cap for of in caps for cap in most([""], of)]),
+        caps=numbers([cap for each, of in zip(apportionments, caps, strict=True) for cap in most(each.names, of)]),
+        leaf_caps=numbers(
+            [cap for each, of in zip(apportionments, caps, strict=True) for cap in most(each.leaves, of)]
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from everycent.flow.parties.contract import PartySpec
 Places = npt.NDArray[np.int64]
 
 _PLAIN = [name for name in RECORD.columns.names if name != RECORD.body]
+_NOTHING = RECORD.empty().select(_PLAIN)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Window:
     def plain(self) -> pa.Table:
         """RECORD rows without their body, in order."""
         tables = [self.kinds[kind].select(_PLAIN) for kind in self.kind_names]
+        if not tables:
+            return _NOTHING
         if len(tables) == 1:
             one = tables[0]
             straight = one.num_rows == self.size and np.array_equal(self.row_of, np.arange(self.size))

@@ -1,0 +1,314 @@
+"""Ordered apportionment with caps, on two levels: a coupon is carried 60 to 40 by the platform and by suppliers, whose
+share is split 70 to 30 between brand and distributor; the platform, the suppliers and the distributor have caps in each
+of 2,000 pots (a merchant's month), which half of the pots reach; what is above goes to those with room, then to the
+platform. --rows counts charges; each makes three obligations.
+
+Charges are made by seeded SQL, the same for all, and taken in batches of 1,000,000, totals carried over. Not timed:
+making them, start-up, and the check that all gave the same shares and totals.
+
+ours            the compiled kernel, arrays in and out: shares, totals before and after of each obligation; two threads.
+python_loop     the same as a plain Python loop over lists of integers, one charge after the other. Its time is
+                EXTRAPOLATED to all rows from a sample of the first 200,000.
+memory_read     reading the kernel's input once (a sum over each array).
+table_to_table  clear_in_order() around the kernel: from the window's records and charges in Arrow to rows of charges,
+                obligations and accumulators in Arrow; two threads for the kernel.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from harness import MEMORY_MB, THREADS, alone, arguments, report, scratch, temporary
+
+from everycent.base.engine.kernels.carrying import NO_SLOTS, Carried, Events, Nodes, carry
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.tables import UUID
+from everycent.base.money.currency import currency
+from everycent.flow.clearing.contract import (
+    ACCUMULATOR,
+    ORDERED_CHARGE,
+    ORDERED_OBLIGATION,
+    ORIGINAL,
+    REFUNDED,
+    SEQUENCE,
+    BudgetSpec,
+    ChargeSpec,
+    RefundState,
+)
+from everycent.flow.clearing.core.terms import terms_of
+from everycent.flow.clearing.stage import ClearingPlan, clear_in_order, plan_clearing
+from everycent.flow.parties.contract import PartySpec
+from everycent.flow.rating.contract import HELD
+
+BATCH_ROWS = 1_000_000
+SAMPLE_ROWS = 200_000
+POTS = 2_000
+
+ORDERS_SQL = """
+    SELECT CAST(md5(CAST(i AS VARCHAR)) AS UUID) AS record_id, 'order' AS kind, 'o-' || i AS key,
+        TIMESTAMPTZ '2026-03-01 00:00:00+00' + to_seconds(CAST(i // 1000 AS BIGINT)) AS occurred_at,
+        DATE '2026-03-01' AS business_date, business_date AS booked_on, CAST(NULL AS UUID) AS refund_of,
+        amount AS amount_minor, CAST(md5('c' || i) AS UUID) AS content_hash, 'orders.parquet' AS source_file,
+        i + 1 AS source_line, struct_pack(merchant := 'm-' || pot, brand := 'b-' || hash(i + 3) % 300,
+            distributor := 'd-' || hash(i + 4) % 100, coupon := amount) AS body, pot, i + 1 AS sequence_no
+    FROM (
+        SELECT i, CAST(100 + hash(i + 1) % 5000 AS BIGINT) AS amount, CAST(hash(i + 2) % {pots} AS BIGINT) AS pot
+        FROM range({first}, {last}) AS numbers(i)
+    ) ORDER BY i
+"""
+
+
+def caps(rows: int) -> dict[str, int]:
+    """About what a pot's bearers carry in all, so that half of the pots reach their caps near the end."""
+    carried = rows * 2_600 // POTS
+    return {
+        "platform": carried * 60 // 100,
+        "suppliers": carried * 40 // 100,
+        "suppliers/distributor": carried * 12 // 100,
+    }
+
+
+def the_plan(rows: int) -> ClearingPlan:
+    """The charge as a model declares it."""
+    text = {name: f"{cap // 100}.{cap % 100:02}" for name, cap in caps(rows).items()}
+    among = {"brand": {"weight": "70"}, "distributor": {"weight": "30", "cap": text["suppliers/distributor"]}}
+    bearers = {
+        "platform": {"weight": "60", "cap": text["platform"]},
+        "suppliers": {"weight": "40", "cap": text["suppliers"], "among": among},
+    }
+    apportion = {"budget": "spring", "bearers": bearers, "when_all_capped": "platform"}
+    coupon = ChargeSpec.model_validate(
+        {"for": "order", "amount": "coupon", "creditor": "merchant", "apportion": apportion}
+    )
+    roles = {"platform": PartySpec(operator="shop")} | {
+        role: PartySpec(key=(role,)) for role in ("merchant", "brand", "distributor")
+    }
+    budgets = {"spring": BudgetSpec.model_validate({"per": "merchant", "period": "month"})}
+    return plan_clearing({"coupon": coupon}, roles, currency("CNY"), "shop", budgets)
+
+
+class Contest:
+    """The batches of a benchmark, and what was found in them."""
+
+    def __init__(self, rows: int, folder: str) -> None:
+        self.engine = LocalEngine(THREADS, MEMORY_MB, scratch(folder))
+        self.rows = rows
+
+    def batches(self) -> Iterator[pa.Table]:
+        """RECORD rows with their pot and number, BATCH_ROWS at a time."""
+        for first in range(0, self.rows, BATCH_ROWS):
+            last = min(self.rows, first + BATCH_ROWS)
+            yield self.engine.query(ORDERS_SQL.format(first=first, last=last, pots=POTS))
+
+
+#: A pot's nodes: the root, the suppliers, then the leaves.
+NODES = {"suppliers": 1, "platform": 2, "suppliers/brand": 3, "suppliers/distributor": 4}
+WIDTH, LEAVES = 5, 3
+
+
+def arrays(batch: pa.Table) -> Events:
+    """A batch as the kernel takes it."""
+    count = batch.num_rows
+    roots = batch.column("pot").to_numpy() * WIDTH
+    none = np.full(count, -1, dtype=np.int64)
+    amounts = batch.column("amount_minor").to_numpy()
+    return Events(
+        amounts,
+        np.zeros(count, dtype=np.int64),
+        roots,
+        none,
+        np.zeros(count, dtype=np.bool_),
+        np.arange(count + 1) * LEAVES,
+    )
+
+
+def nodes_of() -> Nodes:
+    """The totals of all pots at zero."""
+    parents = np.array([-1, 0, 0, 1, 1])
+    above = np.where(parents < 0, -1, np.arange(POTS)[:, None] * WIDTH + parents)
+    return Nodes(np.zeros(POTS * WIDTH, dtype=np.int64), above.ravel())
+
+
+def answer_of(shares: Any, totals: Any) -> list[int]:
+    """A fingerprint of shares in their order, and of totals in theirs."""
+    weights = np.arange(len(shares), dtype=np.int64) % 1_000_003
+    return [int((shares * weights).sum()), int((totals * np.arange(len(totals))).sum())]
+
+
+def ours(rows: int, folder: str, sample: int) -> tuple[float, Any, Mapping[str, Any]]:
+    """The kernel alone, for the first `sample` of `rows`."""
+    contest, nodes, seconds = Contest(sample, folder), nodes_of(), 0.0
+    charge = the_plan(rows).charges[0].apportionment
+    assert charge is not None
+    terms = terms_of([charge], [NODES], [caps(rows)])
+    warm = arrays(next(Contest(10, folder).batches()))
+    carry(terms, nodes_of(), warm, NO_SLOTS, THREADS)
+    answers = [0, 0]
+    for batch in contest.batches():
+        events = arrays(batch)
+        start = time.perf_counter()
+        found: Carried = carry(terms, nodes, events, NO_SLOTS, THREADS)
+        seconds += time.perf_counter() - start
+        assert not found.states.any(), "the platform takes what nobody has room for"
+        answers[0] += answer_of(found.shares, np.zeros(0, dtype=np.int64))[0]
+    leaves = nodes.totals.reshape(POTS, WIDTH)[:, 2:].ravel()
+    answers[1] = answer_of(np.zeros(0, dtype=np.int64), leaves)[1]
+    return seconds, answers, {"obligations per second, kernel": f"{LEAVES * sample / seconds:,.0f}"}
+
+
+def memory_read(rows: int, folder: str) -> tuple[float, Any, Mapping[str, Any]]:
+    """Reads what the kernel reads."""
+    seconds = 0.0
+    for batch in Contest(rows, folder).batches():
+        events = arrays(batch)
+        start = time.perf_counter()
+        for column in events:
+            column.sum()
+        seconds += time.perf_counter() - start
+    return seconds, None, {}
+
+
+def table_to_table(rows: int, folder: str) -> tuple[float, Any, Mapping[str, Any]]:
+    """From records and charges to obligations and accumulators, batch by batch."""
+    contest, plan = Contest(rows, folder), the_plan(rows)
+    nothing = RefundState(
+        ORIGINAL.empty_table(), ORDERED_CHARGE.empty(), ORDERED_OBLIGATION.empty(), REFUNDED.empty_table(), HELD.empty()
+    )
+    seconds, answers, kept = 0.0, [0, 0], {}
+    accumulators = ACCUMULATOR.empty()
+    for warm_up, batch in ((at < 0, batch) for at, batch in enumerate(_warm_first(folder, contest), -1)):
+        sequence = batch.select(SEQUENCE.names)
+        records = {"order": batch.drop_columns(["pot", "sequence_no"])}
+        charges = _charges(batch)
+        start = time.perf_counter()
+        found = clear_in_order(plan, sequence, records, charges, nothing, accumulators, contest.engine, THREADS)
+        took = time.perf_counter() - start
+        if warm_up:
+            continue
+        seconds += took
+        answers[0] += answer_of(found.obligations["amount_minor"].to_numpy(), np.zeros(0, dtype=np.int64))[0]
+        names = list(ACCUMULATOR.key)
+        kept |= {tuple(row[name] for name in names): row for row in found.accumulators.to_pylist()}
+        accumulators = pa.Table.from_pylist(list(kept.values()), schema=ACCUMULATOR.columns)
+    leaves = list(NODES)[1:]
+    totals = np.zeros(POTS * LEAVES, dtype=np.int64)
+    for row in kept.values():
+        totals[int(row["pot"][2:]) * LEAVES + leaves.index(row["bearer"])] = row["total_minor"]
+    answers[1] = answer_of(np.zeros(0, dtype=np.int64), totals)[1]
+    return seconds, answers, {"obligations per second, table to table": f"{LEAVES * rows / seconds:,.0f}"}
+
+
+def _warm_first(folder: str, contest: Contest) -> Iterator[pa.Table]:
+    yield next(Contest(1000, folder).batches())
+    yield from contest.batches()
+
+
+def _charges(batch: pa.Table) -> pa.Table:
+    """CHARGE rows, texts coded as rating codes them."""
+    count = batch.num_rows
+
+    def coded(text: str) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int32)), pa.array([text]))
+
+    merchant = batch.column("body").combine_chunks().field("merchant").dictionary_encode()
+    return pa.table(
+        {
+            "record_id": batch.column("record_id"),
+            "charge": coded("coupon"),
+            "rule": coded("coupon"),
+            "amount_minor": batch.column("amount_minor"),
+            "currency": coded("CNY"),
+            "debtor": pa.nulls(count, pa.string()),
+            "creditor": merchant,
+            "booked_on": batch.column("booked_on"),
+            "refund_of": UUID.wrap_array(pa.nulls(count, UUID.storage_type)),
+        }
+    )
+
+
+def python_loop(rows: int, folder: str, sample: int) -> tuple[float, Any, Mapping[str, Any]]:
+    """A sample of charges, one at a time; seconds for all rows."""
+    bounds = caps(rows)
+    seconds, answers = 0.0, [0, 0]
+    pots = [[0, 0, 0] for _ in range(POTS)]
+    for batch in Contest(sample, folder).batches():
+        amounts, places = batch.column("amount_minor").to_pylist(), batch.column("pot").to_pylist()
+        start = time.perf_counter()
+        rows_out = loop(amounts, places, pots, bounds)
+        seconds += time.perf_counter() - start
+        answers[0] += answer_of(np.array([row[0] for row in rows_out]), np.zeros(0, dtype=np.int64))[0]
+    answers[1] = answer_of(np.zeros(0, dtype=np.int64), np.array(pots).ravel())[1]
+    return seconds * rows / sample, answers, {}
+
+
+def loop(
+    amounts: list[int], places: list[int], pots: list[list[int]], bounds: dict[str, int]
+) -> list[tuple[int, int, int]]:
+    """(share, total before, total after) of each obligation; changes the totals of the pots."""
+    platform_cap, suppliers_cap, distributor_cap = (
+        bounds["platform"],
+        bounds["suppliers"],
+        bounds["suppliers/distributor"],
+    )
+    out = []
+    for amount, place in zip(amounts, places, strict=True):
+        totals = pots[place]
+        platform_room = max(0, platform_cap - totals[0])
+        suppliers_room = max(0, suppliers_cap - totals[1] - totals[2])
+        distributor_room = max(0, distributor_cap - totals[2])
+        (platform, suppliers), rest = fill(amount, (60, 40), (platform_room, suppliers_room))
+        (brand, distributor), _ = fill(suppliers, (70, 30), (amount, distributor_room))
+        for leaf, share in enumerate((platform + rest, brand, distributor)):
+            before = totals[leaf]
+            totals[leaf] = before + share
+            out.append((share, before, before + share))
+    return out
+
+
+def fill(amount: int, weights: tuple[int, int], rooms: tuple[int, int]) -> tuple[tuple[int, int], int]:
+    """By weight up to the rooms, what does not fit to the other; and what fits nowhere."""
+    (one, other), (one_room, other_room) = weights, rooms
+    if one_room == 0:
+        one = 0
+    if other_room == 0:
+        other = 0
+    total = one + other
+    if total == 0:
+        return (0, 0), amount
+    first, lost = divmod(amount * one, total)
+    second, lost_second = divmod(amount * other, total)
+    if first + second < amount:
+        if lost >= lost_second:
+            first += 1
+        else:
+            second += 1
+    if first > one_room:
+        second += first - one_room
+        first = one_room
+    elif second > other_room:
+        first += second - other_room
+        second = other_room
+    over_first, over_second = max(0, first - one_room), max(0, second - other_room)
+    return (first - over_first, second - over_second), over_first + over_second
+
+
+def main() -> None:
+    """Runs all contenders and compares what they found."""
+    asked = arguments(__doc__, 10_000_000)
+    rows, sample = asked.rows, min(asked.rows, SAMPLE_ROWS)
+    with temporary() as folder:
+        mine = alone(ours, rows, folder, rows)
+        read, table = (alone(contender, rows, folder) for contender in (memory_read, table_to_table))
+        few, plain = alone(ours, rows, folder, sample), alone(python_loop, rows, folder, sample)
+    assert mine.answer == table.answer, f"kernel and tables differ: {mine.answer}, {table.answer}"
+    assert few.answer == plain.answer, f"kernel and plain Python differ: {few.answer}, {plain.answer}"
+    references = {"python_loop": plain, "memory_read": read, "table_to_table": table}
+    report("clearing", rows, mine, references, ["numba", "numpy", "pyarrow", "duckdb"], asked.json)
+    for key, note in table.notes.items():
+        print(f"{key}: {note}")
+
+
+if __name__ == "__main__":
+    main()
