@@ -5,6 +5,7 @@ from psycopg.pq import TransactionStatus
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
+from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
 from everycent.proof.verify.core import charges, ledger, payments, recon, records, statements
 from everycent.proof.verify.core.rule import Rule
@@ -45,6 +46,7 @@ def _verify_model(
 ) -> list[Check]:
     lake, files = check_lake(connection, details.lake_dir, tenant, model)
     checks = [lake, check_seals(connection, tenant, model), check_hot_parts(connection, tenant, model)]
+    checks.append(check_content(connection, engine, tenant, model, files))
     with stored_tables(connection, engine, tenant, model, files):
         checks += [_applied(rule, engine, model) for rule in RULES]
     return checks

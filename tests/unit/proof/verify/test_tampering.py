@@ -17,6 +17,7 @@ HOT_TABLES = (
 NOT_HERE = {"rating.held_charge", "rating.retry", "rating.retry_snapshot"}
 
 CHARGED_HERE = "each charge is of a record of the same batch, or was released in its batch"
+CONTENT = "each record's content gives its content hash"
 SEALED = "each sealed row is as it was written"
 LISTED = "each batch's hot rows are those it listed"
 CARRIED = "each charge's obligations add up to it, in its currency, on its date"
@@ -84,7 +85,9 @@ ALTERED_ROWS = [
     (f"UPDATE rating.charge SET amount_minor = amount_minor + 1 WHERE {ONE}", "rating.charge", {CARRIED}),
     (f"UPDATE rating.charge SET amount_minor = amount_minor - 1 WHERE {ONE}", "rating.charge", {CARRIED}),
     (f"UPDATE intake.record SET amount_minor = amount_minor + 1 WHERE record_id = {A1}", "intake.record", set()),
-    (f"UPDATE intake.record SET body = body || '{{\"price\": 1}}' WHERE record_id = {A1}", "intake.record", set()),
+    (f"UPDATE intake.record SET body = body || '{{\"price\": 1}}' WHERE record_id = {A1}", "intake.record", {CONTENT}),
+    (f"UPDATE intake.record SET body = body - 'coupon' WHERE record_id = {A1}", "intake.record", {CONTENT}),
+    (f"UPDATE intake.record SET content_hash = record_id WHERE record_id = {A1}", "intake.record", {CONTENT}),
     (f"UPDATE rating.snapshot SET body = '{{\"rate\": 0.06}}' WHERE record_id = {A1}", "rating.snapshot", set()),
     ("UPDATE intake.quarantine SET reason = 'fine' WHERE outcome = 'duplicate'", "intake.quarantine", set()),
     (f"UPDATE clearing.obligation SET currency = 'USD' WHERE {ONE}", "clearing.obligation", {CARRIED, PLACED}),
@@ -240,6 +243,10 @@ DECIDED = [
     ("ALTER TABLE platform.batch DROP CONSTRAINT batch_check; UPDATE platform.batch SET rows_read = 1 WHERE batch_no"
      " = 1",
      {"each row read ended as accepted, duplicate, conflict or quarantined"}),
+    ("UPDATE platform.model_version SET source = replace(source, 'money', 'timestamp')", {CONTENT}),
+    ("UPDATE platform.model_version SET source = replace(source, 'item_sold', 'item_bought')", {CONTENT}),
+    ("UPDATE platform.model_version SET source = '{'", {CONTENT}),
+    ("DELETE FROM platform.model_version", {CONTENT}),
     ("UPDATE platform.batch_part SET digest = 'x' WHERE table_name = 'rating.charge'", {LISTED}),
     ("UPDATE platform.batch_part SET rows = rows + 1 WHERE table_name = 'rating.charge'", {LISTED}),
     ("DELETE FROM platform.batch_part WHERE table_name = 'rating.charge' AND batch_no = 1", {LISTED}),
