@@ -50,5 +50,9 @@ def _records(finder: Finder, asked: Asked) -> list[tuple[str, Row]]:
 
 def _nothing(finder: Finder, text: str) -> NothingFound:
     near = finder.nearest(text)
-    advice = f"; nearest are {', '.join(near)}" if near else "; nothing is stored yet, run a model first"
+    advice = (
+        f"; nearest are {', '.join(near)}" if near else "; give an id out of a file of --out, or KIND:key of a record"
+    )
+    if not finder.models():
+        advice = "; nothing is stored yet, run a model first"
     return NothingFound(f"nothing is stored by the name '{text}'{advice}")

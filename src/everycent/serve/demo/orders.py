@@ -4,12 +4,13 @@ Every chunk has a random stream of its own, seeded by (seed, chunk), so that nei
 in which they are drawn changes a single row. Amounts are integers of minor units throughout; random numbers are floats,
 rounded to integers where they become an amount.
 
-The shape follows what is published about real marketplaces (figures only): prices log-normal with a standard deviation
-of about 0.97 of the logarithm and a median of about 79 units (measured on the public Olist sample: 0.967 and 78.90);
-delivery times log-normal with about 0.6; weekends some 25 % weaker than working days; nights nearly empty, a plateau
-from 10:00 to 22:00 (same sample). Orders with several items (28 %) and from several sellers (about 12 %) are more
-frequent than Olist's (9 % and 1 %), as on marketplaces with a shared basket. Refunds (about 6 % of items) lie in
-the 3-10 % that marketplaces report outside fashion. Sellers' sizes follow a power law.
+Some figures follow the public Olist sample, measured there: prices log-normal with a standard deviation of about 0.97
+of the logarithm and a median of about 79 units (0.967 and 78.90), delivery times log-normal with about 0.6, weekends some
+25 % weaker than working days, nights nearly empty and a plateau from 10:00 to 22:00, sellers as orders^0.7.
+
+All else is invented, so that each rule of the model meets enough rows, and says nothing of any real marketplace: orders
+with several items (28 %) and from several sellers (about 12 %; Olist has 9 % and 1 %), refunds (about 6 % of items) and
+how they are split, coupons and who shares them, payments per order, the sizes of sellers (a power law), and the faults.
 """
 
 from dataclasses import dataclass

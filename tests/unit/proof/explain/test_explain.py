@@ -85,6 +85,11 @@ def test_what_is_not_there_is_refused_with_what_is_near(market: Any, text: str) 
         ask(market, text)
 
 
+def test_a_name_like_no_other_is_told_what_an_id_looks_like(market: Any) -> None:
+    with pytest.raises(NothingFound, match="by the name ''; give an id out of a file of --out, or KIND:key"):
+        ask(market, "")
+
+
 def test_what_is_ambiguous_is_refused_with_each_candidate(hot_market: Any) -> None:
     hot_market.sql("UPDATE intake.record SET key = 'A1/1' WHERE key = 'A2/1'")
     with pytest.raises(SeveralFound, match="'A1/1' names 2 records: item_sold:A1/1"):
