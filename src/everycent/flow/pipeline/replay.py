@@ -44,7 +44,7 @@ def replay(
     that they do not have is empty. Attached tables are the model's own. Raises ModelRefused, InputRefused, SourceError.
     """
     plan = plan_model(model, history.tenant, model.files)
-    tables = _factor_tables(scratch, plan)
+    tables = factor_tables(scratch, plan)
     counts: dict[str, int] = {}
     with run_lock(history.details, model.name), run_lock(scratch.details, model.name):
         store.register_version(scratch.connection, scratch.tenant, model)
@@ -57,8 +57,8 @@ def replay(
     return Replayed(counts)
 
 
-def _factor_tables(session: Session, plan: ModelPlan) -> dict[str, pa.Table]:
-    """The tables that factors are looked up in; those that only complete a file's rows are not needed again."""
+def factor_tables(session: Session, plan: ModelPlan) -> dict[str, pa.Table]:
+    """The tables that factors are looked up in, which are beside the model; others are not read."""
     names = dict.fromkeys(lookup.table for rating in plan.rating.values() for lookup in rating.lookups)
     tables = {}
     for name in names:

@@ -1,5 +1,6 @@
 """The pipeline's commands: check a model, run it over files, test its golden cases, write its results."""
 
+from everycent.flow.pipeline.asked_rules import RecordTried, rules_of_record
 from everycent.flow.pipeline.difference import Difference, compare
 from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
@@ -16,6 +17,7 @@ __all__ = [
     "GoldenOutcome",
     "Inputs",
     "ModelPlan",
+    "RecordTried",
     "Replayed",
     "RunSummary",
     "Session",
@@ -31,6 +33,7 @@ __all__ = [
     "plan_model",
     "rate_parked",
     "replay",
+    "rules_of_record",
     "run",
     "run_golden_cases",
     "write_table",

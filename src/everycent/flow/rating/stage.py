@@ -23,9 +23,11 @@ from everycent.flow.rating.core.planning import plan_rating
 from everycent.flow.rating.core.sheet import Wide, correct, read_sheet
 from everycent.flow.rating.core.snapshots import snapshot_rows
 from everycent.flow.rating.core.tables import lookup_tables, plain_records
+from everycent.flow.rating.core.why import ChargeTried, rules_tried
 from everycent.flow.rating.core.wide import wide_sql
 
 __all__ = [
+    "ChargeTried",
     "DecisionTable",
     "Known",
     "Rated",
@@ -35,6 +37,7 @@ __all__ = [
     "plan_rating",
     "rate",
     "rate_again",
+    "rules_tried",
 ]
 
 

@@ -244,6 +244,20 @@ def model_diff(
     return diff_command(old, new, on or [], as_of, out, as_json=json)
 
 
+@model_app.command("rules")
+def model_rules(
+    model: Model,
+    why: Annotated[
+        str | None, typer.Option(metavar="RECORD", help="A stored record: its key, kind:key or uuid.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """List the rules of a model's charges, or say which were tried for a stored record, and why each did or did not."""
+    from everycent.serve.cli.models import rules_command
+
+    return rules_command(model, why, as_json=json)
+
+
 @model_app.command("schema")
 def model_schema(
     out: Annotated[Path | None, typer.Option(help="The file to write; standard output if not given.")] = None,

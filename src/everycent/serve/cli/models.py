@@ -1,16 +1,18 @@
-"""`everycent model`: check, test, schema."""
+"""`everycent model`: check, test, rules, schema."""
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
+from everycent.base.money.amount import format_minor
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import json_schema, load_model
-from everycent.flow.pipeline.service import local_engine, plan_model, run_golden_cases
+from everycent.flow.pipeline.service import local_engine, open_session, plan_model, rules_of_record, run_golden_cases
 from everycent.serve.cli import exits
-from everycent.serve.cli.terminal import out, print_json
+from everycent.serve.cli.terminal import out, print_json, print_table
 from everycent.serve.reconciling import plan_scenarios
-from everycent.serve.wiring import SECTIONS
+from everycent.serve.wiring import SECTIONS, migrations
 
 
 def check_command(path: Path, *, as_json: bool) -> int:
@@ -61,6 +63,38 @@ def test_command(path: Path, *, as_json: bool) -> int:
             out.print(f"        {difference}", markup=False)
     out.print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
     return exits.FAILED if failed else exits.OK
+
+
+def rules_command(path: Path, why: str | None, *, as_json: bool) -> int:
+    """Lists the rules of the model's charges, or says which were tried for one stored record, and why."""
+    model = load_model(path, SECTIONS)
+    if why is not None:
+        with open_session(Settings.load(), migrations()) as session:
+            tried = rules_of_record(session, model, why)
+        if as_json:
+            print_json(asdict(tried))
+            return exits.OK
+        out.print(f"{tried.kind} {tried.key} ({tried.record_id})", markup=False)
+        for charge in tried.charges:
+            amount = "" if charge.amount_minor is None else format_minor(charge.amount_minor, model.currency)
+            out.print(f"  {charge.charge}: {charge.reason or f'{amount} {model.currency}'}", markup=False)
+            for rule in charge.rules:
+                out.print(f"    {rule.state:10} {rule.rule}: {rule.why}", markup=False)
+        return exits.OK
+    plan = plan_model(model, Settings.load().tenant, model.files)
+    rules = [
+        {"kind": kind, "charge": charge.name, "rule": rule.label, "when": rule.condition and rule.condition.text,
+         "valid": rule.validity, "priority": rule.priority, "conditions": rule.specificity,
+         "match": model.spec.charges[charge.name].match, "amount": rule.text}
+        for kind, rated in plan.rating.items() for charge in rated.charges for rule in charge.rules
+    ]  # fmt: skip
+    if as_json:
+        print_json({"model": model.name, "rules": rules})
+        return exits.OK
+    columns = ["kind", "charge", "match", "rule", "when", "valid", "priority", "conditions", "amount"]
+    rows = [[str(rule[column] or ("" if column == "when" else rule[column])) for column in columns] for rule in rules]
+    print_table("rules in the order in which they are tried", columns, rows, right=frozenset({6, 7}))
+    return exits.OK
 
 
 def schema_command(path: Path | None) -> int:

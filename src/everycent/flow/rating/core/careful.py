@@ -24,15 +24,15 @@ def careful_sql(plan: RatingPlan) -> str:
     for at, charge in enumerate(plan.charges):
         matched = f"g{at}" if has_choice(charge) else f"0 AS g{at}"
         found += [f"CASE WHEN s{at} = {COMPUTED} THEN a{at} END AS a{at}", f"s{at}", f"e{at}", matched]
-    return f"{chained(plan, _columns)} SELECT {', '.join(found)} FROM last ORDER BY pos"
+    return f"{chained(plan, careful_columns)} SELECT {', '.join(found)} FROM last ORDER BY pos"
 
 
-def _columns(plan: RatingPlan, at: int, charge: Charge) -> list[list[str]]:
+def careful_columns(plan: RatingPlan, at: int, charge: Charge) -> list[list[str]]:
     """What is missing (m<n>) and the amount; then which case it is (y<n>); then that case's state and reason."""
     missing = by_rule(at, charge, lambda place: charge.rules[place].amount.missing_sql)
     fast, wide = _amounts(at, charge)
     taken = "" if charge.when is None else f"WHEN w{at} IS NOT TRUE THEN NULL"
-    cases = _Cases(plan, at, charge).all()
+    cases = Cases(plan, at, charge).all()
     numbers = " ".join(f"WHEN {when} THEN {number}" for number, (when, _, _) in enumerate(cases))
     states = " ".join(f"WHEN {number} THEN {state}" for number, (_, state, _) in enumerate(cases))
     reasons = " ".join(f"WHEN {number} THEN {reason}" for number, (_, _, reason) in enumerate(cases))
@@ -71,7 +71,7 @@ def _amounts(at: int, charge: Charge) -> tuple[str, str]:
     )
 
 
-class _Cases:
+class Cases:
     """What can become of one charge: (condition, state, reason) in SQL, in the order in which they are asked."""
 
     def __init__(self, plan: RatingPlan, at: int, charge: Charge) -> None:
@@ -130,7 +130,7 @@ class _Cases:
         prefix = " ".join(f"WHEN {place} THEN {literal(_cannot_be_decided(when))}" for place, when in asked)
         names = list(dict.fromkeys(when.names for _, when in asked))
         missing = self._by_names(names, lambda used: _first([self._absent(name) for name in used]))
-        figures = self._by_names(names, self._figures)
+        figures = self._by_names(names, self.figures)
         undecided = f"g{at} IS NULL AND u{at} IS NOT NULL"
         return [
             (f"{undecided} AND {missing} IS NOT NULL", IS_HELD, f"CASE u{at} {prefix} END || {missing}"),
@@ -154,7 +154,7 @@ class _Cases:
         """A NULL operand holds; without one, the condition itself divided by zero or overflowed."""
         missing = _first([self._absent(name) for name in condition.names])
         prefix = literal(_cannot_be_decided(condition))
-        figures = self._figures(condition.names)
+        figures = self.figures(condition.names)
         return [
             (f"({column} IS NULL AND {missing} IS NOT NULL)", IS_HELD, f"{prefix} || {missing}"),
             (f"{column} IS NULL", IS_QUARANTINED, f"{prefix} || {literal(DIVIDES)} || {figures}"),
@@ -170,11 +170,11 @@ class _Cases:
         return f"nullif({rule.amount.zero_division_sql}, FALSE)" if charge.adds else rule.amount.zero_division_sql
 
     def _zero_division(self, charge: Charge, rule: Rule) -> str:
-        said = f"{literal(f'{rule.text} divides by zero')} || {self._figures(rule.names)}"
+        said = f"{literal(f'{rule.text} divides by zero')} || {self.figures(rule.names)}"
         return f"CASE WHEN {rule.amount.zero_division_sql} THEN {said} END" if charge.adds else said
 
     def _overflow(self, charge: Charge, rule: Rule) -> str:
-        said = f"{literal(f'{rule.text} is more than an amount can hold (64 bits)')} || {self._figures(rule.names)}"
+        said = f"{literal(f'{rule.text} is more than an amount can hold (64 bits)')} || {self.figures(rule.names)}"
         if not charge.adds:
             return said
         fits = f"coalesce({rule.amount.fast_sql}, {rule.amount.wide_sql}) IS NOT NULL"
@@ -215,7 +215,7 @@ class _Cases:
             f" ELSE {literal(f'factor {factor.name} is empty for ')} || {shown}{dated} END END"
         )
 
-    def _figures(self, names: tuple[str, ...]) -> str:
+    def figures(self, names: tuple[str, ...]) -> str:
         """The values of the names: ` with price = 10.00, qty = 0`."""
         shown = [f"{literal(f'{name} = ')} || {self._value(name)}" for name in names]
         return f"concat(' with ', concat_ws(', ', {', '.join(shown)}))" if shown else "''"

@@ -10,6 +10,14 @@ from everycent.base.engine.types import Column, ColumnType
 from everycent.flow.parties.contract import PartySpec
 
 
+def shown_validity(valid: tuple[date | None, date | None]) -> str:
+    """`valid from 2026-03-01, before 2026-04-01`."""
+    since, until = valid
+    parts = [] if since is None else [f"from {since}"]
+    parts += [] if until is None else [f"before {until}"]
+    return f"valid {', '.join(parts) or 'always'}"
+
+
 @dataclass(frozen=True)
 class Lookup:
     """One attached table, looked up by one key: one join, however many factors read from it.
@@ -75,6 +83,11 @@ class Rule:
     priority: int
     specificity: int
     valid: tuple[date | None, date | None]
+
+    @property
+    def validity(self) -> str:
+        """When it is valid, in words."""
+        return shown_validity(self.valid)
 
 
 @dataclass(frozen=True)

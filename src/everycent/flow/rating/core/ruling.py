@@ -16,7 +16,7 @@ from everycent.flow.rating.contract import RatedChargeSpec, RatingRefused, RuleS
 from everycent.flow.rating.core.amounts import amount_formula
 from everycent.flow.rating.core.decisions import DecisionTable, rules_of_table
 from everycent.flow.rating.core.names import Names, Path
-from everycent.flow.rating.core.plan import Condition, Rule
+from everycent.flow.rating.core.plan import Condition, Rule, shown_validity
 
 #: Rules that add up are told apart by one bit each.
 ADDED_MAX = 30
@@ -130,14 +130,6 @@ def _within(valid: tuple[date | None, date | None], asked: Condition | None) -> 
     if asked is None:
         return Condition(shown_validity(valid), f"({' AND '.join(parts)})", ())
     return Condition(asked.text, f"({' AND '.join([*parts, asked.sql])})", asked.names)
-
-
-def shown_validity(valid: tuple[date | None, date | None]) -> str:
-    """`valid from 2026-03-01, before 2026-04-01`."""
-    since, until = valid
-    parts = [] if since is None else [f"from {since}"]
-    parts += [] if until is None else [f"before {until}"]
-    return f"valid {', '.join(parts) or 'always'}"
 
 
 def _refuse_ties(rules: Sequence[ParsedRule]) -> None:
