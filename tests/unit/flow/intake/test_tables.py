@@ -7,7 +7,7 @@ import pytest
 
 from everycent.flow.intake.contract import SourceError, TableSpec
 from everycent.flow.intake.readers.tables import Attached, load_table
-from everycent.flow.intake.stage import Intake
+from everycent.flow.intake.stage import Intake, IntakeRefused
 
 RATES: dict[str, Any] = {"file": "rates.csv", "key": "category", "columns": {"category": "text", "rate": "decimal(4)"}}
 DATED = {
@@ -83,6 +83,29 @@ def test_one_row_holds_at_any_time(market: Any, rows: str, message: str) -> None
 def test_validity_ranges_may_touch(market: Any) -> None:
     text = "category,rate,valid_from,valid_to\na,2,2026-02-01,\na,1,,2026-02-01\n"
     assert [str(row["rate"]) for row in load(market, DATED, text).rows.to_pylist()] == ["1.0000", "2.0000"]
+
+
+DAILY = {
+    "file": "rates.csv",
+    "key": "category",
+    "dated": "day",
+    "columns": {"category": "text", "day": "date", "rate": "decimal(4)"},
+}
+
+
+def test_a_table_with_a_row_for_each_date(market: Any) -> None:
+    text = "category,day,rate\na,2026-03-02,2\na,2026-03-01,1\n"
+    assert [str(row["day"]) for row in load(market, DAILY, text).rows.to_pylist()] == ["2026-03-01", "2026-03-02"]
+    with pytest.raises(SourceError, match="lines 2 and 4 have the same key, category a"):
+        load(market, DAILY, text + "a,2026-03-02,3\n")
+
+
+def test_a_column_is_not_read_from_a_table_with_a_row_for_each_date(market: Any) -> None:
+    market.tables["rates"] = TableSpec.model_validate(DAILY)
+    market.attached["rates"] = load(market, DAILY, "category,day,rate\n").rows
+    market.declare("item_sold", columns={"category": "text", "rate": {"type": "decimal(4)", "from": "rates.rate"}})
+    with pytest.raises(IntakeRefused, match=r"has a row for each date .* make it a factor"):
+        market.take("item_sold", "order_id,line_no,merchant,price,sold_at,category\n")
 
 
 def test_a_record_takes_columns_from_a_table(market: Any, reasons: Callable[[list[Intake]], list[str]]) -> None:

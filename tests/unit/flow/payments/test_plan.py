@@ -11,6 +11,7 @@ from everycent.flow.payments.core.plan import AccountSource, PayoutRefused, Payo
 ROLES = {"platform": PartySpec(operator="shanghai"), "merchant": PartySpec(key=("merchant", "store"))}
 ACCOUNTS = {
     "accounts": TableSpec(file="a.csv", key=["m", "s"], columns=dict.fromkeys(("m", "s", "account"), "text")),
+    "daily": TableSpec(file="d.csv", key=["m", "s"], dated="on", columns={"m": "text", "s": "text", "on": "date"}),
     "by_merchant": TableSpec(file="b.csv", key=["m"], columns={"m": "text", "account": "text"}),
 }
 
@@ -41,6 +42,7 @@ def test_a_payout_as_declared() -> None:
         ({"channels": "pigeon"}, "CNY", "channels has to begin with one of: bank_file"),
         ({"account": {"table": "acounts"}}, "CNY", "there is no table 'acounts'"),
         ({"account": {"table": "by_merchant"}}, "CNY", "columns for merchant's key: merchant, store"),
+        ({"account": {"table": "daily"}}, "CNY", "table 'daily' has a row for each date"),
         ({"account": {"table": "accounts", "number": "iban"}}, "CNY", "table 'accounts' has no column 'iban'"),
         ({"payer_accounts": {"shanghai": "1" * 35}}, "CNY", "needs 1 to 34 characters"),
     ],

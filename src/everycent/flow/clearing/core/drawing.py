@@ -128,4 +128,4 @@ def _pots(
     return pa.concat_tables(found), pot
 
 
-_NO_POTS = pa.schema([(name, pa.string()) for name in ("budget", "pot", "period")]).empty_table()
+_NO_POTS = pa.table({name: pa.nulls(0, pa.string()) for name in ("budget", "pot", "period")})

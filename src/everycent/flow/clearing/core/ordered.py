@@ -62,7 +62,7 @@ def clear_window(
     )
 
 
-_NOTHING_CARRIED = pa.schema([(name, pa.string()) for name in ("budget", "pot", "period", "leaf")]).empty_table()
+_NOTHING_CARRIED = pa.table({name: pa.nulls(0, pa.string()) for name in ("budget", "pot", "period", "leaf")})
 
 
 def _flow(plan: ClearingPlan, drawn: Drawn, back: Backward | None, slots: Slots, widths: Places) -> Flow:
