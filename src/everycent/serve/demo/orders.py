@@ -5,8 +5,8 @@ in which they are drawn changes a single row. Amounts are integers of minor unit
 rounded to integers where they become an amount.
 
 Some figures follow the public Olist sample, measured there: prices log-normal with a standard deviation of about 0.97
-of the logarithm and a median of about 79 units (0.967 and 78.90), delivery times log-normal with about 0.6, weekends some
-25 % weaker than working days, nights nearly empty and a plateau from 10:00 to 22:00, sellers as orders^0.7.
+of the logarithm and a median of about 79 units (0.967 and 78.90), delivery times log-normal with about 0.6, weekends
+some 25 % weaker than working days, nights nearly empty and a plateau from 10:00 to 22:00, sellers as orders^0.7.
 
 All else is invented, so that each rule of the model meets enough rows, and says nothing of any real marketplace: orders
 with several items (28 %) and from several sellers (about 12 %; Olist has 9 % and 1 %), refunds (about 6 % of items) and
