@@ -17,7 +17,7 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 
 #: Columns that differ between two runs over the same facts.
-LEFT_OUT = ("recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "attempts", "seal")
+LEFT_OUT = ("recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "fetched_at", "attempts", "seal")
 _NOT_FACTS = ("platform.batch_part", "platform.migrated", "platform.revision")
 #: JSON text holds no control characters, so with these as quote and delimiter COPY gives the lines as they are.
 _RAW = r"(FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')"

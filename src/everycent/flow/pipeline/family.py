@@ -1,7 +1,7 @@
 """One family of parked records through the stages again: the originals' charges that wait, then what refunds give back
 of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,6 +19,7 @@ from everycent.flow.parties import stage as parties
 from everycent.flow.pipeline.compute import Batch
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sourcing import Gathered
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating import store as rating_store
 from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT, WHOLE_RECORD
@@ -42,20 +43,26 @@ class Family:
 @dataclass(frozen=True)
 class Retried:
     """`batch`: what is new. `outcomes`: RETRY rows of the charges for which something changed. `snapshots`:
-    RETRY_SNAPSHOT rows."""
+    RETRY_SNAPSHOT rows. `gathered`: what it was rated with."""
 
     batch: Batch
     outcomes: pa.Table
     snapshots: pa.Table
+    gathered: Gathered
 
 
 def retry(
-    session: Session, plan: ModelPlan, family: Family, tables: Mapping[str, pa.Table], open_on: date
+    session: Session,
+    plan: ModelPlan,
+    family: Family,
+    gather: Callable[[str, pa.Table], Gathered],
+    open_on: date,
 ) -> Retried | None:
     """Rates what is parked of a family again; None where nothing came of it."""
     engine = session.engine
     stored = _Stored(session, plan, family, open_on)
-    rated, snapshots = _rated(stored, tables)
+    gathered = gather(family.kind, stored.originals)
+    rated, snapshots = _rated(stored, gathered.tables)
     cleared = clearing.clear(plan.clearing, stored.originals, rated.charges, engine)
     held = pa.concat_tables([_plain(HELD, part) for part in (rated.held, cleared.held)])
     given_back = _given_back(stored, cleared, held)
@@ -80,7 +87,7 @@ def retry(
         parties=parties.identify(plan.model.spec.parties, stored.originals, engine),
         transfers=ledger.post(accrued.obligations, plan.operators, engine, occasion),
     )
-    return Retried(batch, outcomes, _attempted(snapshots, outcomes, engine))
+    return Retried(batch, outcomes, _attempted(snapshots, outcomes, engine), gathered)
 
 
 class _Stored:

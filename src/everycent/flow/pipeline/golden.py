@@ -42,6 +42,8 @@ def run_golden_cases(model: LoadedModel, tenant: str, engine: LocalEngine) -> li
         if spec.file in model.files
     }
     for name, factor in with_price_factors(model.spec.factors, model.spec.charges).items():
+        if factor.is_fetched and model.spec.tests:
+            raise InputRefused(f"factor '{name}' is looked up outside, so a model that uses it has no golden cases")
         if factor.table is not None and factor.table not in tables and model.spec.tests:
             raise InputRefused(
                 f"factor '{name}' is from {factor.table}, which is not beside {model.path}: golden cases need it there"

@@ -13,11 +13,11 @@ import structlog
 
 from everycent.base.engine.sql import literal
 from everycent.flow.intake.contract import RECORD
-from everycent.flow.intake.service import Attached
 from everycent.flow.pipeline.committing import Origin, commit
 from everycent.flow.pipeline.family import Family, Retried, retry
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sourcing import Gathered, Sourcing
 from everycent.flow.rating import store as rating_store
 from everycent.flow.rating.contract import HELD, RETRY, RETRY_SNAPSHOT, RetryOutcome
 
@@ -65,14 +65,14 @@ class ParkedCharges:
 
     session: Session
     plan: ModelPlan
-    attached: Mapping[str, Attached]
+    sources: Sourcing
     now: datetime
     open_on: date = field(default=date.min)
 
     @property
     def configuration(self) -> str:
         """A hash of all that rating depends on: the same gives the same."""
-        tables = sorted((name, table.content_hash) for name, table in self.attached.items())
+        tables = sorted((name, table.content_hash) for name, table in self.sources.attached.items())
         return _hash([self.plan.model.version_hash, *(part for pair in tables for part in pair)])
 
     @property
@@ -86,7 +86,7 @@ class ParkedCharges:
         """Rates all that is parked again. Raises AmbiguousFactor, RatingRefused, StorageFailed."""
         counts = dict.fromkeys(map(str, RetryOutcome), 0)
         for family in self._families():
-            retried = retry(self.session, self.plan, family, self._tables, self.open_on)
+            retried = retry(self.session, self.plan, family, self._gather, self.open_on)
             if retried is None:
                 continue
             self._commit(family, retried)
@@ -105,9 +105,11 @@ class ParkedCharges:
         """Counts what waits after a run that tried nothing."""
         return self._planned(dict.fromkeys(map(str, RetryOutcome), 0), tried=False)
 
-    @property
-    def _tables(self) -> dict[str, pa.Table]:
-        return {name: table.rows for name, table in self.attached.items()}
+    def _gather(self, kind: str, records: pa.Table) -> Gathered:
+        """What rating the records now takes; each try asks outside again."""
+        first = str(records.column("record_id")[0].as_py()) if records.num_rows else ""
+        content = f"parked {kind}/{_hash([self.configuration, self.now.isoformat(), first])}"
+        return self.sources.gather(self.session, self.plan, kind, records, content)
 
     def _families(self) -> Iterator[Family]:
         """The originals that are parked, or refunds of which are, by kind and then by id; so many at a time."""
@@ -136,6 +138,9 @@ class ParkedCharges:
             self.plan.model,
             Origin(family.kind, NO_FILE, 0, content),
             retried.batch,
+            lambda connection, batch_no: self.sources.write(
+                connection, self.session.tenant, self.plan.model.name, batch_no, retried.gathered
+            ),
             more=((RETRY, retried.outcomes), (RETRY_SNAPSHOT, retried.snapshots)),
         )
         _log.info("parked charges rated again", batch_no=batch_no, kind=family.kind, charges=len(rows))

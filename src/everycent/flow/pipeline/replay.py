@@ -19,6 +19,7 @@ from everycent.flow.pipeline.inputs import arrival_order
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.run import attached_table
 from everycent.flow.pipeline.session import Session
+from everycent.flow.rating.contract import FETCHED_TABLE
 
 _VIEW = "replayed"
 #: Where a record stood when it arrived; the batches of one kind are numbered in the order of their arrival.
@@ -62,6 +63,9 @@ def factor_tables(session: Session, plan: ModelPlan) -> dict[str, pa.Table]:
     names = dict.fromkeys(lookup.table for rating in plan.rating.values() for lookup in rating.lookups)
     tables = {}
     for name in names:
+        if name.startswith(FETCHED_TABLE):
+            factor = name.removeprefix(FETCHED_TABLE)
+            raise InputRefused(f"factor {factor} is looked up outside; a model that uses it is not replayed")
         file = plan.tables[name].file
         if file is not None and file not in plan.model.files:
             raise InputRefused(f"the model looks factors up in {file}; put it beside {plan.model.path}")

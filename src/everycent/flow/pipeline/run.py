@@ -22,6 +22,7 @@ from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.parked import ParkedCharges, Tried
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sourcing import Sourcing, sourcing
 from everycent.flow.pipeline.taking import COUNTED, FileTask
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
@@ -88,11 +89,12 @@ def run(
         attached = {name: attached_table(session, plan, inputs.tables, name) for name in plan.tables}
         opened = [_open(session, plan, item, inputs, attached, report) for item in inputs.records]
         store.register_version(session.connection, session.tenant, model)
-        ParkedCharges(session, plan, attached, now).begin()
-        files = tuple(_take(session, plan, arrival, attached, report) for arrival in opened)
+        sources = sourcing(session, plan, attached)
+        ParkedCharges(session, plan, sources, now).begin()
+        files = tuple(_take(session, plan, arrival, sources, report) for arrival in opened)
         report("parked charges", 0, None)
         open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
-        waiting = ParkedCharges(session, plan, attached, now, open_on)
+        waiting = ParkedCharges(session, plan, sources, now, open_on)
         tried = waiting.rate() if waiting.due else waiting.note()
         report("day cut", 0, None)
         closing = settlement.close_due(
@@ -128,7 +130,7 @@ def rate_parked(
         attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
         store.register_version(session.connection, session.tenant, model)
         open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
-        return ParkedCharges(session, plan, attached, now, open_on).rate()
+        return ParkedCharges(session, plan, sourcing(session, plan, attached), now, open_on).rate()
 
 
 def attached_table(session: Session, plan: ModelPlan, files: Mapping[str, Path], name: str) -> Attached:
@@ -138,11 +140,9 @@ def attached_table(session: Session, plan: ModelPlan, files: Mapping[str, Path],
     return load_table(name, spec, path, plan.model.currency, plan.model.calendar, session.engine)
 
 
-def _take(
-    session: Session, plan: ModelPlan, arrival: "_Arrival", attached: Mapping[str, Attached], report: Report
-) -> FileTaken:
+def _take(session: Session, plan: ModelPlan, arrival: "_Arrival", sources: Sourcing, report: Report) -> FileTaken:
     item, source = arrival.item, arrival.source
-    delivery = find_delivery(session, plan, item.kind, source.content_hash, attached)
+    delivery = find_delivery(session, plan, item.kind, source.content_hash, sources.attached)
     if delivery.result is not None:
         rows = delivery.result["rows"]
         return FileTaken(item.kind, item.path, True, {**dict.fromkeys(COUNTED, 0), "rows": rows, "duplicate": rows})
@@ -152,7 +152,7 @@ def _take(
         item.kind,
         source,
         delivery,
-        {name: table.rows for name, table in attached.items()},
+        sources,
         settlement_store.open_on(session.connection, session.tenant, plan.model.name),
         arrival.beside,
         arrival.rows,

@@ -1,6 +1,7 @@
 """The pipeline's commands: check a model, run it over files, test its golden cases, write its results."""
 
 from everycent.flow.pipeline.asked_rules import RecordTried, rules_of_record
+from everycent.flow.pipeline.dictionary import FactorEntry, factor_dictionary
 from everycent.flow.pipeline.difference import Difference, compare
 from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
@@ -13,6 +14,7 @@ from everycent.flow.pipeline.session import Session, local_engine, open_session
 
 __all__ = [
     "Difference",
+    "FactorEntry",
     "FileTaken",
     "GoldenOutcome",
     "Inputs",
@@ -25,6 +27,7 @@ __all__ = [
     "Waits",
     "compare",
     "export",
+    "factor_dictionary",
     "find_inputs",
     "given_files",
     "local_engine",

@@ -1,12 +1,13 @@
 """Takes one file of one record kind through the stages, shard by shard, each shard one committed batch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
 import structlog
 
+from everycent.base.platform.database import Connection
 from everycent.base.platform.tasks import Mark, Result
 from everycent.flow.clearing import store as clearing_store
 from everycent.flow.clearing.contract import RefundState
@@ -18,6 +19,7 @@ from everycent.flow.pipeline.compute import Batch, rate_and_clear
 from everycent.flow.pipeline.delivery import Delivery
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sourcing import Gathered, Sourcing
 
 _log = structlog.get_logger()
 
@@ -30,7 +32,7 @@ COUNTED = ("rows", *OUTCOMES, "held")
 class FileTask:
     """A file of one kind as a sharded task: each shard is read, taken through the stages and committed once.
 
-    `tables` are the attached tables by name. `beside` are the other kinds that read the same file, if it falls to this
+    `sourcing` has what factors are read from. `beside` are the other kinds that read the same file, if it falls to this
     one to say which rows nobody took. `rows` is how many rows the file has, where they were counted.
     """
 
@@ -39,7 +41,7 @@ class FileTask:
     kind: str
     source: Source
     delivery: Delivery
-    tables: Mapping[str, pa.Table]
+    sourcing: Sourcing
     open_on: date
     beside: Sequence[str] = ()
     rows: int | None = None
@@ -55,15 +57,17 @@ class FileTask:
         """Reads a shard and commits it as one batch, with its mark."""
         rows = self._read(shard)
         taken = self._take_in(rows)
+        content = f"{self.kind}/{self.plan.model.version_hash}/{self.delivery.content_key}/{shard}"
+        gathered = self.sourcing.gather(self.session, self.plan, self.kind, taken.records, content)
         batch = rate_and_clear(
             self.plan,
             self.kind,
             taken,
             None if self._refunds is None else self._originals(taken.records),
-            self.tables,
+            gathered.tables,
             self.session.engine,
         )
-        self._commit(shard, batch, mark)
+        self._commit(shard, batch, gathered, mark)
 
     def merge(self, results: Sequence[Result]) -> Result:
         """The counts of all shards together."""
@@ -86,13 +90,15 @@ class FileTask:
     def _take_in(self, rows: RawRows) -> intake.Intake:
         session, model = self.session, self.plan.model.name
         plan = self.plan.intake[self.kind]
-        prepared = intake.prepare(plan, rows, self.tables, session.engine)
+        prepared = intake.prepare(plan, rows, self.sourcing.tables, session.engine)
         known = intake_store.known(session.details, session.engine, model, prepared.candidates["record_id"])
         originals = intake_store.originals(session.details, session.engine, model, prepared.candidates["refund_of"])
         taken = intake.decide(plan, prepared, known, originals, self.open_on, session.engine)
         if not self.beside:
             return taken
-        others = [intake.prepare(self.plan.intake[kind], rows, self.tables, session.engine) for kind in self.beside]
+        others = [
+            intake.prepare(self.plan.intake[kind], rows, self.sourcing.tables, session.engine) for kind in self.beside
+        ]
         lost = intake.unclaimed(rows, [prepared, *others], session.engine)
         counts = {**taken.counts, "quarantined": taken.counts["quarantined"] + lost.num_rows}
         return intake.Intake(taken.records, pa.concat_tables([taken.quarantine, lost]), counts)
@@ -101,7 +107,7 @@ class FileTask:
         session, model = self.session, self.plan.model.name
         return clearing_store.refund_state(session.details, session.engine, model, refunds)
 
-    def _commit(self, shard: int, batch: Batch, mark: Mark) -> None:
+    def _commit(self, shard: int, batch: Batch, gathered: Gathered, mark: Mark) -> None:
         where = Origin(self.kind, self.source.path.name, shard, self.delivery.content_key)
         found = batch.intake.counts
         result = {
@@ -111,13 +117,12 @@ class FileTask:
             "charges": batch.charges.num_rows,
             "obligations": batch.obligations.num_rows,
         }
-        batch_no = commit(
-            self.session,
-            self.plan.model,
-            where,
-            batch,
-            lambda connection, batch_no: mark.done(connection, result, batch_no),
-        )
+
+        def and_then(connection: Connection, batch_no: int) -> None:
+            self.sourcing.write(connection, self.session.tenant, self.plan.model.name, batch_no, gathered)
+            mark.done(connection, result, batch_no)
+
+        batch_no = commit(self.session, self.plan.model, where, batch, and_then)
         _log.info(
             "batch committed", batch_no=batch_no, kind=self.kind, file=self.source.path.name, shard=shard, **result
         )

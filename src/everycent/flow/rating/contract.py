@@ -15,6 +15,7 @@ from everycent.base.engine.formula import Position
 from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.money.rounding import Rounding
+from everycent.flow.rating.outside import RestSpec, SqlSpec
 from everycent.flow.rating.price import ConvertSpec, PriceSpec
 
 CHARGE = TableSchema(
@@ -92,6 +93,9 @@ RETRY_SNAPSHOT = TableSchema(
 )
 
 
+#: What the table of values that were fetched for a factor is called, before the factor's name.
+FETCHED_TABLE = "fetched:"
+
 #: The charge's name in a held row that is about the whole record.
 WHOLE_RECORD = "*"
 
@@ -153,9 +157,13 @@ class FactorSpec(Declaration):
     """A named value that formulas use: a constant, or looked up by key in an attached table, frozen when rated."""
 
     constant: ScalarText | None = None
+    sql: SqlSpec | None = Field(default=None, description="a read-only query of a named database")
+    rest: RestSpec | None = Field(default=None, description="a service that answers in JSON")
     table: str | None = Field(default=None, description="an attached table's name, or a file beside the model")
     column: Name | None = Field(
-        default=None, description="the table's column that holds the value; the factor's name otherwise"
+        default=None,
+        description="the column that holds the value, of the table or the answer, the factor's name otherwise; "
+        "without another source: the record's column",
     )
     key: Words = Field(
         default=(), description="the record's columns that find the row; the table's key columns in the same order"
@@ -179,11 +187,29 @@ class FactorSpec(Declaration):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.constant is None) == (self.table is None):
-            raise ValueError("a factor has one source: write either 'constant' or 'table'")
+        sources = [self.constant, self.table, self.sql, self.rest]
+        named = sum(source is not None for source in sources)
+        if named > 1 or (named == 0 and self.column is None):
+            raise ValueError("a factor has one source: write 'constant', 'table', 'sql', 'rest', or 'column' alone")
+        if self.is_fetched and (not self.key or self.type is None):
+            raise ValueError("what is looked up outside needs 'key' (the record's columns) and 'type'")
+        if self.is_fetched and (self.valid or self.dated or self.on or self.table_key):
+            raise ValueError("what is looked up outside is found by its 'key' alone; a date can be one of its columns")
+        if self.is_column and (self.key or self.type):
+            raise ValueError("a record's column has its own type and needs no 'key'")
         if self.dated is not None and self.valid is not None:
             raise ValueError("rows have either one date ('dated') or a validity ('valid')")
         return self
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether its values are looked up outside."""
+        return self.sql is not None or self.rest is not None
+
+    @property
+    def is_column(self) -> bool:
+        """Whether it is a column of the record under a name of its own."""
+        return self.column is not None and self.constant is None and self.table is None and not self.is_fetched
 
 
 def _day(value: object) -> object:

@@ -13,7 +13,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.parties.contract import PartySpec, party_id_sql
 from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT, WHOLE_RECORD
-from everycent.flow.rating.core.again import Known, RatingTerms, frozen_values, waiting
+from everycent.flow.rating.core.again import Known, RatingTerms, filled, frozen_values, waiting
 from everycent.flow.rating.core.careful import careful_sql
 from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.held import held_rows
@@ -37,6 +37,7 @@ __all__ = [
     "plan_rating",
     "rate",
     "rate_again",
+    "rate_given",
     "rules_tried",
 ]
 
@@ -96,6 +97,22 @@ def rate_again(
         held.filter(pc.invert(uncharged)),
         pa.concat_tables([SNAPSHOT.empty(body), *snapshots]),
     )
+
+
+def rate_given(
+    terms: RatingTerms, records: pa.Table, values: pa.Table, tables: Mapping[str, pa.Table], engine: LocalEngine
+) -> Rated:
+    """`rate`, with factor values that are known already: from a snapshot, or from what came before.
+
+    `values`: record_id, and a column for each factor of the plan, in its type; a value that is NULL there is looked up.
+    So records rated from their own snapshots give the same bytes, whatever the tables and constants say by now. The
+    result is in record order within each set of records that have the same values given. Raises AmbiguousFactor.
+    """
+    every = pa.repeat(pa.scalar(WHOLE_RECORD), records.num_rows)
+    parked = pa.table({"record_id": records.column("record_id"), "charge": every})
+    nothing = CHARGE.empty().select(["record_id", "charge", "amount_minor"])
+    rated = rate_again(terms, records, Known(parked, nothing, values), tables, engine)
+    return Rated(rated.charges, rated.held, filled(terms.plan, records, rated.snapshots, values, engine))
 
 
 def _storage(ids: pa.ChunkedArray) -> pa.Array:

@@ -1,5 +1,7 @@
 """All SQL of rating: which held charges wait, and when they are tried again. Callers own the transaction."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,3 +77,70 @@ def set_schedule(connection: Connection, tenant: str, model: str, planned: Sched
 def clear_schedule(connection: Connection, tenant: str, model: str) -> None:
     """Nothing is parked, so nothing is planned."""
     connection.execute("DELETE FROM rating.retry_schedule WHERE tenant = %s AND model = %s", (tenant, model))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A key's value as it is kept, or why there is none. `key`: its columns' values as JSON text."""
+
+    key: str
+    value: str | None
+    why: str | None
+    fetched_at: datetime
+
+
+_GATHERED = """
+    SELECT key::text, value, why, fetched_at FROM rating.fetched
+    WHERE tenant = %s AND model = %s AND gathering = %s AND factor = %s
+"""
+_LATELY = """
+    SELECT DISTINCT ON (key) key::text, value, why, fetched_at FROM rating.fetched
+    WHERE tenant = %s AND model = %s AND factor = %s AND asked = %s AND fetched_at >= %s AND value IS NOT NULL
+        AND key = ANY (%s::jsonb[])
+    ORDER BY key, fetched_at DESC
+"""
+_KEEP_FETCHED = """
+    INSERT INTO rating.fetched (tenant, model, gathering, factor, key, value, why, source, asked, fetched_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+def gathered(connection: Connection, tenant: str, model: str, gathering: str, factor: str) -> list[Fetched]:
+    """What was fetched for a batch before, by a run that did not come to its commit."""
+    return [Fetched(*row) for row in connection.execute(_GATHERED, (tenant, model, gathering, factor))]
+
+
+def fetched_since(
+    connection: Connection, tenant: str, model: str, factor: str, asked: str, since: datetime, keys: list[str]
+) -> list[Fetched]:
+    """The newest values of keys (JSON texts) that the same question was answered with since then."""
+    return [Fetched(*row) for row in connection.execute(_LATELY, (tenant, model, factor, asked, since, keys))]
+
+
+def keep_fetched(
+    connection: Connection,
+    tenant: str,
+    model: str,
+    gathering: str,
+    factor: str,
+    rows: list[Fetched],
+    source: str,
+    asked: str,
+) -> None:
+    """Keeps what was fetched for a batch, before its transaction."""
+    head = (tenant, model, gathering, factor)
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(
+            _KEEP_FETCHED,
+            [(*head, row.key, row.value, row.why, source, asked, row.fetched_at) for row in rows],
+        )
+
+
+def write_sources(
+    connection: Connection, tenant: str, model: str, batch_no: int, tables: Mapping[str, str], gathering: str | None
+) -> None:
+    """Keeps what a batch's factors were read from: attached tables with their hashes, and what was gathered for it."""
+    connection.execute(
+        "INSERT INTO rating.batch_source (tenant, model, batch_no, tables, gathering) VALUES (%s, %s, %s, %s, %s)",
+        (tenant, model, batch_no, json.dumps(tables, sort_keys=True), gathering),
+    )

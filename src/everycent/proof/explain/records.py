@@ -1,6 +1,7 @@
 """A record explained: its source row, and each charge with the formula, the values it used, and who owes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -98,13 +99,34 @@ class _Walk:
         snapshot = self._snapshot(charge["batch_no"])
         return facts + [("value", line) for name in rule.names if (line := self._value(name, text, snapshot))]
 
-    def _snapshot(self, batch_no: int) -> Row:
-        """The values as they were known when a batch was computed; a later look-up found what was missing before."""
-        known = [row["body"] for row in self.snapshots if row["batch_no"] <= batch_no]
-        found: Row = {}
-        for body in known:
-            found |= {name: value for name, value in body.items() if value is not None or name not in found}
+    def _snapshot(self, batch_no: int) -> dict[str, tuple[Any, int]]:
+        """The values as they were known when a batch was computed, each with the batch that looked it up; a later
+        look-up found what was missing before."""
+        found: dict[str, tuple[Any, int]] = {}
+        for row in self.snapshots:
+            if row["batch_no"] <= batch_no:
+                fresh = {name: (value, row["batch_no"]) for name, value in row["body"].items()}
+                found |= {name: got for name, got in fresh.items() if got[0] is not None or name not in found}
         return found
+
+    def _source(self, name: str, batch_no: int) -> str:
+        """Where a factor's value came from and when: a table by its hash, an answer from outside by its time."""
+        text = self.finder.model_text(self.model, batch_no)
+        told = text.factor(name) or "factor"
+        source = self.finder.batch_source(self.model, batch_no)
+        if text.factor_is_constant(name):
+            return f"{told} of version {self.finder.batch(batch_no)['model_version']}"
+        content = source["tables"].get(text.factor_table(name))
+        if content is not None:
+            return f"{told}, SHA-256 {content[:12]}"
+        if source["gathering"] is not None and text.factor_is_fetched(name):
+            body = (self.origin or self.record)["body"]
+            answer = self.finder.fetched(
+                self.model, source["gathering"], name, [body.get(column) for column in text.factor_key(name)]
+            )
+            if answer is not None:
+                return f"{told}, fetched {answer['fetched_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return told
 
     def _given_back(self, charge: Row, money: Currency) -> list[tuple[str, str]]:
         originals = self.finder.charges(self.model, charge["refund_of"])
@@ -117,12 +139,12 @@ class _Walk:
             facts.append(("refunded", f"{format_minor(refunded, money)} of {format_minor(worth, money)} {money}"))
         return facts
 
-    def _value(self, name: str, text: ModelText, snapshot: Row) -> str | None:
+    def _value(self, name: str, text: ModelText, snapshot: Mapping[str, tuple[Any, int]]) -> str | None:
         """A name of the formula with the value it had; None for what is no name of the record or model."""
         if name in snapshot:
-            value = snapshot[name]
-            money = text.factor_is_money(name)
-            return f"{name} = {self._money(value) if money else _plain(value)} ({text.factor(name) or 'factor'})"
+            value, batch_no = snapshot[name]
+            money = text.factor_is_money(name, (self.origin or self.record)["kind"])
+            return f"{name} = {self._money(value) if money else _plain(value)} ({self._source(name, batch_no)})"
         if name in self.record["body"]:
             return f"{name} = {self._shown(name, self.record['body'][name])}"
         charged = [row["amount_minor"] for row in self.charges if row["charge"] == name]

@@ -81,6 +81,28 @@ class Finder:
         ]
         return sorted(found, key=lambda row: int(row["batch_no"]))
 
+    def batch_source(self, model: str, batch_no: int) -> Row:
+        """What a batch's factors were read from: `tables` (name -> SHA-256) and `gathering`; nothing where not kept."""
+        found = self._query(
+            """SELECT tables, gathering FROM rating.batch_source
+            WHERE {tenant} AND model = %(model)s AND batch_no = %(n)s""",
+            model=model,
+            n=batch_no,
+        )
+        return found[0] if found else {"tables": {}, "gathering": None}
+
+    def fetched(self, model: str, gathering: str, factor: str, key: Sequence[Any]) -> Row | None:
+        """What was looked up outside for a batch by a key: source, value, why, fetched_at."""
+        found = self._query(
+            """SELECT source, value, why, fetched_at FROM rating.fetched WHERE {tenant} AND model = %(model)s
+            AND gathering = %(gathering)s AND factor = %(factor)s AND key = %(key)s::jsonb""",
+            model=model,
+            gathering=gathering,
+            factor=factor,
+            key=json.dumps(list(key)),
+        )
+        return found[0] if found else None
+
     def obligations(self, model: str, record_id: UUID) -> list[Row]:
         """A record's obligations."""
         return self._details(OBLIGATION, model, "record_id", [record_id])

@@ -258,6 +258,14 @@ def model_rules(
     return rules_command(model, why, as_json=json)
 
 
+@model_app.command("factors")
+def model_factors(model: Model, json: Json = False) -> int:
+    """Print the factor dictionary: each factor's type, unit, meaning and source, and who uses it."""
+    from everycent.serve.cli.models import factors_command
+
+    return factors_command(model, as_json=json)
+
+
 @model_app.command("schema")
 def model_schema(
     out: Annotated[Path | None, typer.Option(help="The file to write; standard output if not given.")] = None,

@@ -8,7 +8,14 @@ from pathlib import Path
 from everycent.base.money.amount import format_minor
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import json_schema, load_model
-from everycent.flow.pipeline.service import local_engine, open_session, plan_model, rules_of_record, run_golden_cases
+from everycent.flow.pipeline.service import (
+    factor_dictionary,
+    local_engine,
+    open_session,
+    plan_model,
+    rules_of_record,
+    run_golden_cases,
+)
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import out, print_json, print_table
 from everycent.serve.reconciling import plan_scenarios
@@ -94,6 +101,21 @@ def rules_command(path: Path, why: str | None, *, as_json: bool) -> int:
     columns = ["kind", "charge", "match", "rule", "when", "valid", "priority", "conditions", "amount"]
     rows = [[str(rule[column] or ("" if column == "when" else rule[column])) for column in columns] for rule in rules]
     print_table("rules in the order in which they are tried", columns, rows, right=frozenset({6, 7}))
+    return exits.OK
+
+
+def factors_command(path: Path, *, as_json: bool) -> int:
+    """Prints the factor dictionary."""
+    model = load_model(path, SECTIONS)
+    entries = factor_dictionary(plan_model(model, Settings.load().tenant, model.files))
+    if as_json:
+        print_json({"model": model.name, "factors": [asdict(entry) for entry in entries]})
+        return exits.OK
+    columns = ["factor", "type", "unit", "source", "by", "used by", "meaning"]
+    rows = [
+        [e.name, e.type, e.unit, e.source, ", ".join(e.key), ", ".join(e.used_by) or "-", e.meaning] for e in entries
+    ]
+    print_table(f"factors of {model.name}", columns, rows)
     return exits.OK
 
 

@@ -16,9 +16,9 @@ from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import Currency
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.rating.contract import WHOLE_RECORD, FactorSpec, RatedChargeSpec
+from everycent.flow.rating.contract import SNAPSHOT, WHOLE_RECORD, FactorSpec, RatedChargeSpec
 from everycent.flow.rating.core.decisions import DecisionTable
-from everycent.flow.rating.core.plan import Charge, RatingPlan
+from everycent.flow.rating.core.plan import RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
 
 
@@ -70,7 +70,7 @@ def frozen_values(plan: RatingPlan, snapshots: pa.Table, standing: pa.Table, eng
     columns = []
     for factor in plan.factors:
         value = f"arg_max(body.{identifier(factor.name)}, attempt) FILTER (body.{identifier(factor.name)} IS NOT NULL)"
-        users = ", ".join(literal(charge.name) for charge in plan.charges if factor.name in _names_of(charge))
+        users = ", ".join(literal(charge.name) for charge in plan.charges if factor.name in charge.names)
         used = f"bool_or(charge IN ({users}))" if users and factor.lookup is not None else "FALSE"
         columns.append(f"CASE WHEN {used} THEN {value} END AS {identifier(factor.name)}")
     return engine.query(
@@ -80,11 +80,22 @@ def frozen_values(plan: RatingPlan, snapshots: pa.Table, standing: pa.Table, eng
     )
 
 
-def _names_of(charge: Charge) -> set[str]:
-    """The names that a charge is computed from."""
-    conditions = [charge.when, *(rule.condition for rule in charge.rules)]
-    named = [*(condition.names for condition in conditions if condition), *(rule.names for rule in charge.rules)]
-    return {name for names in named for name in names}
+def filled(plan: RatingPlan, records: pa.Table, snapshots: pa.Table, values: pa.Table, engine: LocalEngine) -> pa.Table:
+    """SNAPSHOT rows of all records, in which what was not looked up is what was given (`Known.frozen`)."""
+    if not plan.factors:
+        return snapshots
+    fields = []
+    for factor in plan.factors:
+        name = identifier(factor.name)
+        fields.append(f"{name} := CAST(coalesce(snapshots.body.{name}, given.{name}) AS {factor.type.duckdb})")
+    rows = engine.query(
+        f"SELECT record_id, struct_pack({', '.join(fields)}) AS body FROM ids"
+        " LEFT JOIN snapshots USING (record_id) LEFT JOIN given USING (record_id) ORDER BY record_id",
+        ids=records.select(["record_id"]),
+        snapshots=snapshots,
+        given=values,
+    )
+    return SNAPSHOT.check(rows.cast(SNAPSHOT.with_body(plan.snapshot_type)))
 
 
 def waiting(terms: RatingTerms, records: pa.Table, known: Known, engine: LocalEngine) -> Iterator[Waiting]:
@@ -152,7 +163,7 @@ def _group(
 ) -> Waiting:
     """The plan of the charges that wait, with the amounts of the others and the frozen values as columns."""
     money = ColumnType("money", terms.plan.exponent)
-    used = {name for charge in terms.plan.charges if charge.name in held for name in _names_of(charge)}
+    used = {name for charge in terms.plan.charges if charge.name in held for name in charge.names}
     beside = [
         (name, money, f"a{at}")
         for at, name in enumerate(terms.enabled)

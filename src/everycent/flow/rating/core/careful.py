@@ -195,6 +195,9 @@ class Cases:
         return f"CASE WHEN a{base} IS NULL THEN CASE WHEN s{base} >= {IS_HELD} THEN {reasons} END END"
 
     def _absent_factor(self, factor: Factor) -> str:
+        if factor.record_column is not None:
+            column = self.plan.column(factor.record_column)
+            return f"CASE WHEN {column.sql} IS NULL THEN {literal(f'column {column.name} is empty')} END"
         if factor.lookup is None:
             return "CAST(NULL AS VARCHAR)"
         lookup = self.plan.lookups[factor.lookup]
@@ -208,12 +211,18 @@ class Cases:
             for key in keys
         )
         dated = f" || ' on ' || CAST({lookup.day_sql} AS VARCHAR)" if lookup.changes else ""
+        why = f" || coalesce(': ' || unfound{factor.lookup}, '')" if lookup.is_fetched else ""
         return (
             f"CASE WHEN {factor.alias} IS NULL THEN CASE"
             f" WHEN {empty} IS NOT NULL THEN {literal(f'factor {factor.name} is not found: ')} || {empty}"
             f" WHEN x{factor.lookup} IS NULL THEN {literal(f'factor {factor.name} is missing for ')} || {shown}{dated}"
-            f" ELSE {literal(f'factor {factor.name} is empty for ')} || {shown}{dated} END END"
+            f" ELSE {literal(f'factor {factor.name} is empty for ')} || {shown}{dated}{why} END END"
         )
+
+    def _factor_sql(self, factor: Factor) -> str:
+        if factor.record_column is not None:
+            return self.plan.column(factor.record_column).sql
+        return factor.constant_sql or factor.alias
 
     def figures(self, names: tuple[str, ...]) -> str:
         """The values of the names: ` with price = 10.00, qty = 0`."""
@@ -226,7 +235,7 @@ class Cases:
                 return shown_sql(column.sql, column.type)
         for factor in self.plan.factors:
             if factor.name == name:
-                return shown_sql(factor.constant_sql or factor.alias, factor.type)
+                return shown_sql(self._factor_sql(factor), factor.type)
         base = next(at for at, charge in enumerate(self.plan.charges) if charge.name == name)
         return shown_sql(f"a{base}", ColumnType("money", self.plan.exponent))
 

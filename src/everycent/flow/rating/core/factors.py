@@ -40,6 +40,11 @@ def factor_scope(specs: Mapping[str, FactorSpec], sources: FactorSources) -> dic
     for name, spec in specs.items():
         if spec.constant is not None:
             kind, sql = _constant(name, spec, spec.constant, sources.exponent)
+        elif spec.is_column:
+            if spec.column is None or spec.column not in sources.columns:
+                continue  # a name that this kind does not have, as the column itself
+            found = sources.column(spec.column)
+            kind, sql = found.type, found.sql
         else:
             kind, sql = _table_type(name, spec, sources), _alias(name, specs)
         scope[name] = Column(name, kind, sql)
@@ -59,6 +64,8 @@ def plan_factors(
         kind, alias = scope[name].type, _alias(name, specs)
         if spec.constant is not None:
             factors.append(Factor(name, kind, alias, constant_sql=scope[name].sql))
+        elif spec.is_column:
+            factors.append(Factor(name, kind, alias, record_column=spec.column))
         else:
             at = _place(lookups, _lookup(name, spec, sources))
             factors.append(Factor(name, kind, alias, lookup=at, column=spec.column or name))

@@ -8,6 +8,7 @@ import pyarrow as pa
 from everycent.base.engine.formula import CompiledAmount
 from everycent.base.engine.types import Column, ColumnType
 from everycent.flow.parties.contract import PartySpec
+from everycent.flow.rating.contract import FETCHED_TABLE
 
 
 def shown_validity(valid: tuple[date | None, date | None]) -> str:
@@ -37,6 +38,11 @@ class Lookup:
     on: Column | None = None
 
     @property
+    def is_fetched(self) -> bool:
+        """Whether its rows are fetched from outside; they say why there is no value."""
+        return self.table.startswith(FETCHED_TABLE)
+
+    @property
     def changes(self) -> bool:
         """Whether its rows hold for a time only."""
         return self.valid is not None or self.dated is not None
@@ -60,6 +66,7 @@ class Factor:
     lookup: int | None = None
     column: str | None = None
     constant_sql: str | None = None
+    record_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,13 @@ class Charge:
     debtor: str | None
     creditor: str
     adds: bool
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that its conditions and amounts are computed from."""
+        conditions = [self.when, *(rule.condition for rule in self.rules)]
+        named = [*(condition.names for condition in conditions if condition), *(rule.names for rule in self.rules)]
+        return frozenset(name for names in named for name in names)
 
     @property
     def roles(self) -> tuple[str, ...]:

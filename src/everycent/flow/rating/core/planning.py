@@ -12,6 +12,7 @@ from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.contract import FactorSpec, RatedChargeSpec, RatingRefused, with_price_factors
 from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.factors import FactorSources, factor_scope, plan_factors
+from everycent.flow.rating.core.fetched import as_tables
 from everycent.flow.rating.core.levels import CyclicCharges, levels
 from everycent.flow.rating.core.names import Names
 from everycent.flow.rating.core.plan import Charge, RatingPlan
@@ -36,8 +37,9 @@ def plan_rating(
     of_kind = {name: spec for name, spec in charges.items() if kind in spec.for_}
     enabled = {name: spec for name, spec in of_kind.items() if spec.enabled}
     made = with_price_factors(factors, charges)  # one whose value is frozen is a column
-    factors = {name: spec for name, spec in made.items() if name in factors or name not in columns}
-    sources = FactorSources(tables, columns, currency.exponent)
+    made = {name: spec for name, spec in made.items() if name in factors or name not in columns}
+    factors, fetched = as_tables(made, columns)
+    sources = FactorSources({**tables, **fetched}, columns, currency.exponent)
     record_columns = tuple(Column(name, type_, f"c{at}") for at, (name, type_) in enumerate(columns.items()))
     factor_columns = factor_scope(factors, sources)
     _refuse_two_meanings(factor_columns, columns, enabled)

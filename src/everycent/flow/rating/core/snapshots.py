@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.rating.contract import SNAPSHOT
@@ -22,7 +23,9 @@ def snapshot_rows(
     places = {f"x{at}": _places(wide, f"x{at}") for at in range(len(plan.lookups))}
     values = []
     for factor in plan.factors:
-        if factor.lookup is None:
+        if factor.record_column is not None:
+            values.append(pc.struct_field(records.column("body"), factor.record_column).combine_chunks())
+        elif factor.lookup is None:
             values.append(pa.repeat(_constant(factor, engine), records.num_rows))
         else:
             column = f"v{plan.lookups[factor.lookup].values.index(str(factor.column))}"

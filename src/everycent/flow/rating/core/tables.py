@@ -11,6 +11,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.flow.rating.core.careful import shown_sql
+from everycent.flow.rating.core.fetched import WHY
 from everycent.flow.rating.core.plan import Lookup, RatingPlan
 
 _ALWAYS, _FOREVER = date(1, 1, 1), date(9999, 12, 31)
@@ -55,7 +56,8 @@ def _narrowed(lookup: Lookup, table: pa.Table) -> pa.Table:
         starts, ends = (table.column(bound).cast(pa.date32()) for bound in lookup.valid)
         dates = {"lo": pc.fill_null(starts, _ALWAYS), "hi": pc.fill_null(ends, _FOREVER)}
     places = pa.array(np.arange(table.num_rows, dtype=np.int32))
-    return pa.table({**keys, **dates, "place": places, **values})
+    why = {WHY: table.column(WHY)} if lookup.is_fetched else {}
+    return pa.table({**keys, **dates, "place": places, **why, **values})
 
 
 def _until_next(lookup: Lookup, table: pa.Table, engine: LocalEngine) -> pa.Table:

@@ -14,6 +14,7 @@ def looked_up_sql(plan: RatingPlan) -> str:
     """Records with the factors f<n> read from attached tables, and x<n>, the place of each lookup's row."""
     joins = " ".join(_join(place, lookup) for place, lookup in enumerate(plan.lookups))
     places = [f"t{place}.place AS x{place}" for place in range(len(plan.lookups))]
+    places += [f"t{place}.why AS unfound{place}" for place, lookup in enumerate(plan.lookups) if lookup.is_fetched]
     values = [
         f"t{factor.lookup}.v{plan.lookups[factor.lookup].values.index(factor.column)} AS {factor.alias}"
         for factor in plan.factors

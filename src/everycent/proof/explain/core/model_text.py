@@ -75,12 +75,38 @@ class ModelText:
         if "table" in spec:
             keys = spec.get("key", [])
             return f"from {spec['table']} by {', '.join([keys] if isinstance(keys, str) else keys)}"
-        return "a constant"
+        for word, told in (("sql", "database"), ("rest", "address")):
+            if isinstance(spec.get(word), dict):
+                return f"from {spec[word].get(told)} by {', '.join(self.factor_key(name))}"
+        return "a constant" if "constant" in spec else f"column {spec.get('column')}"
 
-    def factor_is_money(self, name: str) -> bool:
-        """Whether a factor's value is money, in minor units."""
+    def factor_key(self, name: str) -> list[str]:
+        """The record's columns that find a factor's value."""
+        keys = self._factor(name).get("key", [])
+        return [keys] if isinstance(keys, str) else list(keys)
+
+    def factor_table(self, name: str) -> str | None:
+        """The attached table that a factor is read from; None where it is from elsewhere."""
+        table = self._factor(name).get("table")
+        return None if table is None else str(table)
+
+    def factor_is_fetched(self, name: str) -> bool:
+        """Whether a factor's values are looked up outside."""
+        return bool({"sql", "rest"} & set(self._factor(name)))
+
+    def factor_is_constant(self, name: str) -> bool:
+        """Whether a factor is the model's own number or word."""
+        return "constant" in self._factor(name)
+
+    def factor_is_money(self, name: str, kind: str) -> bool:
+        """Whether a factor's value is money, in minor units: by its type, or as a column of the record kind."""
+        spec = self._factor(name)
+        plain = not {"constant", "table", "sql", "rest"} & set(spec)
+        return spec.get("type") == "money" or (plain and self.is_money(kind, str(spec.get("column"))))
+
+    def _factor(self, name: str) -> Mapping[str, Any]:
         spec = self._at("factors").get(name)
-        return isinstance(spec, dict) and spec.get("type") == "money"
+        return spec if isinstance(spec, dict) else {}
 
     def _at(self, *path: str) -> Mapping[str, Any]:
         found: Any = self._document
