@@ -169,3 +169,13 @@ def test_a_rate_that_is_frozen_is_not_looked_up_again(engine: LocalEngine) -> No
     assert plan.lookups == ()
     given = records({"rate card of fee": Decimal("0.0700")}, columns=TRADE | frozen)
     assert amounts(rate(plan, given, {}, engine).charges) == [("fee", 700)]
+
+
+def test_rows_without_a_date_and_records_in_any_order_find_the_right_rate(engine: LocalEngine) -> None:
+    """Two currencies side by side, more records than one vector, a row without a date, a key that is empty."""
+    table = pa.concat_tables([DAILY, DAILY.slice(0, 1).set_column(1, "day", pa.array([None], pa.date32()))])
+    rate_of = {"2026-02-26": None, "2026-02-27": 710, "2026-03-01": 710, "2026-03-02": 720, "2027-01-01": 720}
+    days = [list(rate_of)[at % 5] for at in range(5000)]
+    rated = found(engine, [paid("1", "USD", day) for day in days], table=table, amount="paid", convert=CONVERT)
+    assert [amount for _, amount in amounts(rated.charges)] == [rate_of[day] for day in days if rate_of[day]]
+    assert rated.held.num_rows == 1000

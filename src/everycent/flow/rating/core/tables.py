@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import literal
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.flow.rating.core.careful import shown_sql
 from everycent.flow.rating.core.fetched import WHY
@@ -28,7 +27,7 @@ def lookup_tables(plan: RatingPlan, tables: Mapping[str, pa.Table], engine: Loca
         assert lookup.table in tables, f"attached table {lookup.table} was not given"
         table = _narrowed(lookup, tables[lookup.table])
         _refuse_ambiguous(lookup, table, engine)
-        found[f"t{place}"] = table if lookup.dated is None or lookup.exact else _until_next(lookup, table, engine)
+        found[f"t{place}"] = table
     return found
 
 
@@ -58,16 +57,6 @@ def _narrowed(lookup: Lookup, table: pa.Table) -> pa.Table:
     places = pa.array(np.arange(table.num_rows, dtype=np.int32))
     why = {WHY: table.column(WHY)} if lookup.is_fetched else {}
     return pa.table({**keys, **dates, "place": places, **why, **values})
-
-
-def _until_next(lookup: Lookup, table: pa.Table, engine: LocalEngine) -> pa.Table:
-    """The rows, each valid until the next one of its key; the last one for ever."""
-    keys = ", ".join(f"k{place}" for place in range(len(lookup.keys)))
-    return engine.query(
-        f"SELECT * REPLACE (coalesce(lead(lo) OVER (PARTITION BY {keys} ORDER BY lo), DATE {literal(str(_FOREVER))})"
-        " AS hi) FROM t ORDER BY place",
-        t=table,
-    )
 
 
 def _refuse_ambiguous(lookup: Lookup, table: pa.Table, engine: LocalEngine) -> None:

@@ -26,8 +26,14 @@ def looked_up_sql(plan: RatingPlan) -> str:
 def _join(place: int, lookup: Lookup) -> str:
     keys = [f"{ours.sql} = t{place}.k{key}" for key, (ours, _) in enumerate(lookup.keys)]
     day = lookup.day_sql
-    dated = [f"{day} >= t{place}.lo", f"{day} < t{place}.hi"] if lookup.changes else []
-    return f"LEFT JOIN t{place} ON {' AND '.join(keys + dated)}"
+    if lookup.dated is None:
+        dated = [] if lookup.valid is None else [f"{day} >= t{place}.lo", f"{day} < t{place}.hi"]
+        return f"LEFT JOIN t{place} ON {' AND '.join(keys + dated)}"
+    if lookup.exact:
+        return f"LEFT JOIN t{place} ON {' AND '.join([*keys, f'{day} = t{place}.lo'])}"
+    return (
+        f"ASOF LEFT JOIN t{place} ON {' AND '.join([*keys, f'{day} >= t{place}.lo'])}"  # the newest not after the day
+    )
 
 
 def wide_sql(plan: RatingPlan) -> str:
