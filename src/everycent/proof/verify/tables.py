@@ -47,11 +47,11 @@ DECIDED = {
         batch_no=_LONG, source_file=_TEXT, rows_read=_LONG, accepted=_LONG, duplicates=_LONG, conflicts=_LONG,
         quarantined=_LONG,
     ),
-    "parties.party": _columns(party_id=_TEXT, role=_TEXT),
+    "parties.party": _columns(party_id=_TEXT, role=_TEXT, party_key=_TEXT),
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,
         currency=_TEXT, legal_entity=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM, obligations=_LONG,
-        net_minor=_SUM, state=_TEXT,
+        net_minor=_SUM, state=_TEXT, closes_on=_DAY, closed_as_of=_DAY,
     ),
     "payments.instruction": _columns(
         instruction_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, direction=_TEXT, amount_minor=_SUM,

@@ -24,6 +24,7 @@ CARRIED = "each charge's obligations add up to it, in its currency, on its date"
 STATEMENT = "each statement is the sum of its obligations"
 POSTED = "each batch posted its obligations, account by account"
 PLACED = "each end of an obligation stands on its party's statement of its period"
+PERIOD = "each statement's days are those that its period names"
 OUTCOME = "each side of a closed statement has its outcome, with its amount"
 INSTRUCTED = "each instruction moves what its statements add up to, for their party"
 ACCOUNTS = "each account's balance is the sum of its transfers"
@@ -190,6 +191,10 @@ DECIDED = [
      " -1 END"
      " WHERE period = '2026-W10'", {STATEMENT, OUTCOME}),
     ("UPDATE settlement.statement SET obligations = obligations + 1 WHERE period = '2026-W11'", {STATEMENT}),
+    ("UPDATE settlement.statement SET period_first = period_first - 1 WHERE period = '2026-W11'", {PERIOD}),
+    ("UPDATE settlement.statement SET period_last = period_last - 1 WHERE period = '2026-03'", {PERIOD}),
+    ("UPDATE parties.party SET party_key = 'm-9' WHERE party_id = 'merchant:m-1'",
+     {"each party is named after its role and its key"}),
     ("UPDATE settlement.statement SET party_id = 'merchant:m-2' WHERE period = '2026-W11'",
      {PLACED, "each statement is one party's, named after what it holds"}),
     ("UPDATE settlement.statement SET state = 'open', closed_as_of = NULL WHERE party_id = 'merchant:m-1'", {OUTCOME}),

@@ -76,4 +76,33 @@ STATEMENT_NAMED = Rule(
         FROM s.role""",
 )
 
-RULES = (PARTY_KNOWN, OBLIGATION_PLACED, STATEMENT_SUMS, STATEMENT_NET, STATEMENT_NAMED)
+STATEMENT_PERIOD = Rule(
+    "each statement's days are those that its period names",
+    "settlement.statement",
+    """SELECT statement_id AS place, format('statement {}: {} to {}, closing on {}, is not period {}', statement_id,
+        period_first, period_last, closes_on, period) AS message
+    FROM settlement.statement WHERE NOT (closes_on > period_last AND CASE
+        WHEN period LIKE '%-W%' THEN period = strftime(period_first, '%G-W%V') AND isodow(period_first) = 1
+            AND period_last = period_first + 6
+        WHEN length(period) = 7 THEN period = strftime(period_first, '%Y-%m') AND day(period_first) = 1
+            AND period_last = last_day(period_first)
+        ELSE period = strftime(period_first, '%Y-%m-%d') AND period_last = period_first END)
+        OR (state = 'closed') <> coalesce(closed_as_of >= closes_on, false)""",
+)
+
+PARTY_NAMED = Rule(
+    "each party is named after its role and its key",
+    "parties.party",
+    """SELECT party_id AS place, format('party {} has the role {} and the key {}', party_id, role, party_key) AS message
+    FROM parties.party WHERE party_id NOT IN (role, role || ':' || party_key)""",
+)
+
+RULES = (
+    PARTY_KNOWN,
+    PARTY_NAMED,
+    OBLIGATION_PLACED,
+    STATEMENT_SUMS,
+    STATEMENT_NET,
+    STATEMENT_NAMED,
+    STATEMENT_PERIOD,
+)
