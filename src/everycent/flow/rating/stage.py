@@ -17,6 +17,7 @@ from everycent.flow.rating.core.again import Known, RatingTerms, filled, frozen_
 from everycent.flow.rating.core.careful import careful_sql
 from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.held import held_rows
+from everycent.flow.rating.core.history import average_costs, running_totals
 from everycent.flow.rating.core.long import charge_rows
 from everycent.flow.rating.core.plan import RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
@@ -33,12 +34,14 @@ __all__ = [
     "Rated",
     "RatingPlan",
     "RatingTerms",
+    "average_costs",
     "frozen_values",
     "plan_rating",
     "rate",
     "rate_again",
     "rate_given",
     "rules_tried",
+    "running_totals",
 ]
 
 
