@@ -16,14 +16,26 @@ from everycent.flow.clearing.contract import (
 )
 from everycent.flow.clearing.core.bearers import Bearers
 from everycent.flow.clearing.core.bearing import bear
-from everycent.flow.clearing.core.ordered import clear_window
+from everycent.flow.clearing.core.ordered import clear_window, reach
+from everycent.flow.clearing.core.parallel import Component, components
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
 from everycent.flow.clearing.core.refunding import give_back
 from everycent.flow.clearing.core.window import Window
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.rating.contract import CHARGE, HELD
 
-__all__ = ["Cleared", "ClearingPlan", "OrderedCleared", "clear", "clear_in_order", "plan_clearing", "refund"]
+__all__ = [
+    "Cleared",
+    "ClearingPlan",
+    "Component",
+    "OrderedCleared",
+    "clear",
+    "clear_in_order",
+    "components",
+    "plan_clearing",
+    "pots_in_reach",
+    "refund",
+]
 
 
 def clear(plan: ClearingPlan, records: pa.Table, charges: pa.Table, engine: LocalEngine) -> Cleared:
@@ -59,6 +71,18 @@ def clear_in_order(
     """
     window = Window(sequence, records, engine)
     return clear_window(plan, window, charges, refund_state, ACCUMULATOR.check(accumulators), engine, threads)
+
+
+def pots_in_reach(
+    plan: ClearingPlan,
+    sequence: pa.Table,
+    records: Mapping[str, pa.Table],
+    charges: pa.Table,
+    refund_state: RefundState,
+    engine: LocalEngine,
+) -> pa.Table:
+    """The pots (budget, pot, period; each once) whose accumulators `clear_in_order` asks for, given the same window."""
+    return reach(plan, Window(sequence, records, engine), charges, refund_state, engine)
 
 
 def refund(

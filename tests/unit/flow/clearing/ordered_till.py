@@ -22,7 +22,7 @@ from everycent.flow.clearing.contract import (
     OrderedCleared,
     RefundState,
 )
-from everycent.flow.clearing.stage import ClearingPlan, clear_in_order, plan_clearing
+from everycent.flow.clearing.stage import ClearingPlan, clear_in_order, plan_clearing, pots_in_reach
 from everycent.flow.rating.contract import CHARGE, HELD, WHOLE_RECORD
 
 Fact = Mapping[str, Any]
@@ -54,24 +54,28 @@ class OrderedTill:
 
     def clear(self, *facts: Fact) -> OrderedCleared:
         """One window."""
+        rows, window = self._window(facts)
+        self.sequence_no += len(facts)
+        found = clear_in_order(self.plan, *window, self.cleared.accumulators, self.engine, self.threads)
+        self._remember(rows, found)
+        return found
+
+    def reach(self, *facts: Fact) -> list[tuple[str, ...]]:
+        """The pots that a window would reach."""
+        _, window = self._window(facts)
+        return [tuple(row.values()) for row in pots_in_reach(self.plan, *window, self.engine).to_pylist()]
+
+    def _window(
+        self, facts: Sequence[Fact]
+    ) -> tuple[pa.Table, tuple[pa.Table, dict[str, pa.Table], pa.Table, RefundState]]:
+        """Its records, and what clearing takes: the sequence, the records by kind, the charges, what was before."""
         rows = records(*facts)
         kinds = pa.array([REFUND if "refund_of" in fact else SALE for fact in facts], pa.string())
         rows = rows.set_column(rows.schema.get_field_index("kind"), "kind", kinds)
         numbers = pa.array(range(self.sequence_no + 1, self.sequence_no + 1 + len(facts)), pa.int64())
-        self.sequence_no += len(facts)
         sequence = pa.table([rows["record_id"], kinds, numbers], schema=SEQUENCE)
-        found = clear_in_order(
-            self.plan,
-            sequence,
-            {kind: rows.filter(pc.equal(rows["kind"], kind)) for kind in (SALE, REFUND)},
-            self._charges(facts),
-            self._state(rows),
-            self.cleared.accumulators,
-            self.engine,
-            self.threads,
-        )
-        self._remember(rows, found)
-        return found
+        by_kind = {kind: rows.filter(pc.equal(rows["kind"], kind)) for kind in (SALE, REFUND)}
+        return rows, (sequence, by_kind, self._charges(facts), self._state(rows))
 
     def _charges(self, facts: Sequence[Fact]) -> pa.Table:
         rows = [

@@ -1,10 +1,13 @@
 """Clearing in strict order: caps, budgets, who takes what is left, and refunds of what was carried."""
 
+import pytest
 from market import charge
 from ordered_till import OrderedTill, carried, totals
+from pydantic import ValidationError
 
 from everycent.base.engine.local import LocalEngine
-from everycent.flow.clearing.contract import BudgetSpec
+from everycent.flow.clearing.contract import BudgetSpec, ClearingRefused
+from everycent.flow.clearing.stage import components
 from everycent.flow.rating.contract import WHOLE_RECORD
 
 SUPPLIERS = {"weight": 40, "cap": "8.00", "among": {"brand": 70, "distributor": 30}}
@@ -17,6 +20,9 @@ COUPON = charge(
         "when_all_capped": "platform",
     },
 )
+
+
+ROOM = "bearer with room in budget spring-2026"
 
 
 def sale(key: str, coupon: int, **more: object) -> dict[str, object]:
@@ -65,3 +71,123 @@ def test_a_refund_in_the_same_window_and_one_in_a_later_one(engine: LocalEngine)
     found = shop.clear(back("R3", "A1", 1), back("R4", "A9", 1))
     assert found.obligations.num_rows == 0
     assert found.held["charge"].to_pylist() == [WHOLE_RECORD] * 2
+
+
+def test_a_window_says_which_pots_it_reaches(engine: LocalEngine) -> None:
+    shop = till(engine, per="merchant", period="month")
+    shop.clear(sale("A1", 1000, merchant="m-7", on="2026-02-28"))
+    asked = [sale("A2", 1000, merchant="m/8", on="2026-03-01"), back("R1", "A1", 9999)]
+    assert shop.reach(*asked) == [("spring-2026", "m\\/8", "2026-03"), ("spring-2026", "m-7", "2026-02")]
+
+
+def test_how_parallel_a_model_can_be(engine: LocalEngine) -> None:
+    one = components(till(engine).plan)
+    assert [str(each) for each in one] == ["budget spring-2026 (coupon): one pot, one after the other"]
+    many = components(till(engine, per="merchant", period="month").plan)
+    assert [str(each) for each in many] == [
+        "budget spring-2026 (coupon): one pot for each merchant and month, side by side"
+    ]
+
+
+def terms(**words: object) -> object:
+    bearers = {"platform": {"weight": 60, "cap": "5.00"}, "brand": {"weight": 40, "cap": "5.00"}}
+    return charge("coupon", creditor="merchant", apportion={"budget": "spring-2026", "bearers": bearers, **words})
+
+
+@pytest.mark.parametrize(
+    ("words", "amounts", "shares", "held"),
+    [
+        # What does not fit is passed on to who has room ...
+        ({"when_all_capped": "hold"}, [900], [500, 400], []),
+        # ... or cut, and then nobody is left but the last
+        ({"when_all_capped": "brand", "over_cap": "cut"}, [900], [500, 400], []),
+        ({"when_all_capped": "platform", "over_cap": "cut"}, [900, 100], [540, 360, 60, 40], []),
+        (
+            {"when_all_capped": "hold"},
+            [900, 101, 100],
+            [500, 400, 0, 100],
+            [
+                (
+                    "held",
+                    f"0.01 of 1.01 finds no {ROOM}: platform carries 5.00, brand carries 4.00",
+                )
+            ],
+        ),
+        (
+            {"when_all_capped": "refuse"},
+            [1000, 1],
+            [500, 500],
+            [
+                (
+                    "refused",
+                    f"0.01 of 0.01 finds no {ROOM}: platform carries 5.00, brand carries 5.00",
+                )
+            ],
+        ),
+        # A negative charge gives room back, by weight, and there is no floor
+        ({"when_all_capped": "hold"}, [-1000, 1500], [-600, -400, 900, 600], []),
+    ],
+)
+def test_what_becomes_of_what_does_not_fit(
+    engine: LocalEngine, words: dict[str, object], amounts: list[int], shares: list[int], held: list[tuple[str, str]]
+) -> None:
+    found = till(engine, terms(**words)).clear(*(sale(f"A{at}", amount) for at, amount in enumerate(amounts)))
+    assert found.obligations["amount_minor"].to_pylist() == shares
+    assert [(row["state"], row["reason"]) for row in found.held.to_pylist()] == held
+
+
+def test_a_refund_goes_to_the_last_to_carry_first(engine: LocalEngine) -> None:
+    bearers = {"brand": {"up_to": "3.00"}, "platform": {}}
+    words = {"by": "in_order", "budget": "spring-2026", "bearers": bearers, "refund": "reverse"}
+    shop = till(engine, charge("coupon", creditor="merchant", apportion=words))
+    found = shop.clear(sale("A1", 1000), back("R1", "A1", 7999), back("R2", "A1", 2000))
+    assert carried(found.obligations) == [
+        ("coupon", "brand", 300, 0, 300),
+        ("coupon", "platform", 700, 0, 700),
+        ("coupon", "brand", -100, 300, 200),
+        ("coupon", "platform", -700, 700, 0),
+        ("coupon", "brand", -200, 200, 0),
+        ("coupon", "platform", 0, 0, 0),
+    ]
+
+
+def test_the_budget_has_a_cap_over_all(engine: LocalEngine) -> None:
+    bearers = {"platform": {"weight": 1}, "brand": {"weight": 1}}
+    words = {"budget": "spring-2026", "bearers": bearers, "when_all_capped": "brand"}
+    found = till(engine, charge("coupon", creditor="merchant", apportion=words), cap="1.00").clear(sale("A1", 160))
+    assert found.obligations["amount_minor"].to_pylist() == [50, 110]
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ({}, "say in 'when_all_capped' who takes the rest, or hold"),
+        ({"when_all_capped": "shop"}, "'shop' is none of platform, brand, hold, refuse"),
+        ({"budget": None, "when_all_capped": "hold"}, "has a cap, but there is no 'budget'"),
+        ({"by": "in_order", "when_all_capped": "hold"}, "has 'weight', which says nothing with by: in_order"),
+        ({"when_all_capped": "platform", "refund": "reverse"}, "move 'platform' to the end"),
+        ({"bearers": {"hold": 1}}, "cannot be called 'hold'"),
+        ({"bearers": {"platform": {"cap": "1.00"}}, "when_all_capped": "hold"}, "'platform' has no weight"),
+        ({"by": "fixed", "bearers": {"platform": {}, "brand": {}}}, "here: platform, brand"),
+    ],
+)
+def test_what_contradicts_is_refused(words: dict[str, object], refusal: str) -> None:
+    with pytest.raises(ValidationError, match=refusal):
+        terms(**words)
+
+
+def test_caps_that_contradict_each_other_are_refused(engine: LocalEngine) -> None:
+    other = charge(
+        "coupon",
+        creditor="merchant",
+        apportion={"budget": "spring-2026", "bearers": {"platform": {"weight": 1, "cap": "6.00"}, "brand": 1}},
+    )
+    shop = till(engine, terms(when_all_capped="hold"))
+    shop.charges = {**shop.charges, "gift": other}
+    with pytest.raises(ClearingRefused, match="'platform' has another cap in another charge of budget 'spring-2026'"):
+        assert shop.plan
+    with pytest.raises(ClearingRefused, match=r"'1.005' has 3 decimals, CNY has 2"):
+        assert till(engine, cap="1.005").plan
+    with pytest.raises(ClearingRefused, match="has a cap: say in 'when_all_capped'"):
+        words = {"budget": "spring-2026", "bearers": {"platform": 1}}
+        assert till(engine, charge("coupon", creditor="merchant", apportion=words), cap="1.00").plan

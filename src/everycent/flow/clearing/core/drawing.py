@@ -84,7 +84,8 @@ def _in_order(plan: ClearingPlan, window: Window, charges: pa.Table) -> tuple[pa
 
 
 def _kinds(window: Window, places: Places) -> set[str]:
-    return {window.kind_names[kind] for kind in np.unique(window.kind_of[places])}
+    there = np.bincount(window.kind_of[places], minlength=len(window.kind_names))
+    return {name for name, count in zip(window.kind_names, there, strict=True) if count}
 
 
 def _pots(

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from everycent.base.engine.distinct import combinations
 from everycent.base.engine.kernels.carrying import CARRIED, NO_SLOTS, Carried, Events, Slots, Terms, carry
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import ORDERED_OBLIGATION, OrderedCleared, RefundState
@@ -15,7 +16,7 @@ from everycent.flow.clearing.core.ordered_held import held_rows
 from everycent.flow.clearing.core.ordered_refunds import Backward, look_back
 from everycent.flow.clearing.core.ordered_rows import Flow, charge_rows, own_obligations, refund_obligations, stacked
 from everycent.flow.clearing.core.plan import Apportionment, ClearingPlan
-from everycent.flow.clearing.core.pots import Kept, keep
+from everycent.flow.clearing.core.pots import POT, Kept, keep
 from everycent.flow.clearing.core.refunding import spread
 from everycent.flow.clearing.core.terms import terms_of
 from everycent.flow.clearing.core.window import Window
@@ -49,7 +50,9 @@ def clear_window(
     carried = _as_they_stand(found, flow)
     stands = carried.states == CARRIED
     touched = np.zeros(len(kept.budget_of), dtype=np.bool_)
-    touched[np.searchsorted(kept.starts, roots[stands & (roots >= 0)], side="right") - 1] = True
+    own, given_back = stands[: len(flow.own)], roots[len(flow.own) :][stands[len(flow.own) :]]
+    touched[pot[flow.own[own]]] = True
+    touched[np.searchsorted(kept.starts, given_back[given_back >= 0], side="right") - 1] = True
     obligations = own_obligations(plan, window, drawn, kept, pot, flow, carried)
     if back is not None or not stands.all():
         given = None if back is None else refund_obligations(window, back, obligations, flow, slots, carried)
@@ -60,6 +63,14 @@ def clear_window(
         held_rows(plan, window, drawn, back, kept, pot, flow, carried, engine),
         kept.totals(touched),
     )
+
+
+def reach(plan: ClearingPlan, window: Window, charges: pa.Table, state: RefundState, engine: LocalEngine) -> pa.Table:
+    """What `stage.pots_in_reach` gives."""
+    drawn = draw(plan, window, charges, engine)
+    back = look_back(plan, window, drawn, state, engine)
+    before = (_NOTHING_CARRIED if back is None else back.carried).select(POT).cast(drawn.pots.schema)
+    return combinations(pa.concat_tables([drawn.pots, before])).values
 
 
 _NOTHING_CARRIED = pa.table({name: pa.nulls(0, pa.string()) for name in ("budget", "pot", "period", "leaf")})

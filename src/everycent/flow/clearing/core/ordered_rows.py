@@ -1,6 +1,8 @@
 """The rows of a window that was cleared in order: charges that stand, and who carries them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,70 +68,93 @@ def own_obligations(
 ) -> pa.Table:
     """ORDERED_OBLIGATION rows of the window's own charges, carried or not, as they stand. `pot`: int64[n], of each
     drawn charge."""
-    rows = np.repeat(flow.own, flow.widths[: len(flow.own)])
-    within = np.arange(len(rows)) - np.repeat(flow.starts[: len(flow.own)], flow.widths[: len(flow.own)])
-    code, place = drawn.code[rows], drawn.place[rows]
+    counts = flow.widths[: len(flow.own)]
+    code, place = drawn.code[flow.own].astype(np.int32), drawn.place[flow.own]
+    size = int(counts.sum())
+
+    def each(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A charge's value for each of its leaves. (Equal widths, the usual case, are spread faster.)"""
+        same = len(counts) > 0 and counts.min() == counts.max()
+        return np.repeat(values, int(counts[0]) if same else counts)
+
+    def named(codes: npt.NDArray[Any], distinct: Sequence[str] | pa.Array) -> pa.DictionaryArray:
+        """A charge's text for each of its leaves. (A single text takes no memory: its codes are zeros.)"""
+        return texts(each(codes) if len(distinct) != 1 else np.zeros(size, dtype=np.int32), distinct)
+
+    def coded(column: pa.ChunkedArray, rows: Places) -> pa.DictionaryArray:
+        """The text of these rows for each leaf."""
+        whole = encoded(column)
+        return named(whole.indices.to_numpy()[rows], whole.dictionary)
+
     entities = list(dict.fromkeys(charge.legal_entity for charge in plan.charges))
     entity = np.array([entities.index(charge.legal_entity) for charge in plan.charges], dtype=np.int32)
     budgets = list(plan.budgets)
     budget = np.array([budgets.index(charge.budget) if charge.budget else -1 for charge in plan.charges], np.int32)
-    leaf, leaves = _leaves(plan, code, within)
+    within = (np.arange(size) - each(flow.starts[: len(flow.own)])).astype(np.int16)
+    leaf, leaves = _leaves(plan, each(code), within)
     numbers = window.sequence.column("sequence_no").to_numpy()
-    size = len(rows)
-    charges, pots = drawn.charges, kept.pots
+    charges, pots, mine = drawn.charges, kept.pots, pot[flow.own]
     nothing = pa.nulls(size, pa.string())
-    taken = pa.array(rows)
     return pa.table(
         {
-            "record_id": charges.column("record_id").take(taken),
-            "charge": texts(code, plan.names),
-            "bearer": pa.array((within + 1).astype(np.int16)),
-            "debtor": _debtors(plan, drawn, code, place, within),
-            "creditor": encoded(charges.column("creditor")).take(taken),
+            "record_id": charges.column("record_id").take(pa.array(each(flow.own))),
+            "charge": named(code, plan.names),
+            "bearer": pa.array(within + np.int16(1)),
+            "debtor": _debtors(plan, drawn, code, place, flow, size),
+            "creditor": coded(charges.column("creditor"), flow.own),
             "amount_minor": pa.array(carried.shares[:size]),
-            "currency": encoded(charges.column("currency")).take(taken),
-            "legal_entity": texts(entity[code], entities),
-            "booked_on": charges.column("booked_on").take(taken),
+            "currency": coded(charges.column("currency"), flow.own),
+            "legal_entity": named(entity[code], entities),
+            "booked_on": pa.array(each(charges.column("booked_on").to_numpy()[flow.own])),
             "refund_of": no_ids(size),
             "debtor_statement": nothing,
             "creditor_statement": nothing,
-            "sequence_no": pa.array(numbers[place]),
+            "sequence_no": pa.array(each(numbers[place])),
             "total_before_minor": pa.array(carried.after[:size] - carried.shares[:size]),
             "total_after_minor": pa.array(carried.after[:size]),
-            "budget": texts(budget[code], budgets),
-            "pot": encoded(pots.column("pot")).take(pa.array(pot[rows])),
-            "period": encoded(pots.column("period")).take(pa.array(pot[rows])),
+            "budget": named(budget[code], budgets),
+            "pot": coded(pots.column("pot"), mine),
+            "period": coded(pots.column("period"), mine),
             "leaf": texts(leaf, leaves),
         }
     )
 
 
-def _leaves(plan: ClearingPlan, code: Places, within: Places) -> tuple[Places, list[str]]:
+def _leaves(
+    plan: ClearingPlan, code: npt.NDArray[np.int32], within: npt.NDArray[np.int16]
+) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Each obligation's leaf, as a place among the distinct names."""
     named = [charge.apportionment.leaves if charge.apportionment else () for charge in plan.charges]
     leaves = list(dict.fromkeys(leaf for names in named for leaf in names))
-    table = np.full((len(named), max(map(len, named), default=0)), -1, dtype=np.int64)
+    table = np.full((len(named), max(map(len, named), default=0)), -1, dtype=np.int32)
     for at, names in enumerate(named):
         table[at, : len(names)] = [leaves.index(name) for name in names]
     return table[code, within], leaves
 
 
-def _debtors(plan: ClearingPlan, drawn: Drawn, code: Places, place: Places, within: Places) -> pa.DictionaryArray:
+def _debtors(
+    plan: ClearingPlan, drawn: Drawn, code: npt.NDArray[np.int32], place: Places, flow: Flow, size: int
+) -> pa.DictionaryArray:
     """Each obligation's debtor: the party of its leaf's role in its record."""
     roles = list(drawn.parties)
-    bases = np.cumsum([0, *(len(drawn.parties[role].texts) for role in roles)])
-    debtor = np.full(len(code), -1, dtype=np.int64)
-    for at, charge in enumerate(plan.charges):
-        if charge.budget is None or charge.apportionment is None:
-            continue
-        for number, role in enumerate(charge.apportionment.bearers):
-            mine = np.flatnonzero((code == at) & (within == number))
-            if len(mine):
-                debtor[mine] = drawn.parties[role].codes[place[mine]] + bases[roles.index(role)]
-    assert (debtor >= 0).all(), "each obligation is owed by somebody"
     together = pa.concat_arrays([pa.array([], pa.string()), *(drawn.parties[role].texts for role in roles)])
     distinct = together.dictionary_encode()  # a party may have several roles
-    return texts(distinct.indices.to_numpy()[debtor], distinct.dictionary)
+    coded, first = distinct.indices.to_numpy(), 0
+    party: dict[str, npt.NDArray[np.int32]] = {}
+    for role in roles:
+        found = drawn.parties[role]
+        party[role] = coded[first : first + len(found.texts)][found.codes[place]]
+        first += len(found.texts)
+    debtor = np.full(size, -1, dtype=np.int32)
+    starts = flow.starts[: len(flow.own)]
+    for at, charge in enumerate(plan.charges):
+        mine = np.flatnonzero(code == at) if charge.budget is not None else ()
+        if charge.apportionment is None or len(mine) == 0:
+            continue
+        for number, role in enumerate(charge.apportionment.bearers):
+            debtor[starts[mine] + number] = party[role][mine]
+    assert (debtor >= 0).all(), "each obligation is owed by somebody"
+    return texts(debtor, distinct.dictionary)
 
 
 def refund_obligations(
