@@ -87,6 +87,10 @@ def carry_in_order(
     careful: bool,
     widest: int,
 ) -> None:
+    """Carries the events of `order` (int64[e], their places), one after the other: fills their part of `out`.
+
+    `careful`: totals may pass 64 bits. `widest`: the most bearers or leaves of one charge.
+    """
     scratch = _Scratch(
         np.zeros(widest, dtype=np.int64),
         np.zeros(widest, dtype=np.int64),

@@ -143,7 +143,8 @@ def _debtors(
     party: dict[str, npt.NDArray[np.int32]] = {}
     for role in roles:
         found = drawn.parties[role]
-        party[role] = coded[first : first + len(found.texts)][found.codes[place]]
+        known = coded[first : first + len(found.texts)]
+        party[role] = np.append(known, np.int32(-1))[found.codes[place]]  # the last one stands for -1
         first += len(found.texts)
     debtor = np.full(size, -1, dtype=np.int32)
     starts = flow.starts[: len(flow.own)]
