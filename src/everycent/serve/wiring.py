@@ -5,7 +5,7 @@ from pathlib import Path
 
 from everycent.base.engine.declaration import Declaration
 from everycent.base.engine.tables import TableSchema
-from everycent.flow.clearing.contract import ACCUMULATED, OBLIGATION, SEQUENCED_RECORD, WAITING_CHARGE
+from everycent.flow.clearing.contract import OBLIGATION, SEQUENCED_RECORD, WAITING_CHARGE
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT
 from everycent.proof.recon.contract import ReconSpec
@@ -28,7 +28,6 @@ DETAIL_TABLES: tuple[TableSchema, ...] = (
     CHARGE.ordered,
     HELD.ordered,
     OBLIGATION.ordered,
-    ACCUMULATED,
 )
 
 _MIGRATED = (

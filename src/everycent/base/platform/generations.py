@@ -4,7 +4,6 @@ a sequence number on. This is the one place that decides which rows are effectiv
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from everycent.base.platform.database import Connection
 
@@ -13,7 +12,7 @@ from everycent.base.platform.database import Connection
 class Generation:
     """Rows of `number` stand from sequence number `starts_at` on, once the state is `effective`.
 
-    It takes in records of batches up to `through_batch` that occurred at `watermark` or before.
+    It takes in records of batches up to `through_batch`; later ones wait until it is effective.
     """
 
     number: int
@@ -21,13 +20,12 @@ class Generation:
     state: str
     cause: str
     through_batch: int
-    watermark: datetime
 
 
 def generations(connection: Connection, tenant: str, model: str) -> list[Generation]:
     """A model's generations after the first, which is 0 and has no row, in their order."""
     rows = connection.execute(
-        "SELECT generation, starts_at, state, cause, through_batch, watermark FROM platform.generation"
+        "SELECT generation, starts_at, state, cause, through_batch FROM platform.generation"
         " WHERE tenant = %s AND model = %s ORDER BY generation",
         (tenant, model),
     )

@@ -110,12 +110,8 @@ SEQUENCED_RECORD = TableSchema(
     ("generation", "sequence_no"),
 )
 
-#: Totals after a window of all pots that it touched; `sequence_no` is that of its last record.
-ACCUMULATED = TableSchema(
-    "clearing.accumulated",
-    pa.schema([*ACCUMULATOR.columns, *NUMBERED]),
-    (*ACCUMULATOR.key, "generation", "sequence_no"),
-)
+#: The record kind that a batch of the ordered pass is filed under: it takes in no records.
+IN_ORDER = "(in order)"
 
 
 @dataclass(frozen=True)
@@ -381,6 +377,11 @@ class ChargeSpec(RatedChargeSpec):
 
     apportion: ApportionSpec | None = None
     on_refund: OnRefund = OnRefund.PRORATE
+
+    @property
+    def budget(self) -> str | None:
+        """The budget that it draws on; then it is cleared in strict order."""
+        return None if self.apportion is None else self.apportion.budget
 
     @model_validator(mode="after")
     def _one_debtor(self) -> Self:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
 from everycent.base.engine.declaration import Declaration, Name, ScalarText
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, currency
-from everycent.flow.clearing.contract import BudgetSpec, ChargeSpec
+from everycent.flow.clearing.contract import BudgetSpec, ChargeSpec, OrderSpec
 from everycent.flow.intake.contract import RecordSpec, TableSpec
 from everycent.flow.model.yaml_source import ModelIssue, Source
 from everycent.flow.parties.contract import PartySpec
@@ -74,9 +74,16 @@ class SettlementModel(Declaration):
     factors: dict[Name, FactorSpec] = Field(default_factory=dict)
     budgets: dict[Name, BudgetSpec] = Field(default_factory=dict)
     charges: dict[Name, ChargeSpec]
+    order: OrderSpec | None = None
     statements: dict[Name, StatementSpec] = Field(default_factory=dict)
     payouts: dict[Name, PayoutSpec] = Field(default_factory=dict)
     tests: dict[str, GoldenSpec] = Field(default_factory=dict)
+
+    @property
+    def ordered_kinds(self) -> list[str]:
+        """The record kinds that are cleared in strict order: of charges that draw on a budget, and their refunds."""
+        own = {kind for charge in self.charges.values() for kind in charge.for_ if charge.enabled and charge.budget}
+        return [kind for kind, record in self.records.items() if kind in own or record.refunds in own]
 
     def decision_file(self, charge: str) -> str | None:
         """The file of a charge's decision table; None where its rules are written in the model."""

@@ -19,6 +19,7 @@ def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
         *_records(spec, source),
         *_factors(spec, source),
         *_charges(spec, source),
+        *_order(spec, source),
         *_statements(spec, source),
     ]
 
@@ -167,6 +168,35 @@ def _budget(spec: SettlementModel, source: Source, name: str, budget: str) -> It
             if column not in known:
                 message = _unknown("column", column, known, f" in record kind '{kind}'")
                 yield source.issue(message, ("budgets", budget, "per"))
+
+
+def _order(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
+    drawing = [name for name, charge in spec.charges.items() if charge.budget is not None]
+    if spec.order is None:
+        for name in drawing:
+            message = (
+                f"'{name}' draws on a budget: add the order of its records, for example order: {{by: occurred_at}}"
+            )
+            yield source.issue(message, ("charges", name, "apportion", "budget"))
+        return
+    if not drawing:
+        yield source.issue(
+            "nothing is cleared in order: no charge draws on a budget; remove 'order'", ("order",), key=True
+        )
+    for column in spec.order.by[1:]:
+        types = {}
+        for kind in spec.ordered_kinds:
+            columns = spec.records[kind].columns
+            if column not in columns:
+                message = _unknown("column", column, columns, f" in record kind '{kind}', which is cleared in order")
+                yield source.issue(message, ("order", "by"))
+            else:
+                types[kind] = columns[column].type
+        if len(set(types.values())) > 1:
+            found = ", ".join(f"{kind}: {kind_type}" for kind, kind_type in types.items())
+            yield source.issue(
+                f"'{column}' breaks ties, so it has one type in all kinds; here {found}", ("order", "by")
+            )
 
 
 def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from everycent.base.engine.tables import TableSchema
 from everycent.base.platform.batches import open_batch
 from everycent.base.platform.database import Connection
-from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.clearing.contract import OBLIGATION, WAITING_CHARGE
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
@@ -57,6 +57,7 @@ def commit(
         (CHARGE, batch.charges),
         (HELD, batch.held),
         (OBLIGATION, batch.obligations),
+        (WAITING_CHARGE, batch.waiting),
         *more,
     ):
         opened.write(schema, table)

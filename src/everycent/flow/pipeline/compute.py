@@ -1,9 +1,10 @@
 """One batch through all pure stages: rows and state in, tables out. No database; the golden cases use it too."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing import stage as clearing
@@ -21,7 +22,7 @@ _NO_SNAPSHOTS = SNAPSHOT.empty(pa.struct([]))
 
 @dataclass(frozen=True)
 class Batch:
-    """The tables of one batch, ready to be written in one transaction."""
+    """The tables of one batch, ready to be written in one transaction. `waiting`: charges that are cleared in order."""
 
     intake: intake.Intake
     snapshots: pa.Table
@@ -31,6 +32,7 @@ class Batch:
     accruals: pa.Table
     parties: pa.Table
     transfers: pa.Table
+    waiting: pa.Table = field(default_factory=CHARGE.empty)
 
 
 def rate_and_clear(
@@ -45,7 +47,7 @@ def rate_and_clear(
 
     `state`: what is known of the originals, where the kind refunds.
     """
-    records = taken.records
+    records, waiting = taken.records, CHARGE.empty()
     if plan.model.spec.records[kind].refunds is not None:
         assert state is not None, f"{kind} refunds: what is known of its originals is an input"
         snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
@@ -62,7 +64,8 @@ def rate_and_clear(
     elif kind in plan.rating:
         rated = rating.rate(plan.rating[kind], records, tables, engine)
         snapshots, rated_held = rated.snapshots, rated.held
-        cleared = clearing.clear(plan.clearing, records, rated.charges, engine)
+        charges, waiting = _apart(rated.charges, plan.clearing.ordered)
+        cleared = clearing.clear(plan.clearing, records, charges, engine)
     else:
         snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
         cleared = clearing.Cleared(CHARGE.empty(), OBLIGATION.empty(), HELD.empty())
@@ -76,4 +79,13 @@ def rate_and_clear(
         accruals=accrued.accruals,
         parties=parties.identify(plan.model.spec.parties, records, engine),
         transfers=ledger.post(accrued.obligations, plan.operators, engine),
+        waiting=waiting,
     )
+
+
+def _apart(charges: pa.Table, ordered: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """The charges that arrival can decide, and those that wait for their turn."""
+    if not ordered:
+        return charges, CHARGE.empty()
+    waits = pc.is_in(charges.column("charge").cast(pa.string()), value_set=pa.array(ordered, pa.string()))
+    return charges.filter(pc.invert(waits)), charges.filter(waits).cast(CHARGE.columns)

@@ -19,6 +19,7 @@ from everycent.flow.payments.stage import Instructed
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
+from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
 from everycent.flow.pipeline.parked import ParkedCharges, Tried
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.session import Session
@@ -54,6 +55,7 @@ class RunSummary:
     as_of: date
     files: tuple[FileTaken, ...]
     parked: Tried
+    ordered: Ordered
     closing: settlement.Closing
     instructed: Instructed
 
@@ -62,6 +64,7 @@ class RunSummary:
         return (
             any(not taken.again for taken in self.files)
             or self.parked.released > 0
+            or self.ordered.changed
             or self.closing.closed.num_rows > 0
             or self.instructed.instructions.num_rows > 0
         )
@@ -96,6 +99,8 @@ def run(
         open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
         waiting = ParkedCharges(session, plan, sources, now, open_on)
         tried = waiting.rate() if waiting.due else waiting.note()
+        report("in order", 0, None)
+        ordered = clear_waiting(session, plan, as_of, report)
         report("day cut", 0, None)
         closing = settlement.close_due(
             session.connection, session.details, session.engine, session.tenant, model.name, as_of
@@ -115,7 +120,7 @@ def run(
             as_of,
         )
     _log.info("payments instructed", model=model.name, instructions=instructed.instructions.num_rows)
-    return RunSummary(model.name, as_of, files, tried, closing, instructed)
+    return RunSummary(model.name, as_of, files, tried, ordered, closing, instructed)
 
 
 def rate_parked(

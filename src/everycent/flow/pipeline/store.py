@@ -25,3 +25,32 @@ def accepted_rows(connection: Connection, tenant: str, model: str, kind: str) ->
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def last_batch(connection: Connection) -> int:
+    """The number of the batch that was committed last, 0 before the first."""
+    row = connection.execute("SELECT coalesce(max(batch_no), 0) FROM platform.batch").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def begin_generation(
+    connection: Connection, tenant: str, model: str, starts_at: int, cause: str, through_batch: int
+) -> None:
+    """Begins the model's next generation; there is at most one that is being built."""
+    connection.execute(
+        "INSERT INTO platform.generation (tenant, model, generation, starts_at, state, cause, through_batch)"
+        " SELECT %(tenant)s, %(model)s, coalesce(max(generation), 0) + 1, %(starts_at)s, 'building', %(cause)s,"
+        " %(through)s FROM platform.generation WHERE tenant = %(tenant)s AND model = %(model)s",
+        {"tenant": tenant, "model": model, "starts_at": starts_at, "cause": cause, "through": through_batch},
+    )
+
+
+def make_effective(connection: Connection, tenant: str, model: str, generation: int) -> None:
+    """From here on, what the generation made stands. Belongs into the transaction of what changes with it."""
+    made = connection.execute(
+        "UPDATE platform.generation SET state = 'effective'"
+        " WHERE tenant = %s AND model = %s AND generation = %s AND state = 'building'",
+        (tenant, model, generation),
+    ).rowcount
+    assert made == 1, f"generation {generation} of {model} is being built"

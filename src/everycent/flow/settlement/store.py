@@ -72,6 +72,22 @@ _CLOSE = """
 """
 
 
+_TAKE_BACK = """
+    UPDATE settlement.statement AS held
+    SET payable_minor = held.payable_minor - gone.payable_minor,
+        receivable_minor = held.receivable_minor - gone.receivable_minor,
+        obligations = held.obligations - gone.obligations
+    FROM staged_gone AS gone
+    WHERE held.tenant = %(tenant)s AND held.model = %(model)s AND held.statement_id = gone.statement_id
+        AND held.state = 'open'
+"""
+_REMOVE_EMPTY = """
+    DELETE FROM settlement.statement AS held USING staged_gone AS gone
+    WHERE held.tenant = %(tenant)s AND held.model = %(model)s AND held.statement_id = gone.statement_id
+        AND held.state = 'open' AND held.obligations = 0
+"""
+
+
 def open_on(connection: Connection, tenant: str, model: str) -> date:
     """The first day that is open for booking; date.min before the first day cut."""
     row = connection.execute(_BOOK_DATE, {"tenant": tenant, "model": model}).fetchone()
@@ -96,6 +112,38 @@ def move_book_date(connection: Connection, tenant: str, model: str, as_of: date)
     return day
 
 
+def closed(connection: Connection, tenant: str, model: str) -> pa.Table:
+    """The ids of the statements that are closed: one column, statement_id."""
+    query = (
+        f"SELECT statement_id FROM settlement.statement WHERE tenant = {literal(tenant)} AND model = {literal(model)}"
+        " AND state = 'closed' ORDER BY 1"
+    )
+    return copy_out(connection, query, pa.schema([("statement_id", pa.string())]))
+
+
+def replace(connection: Connection, tenant: str, model: str, gone: pa.Table, accruals: pa.Table) -> None:
+    """Takes from open statements what is no longer so, and adds what is (ACCRUAL rows), on past days too.
+
+    `gone`: statement_id, payable_minor, receivable_minor, obligations. A statement that then holds nothing is removed.
+    Raises ClosedStatement, a bug.
+    """
+    lock_books(connection, tenant, model, to_close=True)
+    accrue_on_open(connection, tenant, model, accruals)
+    if gone.num_rows == 0:
+        return
+    connection.execute(
+        "CREATE TEMPORARY TABLE staged_gone (statement_id text, payable_minor numeric(38, 0),"
+        " receivable_minor numeric(38, 0), obligations bigint) ON COMMIT DROP"
+    )
+    copy_in(connection, "pg_temp.staged_gone", gone)
+    owner = {"tenant": tenant, "model": model}
+    reached = connection.execute(_TAKE_BACK, owner).rowcount
+    if reached != gone.num_rows:
+        raise ClosedStatement(f"{gone.num_rows} statements would lose obligations, {reached} of them are open")
+    connection.execute(_REMOVE_EMPTY, owner)
+    connection.execute("DROP TABLE pg_temp.staged_gone")
+
+
 def write(connection: Connection, tenant: str, model: str, accruals: pa.Table) -> None:
     """Adds what a batch accrued (ACCRUAL rows) to its statements. Raises BookDateMoved; ClosedStatement, a bug."""
     ACCRUAL.check(accruals)
@@ -105,6 +153,13 @@ def write(connection: Connection, tenant: str, model: str, accruals: pa.Table) -
     booked_from = pc.min(accruals["booked_from"]).as_py()
     if booked_from < open_day:
         raise BookDateMoved(f"booked on {booked_from}, but the first open day is {open_day}; book the batch again")
+    accrue_on_open(connection, tenant, model, accruals)
+
+
+def accrue_on_open(connection: Connection, tenant: str, model: str, accruals: pa.Table) -> None:
+    """Adds ACCRUAL rows to statements, none of which is closed, whatever their days. Raises ClosedStatement, a bug."""
+    if accruals.num_rows == 0:
+        return
     connection.execute(_STAGED)
     copy_in(
         connection, "pg_temp.staged_accrual", accruals.drop_columns(["booked_from"]), {"tenant": tenant, "model": model}

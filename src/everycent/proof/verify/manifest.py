@@ -25,6 +25,11 @@ KEYS = {
     "rating.retry": ("record_id", "charge", "attempt"),
     "rating.retry_snapshot": ("record_id", "attempt"),
     "clearing.obligation": ("record_id", "charge", "bearer"),
+    "clearing.waiting_charge": ("record_id", "charge"),
+    "clearing.sequenced_record": ("generation", "sequence_no"),
+    "rating.ordered_charge": ("record_id", "charge", "generation"),
+    "rating.ordered_held_charge": ("record_id", "charge", "generation"),
+    "clearing.ordered_obligation": ("record_id", "charge", "bearer", "generation", "booked_on"),
 }
 
 #: Decided rows with a seal, which no batch lists.

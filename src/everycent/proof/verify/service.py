@@ -7,7 +7,7 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
-from everycent.proof.verify.core import charges, ledger, payments, recon, records, statements
+from everycent.proof.verify.core import charges, ledger, ordered, payments, recon, records, statements
 from everycent.proof.verify.core.rule import Rule
 from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_seals
 from everycent.proof.verify.tables import DECIDED, stored_tables
@@ -16,6 +16,7 @@ from everycent.proof.verify.tables import DECIDED, stored_tables
 RULES: tuple[Rule, ...] = (
     *records.RULES,
     *charges.RULES,
+    *ordered.RULES,
     *statements.RULES,
     *payments.RULES,
     *ledger.RULES,

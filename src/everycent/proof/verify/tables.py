@@ -24,6 +24,9 @@ def _columns(**types: pa.DataType) -> pa.Schema:
     return pa.schema(list(types.items()))
 
 
+#: Rows made in strict order have a number and a generation.
+_NUMBERED: dict[str, pa.DataType] = {"sequence_no": _LONG, "generation": pa.int32()}
+
 #: Detail tables: the columns that are checked. `batch_no` is a column of the hot rows, a lake file's is its part's.
 DETAILS = {
     "intake.record": _columns(record_id=_UUID, kind=_TEXT, key=_TEXT, refund_of=_UUID, booked_on=_DAY),
@@ -39,14 +42,27 @@ DETAILS = {
         currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,
         creditor_statement=_TEXT,
     ),
+    "clearing.waiting_charge": _columns(record_id=_UUID, charge=_TEXT, amount_minor=_LONG, currency=_TEXT),
+    "clearing.sequenced_record": _columns(record_id=_UUID, **_NUMBERED),
+    "rating.ordered_charge": _columns(
+        record_id=_UUID, charge=_TEXT, amount_minor=_LONG, currency=_TEXT, refund_of=_UUID, **_NUMBERED
+    ),
+    "rating.ordered_held_charge": _columns(record_id=_UUID, charge=_TEXT, **_NUMBERED),
+    "clearing.ordered_obligation": _columns(
+        record_id=_UUID, charge=_TEXT, bearer=pa.int16(), debtor=_TEXT, creditor=_TEXT, amount_minor=_LONG,
+        currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,
+        creditor_statement=_TEXT, total_before_minor=_LONG, total_after_minor=_LONG, budget=_TEXT, adjusts=pa.bool_(),
+        **_NUMBERED,
+    ),
 }  # fmt: skip
 
 #: Decided rows: in PostgreSQL only.
 DECIDED = {
     "platform.batch": _columns(
-        batch_no=_LONG, source_file=_TEXT, rows_read=_LONG, accepted=_LONG, duplicates=_LONG, conflicts=_LONG,
-        quarantined=_LONG,
+        batch_no=_LONG, kind=_TEXT, source_file=_TEXT, rows_read=_LONG, accepted=_LONG, duplicates=_LONG,
+        conflicts=_LONG, quarantined=_LONG,
     ),
+    "platform.generation": _columns(generation=pa.int32(), starts_at=_LONG, state=_TEXT),
     "parties.party": _columns(party_id=_TEXT, role=_TEXT, party_key=_TEXT),
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,

@@ -19,7 +19,6 @@ def upgrade() -> None:
             state text NOT NULL CHECK (state IN ('building', 'effective')),
             cause text NOT NULL,
             through_batch bigint NOT NULL,                       -- later batches wait until it is effective
-            watermark timestamptz NOT NULL,                      -- and so do later records
             PRIMARY KEY (tenant, model, generation)
         );
         -- Two rewinds of one model exclude each other.

@@ -1,4 +1,4 @@
-"""What is cleared in strict order: charges that wait, records with their numbers, obligations, totals of pots."""
+"""What is cleared in strict order: charges that wait, records with their numbers, obligations."""
 
 from alembic import op
 
@@ -70,20 +70,6 @@ CREATE TABLE clearing.ordered_obligation (
 CREATE INDEX ordered_obligation_record ON clearing.ordered_obligation (tenant, model, record_id);
 CREATE INDEX ordered_obligation_refund_of ON clearing.ordered_obligation (tenant, model, refund_of)
     WHERE refund_of IS NOT NULL;
-CREATE TABLE clearing.accumulated (
-    tenant text NOT NULL,
-    model text NOT NULL,
-    budget text NOT NULL,
-    pot text NOT NULL,
-    period text NOT NULL,
-    bearer text NOT NULL,
-    total_minor bigint NOT NULL,
-    sequence_no bigint NOT NULL,
-    generation integer NOT NULL,
-    batch_no bigint NOT NULL,
-    seal uuid NOT NULL,
-    PRIMARY KEY (tenant, model, budget, pot, period, bearer, generation, sequence_no)
-);
 """
 
 
@@ -92,7 +78,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(
-        "DROP TABLE clearing.waiting_charge, clearing.sequenced_record, clearing.ordered_obligation,"
-        " clearing.accumulated"
-    )
+    op.execute("DROP TABLE clearing.waiting_charge, clearing.sequenced_record, clearing.ordered_obligation")

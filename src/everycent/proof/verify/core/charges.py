@@ -66,7 +66,8 @@ RETRY_OF_HELD = Rule(
 RECORD_CHARGED = Rule(
     "each record of a kind that is charged has a charge or a held charge",
     "intake.record",
-    """WITH charged AS (SELECT record_id FROM rating.charge UNION SELECT record_id FROM rating.held_charge),
+    """WITH charged AS (SELECT record_id FROM rating.charge UNION SELECT record_id FROM rating.held_charge
+        UNION SELECT record_id FROM clearing.waiting_charge),
     kinds AS (SELECT DISTINCT kind FROM intake.record SEMI JOIN charged USING (record_id))
     SELECT r.record_id AS place, format('record {} ({} {}) has no charge and none held', r.record_id, kind, key)
         AS message

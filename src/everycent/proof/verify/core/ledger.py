@@ -1,5 +1,6 @@
 """The ledger: its transfers are the obligations and instructions, its accounts are its transfers, and it balances."""
 
+from everycent.proof.verify.core.ordered import standing
 from everycent.proof.verify.core.rule import Rule
 
 _ACCOUNT = "CASE WHEN {end} LIKE '%:%' THEN 'party/' || {end} ELSE 'operator/' || legal_entity || '/' || charge END"
@@ -17,12 +18,35 @@ OBLIGATIONS_POSTED = Rule(
     "ledger.transfer",
     f"""WITH posted AS (
         SELECT batch_no, booked_on, debit_account, credit_account, currency, sum(amount_minor) AS amount
-        FROM ledger.transfer WHERE batch_no IS NOT NULL GROUP BY ALL)
+        FROM ledger.transfer ANTI JOIN (FROM platform.batch SELECT batch_no WHERE kind = '(in order)') USING (batch_no)
+        WHERE batch_no IS NOT NULL GROUP BY ALL)
     SELECT {{'b': batch_no, 'o': booked_on, 'd': debit_account, 'c': credit_account, 'u': currency}} AS place,
         format('batch {{}}, {{}}: {{}} to {{}}: posted {{}} {{}}, its obligations add up to {{}}', batch_no, booked_on,
             debit_account, credit_account, coalesce(p.amount, 0), currency, coalesce(o.amount, 0)) AS message
     FROM posted p FULL JOIN {_OWED} o USING (batch_no, booked_on, debit_account, credit_account, currency)
     WHERE coalesce(p.amount, 0) <> coalesce(o.amount, 0)""",
+)
+
+#: Windows and rewinds post forth and back, so what holds is the net of all of them.
+ORDERED_POSTED = Rule(
+    "what was cleared in order, and stands, is posted, account by account",
+    "clearing.ordered_obligation",
+    f"""WITH moved AS (
+        SELECT booked_on, currency, debit_account AS a, credit_account AS b, amount_minor AS posted, 0::HUGEINT AS owed
+        FROM ledger.transfer SEMI JOIN (FROM platform.batch SELECT batch_no WHERE kind = '(in order)') USING (batch_no)
+        UNION ALL
+        SELECT booked_on, currency, {_ACCOUNT.format(end="debtor")}, {_ACCOUNT.format(end="creditor")}, 0,
+            amount_minor::HUGEINT
+        FROM {standing("clearing.ordered_obligation")}),
+    net AS (
+        SELECT booked_on, currency, least(a, b) AS one, greatest(a, b) AS other,
+            sum(CASE WHEN a < b THEN posted ELSE -posted END) AS posted,
+            sum(CASE WHEN a < b THEN owed ELSE -owed END) AS owed
+        FROM moved WHERE a <> b GROUP BY ALL)
+    SELECT {{'o': booked_on, 'a': one, 'b': other, 'u': currency}} AS place,
+        format('{{}}: {{}} to {{}}: posted {{}} {{}}, obligations cleared in order add up to {{}}', booked_on, one,
+            other, posted, currency, owed) AS message
+    FROM net WHERE posted <> owed""",
 )
 
 INSTRUCTIONS_POSTED = Rule(
@@ -85,4 +109,4 @@ PARTY_BALANCES = Rule(
     FROM held FULL JOIN said USING (account, currency) WHERE coalesce(balance, 0) <> coalesce(due, 0)""",
 )
 
-RULES = (OBLIGATIONS_POSTED, INSTRUCTIONS_POSTED, ACCOUNT_SUMS, TRIAL_BALANCE, PARTY_BALANCES)
+RULES = (OBLIGATIONS_POSTED, ORDERED_POSTED, INSTRUCTIONS_POSTED, ACCOUNT_SUMS, TRIAL_BALANCE, PARTY_BALANCES)

@@ -3,13 +3,14 @@
 A party id has a role and a key, `merchant:m-7`; an id without ":" is the operator itself, which has no statements.
 """
 
+from everycent.proof.verify.core.ordered import STANDING_OBLIGATIONS
 from everycent.proof.verify.core.rule import Rule
 
-_ENDS = """(SELECT record_id, charge, bearer, 'creditor' AS side, creditor AS party_id,
+_ENDS = f"""(SELECT record_id, charge, bearer, 'creditor' AS side, creditor AS party_id,
     creditor_statement AS statement_id,
-        amount_minor AS payable, 0::BIGINT AS receivable, currency, legal_entity, booked_on FROM clearing.obligation
+        amount_minor AS payable, 0::BIGINT AS receivable, currency, legal_entity, booked_on FROM {STANDING_OBLIGATIONS}
     UNION ALL SELECT record_id, charge, bearer, 'debtor', debtor, debtor_statement,
-        0::BIGINT, amount_minor, currency, legal_entity, booked_on FROM clearing.obligation)"""
+        0::BIGINT, amount_minor, currency, legal_entity, booked_on FROM {STANDING_OBLIGATIONS})"""
 
 PARTY_KNOWN = Rule(
     "each end of an obligation is a known party or the operator",

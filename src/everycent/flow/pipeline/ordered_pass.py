@@ -1,0 +1,106 @@
+"""The ordered pass: after the files of a run, what waits is cleared in strict order; late records rewind or join."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from everycent.base.platform.batches import run_lock
+from everycent.base.platform.database import Connection
+from everycent.base.platform.generations import generations
+from everycent.flow.clearing.contract import Late
+from everycent.flow.ledger import stage as ledger
+from everycent.flow.ledger import store as ledger_store
+from everycent.flow.model.contract import LoadedModel
+from everycent.flow.pipeline import ordering, store
+from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.rewinding import Rewound, building, resume, rewind
+from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.windows import Window, Windows, placed_on_statements, with_obligations
+from everycent.flow.settlement import store as settlement_store
+
+#: Told how far a stage has come.
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What the pass did: records cleared in order, records that wait for stragglers, rewinds because of late ones."""
+
+    cleared: int = 0
+    waiting: int = 0
+    rewound: tuple[Rewound, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return self.cleared > 0 or bool(self.rewound)
+
+
+def clear_waiting(session: Session, plan: ModelPlan, as_of: date, report: Progress) -> Ordered:
+    """Clears what waits up to the watermark. Inside the run lock, before the day cut to `as_of`.
+
+    A rewind that was begun is ended first: what arrived meanwhile is queued behind it.
+    """
+    if plan.model.spec.order is None:
+        return Ordered()
+    rewound: list[Rewound] = []
+    if building(session, plan.model.name) is not None:
+        rewound.append(resume(session, plan, lambda at, total: report("rewind", at, total)))
+    through = store.last_batch(session.connection)
+    placed = ordering.place(session, plan, session.details, as_of, through)
+    if placed.late_from is not None and ordering.order_of(plan).late is Late.REWIND:
+        cause = f"{placed.late} late records"
+        rewound.append(rewind(session, plan, placed.late_from, cause, lambda at, total: report("rewind", at, total)))
+        placed = ordering.place(session, plan, session.details, as_of, through)
+    open_on = settlement_store.open_on(session.connection, session.tenant, plan.model.name)
+    turns = ordering.turns(session, open_on, placed)
+    known = generations(session.connection, session.tenant, plan.model.name)
+    number = max((each.number for each in known), default=0)
+    windows = Windows(session, plan, session.details, number, turns, _Posting(session, plan).finish)
+    cleared = windows.clear(lambda done, total: report("in order", done, total))
+    return Ordered(cleared, placed.waiting, tuple(rewound))
+
+
+@dataclass(frozen=True)
+class _Posting:
+    """Windows that go on where the effective rows end: each accrues and posts as a batch does."""
+
+    session: Session
+    plan: ModelPlan
+
+    def finish(self, window: Window) -> tuple[Window, Callable[[Connection, int], None]]:
+        session, model = self.session, self.plan.model.name
+        obligations, accruals = placed_on_statements(session, self.plan, window.obligations)
+        occasion = f"in order {window.turns.column('sequence_no')[0]}"
+        transfers = ledger.post(obligations, self.plan.operators, session.engine, occasion)
+
+        def in_transaction(connection: Connection, batch_no: int) -> None:
+            settlement_store.write(connection, session.tenant, model, accruals)
+            ledger_store.write(connection, session.tenant, model, batch_no, transfers)
+
+        return with_obligations(window, obligations), in_transaction
+
+
+def rewind_from(
+    session: Session,
+    plan: ModelPlan,
+    start: str,
+    report: Progress,
+    on_wait: Callable[[str], None],
+) -> Rewound:
+    """Rewinds to a record (by its uuid or key) or to a time, `start`. Raises InputRefused, StorageFailed.
+
+    Where a rewind was begun and broke off, that one is ended.
+    """
+    model: LoadedModel = plan.model
+    if model.spec.order is None:
+        raise InputRefused(f"the model '{model.name}' has no order, so there is nothing to rewind")
+    with run_lock(session.details, model.name, on_wait):
+        store.register_version(session.connection, session.tenant, model)
+        if building(session, model.name) is not None:
+            return resume(session, plan, lambda at, total: report("rewind", at, total))
+        ordering.place(session, plan, session.details, None, store.last_batch(session.connection))
+        number = ordering.number_of(session, plan, start)
+        if number is None:
+            raise InputRefused(f"nothing that was cleared in order is '{start}' or after it")
+        return rewind(session, plan, number, f"to {start}", lambda at, total: report("rewind", at, total))

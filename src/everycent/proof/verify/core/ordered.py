@@ -1,0 +1,70 @@
+"""What was cleared in strict order: numbers without holes, charges carried in full, totals that follow amounts."""
+
+from everycent.proof.verify.core.rule import Rule
+
+
+def standing(table: str) -> str:
+    """SQL: the rows of a table in generations that stand: effective, with no later one from their number on."""
+    return f"""(SELECT t.* FROM {table} t
+        WHERE (t.generation = 0
+                OR t.generation IN (SELECT generation FROM platform.generation WHERE state = 'effective'))
+            AND NOT EXISTS (SELECT 1 FROM platform.generation g WHERE g.state = 'effective'
+                AND g.generation > t.generation AND g.starts_at <= t.sequence_no))"""
+
+
+_ENDS = """record_id, charge, bearer, debtor, creditor, amount_minor, currency, legal_entity, booked_on,
+    debtor_statement, creditor_statement"""
+
+#: SQL: all obligations that stand, whether arrival or order decided them.
+STANDING_OBLIGATIONS = (
+    f"(SELECT {_ENDS} FROM clearing.obligation UNION ALL SELECT {_ENDS} FROM {standing('clearing.ordered_obligation')})"
+)
+
+NUMBERS = Rule(
+    "records cleared in order have the numbers 1, 2, 3 ..., each once",
+    "clearing.sequenced_record",
+    f"""WITH numbered AS (
+        SELECT sequence_no, row_number() OVER (ORDER BY sequence_no) AS place, record_id,
+            count(*) OVER (PARTITION BY record_id) AS times FROM {standing("clearing.sequenced_record")})
+    SELECT sequence_no AS place, format('record {{}} has number {{}} at place {{}}, and is there {{}} times', record_id,
+        sequence_no, place, times) AS message
+    FROM numbered WHERE sequence_no <> place OR times > 1""",
+)
+
+CARRIED = Rule(
+    "each charge cleared in order is carried in full, in its currency",
+    "rating.ordered_charge",
+    f"""WITH carried AS (
+        SELECT record_id, charge, sum(amount_minor) AS amount, min(currency) AS currency, max(currency) AS other
+        FROM {standing("clearing.ordered_obligation")} GROUP BY record_id, charge)
+    SELECT {{'r': record_id, 'c': charge}} AS place,
+        format('charge {{}}/{{}}: charged {{}} minor units, its obligations add up to {{}}', record_id, charge,
+            coalesce(c.amount_minor, 0), coalesce(amount, 0)) AS message
+    FROM {standing("rating.ordered_charge")} c FULL JOIN carried o USING (record_id, charge)
+    WHERE coalesce(c.amount_minor, 0) <> coalesce(amount, 0) OR c.currency <> o.currency OR c.currency <> o.other""",
+)
+
+TURN_TAKEN = Rule(
+    "each charge that waited has its amount, or is held, once its record's turn came",
+    "clearing.waiting_charge",
+    f"""SELECT {{'r': record_id, 'c': w.charge}} AS place,
+        format('charge {{}}/{{}}: {{}} minor units waited, {{}} were charged in order', record_id, w.charge,
+            w.amount_minor, coalesce(c.amount_minor::VARCHAR, 'none')) AS message
+    FROM clearing.waiting_charge w SEMI JOIN {standing("clearing.sequenced_record")} s USING (record_id)
+        LEFT JOIN {standing("rating.ordered_charge")} c USING (record_id, charge)
+        ANTI JOIN {standing("rating.ordered_held_charge")} h ON h.record_id = w.record_id AND h.charge = w.charge
+    WHERE c.amount_minor IS DISTINCT FROM w.amount_minor""",
+)
+
+TOTALS = Rule(
+    "each total after a share is the total before it and the share",
+    "clearing.ordered_obligation",
+    """SELECT {'r': record_id, 'c': charge, 'b': bearer} AS place,
+        format('obligation {}/{}/{}: {} minor units, its total goes from {} to {}', record_id, charge, bearer,
+            amount_minor, total_before_minor, total_after_minor) AS message
+    FROM clearing.ordered_obligation
+    WHERE NOT adjusts AND budget IS NOT NULL
+        AND total_after_minor IS DISTINCT FROM total_before_minor + amount_minor""",
+)
+
+RULES = (NUMBERS, TURN_TAKEN, CARRIED, TOTALS)

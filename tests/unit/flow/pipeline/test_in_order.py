@@ -1,0 +1,236 @@
+"""The ordered pass and its rewinds: whatever order facts come in, the effective rows are those of clearing once."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.details import Details
+from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import RECORD
+from everycent.flow.model.contract import ModelRefused
+from everycent.flow.model.service import load_model
+from everycent.flow.pipeline.ordered_pass import rewind_from
+from everycent.flow.pipeline.service import RunSummary, Session, find_inputs, plan_model, run
+from everycent.proof.verify.service import verify
+
+MODEL = """
+model: promotions
+version: 1
+currency: CNY
+calendar: {time_zone: Asia/Shanghai}
+parties:
+  platform: {operator: shanghai}
+  merchant: {key: [merchant]}
+  brand: {key: [brand]}
+records:
+  sold:
+    file: sold*.csv
+    id: [id]
+    occurred_at: at
+    amount: price
+    columns: {id: text, merchant: text, brand: text, price: money, coupon: money, at: timestamp}
+  returned:
+    file: returned*.csv
+    refunds: sold
+    of: [of]
+    id: [id]
+    occurred_at: at
+    amount: refunded
+    columns: {id: text, of: text, refunded: money, at: timestamp}
+budgets:
+  spring: {per: [merchant], period: month}
+charges:
+  goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
+  coupon:
+    for: sold
+    amount: coupon
+    creditor: merchant
+    apportion:
+      budget: spring
+      by: ratio
+      bearers: {brand: {weight: 60, cap: 30.00}, platform: 40}
+order: {by: [occurred_at, id], late: rewind, window: 3}
+statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+payouts: {}
+"""
+SALES = [
+    (
+        "sold",
+        f"S{n:02}",
+        f"S{n:02},m-{n % 2},b-{n % 3},100.00,{7 + n}.{n:02},2026-03-{1 + n // 4:02} {8 + n % 4:02}:00:00",
+    )
+    for n in range(14)
+]
+RETURNS = [
+    ("returned", f"R{n:02}", f"R{n:02},S{n:02},{30 + n}.00,2026-03-{2 + n // 3:02} {9 + n % 3:02}:30:00")
+    for n in (1, 4, 8)
+]
+HEADS = {"sold": "id,merchant,brand,price,coupon,at", "returned": "id,of,refunded,at"}
+LATER = date(2026, 5, 1)
+
+EFFECTIVE = """
+    SELECT r.key, o.charge, bearer, debtor, creditor, o.amount_minor, o.booked_on, debtor_statement, creditor_statement,
+        total_before_minor, total_after_minor, budget, pot, period, leaf, adjusts, sequence_no
+    FROM seen o JOIN named r USING (record_id) ORDER BY ALL
+"""
+
+
+class Place:
+    """A database and a folder of files, into which facts come in several deliveries."""
+
+    def __init__(self, session: Session, folder: Path, model: str = MODEL) -> None:
+        self.session, self.folder, self.deliveries = session, folder, 0
+        folder.mkdir(exist_ok=True)
+        (folder / "model.yaml").write_text(model)
+        self.model = load_model(folder / "model.yaml", {})
+
+    def deliver(self, facts: Sequence[tuple[str, str, str]], as_of: date = date(2026, 3, 1)) -> RunSummary:
+        self.deliveries += 1
+        inbox = self.folder / f"in{self.deliveries}"
+        inbox.mkdir()
+        for kind in HEADS:
+            lines = [line for of, _, line in facts if of == kind]
+            if lines:
+                (inbox / f"{kind}{self.deliveries}.csv").write_text("\n".join([HEADS[kind], *lines]) + "\n")
+        inputs = find_inputs(self.model, [str(inbox)])
+        now = datetime(2026, 3, 1, tzinfo=UTC)
+        return run(self.session, self.model, inputs, as_of, lambda *_: None, print, now)
+
+    def rewind(self, start: str) -> Any:
+        plan = plan_model(self.model, self.session.tenant, {})
+        return rewind_from(self.session, plan, start, lambda *_: None, print)
+
+    def effective(self) -> list[dict[str, Any]]:
+        session = self.session
+        columns = [name for name in OBLIGATION.ordered.columns.names if name != "generation"]
+        session.details.attach(session.engine, "seen", OBLIGATION, self.model.name, columns=columns)
+        session.details.attach(session.engine, "named", RECORD, self.model.name, columns=["record_id", "key"])
+        found: list[dict[str, Any]] = session.engine.query(EFFECTIVE).to_pylist()
+        return found
+
+    def statements(self) -> list[tuple[Any, ...]]:
+        found = self.session.connection.execute(
+            "SELECT statement_id, payable_minor, receivable_minor, obligations, state FROM settlement.statement"
+            " WHERE tenant = %s ORDER BY 1",
+            (self.session.tenant,),
+        )
+        return found.fetchall()
+
+    def sums(self) -> dict[tuple[Any, ...], int]:
+        found: dict[tuple[Any, ...], int] = {}
+        for row in self.effective():
+            key = tuple(row[name] for name in ("key", "charge", "bearer", "debtor", "creditor"))
+            found[key] = found.get(key, 0) + row["amount_minor"]
+        return {key: amount for key, amount in found.items() if amount}
+
+    def proven(self) -> None:
+        session = self.session
+        verdict = verify(session.connection, session.details, session.engine, session.tenant)
+        assert verdict.ok, verdict.findings
+
+
+@pytest.fixture
+def place(database: Any, engine: LocalEngine, tmp_path: Path) -> Place:
+    settings = replace(database.settings, threads=1)
+    return Place(Session(settings, database.connection, engine, database.details), tmp_path / "files")
+
+
+@pytest.fixture
+def once(database: Any, engine: LocalEngine, tmp_path: Path) -> Place:
+    """The same, under another tenant: where everything is cleared once."""
+    settings = replace(database.settings, threads=1, tenant="once")
+    details = Details(database.connection, settings.lake_dir, "once")
+    return Place(Session(settings, database.connection, engine, details), tmp_path / "once")
+
+
+def test_caps_hold_and_every_row_is_there(place: Place) -> None:
+    summary = place.deliver(SALES + RETURNS, LATER)
+    assert (summary.ordered.cleared, summary.ordered.waiting) == (17, 0)
+    rows = [row for row in place.effective() if row["charge"] == "coupon"]
+    assert max(row["total_after_minor"] for row in rows if row["leaf"] == "brand") == 3000
+    assert sorted({row["sequence_no"] for row in rows}) == list(range(1, 18))
+    place.proven()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_arrival_order_converges(place: Place, once: Place, seed: int) -> None:
+    chance = random.Random(seed)
+    sales = chance.sample(SALES, len(SALES))
+    cuts = [sales[:5], sales[5:6], sales[6:], RETURNS[::-1][:2], RETURNS[::-1][2:]]
+    rewound = 0
+    for facts in cuts:
+        rewound += len(place.deliver(facts).ordered.rewound)
+        place.proven()
+    once.deliver(SALES + RETURNS)
+    assert place.effective() == once.effective()
+    assert place.statements() == once.statements()
+    assert rewound > 0
+
+
+def test_rewinding_to_any_record_with_nothing_closed_changes_nothing(place: Place) -> None:
+    place.deliver(SALES + RETURNS)
+    before, statements = place.effective(), place.statements()
+    for start in ("S03", "S00", "2026-03-03T00:00:00+08:00", "R04"):
+        done = place.rewind(start)
+        assert (done.removed, done.added) == (0, 0)
+        assert place.effective() == before
+        assert place.statements() == statements
+    place.proven()
+
+
+def test_closed_plus_adjustments_equal_clearing_once(place: Place, once: Place, tmp_path: Path) -> None:
+    late, rest = [fact for fact in SALES if fact[1] in ("S00", "S02")], [f for f in SALES if f[1] not in ("S00", "S02")]
+    tight = MODEL.replace("cap: 30.00", "cap: 12.00")
+    place, once = Place(place.session, tmp_path / "tight", tight), Place(once.session, tmp_path / "tight_once", tight)
+    place.deliver(rest[:8], date(2026, 3, 3))
+    closed = [row for row in place.statements() if row[-1] == "closed"]
+    assert closed
+    summary = place.deliver(late + rest[8:], date(2026, 3, 4))
+    assert summary.ordered.rewound[0].adjusting > 0
+    assert [row for row in place.statements() if row in closed] == closed
+    place.proven()
+    place.deliver(RETURNS, LATER)
+    place.proven()
+    once.deliver(SALES + RETURNS)
+    assert place.sums() == once.sums()
+
+
+def test_late_records_may_join_the_present(place: Place, tmp_path: Path) -> None:
+    joining = Place(place.session, tmp_path / "joining", MODEL.replace("late: rewind", "late: join"))
+    joining.deliver(SALES[5:])
+    before = joining.effective()
+    summary = joining.deliver(SALES[:5])
+    assert summary.ordered.rewound == ()
+    assert [row for row in joining.effective() if row in before] == before
+    joining.proven()
+
+
+def test_the_newest_records_wait_for_stragglers(place: Place, tmp_path: Path) -> None:
+    waiting = Place(place.session, tmp_path / "waiting", MODEL.replace("late:", "wait: 2 hours, late:"))
+    summary = waiting.deliver(SALES)
+    assert (summary.ordered.cleared, summary.ordered.waiting) == (12, 2)
+    waiting.proven()
+    summary = waiting.deliver(RETURNS, LATER)
+    assert summary.ordered.waiting == 0
+    waiting.proven()
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("order: {by: [occurred_at, id], late: rewind, window: 3}", "", "'coupon' draws on a budget: add the order"),
+        ("by: [occurred_at, id]", "by: [id]", "the order begins with business time"),
+        ("by: [occurred_at, id]", "by: [occurred_at, brand]", "there is no column 'brand' in record kind 'returned'"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused(tmp_path: Path, was: str, now: str, said: str) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_text(MODEL.replace(was, now))
+    with pytest.raises(ModelRefused, match=said):
+        load_model(path, {})
