@@ -304,6 +304,8 @@ class ApportionSpec(Declaration):
         capped = [name for name, bearer in self.bearers.items() if bearer.has_cap]
         if self.budget is None and capped:
             raise ValueError(f"bearer '{capped[0]}' has a cap, but there is no 'budget' in whose pots totals are kept")
+        if self.budget is None and self.refund is BearersRefund.REVERSE:
+            raise ValueError("'refund: reverse' needs a budget: without one, refunds are not taken in strict order")
         last = self.when_all_capped
         if last is None and self._may_leave_a_rest:
             raise ValueError("all bearers can be at their limits: say in 'when_all_capped' who takes the rest, or hold")

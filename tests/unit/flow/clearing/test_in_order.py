@@ -1,5 +1,7 @@
 """Clearing in strict order: caps, budgets, who takes what is left, and refunds of what was carried."""
 
+from decimal import Decimal
+
 import pytest
 from market import charge
 from ordered_till import OrderedTill, carried, totals
@@ -167,6 +169,7 @@ def test_the_budget_has_a_cap_over_all(engine: LocalEngine) -> None:
         ({"by": "in_order", "when_all_capped": "hold"}, "has 'weight', which says nothing with by: in_order"),
         ({"when_all_capped": "platform", "refund": "reverse"}, "move 'platform' to the end"),
         ({"bearers": {"hold": 1}}, "cannot be called 'hold'"),
+        ({"budget": None, "bearers": {"brand": 1}, "refund": "reverse"}, "'refund: reverse' needs a budget"),
         ({"bearers": {"platform": {"cap": "1.00"}}, "when_all_capped": "hold"}, "'platform' has no weight"),
         ({"by": "fixed", "bearers": {"platform": {}, "brand": {}}}, "here: platform, brand"),
     ],
@@ -191,3 +194,35 @@ def test_caps_that_contradict_each_other_are_refused(engine: LocalEngine) -> Non
     with pytest.raises(ClearingRefused, match="has a cap: say in 'when_all_capped'"):
         words = {"budget": "spring-2026", "bearers": {"platform": 1}}
         assert till(engine, charge("coupon", creditor="merchant", apportion=words), cap="1.00").plan
+
+
+def test_the_shared_cost_with_all_its_parts(engine: LocalEngine) -> None:
+    """The coupon of the design in golden form: sixty to forty, brand and distributor, caps, the last, and refunds.
+
+    | record | coupon | platform | brand | distributor | why |
+    """
+    golden = """
+        A1   10.00   6.00   2.80   1.20   sixty to forty, the forty seventy to thirty
+        A2   -2.00  -1.20  -0.56  -0.24   a correction gives room back
+        A3    9.99   5.99   2.80   1.20   the odd cent of 5.994 and 3.996 goes to the suppliers, that of 2.80 nowhere
+        A4   10.00   9.20   0.56   0.24   the suppliers reach 8.00, the rest goes to the platform
+        A5   10.00  10.00   0.00   0.00   nobody but the platform has room, then it carries above its cap
+        R1   -5.00  -4.60  -0.28  -0.12   half of A4 comes back to those who carried it
+        R4   -5.00  -4.60  -0.28  -0.12   the other half: the pot is as if A4 had not been
+        A6    1.00   0.20   0.56   0.24   the platform is still above its cap: the suppliers' 0.80, then the rest
+    """
+    lines = [line.split(None, 5)[:5] for line in golden.strip().splitlines()]
+    facts = [
+        sale(key, _minor(coupon)) if key.startswith("A") else back(key, "A4", amount)
+        for (key, coupon, *_), amount in zip(lines, [0, 0, 0, 0, 0, 4999, 5000, 0], strict=True)
+    ]
+    found = till(engine, per="merchant", period="month").clear(*facts)
+    amounts = found.obligations["amount_minor"].to_pylist()
+    shares = [amounts[at : at + 3] for at in range(0, len(amounts), 3)]
+    assert shares == [[_minor(text) for text in line[2:]] for line in lines]
+    assert found.charges["amount_minor"].to_pylist() == [_minor(line[1]) for line in lines]
+    assert totals(found.accumulators)["platform"] == 2099
+
+
+def _minor(text: str) -> int:
+    return round(Decimal(text) * 100)
