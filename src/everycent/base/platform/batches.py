@@ -110,6 +110,7 @@ class OpenBatch:
         assert set(counts) == set(COUNTS), f"a batch is counted by {COUNTS}, not {tuple(counts)}"
         assert counts["rows_read"] == sum(counts[name] for name in COUNTS[1:]), f"the counts do not add up: {counts}"
         connection = self.details.connection
+        inside = connection.info.transaction_status != TransactionStatus.IDLE
         try:
             with connection.transaction():
                 batch_no = self._insert_batch(connection, counts)
@@ -117,6 +118,8 @@ class OpenBatch:
                 for schema, kind, queued in self._hot.values():
                     if queued:
                         self._insert_hot(connection, batch_no, schema, kind, pa.concat_tables(queued))
+                        if inside:  # no commit empties the stage before the caller's next batch
+                            connection.execute(f"TRUNCATE {_stage(schema)}")
                 in_transaction(connection, batch_no)
         except psycopg.errors.DiskFull as error:
             raise StorageFailed(
@@ -172,11 +175,10 @@ class OpenBatch:
         self, connection: Connection, batch_no: int, schema: TableSchema, kind: str, rows: pa.Table
     ) -> None:
         """COPY into a temporary table; then one statement seals the rows, places them and computes their digest."""
-        name = identifier(f"stage.{schema.name}")
-        stage = f"pg_temp.{name}"
+        stage = _stage(schema)
         columns = ", ".join(map(identifier, ["tenant", "model", *schema.columns.names, "batch_no"]))
         connection.execute(
-            f"CREATE TEMP TABLE IF NOT EXISTS {name} ON COMMIT DELETE ROWS AS"
+            f"CREATE TEMP TABLE IF NOT EXISTS {stage} ON COMMIT DELETE ROWS AS"
             f" SELECT {columns} FROM {sql_name(schema)} WITH NO DATA"
         )
         copy_in(connection, stage, rows, {"tenant": self.details.tenant, "model": self.model, "batch_no": batch_no})
@@ -188,6 +190,11 @@ class OpenBatch:
             (batch_no, schema.name, 1 + sum(part.table_name == schema.name for part in self._lake), kind),
         ).fetchone()
         assert placed == (rows.num_rows,), f"{schema.name}: {placed} rows placed, want {rows.num_rows}"
+
+
+def _stage(schema: TableSchema) -> str:
+    """The quoted name of the temporary table through which a schema's hot rows go."""
+    return f"pg_temp.{identifier(f'stage.{schema.name}')}"
 
 
 def seal_sql(row: str) -> str:

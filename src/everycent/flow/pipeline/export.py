@@ -43,7 +43,10 @@ def export(session: Session, model: LoadedModel, as_of: date, folder: Path) -> t
     exponent = model.currency.exponent
     where = (session.connection, session.tenant, model.name)
     with run_lock(session.details, model.name):
-        paths = [_detail(session, model.name, name, schema, exponent, folder) for name, schema in _DETAIL.items()]
+        paths = [
+            _detail(session, model.name, name, schema, exponent, folder, model.spec.order is not None)
+            for name, schema in _DETAIL.items()
+        ]
         paths.append(_records(session, model.name, folder / "records.parquet", pa.string(), None))
         for kind, kind_plan in plan.intake.items():
             paths.append(_records(session, model.name, folder / f"records_{kind}.parquet", kind_plan.body_type, kind))
@@ -68,16 +71,23 @@ def _bank_files(session: Session, plan: ModelPlan, as_of: date, folder: Path) ->
     )
 
 
-def _detail(session: Session, model: str, name: str, schema: TableSchema, exponent: int, folder: Path) -> Path:
-    session.details.attach(session.engine, _VIEW, schema, model)
+def _detail(
+    session: Session, model: str, name: str, schema: TableSchema, exponent: int, folder: Path, in_order: bool
+) -> Path:
+    names = schema.columns.names
+    if in_order and schema.in_order is not None:  # the generation is how rows came to be, not what they say
+        names = [column for column in schema.ordered.columns.names if column != "generation"]
+    session.details.attach(session.engine, _VIEW, schema, model, columns=names)
     columns = []
-    for column in schema.columns.names:
+    for column in names:
         columns.append(identifier(column))
         if column == "amount_minor":
             unit = literal("1" if exponent == 0 else "0." + "0" * (exponent - 1) + "1")
             scale = f"DECIMAL({exponent + 1}, {exponent})"
             columns.append(f"CAST(amount_minor * CAST({unit} AS {scale}) AS DECIMAL(38, {exponent})) AS amount")
-    rows = session.engine.ordered(f"SELECT {', '.join(columns)} FROM {_VIEW}", schema.key)
+    rows = session.engine.ordered(
+        f"SELECT {', '.join(columns)} FROM {_VIEW}", [*schema.key, *(["booked_on"] if "adjusts" in names else [])]
+    )
     return _copied(rows, folder / f"{name}.parquet")
 
 

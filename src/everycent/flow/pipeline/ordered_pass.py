@@ -1,8 +1,11 @@
 """The ordered pass: after the files of a run, what waits is cleared in strict order; late records rewind or join."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
+
+import psycopg
 
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.database import Connection
@@ -87,20 +90,32 @@ def rewind_from(
     start: str,
     report: Progress,
     on_wait: Callable[[str], None],
+    *,
+    dry_run: bool = False,
 ) -> Rewound:
     """Rewinds to a record (by its uuid or key) or to a time, `start`. Raises InputRefused, StorageFailed.
 
-    Where a rewind was begun and broke off, that one is ended.
+    Where a rewind was begun and broke off, that one is ended. A dry run is the same path, rolled back.
     """
     model: LoadedModel = plan.model
     if model.spec.order is None:
         raise InputRefused(f"the model '{model.name}' has no order, so there is nothing to rewind")
-    with run_lock(session.details, model.name, on_wait):
+    with (
+        run_lock(session.details, model.name, on_wait),
+        session.connection.transaction() if dry_run else nullcontext() as transaction,
+    ):
         store.register_version(session.connection, session.tenant, model)
-        if building(session, model.name) is not None:
-            return resume(session, plan, lambda at, total: report("rewind", at, total))
-        ordering.place(session, plan, session.details, None, store.last_batch(session.connection))
-        number = ordering.number_of(session, plan, start)
-        if number is None:
-            raise InputRefused(f"nothing that was cleared in order is '{start}' or after it")
-        return rewind(session, plan, number, f"to {start}", lambda at, total: report("rewind", at, total))
+        done = _rewound(session, plan, start, lambda at, total: report("rewind", at, total))
+        if transaction is not None:
+            raise psycopg.Rollback(transaction)
+    return done
+
+
+def _rewound(session: Session, plan: ModelPlan, start: str, report: Callable[[int, int], None]) -> Rewound:
+    if building(session, plan.model.name) is not None:
+        return resume(session, plan, report)
+    ordering.place(session, plan, session.details, None, store.last_batch(session.connection))
+    number = ordering.number_of(session, plan, start)
+    if number is None:
+        raise InputRefused(f"nothing that was cleared in order is '{start}' or after it")
+    return rewind(session, plan, number, f"to {start}", report)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from everycent.flow.pipeline.committing import Origin, commit
 from everycent.flow.pipeline.compute import rate_and_clear
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.inputs import arrival_order
+from everycent.flow.pipeline.ordered_pass import clear_waiting
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.run import attached_table
 from everycent.flow.pipeline.session import Session
@@ -55,6 +57,7 @@ def replay(
                 _clear_again(scratch, plan, kind, shard, records, tables)
                 counts[kind] += records.num_rows
                 report(f"replaying {kind}", counts[kind], None)
+        clear_waiting(scratch, plan, date.max, report)
     return Replayed(counts)
 
 

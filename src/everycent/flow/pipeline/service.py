@@ -6,9 +6,11 @@ from everycent.flow.pipeline.difference import Difference, compare
 from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
 from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
+from everycent.flow.pipeline.ordered_pass import Ordered, rewind_from
 from everycent.flow.pipeline.parked import Tried, Waits, parked
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.replay import Replayed, replay
+from everycent.flow.pipeline.rewinding import Rewound
 from everycent.flow.pipeline.run import FileTaken, RunSummary, rate_parked, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
 
@@ -19,8 +21,10 @@ __all__ = [
     "GoldenOutcome",
     "Inputs",
     "ModelPlan",
+    "Ordered",
     "RecordTried",
     "Replayed",
+    "Rewound",
     "RunSummary",
     "Session",
     "Tried",
@@ -36,6 +40,7 @@ __all__ = [
     "plan_model",
     "rate_parked",
     "replay",
+    "rewind_from",
     "rules_of_record",
     "run",
     "run_golden_cases",

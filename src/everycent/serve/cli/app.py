@@ -21,6 +21,8 @@ db_app = typer.Typer(
 )
 app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
+rewind_app = typer.Typer(no_args_is_help=True, help="Go back to a record and clear all after it again.")
+app.add_typer(rewind_app, name="rewind")
 
 #: Options that take several values at once.
 _MANY = ("--records", "--bill", "--on", "--tables")
@@ -121,6 +123,26 @@ def rate(
     from everycent.serve.cli.parking import rate_command
 
     return rate_command(model, tables or [], as_json=json)
+
+
+To = Annotated[str | None, typer.Option("--to", help="Back to this record, by its uuid or key.")]
+From = Annotated[str | None, typer.Option("--from", metavar="DATETIME", help="Back to this time, with its zone.")]
+
+
+@rewind_app.command("plan")
+def rewind_plan(model: Model, to: To = None, from_: From = None, json: Json = False) -> int:
+    """Say what a rewind would do: records, statements, each party's money. Nothing is changed."""
+    from everycent.serve.cli.rewinding import rewind_command
+
+    return rewind_command(model, to, from_, dry_run=True, as_json=json)
+
+
+@rewind_app.command("run")
+def rewind_run(model: Model, to: To = None, from_: From = None, json: Json = False) -> int:
+    """Go back to a record or a time, and clear all after it again in order. After a break, the same command goes on."""
+    from everycent.serve.cli.rewinding import rewind_command
+
+    return rewind_command(model, to, from_, dry_run=False, as_json=json)
 
 
 @app.command("parked")

@@ -17,6 +17,7 @@ from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 from everycent.serve.cli.asking import print_findings, report_data
 from everycent.serve.cli.parking import parked_as_dict, print_parked
+from everycent.serve.cli.rewinding import print_ordered, rewound_as_dict
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
@@ -117,6 +118,7 @@ def print_outcome(outcome: Outcome) -> None:
     out.print()
     _print_reasons(outcome.report)
     print_parked(outcome.summary.model, outcome.summary.parked)
+    print_ordered(outcome.summary.ordered)
     out.print(summary_table(outcome.report))
     for path in outcome.unused:
         err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
@@ -160,6 +162,11 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "held": [row._asdict() for row in outcome.report.held],
         "unused_files": [str(path) for path in outcome.unused],
         "parked": parked_as_dict(summary.parked),
+        "in_order": {
+            "cleared": summary.ordered.cleared,
+            "waiting": summary.ordered.waiting,
+            "rewound": [rewound_as_dict(rewound) for rewound in summary.ordered.rewound],
+        },
         "closed_statements": summary.closing.closed.num_rows,
         "recount_differs": [str(statement) for statement in summary.closing.differing],
         "instructions": summary.instructed.instructions.num_rows,

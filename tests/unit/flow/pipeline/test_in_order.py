@@ -102,9 +102,9 @@ class Place:
         now = datetime(2026, 3, 1, tzinfo=UTC)
         return run(self.session, self.model, inputs, as_of, lambda *_: None, print, now)
 
-    def rewind(self, start: str) -> Any:
+    def rewind(self, start: str, *, dry_run: bool = False) -> Any:
         plan = plan_model(self.model, self.session.tenant, {})
-        return rewind_from(self.session, plan, start, lambda *_: None, print)
+        return rewind_from(self.session, plan, start, lambda *_: None, print, dry_run=dry_run)
 
     def effective(self) -> list[dict[str, Any]]:
         session = self.session
@@ -176,6 +176,8 @@ def test_any_arrival_order_converges(place: Place, once: Place, seed: int) -> No
 def test_rewinding_to_any_record_with_nothing_closed_changes_nothing(place: Place) -> None:
     place.deliver(SALES + RETURNS)
     before, statements = place.effective(), place.statements()
+    planned = place.rewind("S03", dry_run=True)
+    assert (planned.records, planned.removed, planned.generation) == (14, 0, 1)
     for start in ("S03", "S00", "2026-03-03T00:00:00+08:00", "R04"):
         done = place.rewind(start)
         assert (done.removed, done.added) == (0, 0)
