@@ -16,6 +16,7 @@ from everycent.flow.intake.service import load_table
 from everycent.flow.model.contract import GoldenSpec, LoadedModel
 from everycent.flow.pipeline.compute import Batch, rate_and_clear
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.golden_order import in_order
 from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.rating.contract import with_price_factors
@@ -69,9 +70,13 @@ def _differences(
             for row in batch.intake.quarantine.to_pylist():
                 return (f"facts: {fact.kind} {row['key'] or ''} is {row['outcome']}: {row['reason']}",)
             done.append(batch)
+        charges, owed = [batch.charges for batch in done], [batch.obligations for batch in done]
+        ordered = in_order(plan, done, engine)
+        if ordered is not None:
+            charges, owed = [*charges, ordered.charges], [*owed, ordered.obligations]
         return (
-            *_compare(plan, case.charges, _CHARGE_COLUMNS, "charges", [batch.charges for batch in done], done),
-            *_compare(plan, case.obligations, _OBLIGATION_COLUMNS, "obligations", [b.obligations for b in done], done),
+            *_compare(plan, case.charges, _CHARGE_COLUMNS, "charges", charges, done),
+            *_compare(plan, case.obligations, _OBLIGATION_COLUMNS, "obligations", owed, done),
         )
     except GoldenTextError as error:
         return (str(error),)

@@ -16,7 +16,7 @@ from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.ordered_pass import rewind_from
-from everycent.flow.pipeline.service import RunSummary, Session, find_inputs, plan_model, run
+from everycent.flow.pipeline.service import RunSummary, Session, find_inputs, plan_model, run, run_golden_cases
 from everycent.proof.verify.service import verify
 
 MODEL = """
@@ -71,6 +71,22 @@ RETURNS = [
     ("returned", f"R{n:02}", f"R{n:02},S{n:02},{30 + n}.00,2026-03-{2 + n // 3:02} {9 + n % 3:02}:30:00")
     for n in (1, 4, 8)
 ]
+GOLDEN = """
+tests:
+  the cap is used up in the order of time:
+    facts: |
+      sold  id  merchant  brand  price   coupon  at
+            B   m-1       b-1    100.00  10.00   2026-03-02 10:00
+            A   m-1       b-1    100.00   5.00   2026-03-01 10:00
+    obligations: |
+      record  charge  debtor    creditor  amount
+      A       goods   platform  m-1       100.00
+      B       goods   platform  m-1       100.00
+      A       coupon  b-1       m-1         3.00
+      A       coupon  platform  m-1         2.00
+      B       coupon  b-1       m-1         2.00
+      B       coupon  platform  m-1         8.00
+"""
 HEADS = {"sold": "id,merchant,brand,price,coupon,at", "returned": "id,of,refunded,at"}
 LATER = date(2026, 5, 1)
 
@@ -221,6 +237,13 @@ def test_the_newest_records_wait_for_stragglers(place: Place, tmp_path: Path) ->
     summary = waiting.deliver(RETURNS, LATER)
     assert summary.ordered.waiting == 0
     waiting.proven()
+
+
+def test_golden_cases_are_cleared_in_order(tmp_path: Path, engine: LocalEngine) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_text(MODEL.replace("cap: 30.00", "cap: 5.00") + GOLDEN)
+    [outcome] = run_golden_cases(load_model(path, {}), "t", engine)
+    assert outcome.differences == ()
 
 
 @pytest.mark.parametrize(
