@@ -64,7 +64,7 @@ def rate_and_clear(
     elif kind in plan.rating:
         rated = rating.rate(plan.rating[kind], records, tables, engine)
         snapshots, rated_held = rated.snapshots, rated.held
-        charges, waiting = _apart(rated.charges, plan.clearing.ordered)
+        charges, waiting = apart(rated.charges, plan.clearing.ordered)
         cleared = clearing.clear(plan.clearing, records, charges, engine)
     else:
         snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
@@ -83,7 +83,7 @@ def rate_and_clear(
     )
 
 
-def _apart(charges: pa.Table, ordered: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+def apart(charges: pa.Table, ordered: Sequence[str]) -> tuple[pa.Table, pa.Table]:
     """The charges that arrival can decide, and those that wait for their turn."""
     if not ordered:
         return charges, CHARGE.empty()

@@ -16,7 +16,7 @@ from everycent.flow.intake import stage as intake
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.ledger import stage as ledger
 from everycent.flow.parties import stage as parties
-from everycent.flow.pipeline.compute import Batch
+from everycent.flow.pipeline.compute import Batch, apart
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sourcing import Gathered
@@ -63,13 +63,15 @@ def retry(
     stored = _Stored(session, plan, family, open_on)
     gathered = gather(family.kind, stored.originals)
     rated, snapshots = _rated(stored, gathered.tables)
-    cleared = clearing.clear(plan.clearing, stored.originals, rated.charges, engine)
+    at_once, waiting = apart(rated.charges, plan.clearing.ordered)
+    cleared = clearing.clear(plan.clearing, stored.originals, at_once, engine)
     held = pa.concat_tables([_plain(HELD, part) for part in (rated.held, cleared.held)])
     given_back = _given_back(stored, cleared, held)
     charges = pa.concat_tables([_plain(CHARGE, part.charges) for part in (cleared, given_back)])
     obligations = pa.concat_tables([_plain(OBLIGATION, part.obligations) for part in (cleared, given_back)])
     held = pa.concat_tables([held, _plain(HELD, given_back.held)])
-    outcomes = _outcomes(stored, charges, held)
+    released = pa.concat_tables([charges, _plain(CHARGE, waiting)])  # those too that now wait for their turn
+    outcomes = _outcomes(stored, released, held)
     new_held = _new_held(family, held, engine)
     if outcomes.num_rows == 0:
         assert charges.num_rows == 0 and new_held.num_rows == 0, "what is new releases something"
@@ -86,6 +88,7 @@ def retry(
         accruals=accrued.accruals,
         parties=parties.identify(plan.model.spec.parties, stored.originals, engine),
         transfers=ledger.post(accrued.obligations, plan.operators, engine, occasion),
+        waiting=waiting,
     )
     return Retried(batch, outcomes, _attempted(snapshots, outcomes, engine), gathered)
 

@@ -1,5 +1,11 @@
-"""Which records wait for their turn, and in which order: a table of the engine, and questions to it."""
+"""Which records wait for their turn, and in which order: a table of the engine, and questions to it.
 
+Records stand in the order of business time, an original before what refunds it, then by the columns that break ties,
+then by record id. A refund never stands before its original, whatever its own time says. A record with a parked charge
+that would draw on a budget has no place until that is released, nor have its refunds.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,6 +17,8 @@ from everycent.flow.clearing.contract import SEQUENCED_RECORD, OrderSpec
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
+from everycent.flow.rating import store as rating_store
+from everycent.flow.rating.contract import WHOLE_RECORD
 
 #: What a record is cleared with: its number, and the day that it is booked on.
 TURN = pa.schema(
@@ -38,39 +46,61 @@ def order_of(plan: ModelPlan) -> OrderSpec:
     return plan.model.spec.order
 
 
+def in_order_sql(plan: ModelPlan, views: Mapping[str, str], parked: str) -> str:
+    """SQL: record_id, kind, occurred_at, business_date, booked_on and place of records in their strict order.
+
+    `views`: by kind, what gives its RECORD rows, as it stands behind FROM. `parked`: what gives the records (record_id)
+    that have no place.
+    """
+    ties = order_of(plan).by[1:]
+    columns = "record_id, refund_of, kind, occurred_at, business_date, booked_on"
+    named = "".join(f", body.{identifier(tie)} AS t{n}" for n, tie in enumerate(ties))
+    known = " UNION ALL ".join(f"SELECT {columns}{named} FROM {view}" for view in views.values())
+    by = ", ".join(
+        ["occurred_at", "refund_of IS NOT NULL", *(f"t{n} NULLS FIRST" for n in range(len(ties))), "record_id"]
+    )
+    return f"""
+        WITH known AS ({known}), parked AS (SELECT record_id FROM {parked}),
+        moved AS (
+            SELECT own.* REPLACE (
+                greatest(own.occurred_at, original.occurred_at) AS occurred_at,
+                greatest(own.business_date, original.business_date) AS business_date)
+            FROM known AS own LEFT JOIN known AS original ON original.record_id = own.refund_of
+            WHERE own.record_id NOT IN (FROM parked)
+                AND (own.refund_of IS NULL OR own.refund_of NOT IN (FROM parked))
+        )
+        SELECT record_id, kind, occurred_at, business_date, booked_on, row_number() OVER (ORDER BY {by}) AS place
+        FROM moved
+    """
+
+
 def place(session: Session, plan: ModelPlan, details: Details, as_of: date | None, through_batch: int) -> Placed:
     """Makes the engine's table `placed`: every ordered record of batches up to `through_batch`, its place in the strict
     order, and its number where it has one. What comes before `as_of`, or `wait` before the newest record, is due.
     """
-    engine, order = session.engine, order_of(plan)
-    ties = order.by[1:]
-    selects = []
+    engine, model = session.engine, plan.model.name
+    ties = order_of(plan).by[1:]
+    plain = ["record_id", "refund_of", "kind", "occurred_at", "business_date", "booked_on"]
+    columns = [*plain, str(RECORD.body)] if ties else plain
+    views = {}
     for at, kind in enumerate(plan.model.spec.ordered_kinds):
-        columns = ["record_id", "kind", "occurred_at", "business_date", "booked_on", str(RECORD.body)]
-        body = plan.intake[kind].body_type
-        details.attach(
-            engine, f"ordered_kind_{at}", RECORD, plan.model.name, kind=kind, body_type=body, columns=columns
-        )
-        named = "".join(f", body.{identifier(tie)} AS t{n}" for n, tie in enumerate(ties))
-        selects.append(
-            f"SELECT record_id, kind, occurred_at, business_date, booked_on{named} FROM ordered_kind_{at}"
-            f" WHERE batch_no <= {through_batch}"
-        )
-    details.attach(engine, "sequenced", SEQUENCED_RECORD, plan.model.name)
-    by = ", ".join(["occurred_at", *(f"t{n} NULLS FIRST" for n in range(len(ties))), "record_id"])
-    wait = f"INTERVAL {int(order.wait.total_seconds())} SECOND"
+        body = plan.intake[kind].body_type if ties else None
+        details.attach(engine, f"ordered_kind_{at}", RECORD, model, kind=kind, body_type=body, columns=columns)
+        views[kind] = f"ordered_kind_{at} WHERE batch_no <= {through_batch}"
+    rating_store.attach_parked(details, engine, model, "ordered_parked")
+    drawing = ", ".join(literal(name) for name in (WHOLE_RECORD, *plan.clearing.ordered))
+    details.attach(engine, "sequenced", SEQUENCED_RECORD, model)
+    wait = f"INTERVAL {int(order_of(plan).wait.total_seconds())} SECOND"
     cut = "false" if as_of is None else f"business_date < DATE {literal(as_of.isoformat())}"
     engine.connection.execute(
         f"""
         CREATE OR REPLACE TABLE placed AS
         WITH standing AS (
-            SELECT record_id, sequence_no, booked_on AS numbered_on FROM sequenced
-            WHERE {details.effective(plan.model.name)}
-        ), ordered AS ({" UNION ALL ".join(selects)})
-        SELECT ordered.record_id, kind, occurred_at, booked_on, sequence_no, numbered_on,
-            {cut} OR occurred_at <= max(occurred_at) OVER () - {wait} AS is_due,
-            row_number() OVER (ORDER BY {by.replace("record_id", "ordered.record_id")}) AS place
-        FROM ordered LEFT JOIN standing ON standing.record_id = ordered.record_id
+            SELECT record_id, sequence_no, booked_on AS numbered_on FROM sequenced WHERE {details.effective(model)}
+        ), ordered AS ({in_order_sql(plan, views, f"ordered_parked WHERE charge IN ({drawing})")})
+        SELECT record_id, kind, occurred_at, booked_on, sequence_no, numbered_on, place,
+            {cut} OR occurred_at <= max(occurred_at) OVER () - {wait} AS is_due
+        FROM ordered LEFT JOIN standing USING (record_id)
         """
     )
     [(last_no, last_place)] = engine.connection.sql(

@@ -22,8 +22,12 @@ def record_explained(
     held = [row for row in finder.held(model, record["record_id"]) if charge in (None, row["charge"])]
     retries = finder.retries(model, record["record_id"])
     parts = [walk.charge(row, bearer) for row in charges]
-    if charge is not None and not held and not any(part.parts for part in parts):
+    known = {row["charge"] for row in (*charges, *held)}
+    waiting = [row for row in finder.waiting(model, record["record_id"]) if row["charge"] not in known]
+    waiting = [row for row in waiting if charge in (None, row["charge"])]
+    if charge is not None and not held and not waiting and not any(part.parts for part in parts):
         return None
+    parts += [walk.waits(row) for row in waiting]
     parts += [_held(finder, row, [each for each in retries if each["charge"] == row["charge"]]) for row in held]
     if charge is None:
         parts += [_refunding(row) for row in finder.records(model, "refund_of", [record["record_id"]])]
@@ -41,6 +45,8 @@ class _Walk:
         self.text: ModelText = finder.model_text(model, record["batch_no"])
         self.charges = finder.charges(model, self.id)
         self.obligations = finder.obligations(model, self.id)
+        self.number = finder.number(model, self.id)
+        self.pots = {(row["charge"], row["bearer"]): row for row in finder.in_pots(model, self.id) if row["budget"]}
         self.origin = self._origin()
         self.snapshots = finder.snapshots(model, (self.origin or record)["record_id"])
         first = next(iter(self.charges), None)
@@ -78,7 +84,9 @@ class _Walk:
         ]
         amount = format_minor(charge["amount_minor"], money)
         facts = self._given_back(charge, money) if charge["refund_of"] is not None else self._computed(charge)
-        if charge["batch_no"] != self.record["batch_no"]:
+        if self.number is not None and charge["batch_no"] == self.number["batch_no"]:
+            facts.append(("cleared in order", f"number {self.number['sequence_no']}"))
+        elif charge["batch_no"] != self.record["batch_no"]:
             facts.append(("released by", _batch(self.finder, charge["batch_no"])))
         return Explanation(
             "charge",
@@ -87,6 +95,13 @@ class _Walk:
             tuple(facts),
             tuple(owed),
         )
+
+    def waits(self, row: Row) -> Explanation:
+        """A charge whose turn is still to come."""
+        money = currency(row["currency"])
+        amount = format_minor(row["amount_minor"], money)
+        text = f"{row['charge']}: {amount} {money}, waits for its turn in strict order"
+        return Explanation("charge", f"{self.id}/{row['charge']}", text, tuple(self._computed(row)))
 
     def _computed(self, charge: Row) -> list[tuple[str, str]]:
         text = self.finder.model_text(self.model, charge["batch_no"])  # the version that computed it
@@ -161,9 +176,18 @@ class _Walk:
             "obligation",
             f"{self.id}/{row['charge']}/{row['bearer']}",
             f"{row['bearer']}: {row['debtor']} owes {row['creditor']} {amount} {money}",
-            (("booked on", str(row["booked_on"])), ("settled by", row["legal_entity"])),
+            (("booked on", str(row["booked_on"])), ("settled by", row["legal_entity"]), *self._in_pot(row, money)),
             tuple(Explanation("statement", row[f"{end}_statement"], f"of the {end}: {line}") for end, line in ends),
         )
+
+    def _in_pot(self, row: Row, money: Currency) -> tuple[tuple[str, str], ...]:
+        """What the bearer had carried before and after, in the pot of its budget."""
+        pot = self.pots.get((row["charge"], row["bearer"]))
+        if pot is None:
+            return ()
+        before, after = (format_minor(pot[f"total_{when}_minor"], money) for when in ("before", "after"))
+        named = " ".join(part for part in (pot["budget"], pot["pot"], pot["period"]) if part)
+        return (("carried", f"{pot['leaf']} had carried {before} of budget {named}, then {after}"),)
 
     def _shown(self, column: str, value: Any) -> str:
         return self._money(value) if self.text.is_money(self.record["kind"], column) else _plain(value)

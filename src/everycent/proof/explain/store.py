@@ -13,7 +13,8 @@ from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details, Part
-from everycent.flow.clearing.contract import OBLIGATION
+from everycent.base.platform.generations import generations
+from everycent.flow.clearing.contract import OBLIGATION, SEQUENCED_RECORD, WAITING_CHARGE
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT
 from everycent.proof.explain.core.model_text import ModelText
@@ -107,6 +108,19 @@ class Finder:
         """A record's obligations."""
         return self._details(OBLIGATION, model, "record_id", [record_id])
 
+    def number(self, model: str, record_id: UUID) -> Row | None:
+        """The number that a record was cleared under in strict order, with its `batch_no`; None where it has none."""
+        found = self._standing(SEQUENCED_RECORD, model, "record_id", [record_id])
+        return found[0] if found else None
+
+    def in_pots(self, model: str, record_id: UUID) -> list[Row]:
+        """A record's obligations that were cleared in strict order, with the totals of their pots."""
+        return self._standing(OBLIGATION.ordered, model, "record_id", [record_id])
+
+    def waiting(self, model: str, record_id: UUID) -> list[Row]:
+        """A record's charges that were rated and waited, or wait, for their turn."""
+        return self._details(WAITING_CHARGE, model, "record_id", [record_id])
+
     def obligations_on(self, model: str, statement_id: str) -> list[Row]:
         """The obligations on a statement, signed for its party: `due_minor` above 0 is owed to it."""
         found: list[Row] = []
@@ -174,12 +188,26 @@ class Finder:
             ).fetchall()
 
     def _details(self, schema: TableSchema, model: str, column: str, values: Sequence[str | UUID]) -> list[Row]:
-        """Rows of both tiers whose `column` is among `values`, ordered by the schema's key."""
+        """Rows of both tiers whose `column` is among `values`, ordered by the schema's key; of those that were made in
+        strict order, the ones that stand."""
         if not values:
             return []
         condition = f"{identifier(column)} IN ({', '.join(literal(str(value)) for value in values)})"
         rows = self._hot(schema, model, condition) + self._lake(schema, model, condition)
+        if schema.in_order is not None:
+            rows += self._standing(schema.ordered, model, column, values)
         return sorted(rows, key=lambda row: tuple(str(row[name]) for name in schema.key))
+
+    def _standing(self, schema: TableSchema, model: str, column: str, values: Sequence[str | UUID]) -> list[Row]:
+        """Rows made in strict order that are of an effective generation, and not replaced by a later one."""
+        later = [each for each in generations(self.connection, self.tenant, model) if each.state == "effective"]
+        known = {0, *(each.number for each in later)}
+        return [
+            row
+            for row in self._details(schema, model, column, values)
+            if row["generation"] in known
+            and not any(each.number > row["generation"] and each.starts_at <= row["sequence_no"] for each in later)
+        ]
 
     def _hot(self, schema: TableSchema, model: str, condition: str) -> list[Row]:
         context, _, table = schema.name.partition(".")
