@@ -3,6 +3,8 @@
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.service import Difference, run_golden_cases
@@ -193,3 +195,26 @@ def test_stragglers_are_waited_for_and_what_comes_later_joins_the_present(tell) 
     assert [key for key, leaf, *_ in told.rows(CARRIED) if leaf == "platform"] == ["A1", "A2", "A3", "A0"]
     again = tell(patient, {"sales_3.csv": late}, as_of="2026-03-04")
     assert not again.outcome.summary.changed
+
+
+PARTS = MARKET.replace("amount: coupon\n", "amount: coupon * part\n").replace(
+    "    budgets:", "    factors:\n      part: {table: parts.csv, key: [merchant], type: decimal(2)}\n    budgets:"
+)
+NUMBERS = """
+    SELECT r.key, s.sequence_no FROM clearing.sequenced_record s JOIN intake.record r USING (tenant, model, record_id)
+    WHERE NOT EXISTS (
+        SELECT FROM platform.generation g WHERE g.generation > s.generation AND g.starts_at <= s.sequence_no)
+    ORDER BY 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("late", "numbers"), [("rewind", [("A1", 1), ("A2", 2), ("A3", 3)]), ("join", [("A1", 1), ("A3", 2), ("A2", 3)])]
+)
+def test_what_was_parked_takes_its_turn_once_it_is_released(tell, late: str, numbers: list[tuple[str, int]]) -> None:
+    model, parts = PARTS.replace("late: join", f"late: {late}"), "merchant,part\nm-7,1.00\n"
+    told = tell(model, {"sales.csv": SALES, "parts.csv": parts}, as_of="2026-03-06")
+    assert told.rows(NUMBERS) == [("A1", 1), ("A3", 2)], "nothing is known of A2's merchant"
+    told = tell(model, {"sales.csv": SALES, "parts.csv": parts + "m-8,1.00\n"}, as_of="2026-03-06")
+    assert told.rows(NUMBERS) == numbers
+    assert sum(amount for key, _, amount, *_ in told.rows(CARRIED) if key == "A2") == 1000

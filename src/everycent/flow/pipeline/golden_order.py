@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier
 from everycent.flow.clearing import stage as clearing
 from everycent.flow.clearing.contract import ACCUMULATOR, ORDERED_OBLIGATION, ORIGINAL, REFUNDED, SEQUENCE, RefundState
 from everycent.flow.pipeline.compute import Batch
-from everycent.flow.pipeline.ordering import order_of
+from everycent.flow.pipeline.ordering import in_order_sql
 from everycent.flow.pipeline.plan import ModelPlan
-from everycent.flow.rating.contract import CHARGE
+from everycent.flow.rating.contract import CHARGE, WHOLE_RECORD
 
 
 def in_order(plan: ModelPlan, done: Sequence[Batch], engine: LocalEngine) -> clearing.OrderedCleared | None:
@@ -26,20 +26,21 @@ def in_order(plan: ModelPlan, done: Sequence[Batch], engine: LocalEngine) -> cle
             records[kind] = pa.concat_tables([records[kind], rows]) if kind in records else rows
     if not records:
         return None
-    ties = order_of(plan).by[1:]
-    named = "".join(f", body.{identifier(tie)} AS t{at}" for at, tie in enumerate(ties))
-    by = ", ".join(["occurred_at", *(f"t{at} NULLS FIRST" for at in range(len(ties))), "record_id"])
+    held = pa.concat_tables([batch.held for batch in done])
+    drawing = pa.array([WHOLE_RECORD, *plan.clearing.ordered], pa.string())
     tables = {f"facts_{at}": table for at, table in enumerate(records.values())}
-    listed = " UNION ALL ".join(f"SELECT record_id, kind, occurred_at{named} FROM {name}" for name in tables)
+    ordered = in_order_sql(plan, dict(zip(records, tables, strict=True)), "golden_parked")
     sequence = engine.query(
-        f"SELECT record_id, kind, row_number() OVER (ORDER BY {by}) AS sequence_no FROM ({listed}) ORDER BY 3", **tables
+        f"SELECT record_id, kind, place AS sequence_no FROM ({ordered}) ORDER BY place",
+        golden_parked=held.filter(pc.is_in(held.column("charge"), drawing)).select(["record_id"]),
+        **tables,
     )
     nothing = RefundState(
         ORIGINAL.empty_table(),
         CHARGE.empty(),
         ORDERED_OBLIGATION.empty(),
         REFUNDED.empty_table(),
-        pa.concat_tables([batch.held for batch in done]),
+        held,
     )
     waiting = pa.concat_tables([batch.waiting for batch in done])
     return clearing.clear_in_order(

@@ -26,7 +26,6 @@ _log = structlog.get_logger()
 #: What a batch of parked charges gives as its source: no file.
 NO_FILE = ""
 _PARKED, _RECORDS = "parked", "parked_record"
-_TRIED = "tried_charge"
 #: So many reasons are told in the log; `everycent parked` lists them all.
 ALERTS_MAX = 20
 #: The first wait before parked charges are tried again without any change, doubled with each try up to the last.
@@ -116,15 +115,10 @@ class ParkedCharges:
         """The originals that are parked, or refunds of which are, by kind and then by id; so many at a time."""
         session = self.session
         _attach(session, self.plan.model.name)
-        # What draws on a budget had its turn; it is tried no more, and stays on the list of what waits.
-        ordered = ", ".join(map(literal, ["", *self.plan.clearing.ordered]))
-        session.engine.connection.execute(
-            f"CREATE OR REPLACE VIEW {_TRIED} AS FROM {_PARKED} WHERE charge NOT IN ({ordered})"
-        )
         found = session.engine.query(
             f"""
             SELECT DISTINCT coalesce(r.refund_of, r.record_id) AS record_id, o.kind
-            FROM {_TRIED} p JOIN {_RECORDS} r USING (record_id)
+            FROM {_PARKED} p JOIN {_RECORDS} r USING (record_id)
                 JOIN {_RECORDS} o ON o.record_id = coalesce(r.refund_of, r.record_id)
             ORDER BY kind, record_id
             """
@@ -208,7 +202,7 @@ def _family(session: Session, kind: str, ids: pa.ChunkedArray) -> Family:
     waits = session.engine.query(
         f"""
         SELECT p.record_id, r.refund_of, p.charge, p.state, p.reason
-        FROM {_TRIED} p JOIN {_RECORDS} r USING (record_id)
+        FROM {_PARKED} p JOIN {_RECORDS} r USING (record_id)
         WHERE coalesce(r.refund_of, p.record_id) IN (SELECT id FROM given) ORDER BY p.record_id, p.charge
         """,
         given=given,

@@ -47,8 +47,9 @@ HELD_OF_RECORD = Rule(
 RETRY_OF_HELD = Rule(
     "each retry is of a held charge that was not released before, and what it calls charged is charged in its batch",
     "rating.retry",
-    """WITH charged AS (SELECT record_id, batch_no, charge FROM rating.charge
-        UNION SELECT record_id, batch_no, '*' FROM rating.charge),
+    """WITH rated AS (SELECT record_id, batch_no, charge FROM rating.charge
+        UNION SELECT record_id, batch_no, charge FROM clearing.waiting_charge),
+    charged AS (SELECT record_id, batch_no, charge FROM rated UNION SELECT record_id, batch_no, '*' FROM rated),
     ends AS (SELECT record_id, charge, count(*) AS times, min(attempt) AS first_on FROM rating.retry
         WHERE outcome IN ('charged', 'not_charged') GROUP BY record_id, charge)
     SELECT {'r': t.record_id, 'c': t.charge, 'a': t.attempt} AS place,
