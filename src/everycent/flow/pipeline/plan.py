@@ -8,7 +8,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
 from everycent.flow.clearing.contract import ClearingRefused
-from everycent.flow.clearing.stage import ClearingPlan, plan_clearing
+from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownStep, declared_fields, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
@@ -40,6 +40,11 @@ class ModelPlan:
     def operators(self) -> tuple[str, ...]:
         """The party ids of the platform itself."""
         return tuple(role for role, party in self.model.spec.parties.items() if party.operator is not None)
+
+    @property
+    def parallel(self) -> tuple[str, ...]:
+        """Each budget whose charges wait for each other, and its pots; empty where no charge waits for another."""
+        return tuple(str(component) for component in components(self.clearing))
 
 
 class _Refusal(Protocol):

@@ -42,13 +42,15 @@ def check_command(path: Path, *, as_json: bool) -> int:
             table.file for table in plan.tables.values() if table.file and table.file not in model.files
         ],
         "tests": len(spec.tests),
+        "parallel": list(plan.parallel),
     }
     if as_json:
         print_json({"ok": True, **facts})
         return exits.OK
     out.print(f"{path}: the model can be used", markup=False)
     for name, value in facts.items():
-        shown = ", ".join(value) or "-" if isinstance(value, list) else value
+        between = "\n" + " " * 20 if name == "parallel" else ", "
+        shown = between.join(value) or "-" if isinstance(value, list) else value
         out.print(f"  {name.replace('_', ' '):18}{shown}", markup=False)
     return exits.OK
 

@@ -13,7 +13,7 @@ from everycent.serve.cli.models import schema_text
 ROOT = Path(__file__).parents[4]
 SCHEMA = ROOT / "schemas" / "settlement-model.schema.json"
 MODELS = [
-    ROOT / "examples" / "olist" / "model.yaml",
+    *sorted((ROOT / "examples").glob("*/model.yaml")),
     ROOT / "src" / "everycent" / "serve" / "demo" / "workspace" / "model.yaml",
 ]
 
@@ -56,7 +56,7 @@ def test_the_examples_name_their_schema_for_editors(model: Path) -> None:
     ],
 )
 def test_an_editor_marks_these_mistakes(path: tuple[str, ...], value: object) -> None:
-    model = yaml.safe_load(MODELS[1].read_text(encoding="utf-8"))
+    model = yaml.safe_load(MODELS[-1].read_text(encoding="utf-8"))
     model = json.loads(json.dumps(model, default=str))
     at = model
     for word in path[:-1]:
@@ -66,5 +66,5 @@ def test_an_editor_marks_these_mistakes(path: tuple[str, ...], value: object) ->
 
 
 def test_chinese_names_are_names_to_editors_too() -> None:
-    model = json.loads(json.dumps(yaml.safe_load(MODELS[1].read_text(encoding="utf-8")), default=str))
+    model = json.loads(json.dumps(yaml.safe_load(MODELS[-1].read_text(encoding="utf-8")), default=str))
     assert mistakes(model | {"model": "海港市场"}) == []

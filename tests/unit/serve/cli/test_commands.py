@@ -68,6 +68,7 @@ def test_check_says_what_the_model_has_and_which_files_it_lacks(model: str, caps
         "tables": ["rates.csv"],
         "give_with_records": ["products.csv"],
         "tests": 2,
+        "parallel": [],
     }
     assert run_app(["model", "check", model]) == exits.OK
     assert "give with records products.csv" in " ".join(capsys.readouterr().out.split())

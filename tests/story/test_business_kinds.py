@@ -1,0 +1,89 @@
+"""The examples of business kinds: their pages' commands are run as written, and all are owed what a hand reckons."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from everycent.serve.cli import exits
+from everycent.serve.cli.app import run_app
+
+ROOT = Path(__file__).parents[2]
+KINDS = ["commission", "technical-service-fee", "goods-marketing"]
+#: What each party is owed at the end of the month, in cents, reckoned by hand from the example's few rows.
+OWED = {
+    "commission": {
+        # S1 and both its refunds: nothing is left. S4: 0.99 - 0.10 - 0.50. S5: 1000.00 - 40.00 - 0.50
+        "merchant:m-1": 39 + 95950,
+        # S2: 100.00 - 8.00 - 0.50
+        "merchant:m-2": 9150,
+        # S3: 100.00 - 25.00 - 0.50; R3, half of it: -50.00 + 12.50, and the whole 0.50
+        "merchant:m-3": 7450 - 3700,
+    },
+    "technical-service-fee": {
+        # P1: 705.12 - 4.23. P2: 70600.00 - 25.00. Messages, calls, labels: 135.00, 850.00, 1050.00
+        "merchant:m-1": 70089 + 7057500 - 13500 - 85000 - 105000,
+        # P3: 47.00 - 0.50. P4: 1000.00 - 6.00. Storage, labels: 4.50, 80.80
+        "merchant:m-2": 4650 + 99400 - 450 - 8080,
+    },
+    "goods-marketing": {
+        # R2 gives back half of A3: 5.72 of the platform's 11.43, 2.28 of the mall's 4.57, 0.70 and 1.30 of the partners
+        # goods of A1, A3, R2; what others carry of their coupons
+        "merchant:m-7": 9000 + 8000 - 4000 + 880 + 1740 - 870,
+        # goods of A2, A4; what others carry of their coupons, all of A4's
+        "merchant:m-8": 9000 + 9000 + 880 + 1000,
+        # goods of A5, P1 to P3, R1; what others carry of A5's coupon and of three promotions, less the platform's 6.00 in R1
+        "merchant:m-9": 9000 + 3 * 8800 - 5867 + 880 + 3 * 1000 - 600,
+        "mall:north": -(200 + 200 + 457 + 443 - 228),
+        "mall:south": -(200 + 3 * 200),
+        "supplier:b-2": -(180 + 180 + 140 - 70 + 180),
+        "supplier:b-3": -(300 + 200),
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def own_workspace(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_of_a_business_kind_goes_as_it_is_written(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "examples" / kind / "README.md").read_text(encoding="utf-8")
+    typed = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("everycent ")]
+    assert [words[:2] for words in typed[:2]] == [["model", "check"], ["model", "test"]] and typed[-1] == ["verify"]
+    for words in typed:
+        assert run_app(words) == exits.OK, words
+    said = capsys.readouterr().out
+    assert said.count("verified: every cent accounted for") >= 2 and ", 0 failed" in said
+    statements = pq.read_table("out/statements.parquet", columns=["party_id", "net_minor"]).to_pylist()
+    owed: dict[str, int] = {}
+    for row in statements:
+        owed[row["party_id"]] = owed.get(row["party_id"], 0) + int(row["net_minor"])
+    assert owed == OWED[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_how_to_shows_stands_in_its_example(kind: str) -> None:
+    page = (ROOT / "docs" / "how-to" / f"{kind}.md").read_text(encoding="utf-8")
+    model = (ROOT / "examples" / kind / "model.yaml").read_text(encoding="utf-8")
+    shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert shown
+    for text in shown:
+        assert text in model, text
+
+
+def test_check_says_which_pots_wait_for_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["model", "check", "examples/goods-marketing/model.yaml"]) == exits.OK
+    said = capsys.readouterr().out
+    page = (ROOT / "docs/how-to/goods-marketing.md").read_text(encoding="utf-8")
+    (quoted,) = re.findall(r"   ```\n(.*?)   ```", page, re.DOTALL)
+    assert dedent(quoted).splitlines() == dedent(said[said.index("  parallel") :]).splitlines()
