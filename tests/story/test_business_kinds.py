@@ -37,7 +37,7 @@ OWED = {
         "merchant:m-7": 9000 + 8000 - 4000 + 880 + 1740 - 870,
         # goods of A2, A4; what others carry of their coupons, all of A4's
         "merchant:m-8": 9000 + 9000 + 880 + 1000,
-        # goods of A5, P1 to P3, R1; what others carry of A5's coupon and of three promotions, less the platform's 6.00 in R1
+        # goods of A5, P1 to P3, R1; what others carry of A5's coupon and of three promotions, less R1's 6.00
         "merchant:m-9": 9000 + 3 * 8800 - 5867 + 880 + 3 * 1000 - 600,
         "mall:north": -(200 + 200 + 457 + 443 - 228),
         "mall:south": -(200 + 3 * 200),
