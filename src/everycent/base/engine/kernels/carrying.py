@@ -11,10 +11,12 @@ called from here: Numba keeps machine code by file).
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from everycent.base.engine.kernels.carrying_loop import QUICK_MAX, Packed, carry_in_order, deal_out
+from everycent.base.engine.kernels.carrying_loop import QUICK_MAX, Packed, carry_in_order, deal_out, scratch_of
 from everycent.base.engine.kernels.carrying_types import (
     BEYOND_INT64,
     CARRIED,
@@ -61,6 +63,7 @@ def carry(terms: Terms, nodes: Nodes, events: Events, slots: Slots, threads: int
     Changes `nodes.totals` and `slots` in place. Refunds must not ask for more than their original's leaves have left.
     """
     count, width = len(events.amounts), int(events.starts[-1])
+    events = Events(*map(_read_only, events))
     out = Carried(
         np.empty(width, dtype=np.int64),
         np.empty(width, dtype=np.int64),
@@ -70,11 +73,14 @@ def carry(terms: Terms, nodes: Nodes, events: Events, slots: Slots, threads: int
     packed, careful, widest = _pack(terms), _may_overflow(nodes, events), _widest(terms, slots)
     order, cuts = _dealt_out(events.roots, len(nodes.totals), threads)
     if len(cuts) == 2:
-        carry_in_order(packed, nodes, events, slots, out, order, careful, widest)
+        carry_in_order(packed, nodes, events, slots, out, order, careful, scratch_of(widest))
         return out
     with ThreadPoolExecutor(threads) as pool:
         parts = [order[start:end] for start, end in pairwise(cuts)]
-        runs = [pool.submit(carry_in_order, packed, nodes, events, slots, out, part, careful, widest) for part in parts]
+        runs = [
+            pool.submit(carry_in_order, packed, nodes, events, slots, out, part, careful, scratch_of(widest))
+            for part in parts
+        ]
     for run in runs:
         run.result()
     return out
@@ -130,8 +136,15 @@ def _dealt_out(roots: Places, nodes: int, threads: int) -> tuple[Places, list[in
     if threads == 1 or len(roots) == 0:
         return np.arange(len(roots)), [0, len(roots)]
     order, cuts = np.empty(len(roots), dtype=np.int64), np.zeros(threads + 1, dtype=np.int64)
-    deal_out(roots, np.zeros(nodes + 2, dtype=np.int64), order, cuts)
+    deal_out(roots, np.zeros(nodes + 2, dtype=np.int64), order, cuts, np.empty(threads, dtype=np.int64))
     return order, cuts.tolist()
+
+
+def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same memory. Arrow's arrays are read-only and numpy's are not: the kernel is compiled for one of them."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def _widest(terms: Terms, slots: Slots) -> int:

@@ -22,7 +22,7 @@ from everycent.base.engine.kernels.carrying_types import (
     Slots,
     Unsigned,
 )
-from everycent.base.engine.kernels.compiling import kernel
+from everycent.base.engine.kernels.compiling import uncounted
 
 
 class Packed(NamedTuple):
@@ -44,6 +44,12 @@ class _Scratch(NamedTuple):
     lost: Unsigned
 
 
+def scratch_of(widest: int) -> _Scratch:
+    """Room for one thread. widest: the most bearers or leaves of one charge."""
+    rooms, taken, leaf_rooms, weights, given = (np.zeros(widest, dtype=np.int64) for _ in range(5))
+    return _Scratch(rooms, taken, leaf_rooms, weights, given, np.zeros(widest, dtype=np.uint64))
+
+
 _FIRST, _END, _LEAF, _LEAF_END, _IN_ORDER, _CUT, _REVERSE, _LARGEST, _LAST, _CAP, _TOTAL, _INVERSE, _QUICK = range(13)
 _WEIGHT, _NODE, _MOST, _LEAST = range(
     4
@@ -55,9 +61,10 @@ _ABOVE, _GROUP_MOST, _GROUP_LEAST = range(4, 7)  # of a bearer's last leaf: its 
 QUICK_MAX = 1 << 31
 
 
-@kernel
-def deal_out(roots: Places, counts: Places, order: Places, cuts: Places) -> None:
-    """Pots are dealt out in ranges of about as many events; counts: room for one more than the nodes, and one."""
+@uncounted
+def deal_out(roots: Places, counts: Places, order: Places, cuts: Places, at: Places) -> None:
+    """Pots are dealt out in ranges of about as many events; counts: room for one more than the nodes, and one.
+    at: room for each thread."""
     threads = len(cuts) - 1
     for root in roots:
         counts[root + 1] += 1
@@ -69,14 +76,15 @@ def deal_out(roots: Places, counts: Places, order: Places, cuts: Places) -> None
         seen += mine
     for thread in range(threads):
         cuts[thread + 1] += cuts[thread]
-    at = cuts.copy()
+    for thread in range(threads):
+        at[thread] = cuts[thread]
     for event in range(len(roots)):
         mine = counts[roots[event] + 1]
         order[at[mine]] = event
         at[mine] += 1
 
 
-@kernel
+@uncounted
 def carry_in_order(
     packed: Packed,
     nodes: Nodes,
@@ -85,20 +93,12 @@ def carry_in_order(
     out: Carried,
     order: Places,
     careful: bool,
-    widest: int,
+    scratch: _Scratch,
 ) -> None:
     """Carries the events of `order` (int64[e], their places), one after the other: fills their part of `out`.
 
-    `careful`: totals may pass 64 bits. `widest`: the most bearers or leaves of one charge.
+    `careful`: totals may pass 64 bits. `scratch`: this thread's own.
     """
-    scratch = _Scratch(
-        np.zeros(widest, dtype=np.int64),
-        np.zeros(widest, dtype=np.int64),
-        np.zeros(widest, dtype=np.int64),
-        np.zeros(widest, dtype=np.int64),
-        np.zeros(widest, dtype=np.int64),
-        np.zeros(widest, dtype=np.uint64),
-    )
     charges, bearers, leaves, totals = packed.charges, packed.bearers, packed.leaves, nodes.totals
     amounts, terms, roots, starts, refunds = events.amounts, events.terms, events.roots, events.starts, events.is_refund
     all_shares, all_after, kept_in = out.shares, out.after, events.slots
@@ -113,26 +113,26 @@ def carry_in_order(
         event = order[at]
         at += 1
         start, how, amount, root = starts[event], terms[event], amounts[event], roots[event]
-        shares, after = all_shares[start : starts[event + 1]], all_after[start : starts[event + 1]]
         if refunds[event]:
+            shares, after = all_shares[start : starts[event + 1]], all_after[start : starts[event + 1]]
             out.states[event] = _refund(
                 packed, nodes, slots, kept_in[event], how, amount, careful, shares, after, scratch
             )
             continue
-        rest = _share(amount, how, charges, bearers, leaves, totals, root, shares, scratch)
+        rest = _share(amount, how, charges, bearers, leaves, totals, root, all_shares, start, scratch)
         if rest != 0:
             out.rests[event] = rest
             out.states[event] = -charges[how, _LAST]
-            shares[:] = 0
-        elif careful and _overflows(charges, leaves, nodes, how, root, shares):
+            all_shares[start : starts[event + 1]] = 0
+        elif careful and _overflows(charges, leaves, nodes, how, root, all_shares[start : starts[event + 1]]):
             out.states[event] = BEYOND_INT64
-            shares[:] = 0
-        _book(charges, bearers, leaves, totals, how, root, shares, after)
+            all_shares[start : starts[event + 1]] = 0
+        _book(charges, bearers, leaves, totals, how, root, all_shares, all_after, start)
         if kept_in[event] >= 0 and out.states[event] == CARRIED:
-            _keep(charges, leaves, how, root, slots, kept_in[event], shares)
+            _keep(charges, leaves, how, root, slots, kept_in[event], all_shares[start : starts[event + 1]])
 
 
-@kernel
+@uncounted
 def _split(packed: Packed, events: Events, order: Places, shares: Minor, taken: Minor, lost: Unsigned) -> None:
     """Shares by weight of all charges that can be shared quickly, as if there were no caps."""
     charges, bearers, leaves = packed.charges, packed.bearers, packed.leaves
@@ -162,7 +162,7 @@ def _split(packed: Packed, events: Events, order: Places, shares: Minor, taken: 
             at += stop - begin
 
 
-@kernel
+@uncounted
 def _first_of_two(amount: int, weight: int, total: int, inverse: int, largest: bool) -> np.int64:
     """What `_deal` gives the first of two, for amounts and totals below 2**31. One division tells both: what the first
     lost the second did not. inverse: 2**32 // total, which divides by multiplying; it was rounded down, so that the
@@ -173,11 +173,17 @@ def _first_of_two(amount: int, weight: int, total: int, inverse: int, largest: b
     if rest >= divisor:
         share += np.uint64(1)
         rest -= divisor
-    up = rest + rest >= divisor if largest else rest > np.uint64(0)
-    return np.int64(share) + np.int64(up)
+    return np.int64(share) + _odd_to_first(rest, divisor, largest)
 
 
-@kernel
+@uncounted
+def _odd_to_first(rest: np.uint64, total: np.uint64, largest: bool) -> np.int64:
+    """1 where the odd unit that two share goes to the first, who lost rest / total of it."""
+    up = rest + rest >= total if largest else rest > np.uint64(0)
+    return np.int64(up)
+
+
+@uncounted
 def _deal_small(
     amount: int, table: Minor, first: int, end: int, total: int, largest: bool, given: Minor, at: int, lost: Unsigned
 ) -> None:
@@ -205,7 +211,7 @@ def _deal_small(
         odd -= np.uint64(1)
 
 
-@kernel
+@uncounted
 def _run(
     at: np.int64,
     order: Places,
@@ -254,7 +260,7 @@ def _run(
     return at
 
 
-@kernel
+@uncounted
 def _share(
     amount: int,
     how: int,
@@ -264,10 +270,12 @@ def _share(
     totals: Minor,
     root: int,
     shares: Minor,
+    at: int,
     scratch: _Scratch,
 ) -> np.int64:
-    """Fills the shares of one charge's leaves. Gives the rest that nobody takes, 0 if there is none."""
-    first, end, base, last = charges[how, _FIRST], charges[how, _END], charges[how, _LEAF], charges[how, _LAST]
+    """Fills the shares of one charge's leaves, from shares[at] on. Gives the rest that nobody takes, else 0."""
+    first, end, last = charges[how, _FIRST], charges[how, _END], charges[how, _LAST]
+    base = charges[how, _LEAF] - at
     capped = amount > 0 and root >= 0  # a negative charge is shared as if there were no caps
     cut, largest = charges[how, _CUT] != 0, charges[how, _LARGEST] != 0
     magnitude = np.uint64(-amount) if amount < 0 else np.uint64(amount)
@@ -275,39 +283,38 @@ def _share(
     if capped:
         fits = min(fits, np.uint64(_room(charges[how, _CAP], totals[root])))
     rest = magnitude - fits
-    rooms, taken = scratch.rooms[: end - first], scratch.taken[: end - first]
+    rooms, taken, free = scratch.rooms, scratch.taken, scratch.leaf_rooms
     for bearer in range(first, end):
         rooms[bearer - first] = _bearer_room(bearers, leaves, bearer, totals, root, cut) if capped else UNBOUNDED
     if charges[how, _IN_ORDER] != 0:
-        rest += _in_turn(fits, bearers, first, rooms, cut, taken)
+        rest += _in_turn(fits, bearers, first, end, rooms, cut, taken)
     else:
-        rest += _fill(fits, bearers, first, rooms, cut, largest, taken, scratch)
+        rest += _fill(fits, bearers, first, end, rooms, cut, largest, taken, 0, scratch)
     for bearer in range(first, end):
         begin, stop = bearers[bearer, _BEGIN], bearers[bearer, _STOP]
-        mine, part = shares[begin - base : stop - base], np.uint64(taken[bearer - first])
         if leaves[begin, _NODE] == bearers[bearer, _NODE]:
-            mine[0] = np.int64(part)
+            shares[begin - base] = taken[bearer - first]
             continue
-        free = scratch.leaf_rooms[: stop - begin]
         for leaf in range(begin, stop):
             free[leaf - begin] = _room(leaves[leaf, _MOST], totals[root + leaves[leaf, _NODE]]) if capped else UNBOUNDED
-        rest += _fill(part, leaves, begin, free, cut, largest, mine, scratch)
+        part = np.uint64(taken[bearer - first])
+        rest += _fill(part, leaves, begin, stop, free, cut, largest, shares, begin - base, scratch)
     if rest > np.uint64(0):
         if last < 0:
             return np.int64(rest)
         begin, stop = bearers[first + last, _BEGIN], bearers[first + last, _STOP]
         for leaf in range(begin, stop):
             scratch.weights[leaf - begin] = leaves[leaf, _WEIGHT]
-        _deal(rest, scratch.weights[: stop - begin], largest, scratch.given, scratch.lost)
+        _deal(rest, scratch.weights, stop - begin, largest, scratch.given, scratch.lost)
         for leaf in range(begin, stop):
             shares[leaf - base] += scratch.given[leaf - begin]
     if amount < 0:
-        for place in range(len(shares)):
+        for place in range(at, charges[how, _LEAF_END] - base):
             shares[place] = -shares[place]
     return np.int64(0)
 
 
-@kernel
+@uncounted
 def _room(cap: int, total: int) -> np.int64:
     """What a node may still take: never negative, and at most what 64 bits hold."""
     if cap == UNBOUNDED or (total < 0 and cap > UNBOUNDED + total):
@@ -315,7 +322,7 @@ def _room(cap: int, total: int) -> np.int64:
     return np.int64(0) if total >= cap else np.int64(cap - total)
 
 
-@kernel
+@uncounted
 def _bearer_room(bearers: Minor, leaves: Minor, bearer: int, totals: Minor, root: int, cut: bool) -> np.int64:
     """The room of a bearer; where shares are passed on, a group has no more than its leaves together."""
     own = _room(bearers[bearer, _MOST], totals[root + bearers[bearer, _NODE]])
@@ -332,11 +339,13 @@ def _bearer_room(bearers: Minor, leaves: Minor, bearer: int, totals: Minor, root
     return together
 
 
-@kernel
-def _in_turn(amount: np.uint64, bearers: Minor, first: int, rooms: Minor, cut: bool, taken: Minor) -> np.uint64:
+@uncounted
+def _in_turn(
+    amount: np.uint64, bearers: Minor, first: int, end: int, rooms: Minor, cut: bool, taken: Minor
+) -> np.uint64:
     """Each bearer in its turn, up to its limit and its room. Gives what is not taken."""
     left, lost = amount, np.uint64(0)
-    for turn in range(len(rooms)):
+    for turn in range(end - first):
         bearer = bearers[first + turn, _TURN]
         limit = bearers[first + bearer, _LIMIT]
         wanted = min(left, np.uint64(limit)) if limit != UNBOUNDED else left
@@ -349,34 +358,44 @@ def _in_turn(amount: np.uint64, bearers: Minor, first: int, rooms: Minor, cut: b
     return left + lost
 
 
-@kernel
+@uncounted
 def _fill(
-    amount: np.uint64, table: Minor, first: int, rooms: Minor, cut: bool, largest: bool, taken: Minor, scratch: _Scratch
+    amount: np.uint64,
+    table: Minor,
+    first: int,
+    end: int,
+    rooms: Minor,
+    cut: bool,
+    largest: bool,
+    taken: Minor,
+    at: int,
+    scratch: _Scratch,
 ) -> np.uint64:
-    """Fills `taken` by weight up to the rooms, which are used up. What does not fit goes to those that have room, by
-    weight, until nothing is left or none has room; with `cut` it goes nowhere. Gives what is not taken."""
-    active, given = scratch.weights[: len(rooms)], scratch.given
-    for place in range(len(rooms)):
-        taken[place] = 0
+    """Fills `taken`, from `at` on, by weight up to the rooms, which are used up. What does not fit goes to those that
+    have room, by weight, until nothing is left or none has room; with `cut` it goes nowhere. Gives what is not taken.
+    """
+    active, given, count = scratch.weights, scratch.given, end - first
+    for place in range(count):
+        taken[at + place] = 0
         active[place] = table[first + place, _WEIGHT] if cut or rooms[place] > 0 else 0
     left = amount
-    while left > np.uint64(0) and _deal(left, active, largest, given, scratch.lost):
+    while left > np.uint64(0) and _deal(left, active, count, largest, given, scratch.lost):
         left = np.uint64(0)
-        for place in range(len(rooms)):
-            part, free = np.uint64(given[place]), np.uint64(rooms[place])
-            if rooms[place] != UNBOUNDED and part >= free:
-                left += part - free
-                part = free
-                active[place] = 0
-            taken[place] += np.int64(part)
-            if rooms[place] != UNBOUNDED:
-                rooms[place] -= np.int64(part)
+        for place in range(count):
+            part, free = given[place], rooms[place]
+            if free != UNBOUNDED:
+                if part >= free:
+                    left += np.uint64(part - free)
+                    part = free
+                    active[place] = 0
+                rooms[place] = free - part
+            taken[at + place] += part
         if cut:
             break
     return left
 
 
-@kernel
+@uncounted
 def _refund(
     packed: Packed,
     nodes: Nodes,
@@ -396,11 +415,12 @@ def _refund(
         return ORIGINAL_NOT_CARRIED
     reverse, largest = packed.charges[how, _REVERSE] != 0, packed.charges[how, _LARGEST] != 0
     _give_back(delta, reverse, largest, slots, slot, shares, scratch)
-    if careful and _refund_overflows(nodes, slots, slot, shares):
-        slots.left[slots.starts[slot] : slots.starts[slot + 1]] += shares
-        shares[:] = 0
-        return BEYOND_INT64
     start = slots.starts[slot]
+    if careful and _refund_overflows(nodes, slots, slot, shares):
+        for place in range(len(shares)):
+            slots.left[start + place] += shares[place]
+            shares[place] = 0
+        return BEYOND_INT64
     for place in range(len(shares)):
         node = slots.nodes[start + place]
         after[place] = 0
@@ -410,7 +430,7 @@ def _refund(
     return CARRIED
 
 
-@kernel
+@uncounted
 def _give_back(
     delta: int, reverse: bool, largest: bool, slots: Slots, slot: int, shares: Minor, room: _Scratch
 ) -> None:
@@ -426,34 +446,46 @@ def _give_back(
     else:
         for place in range(start, end):
             room.weights[place - start] = abs(slots.left[place])
-        _deal(magnitude, room.weights[: end - start], largest, shares, room.lost)
+        _deal(magnitude, room.weights, end - start, largest, shares, room.lost)
     for place in range(start, end):
         if delta < 0:
             shares[place - start] = -shares[place - start]
         slots.left[place] -= shares[place - start]
 
 
-@kernel
+@uncounted
 def _book(
-    charges: Minor, bearers: Minor, leaves: Minor, totals: Minor, how: int, root: int, shares: Minor, after: Minor
+    charges: Minor,
+    bearers: Minor,
+    leaves: Minor,
+    totals: Minor,
+    how: int,
+    root: int,
+    shares: Minor,
+    after: Minor,
+    at: int,
 ) -> None:
-    """Adds the shares to their leaves, their groups and the pot."""
+    """Adds the shares, from shares[at] on, to their leaves, their groups and the pot."""
+    base = charges[how, _LEAF] - at
     if root < 0:
-        after[:] = 0
+        after[at : charges[how, _LEAF_END] - base] = 0
         return
-    base = charges[how, _LEAF]
+    whole = np.int64(0)
     for bearer in range(charges[how, _FIRST], charges[how, _END]):
-        group = leaves[bearers[bearer, _BEGIN], _NODE] != bearers[bearer, _NODE]
-        for leaf in range(bearers[bearer, _BEGIN], bearers[bearer, _STOP]):
+        begin, stop, group = bearers[bearer, _BEGIN], bearers[bearer, _STOP], np.int64(0)
+        for leaf in range(begin, stop):
             node, share = root + leaves[leaf, _NODE], shares[leaf - base]
-            totals[node] += share
-            after[leaf - base] = totals[node]
-            totals[root] += share
-            if group:
-                totals[root + bearers[bearer, _NODE]] += share
+            total = totals[node] + share
+            totals[node] = total
+            after[leaf - base] = total
+            group += share
+        if leaves[begin, _NODE] != bearers[bearer, _NODE]:
+            totals[root + bearers[bearer, _NODE]] += group
+        whole += group
+    totals[root] += whole
 
 
-@kernel
+@uncounted
 def _overflows(charges: Minor, leaves: Minor, nodes: Nodes, how: int, root: int, shares: Minor) -> bool:
     """Whether a total would pass 64 bits by shares of one sign: tried on each node and all above, then undone."""
     if root < 0:
@@ -466,7 +498,7 @@ def _overflows(charges: Minor, leaves: Minor, nodes: Nodes, how: int, root: int,
     return found
 
 
-@kernel
+@uncounted
 def _refund_overflows(nodes: Nodes, slots: Slots, slot: int, shares: Minor) -> bool:
     """Whether a total would pass 64 bits by giving these shares back: tried, then undone."""
     start, found = slots.starts[slot], False
@@ -477,7 +509,7 @@ def _refund_overflows(nodes: Nodes, slots: Slots, slot: int, shares: Minor) -> b
     return found
 
 
-@kernel
+@uncounted
 def _add(nodes: Nodes, node: int, more: int) -> bool:
     """Adds to a node and all above, wrapping around. Gives whether a total passed 64 bits."""
     passed = False
@@ -490,7 +522,7 @@ def _add(nodes: Nodes, node: int, more: int) -> bool:
     return passed
 
 
-@kernel
+@uncounted
 def _keep(charges: Minor, leaves: Minor, how: int, root: int, slots: Slots, slot: int, shares: Minor) -> None:
     """Keeps a charge's shares for its refunds."""
     start, leaf = slots.starts[slot], charges[how, _LEAF]
@@ -500,42 +532,53 @@ def _keep(charges: Minor, leaves: Minor, how: int, root: int, slots: Slots, slot
     slots.carried[slot] = True
 
 
-@kernel
-def _deal(amount: np.uint64, weights: Minor, largest: bool, shares: Minor, lost: Unsigned) -> bool:
-    """Fills shares[k] of the amount by weight, odd units by policy. Gives whether there is any weight."""
-    total = np.uint64(0)
-    for place in range(len(weights)):
-        total += np.uint64(weights[place])
-    if total == np.uint64(0):
-        for place in range(len(weights)):
-            shares[place] = 0
-        return False
-    whole = amount // total
+@uncounted
+def _deal(amount: np.uint64, weights: Minor, count: int, largest: bool, shares: Minor, lost: Unsigned) -> bool:
+    """Fills shares[k] of the amount by the first `count` weights, odd units by policy. Gives whether there is any
+    weight. One alone gets all, and of two the second gets what the first does not: division is what takes time."""
+    total, zero, beyond = np.uint64(0), np.uint64(0), np.uint64(QUICK_MAX)
+    some, one, other = 0, 0, 0
+    for place in range(count):
+        shares[place] = 0
+        if weights[place] != 0:
+            total += np.uint64(weights[place])
+            some, one, other = some + 1, other, place
+    if some < 2:
+        shares[other] += np.int64(amount) if some == 1 else 0
+        return some == 1
+    small = amount < beyond and total < beyond
+    if small and some == 2:
+        product = amount * np.uint64(weights[one])
+        share = product // total
+        shares[one] = np.int64(share) + _odd_to_first(product - share * total, total, largest)
+        shares[other] = np.int64(amount) - shares[one]
+        return True
+    whole = zero if small else amount // total
     part = amount - whole * total
     odd = amount
-    for place in range(len(weights)):
+    for place in range(count):
         weight = np.uint64(weights[place])
         share, rest = _scale(part, weight, total)
         share += whole * weight
         shares[place] = np.int64(share)
         lost[place] = rest
         odd -= share
-    while odd > np.uint64(0):
+    while odd > zero:
         at = 0
         if largest:
-            for place in range(1, len(weights)):
+            for place in range(1, count):
                 if lost[place] > lost[at]:
                     at = place
         else:
             while weights[at] == 0 or lost[at] == UNBOUNDED:
                 at += 1
         shares[at] += 1
-        lost[at] = np.uint64(0) if largest else np.uint64(UNBOUNDED)
+        lost[at] = zero if largest else np.uint64(UNBOUNDED)
         odd -= np.uint64(1)
     return True
 
 
-@kernel
+@uncounted
 def _scale(part: np.uint64, weight: np.uint64, total: np.uint64) -> tuple[np.uint64, np.uint64]:
     """(part * weight // total, part * weight % total), exactly; part < total, weight <= total < 2**63."""
     zero, one = np.uint64(0), np.uint64(1)

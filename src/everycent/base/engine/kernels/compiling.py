@@ -10,6 +10,9 @@ Given = TypeVar("Given")
 #: The kernels of each file (by the identity of its globals) that no call has needed yet, in the order they stand there.
 _waiting: dict[int, list[Callable[..., Any]]] = {}
 
+#: Those whose arrays are not reference-counted.
+_uncounted: set[Callable[..., Any]] = set()
+
 
 def kernel(function: Callable[Taken, Given]) -> Callable[Taken, Given]:
     """`function` compiled by Numba at its first call; until then Numba, which takes a second to load, is not imported.
@@ -34,6 +37,16 @@ def kernel(function: Callable[Taken, Given]) -> Callable[Taken, Given]:
     return at_first_call
 
 
+def uncounted(function: Callable[Taken, Given]) -> Callable[Taken, Given]:
+    """A `kernel` that creates no array and hands none back, whose arrays are therefore not reference-counted.
+
+    Counting each array that a small kernel is handed costs more than its work. The caller holds all of them; a kernel
+    that did create one would not compile.
+    """
+    _uncounted.add(function)
+    return kernel(function)
+
+
 def _compile_file(names: dict[str, Any]) -> None:
     """Puts the compilable form of all of a file's kernels under their names, so that they can call each other."""
     for function in _waiting.pop(id(names), []):
@@ -44,7 +57,8 @@ def _compile_file(names: dict[str, Any]) -> None:
 def _compiled(function: Callable[..., Any]) -> Any:
     import numba
 
+    counting: dict[str, Any] = {"_nrt": False} if function in _uncounted else {}
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True, **counting)(function)
     except RuntimeError:  # Numba found no directory that it can write to
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **counting)(function)

@@ -1,7 +1,10 @@
 import subprocess
 import sys
 
-from everycent.base.engine.kernels.compiling import kernel
+import numpy as np
+import pytest
+
+from everycent.base.engine.kernels.compiling import kernel, uncounted
 
 
 def test_a_kernel_runs_where_nothing_can_be_kept_on_disk() -> None:
@@ -23,6 +26,23 @@ def test_a_kernel_calls_the_kernels_of_its_file() -> None:
     quartered = scope["quartered"]
     assert callable(quartered)
     assert (quartered(42), quartered(8)) == (10, 2)
+
+
+def test_an_uncounted_kernel_may_fill_an_array_but_create_none() -> None:
+    scope: dict[str, object] = {"uncounted": uncounted}
+    exec(
+        "@uncounted\ndef doubled(minor, out):\n    for at in range(len(minor)):\n        out[at] = 2 * minor[at]\n\n"
+        "@uncounted\ndef copied(minor, out):\n    out[:] = minor.copy()\n",
+        scope,
+    )
+    doubled, copied = scope["doubled"], scope["copied"]
+    assert callable(doubled) and callable(copied)
+    minor = np.array([3, -4])
+    out = np.zeros_like(minor)
+    doubled(minor, out)
+    assert out.tolist() == [6, -8]
+    with pytest.raises(Exception, match="NRT required"):
+        copied(minor, out)
 
 
 def test_numba_is_loaded_by_the_first_call_and_not_before() -> None:
