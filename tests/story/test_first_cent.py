@@ -83,7 +83,7 @@ def test_an_item_becomes_charges_and_obligations_to_the_cent(tell) -> None:
         ("coupon", "brand:b-2", "merchant:m-7/s-1", "4.00"),
         ("goods", "platform", "merchant:m-7/s-1", "89.98"),
     ]
-    assert told.outcome.summary.closing.closed.num_rows == 0, "the week is still open"
+    assert told.outcome.summary.closed_statements == 0, "the week is still open"
 
 
 def test_statements_close_when_they_are_due_and_are_paid_net(tell) -> None:

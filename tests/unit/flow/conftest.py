@@ -20,7 +20,7 @@ from everycent.flow.ledger import store as ledger_store
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments import service as payments
 from everycent.flow.payments.contract import PayoutSpec
-from everycent.flow.payments.stage import Instructed, PaymentPlan, plan_payments
+from everycent.flow.payments.stage import PaymentPlan, plan_payments
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
 from everycent.flow.settlement.contract import StatementSpec
@@ -119,7 +119,7 @@ class Books:
             self.connection, details, self.engine, self.tenant, self.model, day, dry_run=dry_run
         )
 
-    def instruct(self, as_of: str, *, dry_run: bool = False) -> Instructed:
+    def instruct(self, as_of: str, *, dry_run: bool = False) -> pa.Table:
         """Instructs what is closed."""
         return payments.instruct(
             self.connection,

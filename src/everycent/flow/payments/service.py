@@ -13,13 +13,15 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.flow.payments import stage, store
-from everycent.flow.payments.contract import InstructionState
+from everycent.flow.payments.contract import INSTRUCTION, InstructionState
 from everycent.flow.payments.core.accounts import find_accounts
 from everycent.flow.payments.core.bank_file import FileHead, validate_pain001, write_pain001
 from everycent.flow.payments.core.filing import assign_files
 from everycent.flow.payments.core.payment_csv import write_csv
 from everycent.flow.payments.core.plan import PaymentPlan
-from everycent.flow.payments.stage import Instructed
+
+#: Parties whose statements are netted together: what they need fits into memory, however many there are.
+_PARTIES_AT_ONCE = 20_000
 
 
 class PostTransfers(Protocol):
@@ -41,24 +43,30 @@ def instruct(
     as_of: date,
     *,
     dry_run: bool = False,
-) -> Instructed:
+) -> pa.Table:
     """Instructs, in one transaction, every closed statement that is not settled, and posts the transfers.
 
     Instructions that waited for an account are looked at again. Doing it again changes nothing. `tables`: the model's
-    attached tables by name. Returns the new instructions.
+    attached tables by name. Returns the new instructions: INSTRUCTION rows by instruction_id.
     """
     with connection.transaction() as transaction:
         store.alone(connection)
         waiting = store.in_state(connection, tenant, model, InstructionState.WAITING)
         if waiting.num_rows:
             store.set_accounts(connection, tenant, model, find_accounts(plan, waiting, tables, as_of, engine))
-        statements, settled = store.unsettled(connection, tenant, model)
-        new = stage.instruct(plan, statements, settled, tables, engine, tenant=tenant, model=model, as_of=as_of)
-        store.write(connection, tenant, model, new.instructions, new.statements)
-        post(connection, tenant, model, None, new.transfers)
+        made = [INSTRUCTION.empty()]
+        parties = store.parties_with_closed(connection, tenant, model)
+        for at in range(0, len(parties), _PARTIES_AT_ONCE):
+            some = parties[at : at + _PARTIES_AT_ONCE]
+            statements, settled = store.unsettled(connection, tenant, model, some[0], some[-1])
+            new = stage.instruct(plan, statements, settled, tables, engine, tenant=tenant, model=model, as_of=as_of)
+            store.write(connection, tenant, model, new.instructions, new.statements)
+            post(connection, tenant, model, None, new.transfers)
+            made.append(new.instructions)
         if dry_run:
             raise psycopg.Rollback(transaction)
-    return new
+    ordered = engine.query("SELECT * FROM made ORDER BY instruction_id", made=pa.concat_tables(made))
+    return ordered.cast(INSTRUCTION.columns)
 
 
 def write_files(

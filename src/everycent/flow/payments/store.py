@@ -75,19 +75,35 @@ def alone(connection: Connection) -> None:
     connection.execute(_ALONE)
 
 
-def unsettled(connection: Connection, tenant: str, model: str) -> tuple[pa.Table, pa.Table]:
-    """The closed statements (STATEMENT rows) with a side without outcome for good, and their sides that have one."""
+def parties_with_closed(connection: Connection, tenant: str, model: str) -> list[str]:
+    """The parties that have a closed statement, in the order of their ids' bytes."""
+    rows = connection.execute(
+        'SELECT party_id COLLATE "C" AS party FROM settlement.statement'
+        " WHERE tenant = %s AND model = %s AND state = 'closed' GROUP BY 1 ORDER BY 1",
+        (tenant, model),
+    )
+    return [str(party) for (party,) in rows]
+
+
+def unsettled(connection: Connection, tenant: str, model: str, first: str, last: str) -> tuple[pa.Table, pa.Table]:
+    """The closed statements (STATEMENT rows) with a side without outcome for good, and their sides that have one.
+
+    Of the parties from `first` to `last`, in the order of their ids' bytes.
+    """
     where = f"tenant = {literal(tenant)} AND model = {literal(model)}"
+    parties = f'party_id COLLATE "C" BETWEEN {literal(first)} AND {literal(last)}'
     columns = ", ".join(f"statement.{identifier(name)}" for name in STATEMENT.columns.names)
     done = f"""
-        SELECT statement_id, side FROM payments.instruction_statement WHERE {where} AND outcome <> 'carried'
+        SELECT statement_id, side FROM payments.instruction_statement
+        WHERE {where} AND outcome <> 'carried' AND statement_id IN (
+            SELECT statement_id FROM settlement.statement WHERE {where} AND {parties})
     """
     open_statements = f"""
         SELECT {columns}
         FROM settlement.statement AS statement
             LEFT JOIN (SELECT statement_id, count(*) AS sides FROM ({done}) AS side GROUP BY statement_id) AS done
             USING (statement_id)
-        WHERE {where} AND state = 'closed'
+        WHERE {where} AND {parties} AND state = 'closed'
             AND coalesce(done.sides, 0) < CASE mode WHEN 'net' THEN 1 ELSE 2 END
         ORDER BY statement_id COLLATE "C"
     """

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow as pa
 import structlog
 
 from everycent.base.platform.batches import run_lock
@@ -15,7 +16,6 @@ from everycent.flow.intake.service import Attached, load_table, open_source
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
-from everycent.flow.payments.stage import Instructed
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
@@ -56,8 +56,9 @@ class RunSummary:
     files: tuple[FileTaken, ...]
     parked: Tried
     ordered: Ordered
-    closing: settlement.Closing
-    instructed: Instructed
+    closed_statements: int
+    recount_differs: tuple[settlement.RecountDiffers, ...]
+    instructions: int
 
     @property
     def changed(self) -> bool:
@@ -65,8 +66,8 @@ class RunSummary:
             any(not taken.again for taken in self.files)
             or self.parked.released > 0
             or self.ordered.changed
-            or self.closing.closed.num_rows > 0
-            or self.instructed.instructions.num_rows > 0
+            or self.closed_statements > 0
+            or self.instructions > 0
         )
 
 
@@ -102,25 +103,37 @@ def run(
         report("in order", 0, None)
         ordered = clear_waiting(session, plan, as_of, report)
         report("day cut", 0, None)
-        closing = settlement.close_due(
-            session.connection, session.details, session.engine, session.tenant, model.name, as_of
-        )
-        for statement in closing.differing:
-            _log.error("a statement's recount differs from what was accrued", statement=str(statement))
-        _log.info("day cut", model=model.name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
+        closed, differing = _closed(session, model, as_of)
         report("payments", 0, None)
-        instructed = payments.instruct(
-            session.connection,
-            session.engine,
-            plan.payments,
-            {name: table.rows for name, table in attached.items()},
-            ledger_store.write,
-            session.tenant,
-            model.name,
-            as_of,
-        )
-    _log.info("payments instructed", model=model.name, instructions=instructed.instructions.num_rows)
-    return RunSummary(model.name, as_of, files, tried, ordered, closing, instructed)
+        instructions = _instructed(session, plan, {name: table.rows for name, table in attached.items()}, as_of)
+    return RunSummary(model.name, as_of, files, tried, ordered, closed, differing, instructions)
+
+
+def _closed(session: Session, model: LoadedModel, as_of: date) -> tuple[int, tuple[settlement.RecountDiffers, ...]]:
+    """How many statements the day cut closed, and those that it did not because their recount differs."""
+    closing = settlement.close_due(
+        session.connection, session.details, session.engine, session.tenant, model.name, as_of
+    )
+    for statement in closing.differing:
+        _log.error("a statement's recount differs from what was accrued", statement=str(statement))
+    _log.info("day cut", model=model.name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
+    return closing.closed.num_rows, closing.differing
+
+
+def _instructed(session: Session, plan: ModelPlan, tables: Mapping[str, pa.Table], as_of: date) -> int:
+    """How many instructions were made of what is closed."""
+    instructed = payments.instruct(
+        session.connection,
+        session.engine,
+        plan.payments,
+        tables,
+        ledger_store.write,
+        session.tenant,
+        plan.model.name,
+        as_of,
+    )
+    _log.info("payments instructed", model=plan.model.name, instructions=instructed.num_rows)
+    return int(instructed.num_rows)
 
 
 def rate_parked(

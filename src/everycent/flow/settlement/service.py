@@ -16,6 +16,9 @@ from everycent.flow.settlement.core.recount import Recount, RecountDiffers, reco
 _VIEW = "settlement_obligation"
 
 
+__all__ = ["Closing", "RecountDiffers", "close_due"]
+
+
 @dataclass(frozen=True)
 class Closing:
     """What a day cut did.

@@ -122,7 +122,7 @@ def print_outcome(outcome: Outcome) -> None:
     out.print(summary_table(outcome.report))
     for path in outcome.unused:
         err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
-    for statement in outcome.summary.closing.differing:
+    for statement in outcome.summary.recount_differs:
         err.print(f"everycent: {statement}", markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
         out.print("nothing changed: all of this was there already")
@@ -167,9 +167,9 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
             "waiting": summary.ordered.waiting,
             "rewound": [rewound_as_dict(rewound) for rewound in summary.ordered.rewound],
         },
-        "closed_statements": summary.closing.closed.num_rows,
-        "recount_differs": [str(statement) for statement in summary.closing.differing],
-        "instructions": summary.instructed.instructions.num_rows,
+        "closed_statements": summary.closed_statements,
+        "recount_differs": [str(statement) for statement in summary.recount_differs],
+        "instructions": summary.instructions,
         "recon": {scenario.name: scenario.as_dict() for scenario in outcome.scenarios},
         "verified": outcome.verdict.ok,
         "findings": [
