@@ -25,6 +25,7 @@ class LocalEngine:
         assert threads >= 1, "an engine needs a thread"
         assert memory_mb >= 1, "an engine needs memory"
         self.temp_dir = temp_dir
+        self.memory_mb = memory_mb
         self._kept: dict[str, IO[bytes]] = {}
         self.connection = duckdb.connect(
             ":memory:",

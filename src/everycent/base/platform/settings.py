@@ -81,9 +81,8 @@ def address_space_mb() -> int | None:
 
 
 def is_frugal() -> bool:
-    """True where the address space is so small that allocators and thread pools must be kept small."""
-    limit = address_space_mb()
-    return limit is not None and limit < _FRUGAL_BELOW_MB
+    """True where memory or address space is so small that allocators, thread pools and batches must be kept small."""
+    return min(address_space_mb() or _FRUGAL_BELOW_MB, physical_memory_mb()) < _FRUGAL_BELOW_MB
 
 
 def frugal_environment() -> dict[str, str]:
@@ -115,8 +114,9 @@ def physical_memory_mb() -> int:
 
 
 def engine_memory_mb() -> int:
-    """A safe part for the engine: half of the memory, and half of the address space that the program leaves."""
-    shares = [physical_memory_mb() // 2]
+    """A safe part for the engine: half of the memory, and half of what the program leaves of little memory."""
+    memory = physical_memory_mb()
+    shares = [memory // 2 if memory >= _FRUGAL_BELOW_MB else (memory - _PROGRAM_MB) // 2]
     address_space = address_space_mb()
     if address_space is not None:
         shares.append((address_space - _PROGRAM_MB) // 2)

@@ -97,6 +97,20 @@ DECIDED = {
 }  # fmt: skip
 
 
+_OF_BATCH = (
+    "(getvariable('batch_slices') IS NULL OR hash(batch_no) % getvariable('batch_slices') = getvariable('slice'))"
+)
+_OF_RECORD = (
+    "(getvariable('record_slices') IS NULL OR hash(record_id) % getvariable('record_slices') = getvariable('slice'))"
+)
+
+#: The tables of which rules may look at slices, with the condition of the slice at hand.
+_SLICED = {
+    **{name: f"{_OF_RECORD} AND {_OF_BATCH}" for name, columns in DETAILS.items() if "record_id" in columns.names},
+    "ledger.transfer": _OF_BATCH,
+}
+
+
 @dataclass(frozen=True)
 class LakeFile:
     """A file that the manifest lists and that is as it was written."""
@@ -120,20 +134,49 @@ def stored_tables(
         try:
             for name, columns in DECIDED.items():
                 query = _query(name, columns, tenant, model)
-                copy_into_engine(connection, query, columns, duck, _quoted(name))
+                copy_into_engine(connection, query, columns, duck, _quoted(_whole(name, columns)))
             for name, columns in DETAILS.items():
                 listed = [file for file in files if file.table == name]
                 shape = columns.append(pa.field("batch_no", _LONG))
                 query = _query(name, shape, tenant, model)
                 if listed:
                     hot = held.enter_context(copy_into_file(connection, query, shape, engine.temp_dir))
-                    duck.execute(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {_all_files(columns, listed, hot)}")
+                    whole = _quoted(_whole(name, shape))
+                    duck.execute(f"CREATE OR REPLACE VIEW {whole} AS {_all_files(columns, listed, hot)}")
                 else:
-                    copy_into_engine(connection, query, shape, duck, _quoted(name))
+                    copy_into_engine(connection, query, shape, duck, _quoted(_whole(name, shape)))
+            for name in names:
+                if name in _SLICED:
+                    duck.execute(
+                        f"CREATE VIEW {_quoted(name)} AS FROM {_quoted(f'{name}__whole')} WHERE {_SLICED[name]}"
+                    )
             yield
         finally:
             for context in contexts:
                 duck.execute(f"DROP SCHEMA {identifier(context)} CASCADE")
+
+
+def each_slice(engine: LocalEngine, by: str | None, slices: int) -> Iterator[int]:
+    """Goes through the slices of what is stored, by record or by batch; within each, the tables hold its rows alone.
+
+    One slice, or none to slice `by`: everything at once.
+    """
+    if by is None or slices == 1:
+        yield 0
+        return
+    try:
+        for at in range(slices):
+            engine.connection.execute(f"SET VARIABLE {by}_slices = {slices}")
+            engine.connection.execute(f"SET VARIABLE slice = {at}")
+            yield at
+    finally:
+        engine.connection.execute(f"RESET VARIABLE {by}_slices")
+
+
+def _whole(name: str, columns: pa.Schema) -> str:
+    """Where a table's rows are: behind a view of its slices, if it has any."""
+    assert name not in _SLICED or "batch_no" in columns.names, "a slice is of records or of batches"
+    return f"{name}__whole" if name in _SLICED else name
 
 
 def _query(name: str, columns: pa.Schema, tenant: str, model: str) -> str:

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
+from everycent.proof.verify import service
 from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.core import ordered
 from everycent.proof.verify.core.ledger import ORDERED_POSTED
 from everycent.proof.verify.manifest import check_hot_parts, check_lake, check_seals
 from everycent.proof.verify.service import verify
+from everycent.proof.verify.tables import each_slice
 
 HOT_TABLES = (
     "intake.record", "intake.quarantine", "rating.charge", "rating.held_charge", "rating.snapshot",
@@ -184,6 +188,19 @@ def test_a_forger_who_also_reseals_is_given_away_by_the_sums(hot_market: Any) ->
                 names = found(hot_market)
                 assert SEALED not in names
                 assert sums <= set(names), f"{tamper}: {names}"
+
+
+def test_slices_find_what_the_whole_finds(hot_market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More rows than memory holds are looked at slice by slice."""
+    tampers = [tamper for tamper, _, sums in ALTERED_ROWS + DOUBLED_ROWS if sums][::5]
+    for tamper in ["SELECT 1", *tampers]:
+        with undone(hot_market, tamper):
+            reseal(hot_market)
+            whole = {check.name: (check.rows, check.bad) for check in look(hot_market).checks}
+            with monkeypatch.context() as patch:
+                patch.setattr(service, "each_slice", lambda engine, by, _: each_slice(engine, by, 3))
+                sliced = {check.name: (check.rows, check.bad) for check in look(hot_market).checks}
+            assert sliced == whole, tamper
 
 
 DECIDED = [

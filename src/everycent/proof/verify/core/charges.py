@@ -8,6 +8,7 @@ CHARGE_ONCE = Rule(
     """SELECT {'r': record_id, 'c': charge} AS place,
         format('charge {}/{} is stored {} times', record_id, charge, count(*)) AS message
     FROM rating.charge GROUP BY record_id, charge HAVING count(*) > 1""",
+    slice_by="record",
 )
 
 #: Rows of a record that were written after it, of charges that were held: a retry of the same batch says so.
@@ -24,6 +25,7 @@ CHARGE_OF_RECORD = Rule(
         LEFT JOIN released a
         ON a.record_id = c.record_id AND a.batch_no = c.batch_no AND a.charge IN (c.charge, '*')
     WHERE r.batch_no IS DISTINCT FROM c.batch_no AND (r.batch_no IS NULL OR a.record_id IS NULL)""",
+    slice_by="record",
 )
 
 HELD_OF_RECORD = Rule(
@@ -42,6 +44,7 @@ HELD_OF_RECORD = Rule(
         format('held charge {{}}/{{}} is charged too', h.record_id, h.charge) AS message
     FROM rating.held_charge h SEMI JOIN rating.charge c USING (record_id, charge)
         ANTI JOIN (FROM released SELECT record_id, charge) a USING (record_id, charge)""",
+    slice_by="record",
 )
 
 RETRY_OF_HELD = Rule(
@@ -62,6 +65,7 @@ RETRY_OF_HELD = Rule(
         LEFT JOIN ends e ON e.record_id = t.record_id AND e.charge = t.charge
         LEFT JOIN charged c ON c.record_id = t.record_id AND c.charge = t.charge AND c.batch_no = t.batch_no
     WHERE h.record_id IS NULL OR e.first_on < t.attempt OR (t.outcome = 'charged') <> (c.record_id IS NOT NULL)""",
+    slice_by="record",
 )
 
 RECORD_CHARGED = Rule(
@@ -73,6 +77,7 @@ RECORD_CHARGED = Rule(
     SELECT r.record_id AS place, format('record {} ({} {}) has no charge and none held', r.record_id, kind, key)
         AS message
     FROM intake.record r SEMI JOIN kinds USING (kind) ANTI JOIN charged USING (record_id) WHERE r.refund_of IS NULL""",
+    slice_by="record",
 )
 
 CHARGE_CARRIED = Rule(
@@ -101,6 +106,7 @@ CHARGE_CARRIED = Rule(
     FROM both_ends
     WHERE charged IS NULL OR coalesce(amount, 0) <> charged OR charge_currency <> currency
         OR booked_on <> first_on OR booked_on <> last_on OR batch_no <> first_batch OR batch_no <> last_batch""",
+    slice_by="record",
 )
 
 OBLIGATION_ONCE = Rule(
@@ -112,6 +118,7 @@ OBLIGATION_ONCE = Rule(
             AS message
     FROM clearing.obligation GROUP BY record_id, charge
     HAVING count(*) > 1 AND count(*) <> count(DISTINCT bearer)""",
+    slice_by="record",
 )
 
 OBLIGATION_PARTIES = Rule(
@@ -124,6 +131,7 @@ OBLIGATION_PARTIES = Rule(
     FROM clearing.obligation o JOIN rating.charge c USING (record_id, charge)
     WHERE o.creditor <> c.creditor OR o.debtor <> c.debtor OR o.currency <> c.currency
         OR o.refund_of IS DISTINCT FROM c.refund_of""",
+    slice_by="record",
 )
 
 REFUND_WITHIN = Rule(

@@ -25,6 +25,7 @@ OBLIGATIONS_POSTED = Rule(
             debit_account, credit_account, coalesce(p.amount, 0), currency, coalesce(o.amount, 0)) AS message
     FROM posted p FULL JOIN {_OWED} o USING (batch_no, booked_on, debit_account, credit_account, currency)
     WHERE coalesce(p.amount, 0) <> coalesce(o.amount, 0)""",
+    slice_by="batch",
 )
 
 #: Windows and rewinds post forth and back, so what holds is the net of all of them.
