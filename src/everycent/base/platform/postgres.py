@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -211,8 +211,13 @@ def _answers(home: ServerHome) -> bool:
     except psycopg.OperationalError as error:
         if f'database "{_DATABASE}" does not exist' not in str(error):
             return False
-        with psycopg.connect(_url(home, "postgres"), connect_timeout=5, autocommit=True) as connection:
+        with (
+            psycopg.connect(_url(home, "postgres"), connect_timeout=5, autocommit=True) as connection,
+            # A command that was killed may have asked for it, and the server goes on with that.
+            suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation),
+        ):
             connection.execute(f"CREATE DATABASE {_DATABASE}")
+        return False
     return True
 
 
