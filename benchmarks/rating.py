@@ -4,7 +4,8 @@ Charges: goods = price - coupon; commission = greatest(price * rate, 0.30), the 
 three periods of validity each; payment_fee = (price - coupon) * 0.006; each rounded half up to the cent.
 
 Orders are made batch by batch by seeded SQL, the same for all. Timed is the work on each batch of records in Arrow, up
-to its charges in Arrow. Not timed: making the batch, start-up, and the check that all gave the same rows.
+to its charges in Arrow. Not timed: making the batch, start-up, and the check that all gave the same rows. All run in
+turns, three times; the fastest of each counts.
 
 ours        rate(): rules, factor look-up, exact and overflow-safe amounts, held rows, snapshots, parties, fixed order.
 bare_sql    one hand-written statement for those numbers alone: no NULLs, overflows, escapes, snapshots or order looked
@@ -21,7 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 import zen
-from harness import MEMORY_MB, THREADS, alone, arguments, report, scratch, temporary
+from harness import MEMORY_MB, THREADS, alone, arguments, in_turns, report, scratch, temporary
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.types import ColumnType
@@ -34,6 +35,7 @@ from everycent.flow.rating.stage import RatingPlan, plan_rating, rate
 
 BATCH_ROWS = 1_000_000
 SAMPLE_ROWS = 20_000
+ROUNDS = 3
 
 COLUMNS = {
     "order_id": "text",
@@ -229,7 +231,10 @@ def main() -> None:
     """Runs all contenders and compares what they found."""
     asked = arguments(__doc__, 1_000_000)
     with temporary() as folder:
-        mine, bare, zen_ = (alone(contender, asked.rows, folder) for contender in (ours, bare_sql, zen_engine))
+        contenders = {
+            contender.__name__: (contender, (asked.rows, folder)) for contender in (ours, bare_sql, zen_engine)
+        }
+        mine, bare, zen_ = in_turns(contenders, ROUNDS).values()
         sample = alone(ours, min(asked.rows, SAMPLE_ROWS), folder)
     assert mine.answer == bare.answer, f"ours and bare SQL differ: {mine.answer}, {bare.answer}"
     sums = {name: found[:2] for name, found in sample.answer.items()}

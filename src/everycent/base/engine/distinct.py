@@ -52,11 +52,13 @@ def combinations(columns: pa.Table) -> Combinations:
     for name in others:
         more, values = _encoded(columns.column(name))
         width = max(len(values), 1)
-        pairs = pc.add(pc.multiply(places.cast(pa.int64()), width), more.cast(pa.int64()))
-        if pairs.null_count or distinct.num_rows * width > _PAIRS_LISTED_MAX:
+        pairs_max = distinct.num_rows * width
+        number = pa.int32() if pairs_max <= _PAIRS_LISTED_MAX else pa.int64()
+        pairs = pc.add(pc.multiply(places.cast(number), pa.scalar(width, number)), more.cast(number))
+        if pairs.null_count or pairs_max > _PAIRS_LISTED_MAX:
             places, both = _encoded(pa.chunked_array([pairs]))
         else:
-            places, both = _listed(pairs, distinct.num_rows * width)
+            places, both = _listed(pairs, pairs_max)
         left, right = np.divmod(both.to_numpy(zero_copy_only=False), width)
         distinct = distinct.take(pa.array(left)).append_column(name, values.take(pa.array(right)))
     return Combinations(places, distinct)
@@ -72,8 +74,10 @@ def _encoded(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
 def _listed(numbers: pa.Array, end: int) -> tuple[pa.Array, pa.Array]:
     """What `_encoded` gives for whole numbers from 0 to below `end`, without nulls."""
     rows = numbers.to_numpy()
-    first = np.full(end, len(rows), dtype=np.int64)
-    first[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)  # of several, the last to be written stays: the first row
+    first = np.full(end, len(rows), dtype=np.int32)
+    first[rows[::-1]] = np.arange(
+        len(rows) - 1, -1, -1, dtype=np.int32
+    )  # of several, the last to be written stays: the first row
     occurring = np.flatnonzero(first < len(rows))
     occurring = occurring[np.argsort(first[occurring])]
     place = np.empty(end, dtype=np.int32)

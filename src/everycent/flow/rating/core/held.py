@@ -15,6 +15,8 @@ def held_rows(plan: RatingPlan, records: pa.Table, sheet: Sheet, careful: pa.Tab
 
     `careful`: the careful form of the doubtful records; None where there were none.
     """
+    if careful is None and len(plan.charges) and bool(sheet.taken.all()):
+        return HELD.empty()
     place = np.empty(0, dtype=np.int32) if careful is None else careful.column("pos").to_numpy()
     free: Flags = np.logical_not(sheet.taken.any(axis=1))
     parts = []

@@ -4,6 +4,7 @@ Amounts and ids are laid out by array arithmetic; texts are indices into a few d
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,20 @@ def charge_rows(
 ) -> pa.Table:
     """CHARGE rows of what the sheet takes. `parties`: each role's party ids, one for each record."""
     lay = _Layout(sheet.taken)
-    charges = lay.per_charge(np.arange(len(plan.charges), dtype=np.int32))
-    columns = {
-        "record_id": _uuids(lay.per_record(_ids(records))),
-        "charge": _texts(charges, [charge.name for charge in plan.charges]),
-        "rule": _rules(plan, sheet, lay, charges),
-        "amount_minor": pa.array(lay.per_cell(sheet.amounts)),
-        "currency": _texts(np.zeros(lay.rows, dtype=np.int32), [plan.currency]),
-        "debtor": _party(lay, [charge.debtor for charge in plan.charges], parties),
-        "creditor": _party(lay, [charge.creditor for charge in plan.charges], parties),
-        "booked_on": _dates(lay.per_record(_days(records))),
-        "refund_of": _no_uuids(lay.rows),
-    }
-    rows = pa.table(columns)
+    with ThreadPoolExecutor(max_workers=1) as beside:  # numpy lets go of the interpreter while it copies
+        ids = beside.submit(lambda: _uuids(lay.per_record(_ids(records))))
+        charges = lay.per_charge(np.arange(len(plan.charges), dtype=np.int32))
+        columns = {
+            "charge": _texts(charges, [charge.name for charge in plan.charges]),
+            "rule": _rules(plan, sheet, lay, charges),
+            "amount_minor": pa.array(lay.per_cell(sheet.amounts)),
+            "currency": _texts(np.zeros(lay.rows, dtype=np.int32), [plan.currency]),
+            "debtor": _party(lay, [charge.debtor for charge in plan.charges], parties),
+            "creditor": _party(lay, [charge.creditor for charge in plan.charges], parties),
+            "booked_on": _dates(lay.per_record(_days(records))),
+            "refund_of": _no_uuids(lay.rows),
+        }
+    rows = pa.table({"record_id": ids.result(), **columns})
     assert rows.num_rows == lay.rows, "a row for each charge taken"
     assert columns["creditor"].null_count == 0, "each charge is owed to somebody"
     return CHARGE.check(rows)
