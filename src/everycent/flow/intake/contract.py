@@ -219,7 +219,9 @@ class TableSpec(Declaration):
 class RecordSpec(Declaration):
     """A record kind: where its rows come from, how they are read, checked and identified."""
 
-    file: Words = Field(default=(), description="file name patterns (*.csv) that hold this kind")
+    file: Words = Field(
+        default=(), description="file name patterns (*.csv) that hold this kind; where none is given, KIND.*"
+    )
     encoding: EncodingText = "utf-8"
     delimiter: DelimiterText = ","
     sheet: str | None = None

@@ -41,9 +41,8 @@ def find_inputs(model: LoadedModel, given: Sequence[str]) -> Inputs:
             tables[name] = by_name[name]
     assigned = list(named)
     for kind, spec in model.spec.records.items():
-        assigned += [
-            Assigned(kind, path) for path in paths if any(fnmatch(path.name, pattern) for pattern in spec.file)
-        ]
+        patterns = spec.file or (f"{kind}.*",)
+        assigned += [Assigned(kind, path) for path in paths if any(fnmatch(path.name, pattern) for pattern in patterns)]
     assigned += _only_choice(model, paths, assigned, set(tables.values()))
     if not assigned:
         raise InputRefused(_nothing_to_take(model, paths))
@@ -64,7 +63,7 @@ def _nothing_to_take(model: LoadedModel, paths: list[Path]) -> str:
     if not paths:
         return "there is no file in what --records names; give files, a folder with files, or a pattern in quotes"
     names = ", ".join(path.name for path in paths[:5]) + (" ..." if len(paths) > 5 else "")
-    patterns = [f"{kind} ({', '.join(spec.file) or 'no file pattern'})" for kind, spec in model.spec.records.items()]
+    patterns = [f"{kind} ({', '.join(spec.file) or f'{kind}.*'})" for kind, spec in model.spec.records.items()]
     kind = next(iter(model.spec.records))
     return (
         f"no record kind takes {names}; the model's kinds are {', '.join(patterns)}. "
@@ -99,7 +98,7 @@ def _files(item: str) -> list[Path]:
 
 
 def _only_choice(model: LoadedModel, paths: list[Path], assigned: list[Assigned], tables: set[Path]) -> list[Assigned]:
-    """Where one kind names no file pattern and files are left over, they are that kind's."""
+    """Where a single kind names no file pattern and files are left over, they are that kind's, whatever their names."""
     open_kinds = [kind for kind, spec in model.spec.records.items() if not spec.file]
     taken = {item.path for item in assigned} | tables
     left = [path for path in paths if path not in taken]
