@@ -56,6 +56,13 @@ class Written:
         raise ValueError(f"'{text}' does not fit; {hint}write {self.right}")
 
 
+@dataclass(frozen=True)
+class Called:
+    """What people call a way of writing, where the model's words are described."""
+
+    label: str
+
+
 def or_alone(word: str) -> Any:
     """For a declaration's `json_schema_extra`: the value of its most important word may stand for all of it."""
 
@@ -100,6 +107,7 @@ Name = Annotated[
         "a name of letters, digits, '_' and '-' that begins with a letter, without blanks, of at most 63 characters",
         editors=r"^[^\s0-9!-/:-@\[-\^`{-~][^\s!-,./:-@\[-\^`{-~]{0,62}$",
     ),
+    Called("name"),
 ]
 
 _TYPES = ("text", "integer", "decimal", "money", "boolean", "timestamp", "date")
@@ -112,19 +120,26 @@ TypeText = Annotated[
         "text, integer, decimal(0) to decimal(18), money, boolean, timestamp or date",
         _TYPES,
     ),
+    Called("type"),
 ]
 
 #: A file's encoding, by any name that Python knows it by.
-EncodingText = Annotated[str, AfterValidator(_encoding)]
+EncodingText = Annotated[str, AfterValidator(_encoding), Called("encoding")]
 
 #: What stands between the cells of a line.
-DelimiterText = Annotated[str, Written(r'^[^"\r\n]$', "one character, for example ',' or ';' (a tab: \"\\t\")")]
+DelimiterText = Annotated[
+    str, Written(r'^[^"\r\n]$', "one character, for example ',' or ';' (a tab: \"\\t\")"), Called("one character")
+]
 
 #: A number or a word, kept as it was written.
-ScalarText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number"]})]
+ScalarText = Annotated[
+    str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number"]}), Called("text or number")
+]
 
 #: An SQL scalar expression over the names in scope.
-FormulaText = ScalarText
+FormulaText = Annotated[
+    str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number"]}), Called("formula")
+]
 
 #: A number written exactly, kept as text until its unit is known.
 NumberText = Annotated[
@@ -132,6 +147,7 @@ NumberText = Annotated[
     BeforeValidator(_as_text),
     Written(r"^-?[0-9]+(\.[0-9]+)?$", "a number with all its digits, for example 0.05 or 1000"),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}]}),
+    Called("number"),
 ]
 
 #: A length of time: `7 days`, `10 minutes`.
@@ -139,6 +155,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": r"^\d+ (minute|hour|day|week)s?$"}),
+    Called("length of time"),
 ]
 
 #: One word, or a list of them.
@@ -146,4 +163,5 @@ Words = Annotated[
     tuple[str, ...],
     BeforeValidator(_as_list),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    Called("one, or a list"),
 ]

@@ -184,12 +184,14 @@ class OnRefund(StrEnum):
 
 
 class LeafSpec(Declaration):
-    """A bearer on the second level: its weight in its group's share, and the cap of its total in a pot."""
+    """A bearer on the second level: its weight in its group's share, which may stand alone, and its cap in a pot."""
 
     model_config = ConfigDict(json_schema_extra=or_alone("weight"))
 
-    weight: int = Field(ge=0)
-    cap: NumberText | None = None
+    weight: int = Field(ge=0, description="its part of the group's share", examples=["70"])
+    cap: NumberText | None = Field(
+        default=None, description="the most its total comes to in one pot of the budget", examples=["100000.00"]
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -198,15 +200,23 @@ class LeafSpec(Declaration):
 
 
 class BearerSpec(Declaration):
-    """One bearer's part of a charge, its limits, and how its share is split again among parties (second level)."""
+    """One bearer's part of a charge (a weight may stand alone), its limits, and how its share is split again."""
 
     model_config = ConfigDict(json_schema_extra=or_alone("weight"))
 
-    weight: int | None = Field(default=None, ge=0, description="by: ratio")
-    up_to: NumberText | None = Field(default=None, description="by: in_order; the most it carries of one charge")
-    fixed: NumberText | None = Field(default=None, description="by: fixed; what it carries of each charge")
-    cap: NumberText | None = Field(default=None, description="the most its total comes to in one pot of the budget")
-    among: dict[Name, LeafSpec] | None = Field(default=None, description="party role -> weight")
+    weight: int | None = Field(default=None, ge=0, description="by: ratio; its part of the charge", examples=["60"])
+    up_to: NumberText | None = Field(
+        default=None, description="by: in_order; the most it carries of one charge", examples=["5.00"]
+    )
+    fixed: NumberText | None = Field(
+        default=None, description="by: fixed; what it carries of each charge", examples=["2.00"]
+    )
+    cap: NumberText | None = Field(
+        default=None, description="the most its total comes to in one pot of the budget", examples=["300000.00"]
+    )
+    among: dict[Name, LeafSpec] | None = Field(
+        default=None, description="splits its share again, on the second level: party role -> weight"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -261,17 +271,36 @@ HOLD, REFUSE = "hold", "refuse"
 class ApportionSpec(Declaration):
     """Who carries a charge, in which shares, up to which caps."""
 
-    by: SharedBy = SharedBy.RATIO
-    budget: Name | None = Field(default=None, description="the budget whose pots keep the bearers' totals")
+    by: SharedBy = Field(
+        default=SharedBy.RATIO,
+        description="ratio: by weights; in_order: the first as far as it goes, then the next; fixed: each its amount, "
+        "the rest to the bearer without one",
+    )
+    budget: Name | None = Field(
+        default=None, description="the budget whose pots keep the bearers' totals", examples=["spring-2026"]
+    )
     bearers: dict[Name, BearerSpec] = Field(
         min_length=1, description="party role -> weight; a label where `among` splits it"
     )
-    over_cap: OverCap = OverCap.PASS_ON
-    when_all_capped: Name | None = Field(
-        default=None, description="who takes what nobody has room for: a bearer (even above its cap), hold or refuse"
+    over_cap: OverCap = Field(
+        default=OverCap.PASS_ON,
+        description="what does not fit under a cap; pass_on: it goes to the bearers that have room; cut: it goes "
+        "straight to where when_all_capped says",
     )
-    refund: BearersRefund = BearersRefund.PROPORTIONAL
-    odd_cent: RemainderPolicy = RemainderPolicy.LARGEST_REMAINDER
+    when_all_capped: Name | None = Field(
+        default=None,
+        description="who takes what nobody has room for: a bearer (even above its cap), hold or refuse",
+        examples=["platform"],
+    )
+    refund: BearersRefund = Field(
+        default=BearersRefund.PROPORTIONAL,
+        description="to whom refunds go; proportional: by what each still carries; reverse: the last declared first",
+    )
+    odd_cent: RemainderPolicy = Field(
+        default=RemainderPolicy.LARGEST_REMAINDER,
+        description="who gets the odd units; largest_remainder: those whose shares lost most by rounding; "
+        "first_in_order: the first declared",
+    )
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -346,9 +375,17 @@ class Period(StrEnum):
 class BudgetSpec(Declaration):
     """Where the totals of bearers are kept: one pot for each value of `per` and each period."""
 
-    cap: NumberText | None = Field(default=None, description="the most that all bearers together carry in one pot")
-    per: Words = Field(default=(), description="the record's columns that each have a pot of their own")
-    period: Period = Period.NONE
+    cap: NumberText | None = Field(
+        default=None, description="the most that all bearers together carry in one pot", examples=["2000000.00"]
+    )
+    per: Words = Field(
+        default=(), description="columns of the record; each value has a pot of its own", examples=["merchant"]
+    )
+    period: Period = Field(
+        default=Period.NONE,
+        description="how long a pot lasts, by business date: day, week (Monday to Sunday), month, quarter, year; none: "
+        "as long as the budget",
+    )
 
 
 class Late(StrEnum):
@@ -361,10 +398,22 @@ class Late(StrEnum):
 class OrderSpec(Declaration):
     """The strict order in which charges that draw on budgets are cleared."""
 
-    by: Words = Field(default=("occurred_at",), description="occurred_at, then columns that break ties")
-    wait: Duration = Field(default=timedelta(0), description="how long the newest records wait for stragglers")
-    late: Late = Late.REWIND
-    window: int = Field(default=10_000, ge=1, description="records that are committed together, all or none")
+    by: Words = Field(
+        default=("occurred_at",),
+        description="occurred_at, then columns that break ties",
+        examples=[["occurred_at", "order_id", "line_no"]],
+    )
+    wait: Duration = Field(
+        default=timedelta(0), description="how long the newest records wait for stragglers", examples=["10 minutes"]
+    )
+    late: Late = Field(
+        default=Late.REWIND,
+        description="a record that comes after later ones were cleared; rewind: all after it is cleared again; join: "
+        "it gets the next number, and this is kept",
+    )
+    window: int = Field(
+        default=10_000, ge=1, description="records that are committed together, all or none", examples=["1000"]
+    )
 
     @field_validator("by")
     @classmethod
@@ -375,10 +424,14 @@ class OrderSpec(Declaration):
 
 
 class ChargeSpec(RatedChargeSpec):
-    """A charge as clearing sees it: also who bears it and what a refund does to it."""
+    """One amount that a record causes: what it comes to, who owes it to whom or bears it, what a refund does to it."""
 
-    apportion: ApportionSpec | None = None
-    on_refund: OnRefund = OnRefund.PRORATE
+    apportion: ApportionSpec | None = Field(default=None, description="who carries it, instead of one debtor")
+    on_refund: OnRefund = Field(
+        default=OnRefund.PRORATE,
+        description="what a refund does to it; prorate: given back in proportion; return: given back whole with the "
+        "first refund; keep: never given back",
+    )
 
     @property
     def budget(self) -> str | None:

@@ -153,25 +153,42 @@ class FileSpec(Protocol):
 
 
 class ColumnSpec(Declaration):
-    """A column of a record kind or of an attached table, and how a source's cell becomes its value."""
+    """A column of records or of an attached table, and how a cell becomes its value; its type may stand alone."""
 
     model_config = ConfigDict(json_schema_extra=or_alone("type"))
 
-    type: TypeText
+    type: TypeText = Field(description="what the column holds; decimal(4) has four decimals", examples=["money"])
     sources: Words = Field(
         default=(),
         alias="from",
-        description="the source's column, or table.column of an attached table; of several the first that is not empty",
+        description="the source's column, or table.column of an attached table; of several the first that is not "
+        "empty; the column's own name otherwise",
+        examples=["订单号", ["paid_at", "created_at"]],
     )
-    required: bool = True
-    default: str | None = None
-    min: NumberText | None = None
-    max: NumberText | None = None
-    allowed: tuple[str, ...] | None = Field(default=None, alias="in")
-    map: dict[str, str] | None = Field(default=None, description="source value -> our value, for example of a status")
-    unit: Literal["major", "minor"] = Field(default="major", description="money only: 12.34, or 1234 in minor units")
-    sign: Literal["keep", "negate", "absolute"] = "keep"
-    format: str | None = Field(default=None, description="strptime format of a timestamp or date; ISO 8601 otherwise")
+    required: bool = Field(
+        default=True, description="no: the cell may be empty; a row without it is set aside otherwise"
+    )
+    default: str | None = Field(default=None, description="the value where the cell is empty", examples=["0.00"])
+    min: NumberText | None = Field(default=None, description="a smaller number is set aside", examples=["0"])
+    max: NumberText | None = Field(default=None, description="a larger number is set aside", examples=["100000"])
+    allowed: tuple[str, ...] | None = Field(
+        default=None, alias="in", description="the only values there may be", examples=[["paid", "refunded"]]
+    )
+    map: dict[str, str] | None = Field(
+        default=None, description="source value -> our value, for example of a status", examples=[{"S": "settled"}]
+    )
+    unit: Literal["major", "minor"] = Field(
+        default="major", description="of money; major: 12.34 is written so; minor: it is written 1234"
+    )
+    sign: Literal["keep", "negate", "absolute"] = Field(
+        default="keep",
+        description="of a number; keep: as it is; negate: the other sign; absolute: without its sign",
+    )
+    format: str | None = Field(
+        default=None,
+        description="strptime format of a timestamp or date; ISO 8601 otherwise",
+        examples=["%d/%m/%Y %H:%M"],
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -183,21 +200,31 @@ class TableSpec(Declaration):
     """An attached table: looked up by key, with validity dates where its rows change over time."""
 
     file: str | None = Field(
-        default=None, description="CSV, Parquet, JSON lines or XLSX; beside the model, or among the run's files"
+        default=None,
+        description="CSV, Parquet, JSON lines or XLSX; beside the model, or among the run's files",
+        examples=["commission_rates.csv"],
     )
-    sql: str | None = Field(default=None, description="a SELECT against `database`")
+    sql: str | None = Field(
+        default=None, description="a SELECT against `database`", examples=["SELECT shop, rate FROM rates"]
+    )
     database: str | None = Field(
-        default=None, description="name of the environment variable that holds the database's URL"
+        default=None,
+        description="name of the environment variable that holds the database's URL",
+        examples=["PRICES_DB"],
     )
-    encoding: EncodingText = "utf-8"
-    key: Words = ()
+    encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
+    key: Words = Field(default=(), description="the columns by which a row is found", examples=[["category"]])
     valid: tuple[str, str] | None = Field(
-        default=None, description="columns valid_from (inclusive) and valid_to (exclusive)"
+        default=None,
+        description="the columns that hold the first day a row counts and the first day it no longer does",
+        examples=[["valid_from", "valid_to"]],
     )
     dated: Name | None = Field(
-        default=None, description="the one date column of rows that factors find by date; instead of `valid`"
+        default=None,
+        description="the one date column of rows that factors find by date; instead of `valid`",
+        examples=["day"],
     )
-    columns: dict[Name, ColumnSpec]
+    columns: dict[Name, ColumnSpec] = Field(description="the table's columns and what they hold")
 
     @model_validator(mode="after")
     def _key_and_source(self) -> Self:
@@ -220,24 +247,46 @@ class RecordSpec(Declaration):
     """A record kind: where its rows come from, how they are read, checked and identified."""
 
     file: Words = Field(
-        default=(), description="file name patterns (*.csv) that hold this kind; where none is given, KIND.*"
+        default=(),
+        description="the names of the files that hold this kind; where none is given, KIND.*",
+        examples=["orders*.csv"],
     )
-    encoding: EncodingText = "utf-8"
-    delimiter: DelimiterText = ","
-    sheet: str | None = None
+    encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
+    delimiter: DelimiterText = Field(default=",", description="what stands between the cells of a line", examples=[";"])
+    sheet: str | None = Field(
+        default=None, description="the sheet of a workbook; its first otherwise", examples=["March"]
+    )
     when: FormulaText | None = Field(
-        default=None, description="which rows of the file are of this kind; the others are not read"
+        default=None,
+        description="which rows of the file are of this kind; the others are not read",
+        examples=["status = 'delivered'"],
     )
-    id: Words
-    occurred_at: Name
-    columns: dict[Name, ColumnSpec]
-    tags: dict[Name, FormulaText] = Field(default_factory=dict, description="named values computed from the columns")
+    id: Words = Field(description="the columns that name one record for ever", examples=[["order_id", "line_no"]])
+    occurred_at: Name = Field(description="the column with the business time", examples=["delivered_at"])
+    columns: dict[Name, ColumnSpec] = Field(description="the kind's columns and what they hold; others are not read")
+    tags: dict[Name, FormulaText] = Field(
+        default_factory=dict,
+        description="named values computed from the columns",
+        examples=[{"paid": "price - coupon"}],
+    )
     check: dict[str, FormulaText] = Field(
-        default_factory=dict, description="what must be true of a row; its name is the reason"
+        default_factory=dict,
+        description="what must be true of a row; its name is the reason",
+        examples=[{"coupon within price": "coupon between 0 and price"}],
     )
-    steps: Words = Field(default=(), description="a business's own steps, by entry point name (everycent.intake_steps)")
+    steps: Words = Field(
+        default=(),
+        description="a business's own steps, by entry point name (everycent.intake_steps)",
+        examples=["clean_shop_names"],
+    )
     amount: FormulaText | None = Field(
-        default=None, description="what the record is worth; refunds are measured against it"
+        default=None, description="what the record is worth; refunds are measured against it", examples=["price"]
     )
-    refunds: Name | None = Field(default=None, description="the record kind that this one refunds")
-    of: Words = Field(default=(), description="this kind's columns that give the id of the refunded record")
+    refunds: Name | None = Field(
+        default=None, description="the record kind that this one refunds", examples=["item_delivered"]
+    )
+    of: Words = Field(
+        default=(),
+        description="this kind's columns that give the id of the refunded record",
+        examples=[["order_id", "line_no"]],
+    )

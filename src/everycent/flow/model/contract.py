@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
 
-from everycent.base.engine.declaration import Declaration, Name, ScalarText
+from everycent.base.engine.declaration import Called, Declaration, Name, ScalarText
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, currency
 from everycent.flow.clearing.contract import BudgetSpec, ChargeSpec, OrderSpec
@@ -44,40 +44,59 @@ class ModelRefused(Exception):
 class CalendarSpec(Declaration):
     """The business's own calendar: whose midnight ends a day, and when."""
 
-    time_zone: str = Field(description="an IANA name, for example Asia/Shanghai")
+    time_zone: str = Field(description="the business's time zone, by its IANA name", examples=["Asia/Shanghai"])
     day_cut: Annotated[
-        time, BeforeValidator(_day_cut), WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d$"})
-    ] = time(0)
+        time,
+        BeforeValidator(_day_cut),
+        WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d$"}),
+        Called("time of day"),
+    ] = Field(default=time(0), description="when a business day ends and the next begins", examples=["06:00"])
 
 
 class GoldenSpec(Declaration):
     """A golden case: facts in, obligations (and charges) out, as small text tables."""
 
-    facts: str
-    obligations: str | None = None
-    charges: str | None = None
+    facts: str = Field(
+        description="the facts: a line with a record kind and its columns, then a line for each record",
+        examples=["item_delivered  order_id  price\n                A1        99.99"],
+    )
+    obligations: str | None = Field(
+        default=None,
+        description="all obligations that must come out",
+        examples=["charge  debtor    creditor  amount\ngoods   platform  m-7       99.99"],
+    )
+    charges: str | None = Field(
+        default=None, description="all charges that must come out", examples=["charge      amount\ncommission  5.00"]
+    )
 
 
 class SettlementModel(Declaration):
-    """One line of business from its records to its payouts. Sections of the proof wing are added by `compose`."""
+    """One line of business from its records to its payouts.
 
-    model: Name
+    Sections of the proof wing are added by `compose`.
+    """
+
+    model: Name = Field(description="the model's name; all that is stored stands under it", examples=["harbour-market"])
     version: ScalarText = Field(
-        description="the author's own version; a change of content is a new version all the same"
+        description="the author's own version; a change of content is a new version all the same", examples=["3"]
     )
-    title: str | None = None
-    currency: str = Field(description="ISO 4217 code")
-    calendar: CalendarSpec
-    parties: dict[Name, PartySpec]
-    tables: dict[Name, TableSpec] = Field(default_factory=dict)
-    records: dict[Name, RecordSpec]
-    factors: dict[Name, FactorSpec] = Field(default_factory=dict)
-    budgets: dict[Name, BudgetSpec] = Field(default_factory=dict)
-    charges: dict[Name, ChargeSpec]
-    order: OrderSpec | None = None
-    statements: dict[Name, StatementSpec] = Field(default_factory=dict)
-    payouts: dict[Name, PayoutSpec] = Field(default_factory=dict)
-    tests: dict[str, GoldenSpec] = Field(default_factory=dict)
+    title: str | None = Field(default=None, description="a name for readers", examples=["Harbour market, 2026"])
+    currency: str = Field(description="the currency of all amounts, by its ISO 4217 code", examples=["CNY"])
+    calendar: CalendarSpec = Field(description="whose midnight ends a day")
+    parties: dict[Name, PartySpec] = Field(description="who owes and is owed")
+    tables: dict[Name, TableSpec] = Field(default_factory=dict, description="attached tables: rates, accounts, ...")
+    records: dict[Name, RecordSpec] = Field(description="the kinds of business facts that come in")
+    factors: dict[Name, FactorSpec] = Field(default_factory=dict, description="named values that formulas use")
+    budgets: dict[Name, BudgetSpec] = Field(default_factory=dict, description="where what bearers carry is totalled")
+    charges: dict[Name, ChargeSpec] = Field(description="what records cost, and who owes it to whom")
+    order: OrderSpec | None = Field(default=None, description="the strict order of charges that draw on budgets")
+    statements: dict[Name, StatementSpec] = Field(
+        default_factory=dict, description="when each party role is settled, by role"
+    )
+    payouts: dict[Name, PayoutSpec] = Field(default_factory=dict, description="how each party role is paid, by role")
+    tests: dict[str, GoldenSpec] = Field(
+        default_factory=dict, description="golden cases: facts, and what must come of them"
+    )
 
     @property
     def ordered_kinds(self) -> list[str]:
@@ -94,11 +113,18 @@ class SettlementModel(Declaration):
         return rules.table if attached is None else attached.file
 
 
+def _first_line(spec: type[Declaration]) -> str:
+    """What a further section is about: the first line of its declaration's docstring."""
+    line = (spec.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    return line[:1].lower() + line[1:]
+
+
 def compose(sections: Mapping[str, type[Declaration]]) -> type[SettlementModel]:
     """The model's type with further sections (name -> its declaration, by scenario), which `serve` wires in."""
     # A section's type is a value here, built when the program is wired.
     fields: dict[str, Any] = {
-        name: (dict.__class_getitem__((Name, spec)), Field(default_factory=dict)) for name, spec in sections.items()
+        name: (dict.__class_getitem__((Name, spec)), Field(default_factory=dict, description=_first_line(spec)))
+        for name, spec in sections.items()
     }
     return create_model("SettlementModel", __base__=SettlementModel, __doc__=SettlementModel.__doc__, **fields)
 

@@ -30,9 +30,13 @@ class PartySpec(Declaration):
     """A party role: the operator itself, or whoever the key columns of a record name."""
 
     operator: str | None = Field(
-        default=None, description="the platform's legal entity; this role is the platform itself"
+        default=None,
+        description="the platform's legal entity; this role is the platform itself",
+        examples=["market-shanghai"],
     )
-    key: Words = Field(default=(), description="the record's columns that identify the party")
+    key: Words = Field(
+        default=(), description="the record's columns that identify the party", examples=[["merchant", "store"]]
+    )
 
     @model_validator(mode="after")
     def _operator_or_key(self) -> Self:

@@ -83,17 +83,25 @@ INSTRUCTED_STATEMENT = TableSchema(
 class PayoutAccountSpec(Declaration):
     """Where a party's account number is found: an attached table by party key; the party's own key otherwise."""
 
-    table: str | None = Field(default=None, description="an attached table keyed by the party's key columns")
-    number: Name = "account"
-    name: Name = "account_name"
+    table: str | None = Field(
+        default=None, description="an attached table keyed by the party's key columns", examples=["bank_accounts"]
+    )
+    number: Name = Field(default="account", description="its column with the account's number", examples=["iban"])
+    name: Name = Field(default="account_name", description="its column with the holder's name", examples=["holder"])
 
 
 class PayoutSpec(Declaration):
     """How a party role is paid and charged."""
 
-    channels: Words = ("bank_file",)
-    minimum: NumberText = Field(default="0", description="smaller amounts wait for the next statement")
-    account: PayoutAccountSpec | None = None
+    channels: Words = Field(default=("bank_file",), description="how it is paid", examples=["bank_file"])
+    minimum: NumberText = Field(
+        default="0", description="smaller amounts, in major units, wait for the next statement", examples=["1.00"]
+    )
+    account: PayoutAccountSpec | None = Field(
+        default=None, description="where the party's account is found; its key is the account otherwise"
+    )
     payer_accounts: dict[str, str] = Field(
-        default_factory=dict, description="legal entity -> its own account that pays; its name stands in otherwise"
+        default_factory=dict,
+        description="legal entity -> its own account that pays; its name stands in otherwise",
+        examples=[{"market-shanghai": "DE89370400440532013000"}],
     )

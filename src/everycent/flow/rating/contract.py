@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 import pyarrow as pa
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from everycent.base.engine.declaration import Declaration, FormulaText, Name, ScalarText, Words, Written
+from everycent.base.engine.declaration import Called, Declaration, FormulaText, Name, ScalarText, Words, Written
 from everycent.base.engine.formula import Position
 from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import UUID, TableSchema
@@ -150,40 +150,62 @@ FactorType = Annotated[
         "text, integer, decimal(0) to decimal(18), money or boolean",
         ("text", "integer", "decimal", "money", "boolean"),
     ),
+    Called("type"),
 ]
 
 
 class FactorSpec(Declaration):
-    """A named value that formulas use: a constant, or looked up by key in an attached table, frozen when rated."""
+    """A named value that formulas use, frozen when rated: a constant, a column, or looked up in a table or outside."""
 
-    constant: ScalarText | None = None
+    constant: ScalarText | None = Field(default=None, description="always this value", examples=["0.06"])
     sql: SqlSpec | None = Field(default=None, description="a read-only query of a named database")
     rest: RestSpec | None = Field(default=None, description="a service that answers in JSON")
-    table: str | None = Field(default=None, description="an attached table's name, or a file beside the model")
+    table: str | None = Field(
+        default=None, description="an attached table's name, or a file beside the model", examples=["rates.csv"]
+    )
     column: Name | None = Field(
         default=None,
         description="the column that holds the value, of the table or the answer, the factor's name otherwise; "
         "without another source: the record's column",
+        examples=["rate"],
     )
     key: Words = Field(
-        default=(), description="the record's columns that find the row; the table's key columns in the same order"
+        default=(),
+        description="the record's columns that find the row; the table's key columns in the same order",
+        examples=[["category", "brand"]],
     )
     table_key: Words = Field(
-        default=(), description="the key columns of a table named by its file alone, where `key` has other names"
+        default=(),
+        description="the key columns of a table named by its file alone, where `key` has other names",
+        examples=[["kind", "brand_code"]],
     )
-    valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
+    valid: tuple[str, str] | None = Field(
+        default=None,
+        description="the table's columns with the first day a row counts and the first day it no longer does",
+        examples=[["valid_from", "valid_to"]],
+    )
     on: Name | None = Field(
-        default=None, description="the record's date or timestamp column that validity is asked on; the business date"
+        default=None,
+        description="the record's date or timestamp column that validity is asked on; the business date otherwise",
+        examples=["paid_at"],
     )
     dated: Name | None = Field(
-        default=None, description="the table's one date column, where a row holds from its date until the key's next"
+        default=None,
+        description="the table's one date column, where a row holds from its date until the key's next",
+        examples=["day"],
     )
     find: Literal["latest", "exact"] = Field(
-        default="latest", description="of dated rows: the latest on or before the date, or that date's only"
+        default="latest", description="of dated rows; latest: the newest on or before the date; exact: only that date's"
     )
-    type: FactorType | None = None
-    unit: str | None = None
-    meaning: str | None = None
+    type: FactorType | None = Field(
+        default=None,
+        description="what the value is; otherwise the column's type, or what a constant looks like",
+        examples=["decimal(4)"],
+    )
+    unit: str | None = Field(default=None, description="its unit, for readers", examples=["CNY an order"])
+    meaning: str | None = Field(
+        default=None, description="what it stands for, for readers", examples=["what the channel takes of a payment"]
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -226,15 +248,19 @@ Day = Annotated[date | None, BeforeValidator(_day)]
 class RuleSpec(Declaration):
     """One way to compute a charge; the charge's `match` says which of those that hold are used."""
 
-    name: str | None = None
-    when: FormulaText | None = None
-    valid: tuple[Day, Day] | None = Field(
-        default=None, description="the first business date, and the first after it; nothing where it has no end"
+    name: str | None = Field(default=None, description="what explanations call it", examples=["toys in spring"])
+    when: FormulaText | None = Field(
+        default=None, description="the records that it is for; all otherwise", examples=["category = 'toys'"]
     )
-    priority: int = Field(default=0, description="the higher is tried first")
-    amount: FormulaText | None = None
-    price: PriceSpec | None = None
-    convert: ConvertSpec | None = None
+    valid: tuple[Day, Day] | None = Field(
+        default=None,
+        description="the first business date, and the first after it; nothing where it has no end",
+        examples=[["2026-03-01", "2026-06-01"]],
+    )
+    priority: int = Field(default=0, description="the higher is tried first", examples=["10"])
+    amount: FormulaText | None = Field(default=None, description="what it comes to", examples=["price * 0.05"])
+    price: PriceSpec | None = Field(default=None, description="what it comes to, by a kind of price")
+    convert: ConvertSpec | None = Field(default=None, description="from another currency, after the amount or price")
 
     @model_validator(mode="after")
     def _some_days(self) -> Self:
@@ -253,9 +279,14 @@ class RuleSpec(Declaration):
 class RuleTableSpec(Declaration):
     """Rules as the rows of a decision table."""
 
-    table: str = Field(description="a CSV file beside the model, or an attached table with such a file")
+    table: str = Field(
+        description="a CSV file beside the model, or an attached table with such a file",
+        examples=["commission_rules.csv"],
+    )
     given: dict[str, FormulaText] = Field(
-        default_factory=dict, description="words of a price that are the same in each row, for example percentage.of"
+        default_factory=dict,
+        description="words of a price that are the same in each row",
+        examples=[{"percentage.of": "price - coupon"}],
     )
 
 
@@ -266,28 +297,43 @@ def _written_as(value: object) -> str:
 class RatedChargeSpec(Declaration):
     """A charge as rating sees it: which records cause it, what it amounts to, between whom."""
 
-    for_: Words = Field(alias="for", description="the record kinds that cause it")
+    for_: Words = Field(alias="for", description="the record kinds that cause it", examples=["item_delivered"])
     enabled: bool = Field(default=True, description="no switches the charge off")
     when: FormulaText | None = Field(
-        default=None, description="records for which this is not true do not have the charge"
+        default=None,
+        description="records for which this is not true do not have the charge",
+        examples=["coupon > 0"],
     )
-    amount: FormulaText | None = None
-    price: PriceSpec | None = None
+    amount: FormulaText | None = Field(
+        default=None,
+        description="what it comes to; a charge has 'amount', 'price' or 'rules'",
+        examples=["price * rate"],
+    )
+    price: PriceSpec | None = Field(default=None, description="what it comes to, by a kind of price")
     convert: ConvertSpec | None = Field(default=None, description="from another currency, after the price")
     rules: Annotated[
         Annotated[tuple[RuleSpec, ...], Tag("[list]")] | Annotated[RuleTableSpec, Tag("[table]")],
         Discriminator(_written_as),
-    ] = ()
+    ] = Field(default=(), description="several ways to its amount: a list of rules, or a decision table")
     match: Literal["first", "most_specific", "all"] = Field(
         default="first",
-        description="which rules that hold are used: the first by priority, the one with most conditions, all of them",
+        description="which rules that hold are used; first: the first by priority; most_specific: the one with most "
+        "conditions; all: each of them, added up",
     )
-    round: Rounding = Rounding.HALF_UP
+    round: Rounding = Field(
+        default=Rounding.HALF_UP,
+        description="how a fraction of a minor unit is rounded; half_up: 0.5 away from zero; half_even: 0.5 to the "
+        "even neighbour; down: towards zero; up: away from zero",
+    )
     debtor: Name | None = Field(
-        default=None, description="the party role that owes it; bearers owe it where it is apportioned"
+        default=None,
+        description="the party role that owes it; bearers owe it where it is apportioned",
+        examples=["merchant"],
     )
-    creditor: Name = Field(description="the party role that it is owed to")
-    legal_entity: str | None = Field(default=None, description="who settles it; the operator otherwise")
+    creditor: Name = Field(description="the party role that it is owed to", examples=["platform"])
+    legal_entity: str | None = Field(
+        default=None, description="who settles it; the operator otherwise", examples=["market-shanghai"]
+    )
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:

@@ -34,16 +34,18 @@ Size = Annotated[FormulaText, AfterValidator(_positive)]
 class FlatPrice(Declaration):
     """The same amount for each record."""
 
-    amount: FormulaText = Field(description="the amount")
+    amount: FormulaText = Field(description="the amount", examples=["2.00"])
 
 
 class PercentagePrice(Declaration):
     """A share of an amount, never less than `minimum`, never more than `maximum`."""
 
-    of: FormulaText = Field(description="the amount that the rate is taken of")
-    rate: FormulaText = Field(description="the share, for example 0.05")
-    minimum: Allowance | None = Field(default=None, description="the least that it comes to, also of nothing")
-    maximum: Allowance | None = Field(default=None, description="the most that it comes to")
+    of: FormulaText = Field(description="the amount that the rate is taken of", examples=["price - coupon"])
+    rate: FormulaText = Field(description="the share", examples=["0.05"])
+    minimum: Allowance | None = Field(
+        default=None, description="the least that it comes to, also of nothing", examples=["0.30"]
+    )
+    maximum: Allowance | None = Field(default=None, description="the most that it comes to", examples=["50"])
 
     @model_validator(mode="after")
     def _room(self) -> Self:
@@ -56,29 +58,35 @@ class PercentagePrice(Declaration):
 class PerUnitPrice(Declaration):
     """A price for each unit beyond a free allowance."""
 
-    quantity: FormulaText = Field(description="how many units")
-    price: FormulaText = Field(description="what one unit costs")
-    free: Allowance | None = Field(default=None, description="so many units of each record cost nothing")
+    quantity: FormulaText = Field(description="how many units", examples=["qty"])
+    price: FormulaText = Field(description="what one unit costs", examples=["0.10"])
+    free: Allowance | None = Field(
+        default=None, description="so many units of each record cost nothing", examples=["100"]
+    )
 
 
 class PackagePrice(Declaration):
     """A price for each package that is begun."""
 
-    quantity: FormulaText = Field(description="how many units")
-    size: Size = Field(description="how many units a package holds; one that is begun costs its whole price")
-    price: FormulaText = Field(description="what one package costs")
-    free: Allowance | None = Field(default=None, description="so many units of each record cost nothing")
+    quantity: FormulaText = Field(description="how many units", examples=["qty"])
+    size: Size = Field(
+        description="how many units a package holds; one that is begun costs its whole price", examples=["1000"]
+    )
+    price: FormulaText = Field(description="what one package costs", examples=["5.00"])
+    free: Allowance | None = Field(
+        default=None, description="so many units of each record cost nothing", examples=["100"]
+    )
 
 
 class TierSpec(Declaration):
     """One tier: what lies above the tier before it, up to and including `up_to`."""
 
     up_to: NumberText | None = Field(
-        default=None, description="the last value of the tier; only the last tier has none"
+        default=None, description="the last value of the tier; only the last tier has none", examples=["1000"]
     )
-    rate: FormulaText | None = Field(default=None, description="a share of the amount, for example 0.05")
-    price: FormulaText | None = Field(default=None, description="what one unit costs")
-    flat: FormulaText | None = Field(default=None, description="an amount for entering the tier")
+    rate: FormulaText | None = Field(default=None, description="a share of the amount", examples=["0.05"])
+    price: FormulaText | None = Field(default=None, description="what one unit costs", examples=["0.10"])
+    flat: FormulaText | None = Field(default=None, description="an amount for entering the tier", examples=["10"])
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -92,8 +100,8 @@ class TierSpec(Declaration):
 class VolumePrice(Declaration):
     """The whole is priced by the tier that it falls in."""
 
-    of: FormulaText = Field(description="a quantity or an amount")
-    tiers: tuple[TierSpec, ...] = Field(min_length=1)
+    of: FormulaText = Field(description="a quantity or an amount", examples=["price"])
+    tiers: tuple[TierSpec, ...] = Field(min_length=1, description="the tiers, rising from 0")
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -116,30 +124,45 @@ class GraduatedPrice(VolumePrice):
     """Each slice is priced by its own tier."""
 
     from_: FormulaText | None = Field(
-        default=None, alias="from", description="a running total before the record: the slice from there on is priced"
+        default=None,
+        alias="from",
+        description="a running total before the record: the slice from there on is priced",
+        examples=["sold_this_month"],
     )
 
 
 class RateCardPrice(Declaration):
     """A price looked up in an attached table, by columns of the record and the business date."""
 
-    by: Words = Field(min_length=1, description="the record's columns that find the row; the table's key in that order")
-    table: str = Field(description="an attached table's name, or a file beside the model")
-    column: Name = Field(description="the table's column that holds the price or rate")
-    valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
-    of: FormulaText | None = Field(default=None, description="what it is multiplied with; the amount itself otherwise")
+    by: Words = Field(
+        min_length=1,
+        description="the record's columns that find the row; the table's key in that order",
+        examples=[["category", "brand"]],
+    )
+    table: str = Field(description="an attached table's name, or a file beside the model", examples=["card.csv"])
+    column: Name = Field(description="the table's column that holds the price or rate", examples=["per_item"])
+    valid: tuple[str, str] | None = Field(
+        default=None,
+        description="the table's columns with the first day a row counts and the first day it no longer does",
+        examples=[["valid_from", "valid_to"]],
+    )
+    of: FormulaText | None = Field(
+        default=None, description="what it is multiplied with; the amount itself otherwise", examples=["qty"]
+    )
 
 
 class PriceSpec(Declaration):
     """One way to price a record. A negative value costs the opposite of what the positive one does."""
 
-    flat: FlatPrice | None = None
-    percentage: PercentagePrice | None = None
-    per_unit: PerUnitPrice | None = None
-    package: PackagePrice | None = None
-    graduated: GraduatedPrice | None = None
-    volume: VolumePrice | None = None
-    rate_card: RateCardPrice | None = None
+    flat: FlatPrice | None = Field(default=None, description="the same amount for each record")
+    percentage: PercentagePrice | None = Field(
+        default=None, description="a share of an amount, with a minimum and a maximum"
+    )
+    per_unit: PerUnitPrice | None = Field(default=None, description="a price for each unit")
+    package: PackagePrice | None = Field(default=None, description="a price for each package that is begun")
+    graduated: GraduatedPrice | None = Field(default=None, description="tiers; each slice by its own tier")
+    volume: VolumePrice | None = Field(default=None, description="tiers; the whole by the tier that it falls in")
+    rate_card: RateCardPrice | None = Field(default=None, description="a price looked up in a table")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -163,21 +186,33 @@ class PriceSpec(Declaration):
 class ConvertSpec(Declaration):
     """From another currency into the charge's: with the rate of a named table, on a named date."""
 
-    from_: str = Field(alias="from", description="the record's column that holds the currency's code, or a code")
-    rates: str = Field(description="an attached table's name, or a file beside the model")
+    from_: str = Field(
+        alias="from", description="the record's column that holds the currency's code, or a code", examples=["paid_in"]
+    )
+    rates: str = Field(description="an attached table's name, or a file beside the model", examples=["fx.csv"])
     direction: Literal["multiply", "divide"] = Field(
         description="multiply: a rate is what one unit of `from` is worth; divide: what one unit is worth in `from`"
     )
-    rate: Name = Field(default="rate", description="the table's column that holds the rate: the side, for example bid")
-    currency: Name = Field(default="currency", description="the table's column that holds the other currency's code")
-    on: Name | None = Field(
-        default=None, description="the record's date or timestamp column; the business date otherwise"
+    rate: Name = Field(default="rate", description="the table's column that holds the rate: the side", examples=["mid"])
+    currency: Name = Field(
+        default="currency", description="the table's column that holds the other currency's code", examples=["code"]
     )
-    dated: Name | None = Field(default=None, description="the table's date column, where rows have one date")
+    on: Name | None = Field(
+        default=None,
+        description="the record's date or timestamp column; the business date otherwise",
+        examples=["paid_at"],
+    )
+    dated: Name | None = Field(
+        default=None, description="the table's date column, where rows have one date", examples=["day"]
+    )
     find: Literal["latest", "exact"] = Field(
         default="latest", description="latest: the newest row on or before the date; exact: only that date's row"
     )
-    valid: tuple[str, str] | None = Field(default=None, description="the table's columns valid_from and valid_to")
+    valid: tuple[str, str] | None = Field(
+        default=None,
+        description="the table's columns with the first day a row counts and the first day it no longer does",
+        examples=[["valid_from", "valid_to"]],
+    )
 
     @model_validator(mode="after")
     def _one_dating(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from everycent.base.engine.declaration import Declaration, Duration, Written
+from everycent.base.engine.declaration import Called, Declaration, Duration, Written
 from everycent.base.engine.tables import TableSchema
 
 
@@ -28,9 +28,19 @@ class StatementSpec(Declaration):
             "daily, weekly, monthly, or T+n such as T+3",
             ("daily", "weekly", "monthly"),
         ),
-    ] = Field(description="T+n: each business day's, n days after it")
-    ready_after: Duration = Field(default=timedelta(0), description="how long after its period a statement stays open")
-    mode: Literal["net", "gross"] = "net"
+        Called("cycle"),
+    ] = Field(
+        description="how long a statement's period is: daily, weekly (Monday to Sunday), monthly, or T+n: each "
+        "business day's, closed n days after it",
+        examples=["weekly", "T+3"],
+    )
+    ready_after: Duration = Field(
+        default=timedelta(0), description="how long after its period a statement stays open", examples=["7 days"]
+    )
+    mode: Literal["net", "gross"] = Field(
+        default="net",
+        description="net: one payment of the difference; gross: what is owed to the party and by it, each by itself",
+    )
 
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.

@@ -115,27 +115,37 @@ TOTALS = pa.schema(
 class SideSpec(Declaration):
     """One side: the model's own records of a kind, or a file with declared columns (type by name)."""
 
-    records: Name | None = Field(default=None, description="a record kind of this model, as stored")
-    file: Words = Field(default=(), description="file name patterns of the run's --bill or --records files")
-    encoding: EncodingText = "utf-8"
-    delimiter: DelimiterText = ","
-    columns: dict[Name, object] = Field(
-        default_factory=dict, description="as in records: type, or type with from, map, unit ..."
+    records: Name | None = Field(
+        default=None, description="a record kind of this model, as stored", examples=["payment_received"]
     )
-    when: FormulaText | None = Field(default=None, description="which rows take part")
-    key: Words
-    amount: FormulaText
-    status: Name | None = None
+    file: Words = Field(
+        default=(), description="the names of the run's --bill or --records files", examples=["channel_*.csv"]
+    )
+    encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
+    delimiter: DelimiterText = Field(default=",", description="what stands between the cells of a line", examples=[";"])
+    columns: dict[Name, object] = Field(
+        default_factory=dict,
+        description="a file's columns, as in records: type, or type with from, map, unit ...",
+        examples=[{"trade_no": "text", "paid": "money"}],
+    )
+    when: FormulaText | None = Field(default=None, description="which rows take part", examples=["kind = 'payment'"])
+    key: Words = Field(description="the columns by which both sides find each other", examples=["trade_no"])
+    amount: FormulaText = Field(description="what is compared", examples=["paid - fee"])
+    status: Name | None = Field(
+        default=None, description="the column whose values are compared too", examples=["status"]
+    )
     rows: Literal["unique", "sum"] = Field(
-        default="unique", description="sum: several rows of one key add up; unique: they are duplicates"
+        default="unique", description="of several rows with one key; sum: they add up; unique: they are duplicates"
     )
 
 
 class ReconSpec(Declaration):
     """A reconciliation of two sides by key, two-way, in detail and in total."""
 
-    left: SideSpec
-    right: SideSpec
+    left: SideSpec = Field(description="one side, mostly our own")
+    right: SideSpec = Field(description="the other")
     tolerance: NumberText = Field(
-        default="0", description="differences up to this, in major units, are booked as equal within tolerance"
+        default="0",
+        description="differences up to this, in major units, are booked as equal within tolerance",
+        examples=["0.01"],
     )

@@ -298,6 +298,16 @@ def model_schema(
     return schema_command(out)
 
 
+@model_app.command("reference")
+def model_reference(
+    out: Annotated[Path | None, typer.Option(help="The file to write; standard output if not given.")] = None,
+) -> int:
+    """Print the reference of the model's language, as Markdown."""
+    from everycent.serve.cli.models import reference_command
+
+    return reference_command(out)
+
+
 @db_app.command("start")
 def db_start(json: Json = False) -> int:
     """Start the embedded database and keep it running."""

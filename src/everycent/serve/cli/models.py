@@ -1,4 +1,4 @@
-"""`everycent model`: check, test, rules, schema."""
+"""`everycent model`: check, test, rules, factors, schema, reference."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from everycent.base.money.amount import format_minor
 from everycent.base.platform.settings import Settings
+from everycent.flow.model.contract import compose
 from everycent.flow.model.service import json_schema, load_model
 from everycent.flow.pipeline.service import (
     factor_dictionary,
@@ -18,6 +19,7 @@ from everycent.flow.pipeline.service import (
 )
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import out, print_json, print_table
+from everycent.serve.language.page import reference_page
 from everycent.serve.reconciling import plan_scenarios
 from everycent.serve.wiring import SECTIONS, migrations
 
@@ -123,10 +125,19 @@ def factors_command(path: Path, *, as_json: bool) -> int:
 
 def schema_command(path: Path | None) -> int:
     """Prints or writes the model's JSON Schema."""
+    return _written(path, schema_text())
+
+
+def reference_command(path: Path | None) -> int:
+    """Prints or writes the reference of the model's language."""
+    return _written(path, reference_page(compose(SECTIONS)))
+
+
+def _written(path: Path | None, text: str) -> int:
     if path is None:
-        sys.stdout.write(schema_text())
+        sys.stdout.write(text)
     else:
-        path.write_text(schema_text(), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         out.print(f"{path} written", markup=False)
     return exits.OK
 
