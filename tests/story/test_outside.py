@@ -9,9 +9,10 @@ import pytest
 from price_service import PriceService, price_service
 
 from everycent.flow.model.service import load_model
-from everycent.flow.pipeline.service import parked, rate_parked
+from everycent.flow.pipeline.service import parked, rate_parked, rules_of_record
 from everycent.proof.explain.service import explain
 from everycent.proof.verify.service import verify
+from everycent.serve.simulating import Simulated, simulate
 from everycent.serve.wiring import SECTIONS
 
 MODEL = """
@@ -138,6 +139,59 @@ def test_answers_that_keep_are_not_asked_for_again(tell: Any, service: PriceServ
     service.prices["pots"] = "0.2"
     tell(keeps, {"sold2.csv": more}, as_of="2026-03-05")
     assert service.asked == [["books", "toys"], ["pots"]]
+
+
+def simulated(told: Any, folder: Path, changes: dict[str, str]) -> Simulated:
+    model = load_model(folder / "workspace" / "model.yaml", SECTIONS, changes)
+    return simulate(told.session, None, model, [], None, lambda stage, done, total: None)
+
+
+def after(found: Simulated) -> dict[str, int]:
+    return {row["charge"]: int(row["after_minor"]) for row in found.difference.charges.to_pylist()}
+
+
+def test_a_simulation_uses_the_values_that_were_frozen_and_asks_nobody(
+    tell: Any, service: PriceService, tmp_path: Path
+) -> None:
+    told = tell(MODEL, {"sold.csv": SOLD}, as_of="2026-03-05")
+    asked = list(service.asked)
+    service.prices = {"toys": "0.99", "books": "0.99"}
+    assert simulated(told, tmp_path, {}).difference.differing == 0, "not the prices of now"
+    dearer = simulated(told, tmp_path, {"factors.levy.constant": "3"})
+    assert after(dearer)["commission"] == 1500 + 900 + 90 and service.asked == asked
+    assert any("rate = 0.0500" in line for line in dearer.explained[1])
+
+
+def test_a_simulation_knows_what_a_mended_source_gave_later(tell: Any, service: PriceService, tmp_path: Path) -> None:
+    service.faults = [503]
+    told = tell(MODEL, {"sold.csv": SOLD}, as_of="2026-03-05")
+    assert again(told, tmp_path).released == 3
+    assert simulated(told, tmp_path, {}).difference.differing == 0
+
+
+def test_a_simulation_takes_the_value_given_or_says_that_none_is_stored(
+    tell: Any, service: PriceService, tmp_path: Path
+) -> None:
+    told = tell(MODEL, {"sold.csv": SOLD}, as_of="2026-03-05")
+    given = simulated(told, tmp_path, {"factors.rate.constant": "0.5"})
+    assert after(given)["commission"] == 10000 + 3000 + 100
+    new = "{rest: {address: RATES_URL}, key: [merchant], type: integer}"
+    held = simulated(told, tmp_path, {"factors.bonus": new, "charges.commission.amount": "price * bonus"}).held
+    reasons = [row["reason"] for row in held.to_pylist() if row["after"]]
+    assert len(reasons) == 2, "m-1 and m-2"
+    assert "bonus is empty for merchant 'm-1': no value of it is stored for this record" in reasons[0]
+
+
+def test_why_shows_the_frozen_value_and_what_was_never_stored(tell: Any, service: PriceService, tmp_path: Path) -> None:
+    told = tell(MODEL, {"sold.csv": SOLD.replace("books", "pots")}, as_of="2026-03-05")
+    service.prices = {"toys": "0.99", "pots": "0.99"}
+    asked = list(service.asked)
+    model = load_model(tmp_path / "workspace" / "model.yaml", SECTIONS)
+    (fee,) = (c for c in rules_of_record(told.session, model, "A1").charges if c.charge == "commission")
+    assert fee.amount_minor == 1000
+    (fee,) = (c for c in rules_of_record(told.session, model, "A2").charges if c.charge == "commission")
+    assert fee.amount_minor is None and "no value of it is stored for this record" in str(fee.reason)
+    assert service.asked == asked
 
 
 def test_rating_goes_on_with_what_was_gathered_before_a_break(

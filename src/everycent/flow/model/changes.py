@@ -11,7 +11,8 @@ from everycent.flow.model.yaml_source import ModelIssue, Path, parse_yaml
 def changed_text(data: Any, changes: Mapping[str, str]) -> tuple[str, list[ModelIssue]]:
     """The model's YAML with words changed, and which paths lead nowhere.
 
-    Keys lead to a word, parts joined by "."; values are YAML. A word may be added to one that the model has.
+    Keys lead to a word, parts joined by "."; values are YAML. A word may be added to one that the model has. A factor's
+    constant takes the place of the source that it had.
     """
     issues = []
     for path, text in changes.items():
@@ -19,9 +20,17 @@ def changed_text(data: Any, changes: Mapping[str, str]) -> tuple[str, list[Model
         if value.issues:
             issues.append(ModelIssue(f"--set {path}: '{text}' is not YAML; write a value, or a list as [a, b]"))
             continue
-        data, refused = _with(data, tuple(path.split(".")), value.data, ())
+        words = tuple(path.split("."))
+        data, refused = _with(data, words, value.data, ())
+        if refused is None and len(words) == 3 and words[0] == "factors" and words[2] == "constant":
+            data, refused = _with(data, words[:2], _constant(data["factors"][words[1]]), ())
         issues += [] if refused is None else [refused]
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True), issues
+
+
+def _constant(factor: Mapping[str, Any]) -> dict[str, Any]:
+    """A factor's words without those of where else its value came from."""
+    return {word: value for word, value in factor.items() if word in ("constant", "type", "unit", "meaning")}
 
 
 def _with(data: Any, path: Path, value: Any, walked: Path) -> tuple[Any, ModelIssue | None]:

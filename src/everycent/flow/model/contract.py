@@ -60,6 +60,12 @@ class GoldenSpec(Declaration):
         description="the facts: a line with a record kind and its columns, then a line for each record",
         examples=["item_delivered  order_id  price\n                A1        99.99"],
     )
+    factors: str | None = Field(
+        default=None,
+        description="values of factors that are looked up outside: a line with the factor, its key columns and value, "
+        "then a line for each key",
+        examples=["rate  category  value\n      toys      0.05"],
+    )
     obligations: str | None = Field(
         default=None,
         description="all obligations that must come out",

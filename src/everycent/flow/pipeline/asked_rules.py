@@ -10,7 +10,7 @@ from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.plan import plan_model, rating_terms
-from everycent.flow.pipeline.replay import factor_tables
+from everycent.flow.pipeline.replay import factor_tables, nothing_stored
 from everycent.flow.pipeline.session import Session
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating import store as rating_store
@@ -31,8 +31,8 @@ class RecordTried:
 def rules_of_record(session: Session, model: LoadedModel, text: str) -> RecordTried:
     """What the model's rules make of a stored record, named as `A1`, `item_sold:A1` or by its uuid.
 
-    Factors that its snapshot froze keep their values; others are looked up in the model's own tables. Raises
-    InputRefused, ModelRefused.
+    Factors that its snapshot froze keep their values; others are looked up in the model's own tables; nobody outside is
+    asked. Raises InputRefused, ModelRefused.
     """
     plan = plan_model(model, session.tenant, model.files)
     kind, key, record_id = _record(session, model, text.strip())
@@ -46,7 +46,8 @@ def rules_of_record(session: Session, model: LoadedModel, text: str) -> RecordTr
     record = session.details.lookup(session.engine, RECORD, model.name, "record_id", ids, columns, body)
     terms = rating_terms(plan, kind)
     frozen = _frozen(session, model.name, terms, ids)
-    tried = rating.rules_tried(terms, record, frozen, factor_tables(session, plan), session.engine)
+    tables = {**factor_tables(session, plan), **nothing_stored(terms.plan, record, session.engine)}
+    tried = rating.rules_tried(terms, record, frozen, tables, session.engine)
     return RecordTried(kind, key, str(record_id[0].as_py()), tried)
 
 

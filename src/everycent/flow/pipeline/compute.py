@@ -12,7 +12,7 @@ from everycent.flow.clearing.contract import OBLIGATION, RefundState
 from everycent.flow.intake import stage as intake
 from everycent.flow.ledger import stage as ledger
 from everycent.flow.parties import stage as parties
-from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.plan import ModelPlan, rating_terms
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
 from everycent.flow.settlement import stage as settlement
@@ -42,10 +42,12 @@ def rate_and_clear(
     state: RefundState | None,
     tables: Mapping[str, pa.Table],
     engine: LocalEngine,
+    given: pa.Table | None = None,
 ) -> Batch:
     """Charges, obligations, statements' accruals and ledger transfers of the records that intake accepted.
 
-    `state`: what is known of the originals, where the kind refunds.
+    `state`: what is known of the originals, where the kind refunds. `given`: factor values that are known already, as
+    `rate_given` takes them.
     """
     records, waiting = taken.records, CHARGE.empty()
     if plan.model.spec.records[kind].refunds is not None:
@@ -62,7 +64,10 @@ def rate_and_clear(
             original_held=state.held,
         )
     elif kind in plan.rating:
-        rated = rating.rate(plan.rating[kind], records, tables, engine)
+        if given is None:
+            rated = rating.rate(plan.rating[kind], records, tables, engine)
+        else:
+            rated = rating.rate_given(rating_terms(plan, kind), records, given, tables, engine)
         snapshots, rated_held = rated.snapshots, rated.held
         charges, waiting = apart(rated.charges, plan.clearing.ordered)
         cleared = clearing.clear(plan.clearing, records, charges, engine)

@@ -16,6 +16,7 @@ from everycent.flow.intake.service import load_table
 from everycent.flow.model.contract import GoldenSpec, LoadedModel
 from everycent.flow.pipeline.compute import Batch, rate_and_clear
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.golden_factors import ValuesOutside, tables_outside, values_outside
 from everycent.flow.pipeline.golden_order import in_order
 from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
@@ -43,8 +44,6 @@ def run_golden_cases(model: LoadedModel, tenant: str, engine: LocalEngine) -> li
         if spec.file in model.files
     }
     for name, factor in with_price_factors(model.spec.factors, model.spec.charges).items():
-        if factor.is_fetched and model.spec.tests:
-            raise InputRefused(f"factor '{name}' is looked up outside, so a model that uses it has no golden cases")
         if factor.table is not None and factor.table not in tables and model.spec.tests:
             raise InputRefused(
                 f"factor '{name}' is from {factor.table}, which is not beside {model.path}: golden cases need it there"
@@ -64,9 +63,10 @@ def _differences(
 ) -> tuple[str, ...]:
     try:
         facts = read_facts(case.facts, frozenset(plan.intake))
+        given = values_outside(case.factors or "", plan.model.spec.factors)
         done: list[Batch] = []
         for fact in facts:
-            batch = _take(plan, fact, done, tables, engine)
+            batch = _take(plan, fact, done, tables, given, engine)
             for row in batch.intake.quarantine.to_pylist():
                 return (f"facts: {fact.kind} {row['key'] or ''} is {row['outcome']}: {row['reason']}",)
             done.append(batch)
@@ -83,7 +83,12 @@ def _differences(
 
 
 def _take(
-    plan: ModelPlan, fact: FactTable, done: list[Batch], tables: Mapping[str, pa.Table], engine: LocalEngine
+    plan: ModelPlan,
+    fact: FactTable,
+    done: list[Batch],
+    tables: Mapping[str, pa.Table],
+    given: ValuesOutside,
+    engine: LocalEngine,
 ) -> Batch:
     kind = plan.intake[fact.kind]
     unknown = [column for column in fact.columns if column not in kind.spec.columns]
@@ -106,6 +111,8 @@ def _take(
     state = None
     if kind.spec.refunds is not None:
         state = _refund_state(done, originals)
+    if fact.kind in plan.rating:
+        tables = {**tables, **tables_outside(plan.rating[fact.kind], taken.records, given, engine)}
     return rate_and_clear(plan, fact.kind, taken, state, tables, engine)
 
 

@@ -33,6 +33,15 @@ class GoldenTextError(ValueError):
 
 def read_facts(text: str, kinds: frozenset[str]) -> list[FactTable]:
     """The facts of a golden case, in order. Raises GoldenTextError."""
+    return _tables(text, kinds, "facts", "a record kind")
+
+
+def read_values(text: str, factors: frozenset[str]) -> list[FactTable]:
+    """The values that a golden case gives to factors: tables whose kind is the factor. Raises GoldenTextError."""
+    return _tables(text, factors, "factors", "a factor that is looked up outside")
+
+
+def _tables(text: str, kinds: frozenset[str], what: str, first: str) -> list[FactTable]:
     tables: list[FactTable] = []
     kind, columns, rows = "", (), []  # type: str, tuple[str, ...], list[tuple[str | None, ...]]
     for number, cells in _lines(text):
@@ -42,10 +51,9 @@ def read_facts(text: str, kinds: frozenset[str]) -> list[FactTable]:
             kind, columns, rows = cells[0], tuple(cells[1:]), []
             continue
         if not kind:
-            raise GoldenTextError(
-                f"line {number} of facts starts with '{cells[0]}'; start with a record kind: {', '.join(sorted(kinds))}"
-            )
-        rows.append(_row(cells, columns, number, "facts"))
+            names = ", ".join(sorted(kinds)) or "the model has none"
+            raise GoldenTextError(f"line {number} of {what} starts with '{cells[0]}'; start with {first}: {names}")
+        rows.append(_row(cells, columns, number, what))
     if kind:
         tables.append(FactTable(kind, columns, tuple(rows)))
     return tables

@@ -223,6 +223,15 @@ class FactorSpec(Declaration):
             raise ValueError("rows have either one date ('dated') or a validity ('valid')")
         return self
 
+    @model_validator(mode="after")
+    def _parameters_are_keys(self) -> Self:
+        for name in re.findall(r"%\(([^()]*)\)s", "" if self.sql is None else self.sql.statement):
+            if name not in self.key:
+                raise ValueError(
+                    f"the statement asks for %({name})s, but 'key' has {', '.join(self.key)}; name it there"
+                )
+        return self
+
     @property
     def is_fetched(self) -> bool:
         """Whether its values are looked up outside."""

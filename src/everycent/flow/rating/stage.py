@@ -16,6 +16,7 @@ from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT, WHOLE_RECORD
 from everycent.flow.rating.core.again import Known, RatingTerms, filled, frozen_values, waiting
 from everycent.flow.rating.core.careful import careful_sql
 from everycent.flow.rating.core.decisions import DecisionTable
+from everycent.flow.rating.core.fetched import fetched_lookups, given_tables
 from everycent.flow.rating.core.held import held_rows
 from everycent.flow.rating.core.history import average_costs, running_totals
 from everycent.flow.rating.core.long import charge_rows
@@ -35,7 +36,9 @@ __all__ = [
     "RatingPlan",
     "RatingTerms",
     "average_costs",
+    "fetched_lookups",
     "frozen_values",
+    "given_tables",
     "plan_rating",
     "rate",
     "rate_again",

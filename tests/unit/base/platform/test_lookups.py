@@ -139,6 +139,15 @@ def test_one_query_answers_all_keys(prices: Any) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("category LIKE 't%'", True), ("7 % 4 = 3", True), ("category LIKE '%s'", True), ("1 %2 = 0", False)],
+)
+def test_a_percent_sign_is_itself_beside_parameters(prices: Any, asked: str, found: bool) -> None:
+    answer = queried(prices, f"{BY_CATEGORY} AND {asked}", TOYS)[TOYS]
+    assert (answer.value, answer.absent) == ((Decimal("0.10"), False) if found else (None, True))
+
+
 def test_quotes_in_a_key_are_a_key(prices: Any) -> None:
     evil = ("'; DROP TABLE price; --",)
     assert queried(prices, BY_CATEGORY, evil)[evil].absent

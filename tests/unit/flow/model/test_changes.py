@@ -55,6 +55,14 @@ def test_a_path_that_leads_nowhere_is_refused_with_what_is_there(path: str, says
     assert [issue.message for issue in issues] == [f"--set: {says}"]
 
 
+def test_a_constant_takes_the_place_of_a_factor_s_source():
+    factors = "factors: {rate: {rest: {address: RATES}, key: [category], type: decimal(4), meaning: a share}}"
+    text, issues = changed_text(parse_yaml(factors).data, {"factors.rate.constant": "0.05"})
+    assert issues == []
+    changed_to = {"constant": "0.05", "type": "decimal(4)", "meaning": "a share"}
+    assert parse_yaml(text).data == {"factors": {"rate": changed_to}}
+
+
 def test_a_changed_model_is_checked_like_any_other(tmp_path: Path):
     path = tmp_path / "model.yaml"
     path.write_text(MODEL)

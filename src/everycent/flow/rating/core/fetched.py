@@ -62,6 +62,33 @@ def keys_wanted(lookup: Lookup, records: pa.Table, engine: LocalEngine) -> list[
     return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
 
+def given_tables(
+    plan: RatingPlan,
+    records: pa.Table,
+    given: Mapping[str, Mapping[tuple[str, ...], str]],
+    why: str,
+    engine: LocalEngine,
+) -> dict[str, pa.Table]:
+    """The fetched tables for `records` (RECORD rows) where nobody is asked: what is given, `why` there is no more.
+
+    `given`: for each factor the values by key, all as an author writes them. Raises ValueError with what is wrong.
+    """
+    kinds = {factor.name: factor.type for factor in plan.factors}
+    tables = {}
+    for name, lookup in fetched_lookups(plan).items():
+        values = {key: canonical(kinds[name], _read(kinds[name], text)) for key, text in given.get(name, {}).items()}
+        rows = [
+            (key, values.get(tuple(map(str, key))), None if tuple(map(str, key)) in values else why)
+            for key in keys_wanted(lookup, records, engine)
+        ]
+        tables[lookup.table] = fetched_table(lookup, kinds[name], rows)
+    return tables
+
+
+def _read(kind: ColumnType, text: str) -> object:
+    return {"true": True, "yes": True, "false": False, "no": False}.get(text, text) if kind.kind == "boolean" else text
+
+
 def fetched_table(
     lookup: Lookup, kind: ColumnType, rows: Sequence[tuple[tuple[object, ...], str | None, str | None]]
 ) -> pa.Table:
