@@ -78,11 +78,13 @@ class Details:
         body_type: pa.DataType | None = None,
         *,
         plain: bool = False,
+        only: str = "true",
     ) -> pa.Table:
         """The rows whose `column` (a UUID) is among `ids`, of both tiers, ordered by the schema's key.
 
         Of rows made in order, the effective ones are among them, unless `plain` asks for the schema's own alone.
-        `columns` are the schema's columns to fetch; the body among them needs its `body_type` (see attach).
+        `columns` are the schema's columns to fetch; the body among them needs its `body_type` (see attach). `only`: as
+        attach takes it.
         Small requests use the index of the primary key; lake files are opened only where the manifest lists some.
         """
         wanted = _columns(schema, columns, body_type)
@@ -90,12 +92,14 @@ class Details:
         if len(ids) == 0:
             return wanted.empty_table()
         parts = self.parts(schema, model)
-        found = self._hot_among(schema, model, column, ids, wanted, parts)
+        found = self._hot_among(schema, model, column, ids, wanted, parts, only)
         files = [part for part in parts if part.path is not None]
         if files:
-            lake = engine.query(self._lake_among(schema, column, wanted, files), wanted_ids=pa.table({"id": ids}))
+            among = self._lake_among(schema, column, wanted, files, only)
+            lake = engine.query(among, wanted_ids=pa.table({"id": ids}))
             found = pa.concat_tables([found, lake.select(wanted.names).cast(wanted)])
         if schema.in_order is not None and not plain:
+            assert only == "true", f"{schema.name} and what was made in order have no condition in common"
             found = pa.concat_tables([found, self._ordered_among(engine, schema, model, column, ids, wanted)])
         order = [name for name in schema.key if name in wanted.names]
         if found.num_rows < 2 or not order:
@@ -113,6 +117,8 @@ class Details:
         body_type: pa.DataType | None = None,
         columns: Sequence[str] | None = None,
         plain: bool = False,
+        after_batch: int = 0,
+        only: str = "true",
     ) -> None:
         """Makes `view_name` in the engine's DuckDB: all rows of both tiers, with columns `model` and `batch_no` behind.
 
@@ -121,14 +127,19 @@ class Details:
         `kind` leaves out batches of other kinds unread. `columns` are the schema's columns to give, all without it; the
         body is given only with a `body_type`: a struct, whose fields are matched by name (NULL where a row has none),
         or string, which gives the body as JSON text with its keys in order.
+
+        `after_batch`: parts of this batch and earlier ones are not read. `only`: a condition on columns of `columns`
+        in SQL that both engines understand; files whose least and largest values rule it out are not read either.
         """
         if schema.in_order is not None and not plain and self._attach_both(engine, view_name, schema, model, columns):
+            assert after_batch == 0 and only == "true", f"{schema.name}: say which of its two tables is limited"
             return
         names = [name for name in columns or schema.columns.names if name != schema.body or body_type is not None]
         wanted = _columns(schema, names, body_type)
-        parts = [part for part in self.parts(schema, model) if kind is None or part.kind == kind]
+        parts = [part for part in self.parts(schema, model, after_batch) if kind is None or part.kind == kind]
         files = [part for part in parts if part.path is not None]
-        hot = self._hot_query(schema, model, wanted, kind, parts)
+        hot = self._hot_query(schema, model, wanted, kind is None and after_batch == 0, parts)
+        hot = f"SELECT * FROM ({hot}) AS hot WHERE {only}" if only != "true" else hot
         shape = wanted.append(pa.field("batch_no", pa.int64()))
         if files and schema.body not in wanted.names:
             file = copy_into_file(self.connection, hot, shape, engine.temp_dir)
@@ -139,7 +150,7 @@ class Details:
             copy_into_engine(self.connection, hot, shape, engine.connection, table)
             scans = [f"FROM {table}", *self._lake_scans(schema, wanted, files)]
         given = f"{_list(wanted.names)}, {literal(model)} AS model, batch_no"
-        selects = " UNION ALL ".join(f"SELECT {given} FROM ({scan})" for scan in scans)
+        selects = " UNION ALL ".join(f"SELECT {given} FROM ({scan}) WHERE {only}" for scan in scans)
         engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {selects}")
 
     def effective(self, model: str) -> str:
@@ -176,12 +187,13 @@ class Details:
         )
         return True
 
-    def parts(self, schema: TableSchema, model: str) -> list[Part]:
-        """The committed parts of a table, in the order of commits."""
+    def parts(self, schema: TableSchema, model: str, after_batch: int = 0) -> list[Part]:
+        """The committed parts of a table, in the order of commits; those of batches after `after_batch`."""
         rows = self.connection.execute(
             "SELECT p.batch_no, b.model_version, p.kind, p.path FROM platform.batch_part p JOIN platform.batch b"
-            " USING (batch_no) WHERE p.table_name = %s AND b.tenant = %s AND b.model = %s ORDER BY 1, p.part_no",
-            (schema.name, self.tenant, model),
+            " USING (batch_no) WHERE p.table_name = %s AND b.tenant = %s AND b.model = %s AND p.batch_no > %s"
+            " ORDER BY 1, p.part_no",
+            (schema.name, self.tenant, model, after_batch),
         )
         return [Part(*row) for row in rows]
 
@@ -195,21 +207,26 @@ class Details:
             )
         return file
 
-    def _hot_query(
-        self, schema: TableSchema, model: str, wanted: pa.Schema, kind: str | None, parts: list[Part]
-    ) -> str:
-        """The hot rows with their batch_no; those of one kind are found by the numbers of its batches."""
+    def _hot_query(self, schema: TableSchema, model: str, wanted: pa.Schema, whole: bool, parts: list[Part]) -> str:
+        """The hot rows with their batch_no: the `whole` table's, or those of the batches in `parts`."""
         hot = [part.batch_no for part in parts if part.path is None]
-        among = "" if kind is None else f" AND batch_no = ANY ('{{{','.join(map(str, hot))}}}'::bigint[])"
+        among = "" if whole else f" AND batch_no = ANY ('{{{','.join(map(str, hot))}}}'::bigint[])"
         none = "" if hot else " AND false"
         return f"SELECT {_hot_list(schema, wanted)}, batch_no {self._from(schema, model)}{among}{none}"
 
     def _hot_among(
-        self, schema: TableSchema, model: str, column: str, ids: pa.Array, wanted: pa.Schema, parts: list[Part]
+        self,
+        schema: TableSchema,
+        model: str,
+        column: str,
+        ids: pa.Array,
+        wanted: pa.Schema,
+        parts: list[Part],
+        only: str,
     ) -> pa.Table:
         if all(part.path is not None for part in parts):
             return wanted.empty_table()
-        query = f"SELECT {_hot_list(schema, wanted)} {self._from(schema, model)}"
+        query = f"SELECT {_hot_list(schema, wanted)} {self._from(schema, model)} AND {only}"
         if len(ids) <= _LITERAL_IDS_MAX:
             among = f"{identifier(column)} = ANY ({literal(uuid_array_text(ids))}::uuid[])"
             return copy_out(self.connection, f"{query} AND {among}", wanted)
@@ -227,11 +244,11 @@ class Details:
     def _from(self, schema: TableSchema, model: str) -> str:
         return f"FROM {sql_name(schema)} WHERE tenant = {literal(self.tenant)} AND model = {literal(model)}"
 
-    def _lake_among(self, schema: TableSchema, column: str, wanted: pa.Schema, files: list[Part]) -> str:
+    def _lake_among(self, schema: TableSchema, column: str, wanted: pa.Schema, files: list[Part], only: str) -> str:
         with_key = wanted if column in wanted.names else wanted.append(schema.columns.field(column))
         scans = " UNION ALL ".join(f"FROM ({scan})" for scan in self._lake_scans(schema, with_key, files))
         among = f"{identifier(column)} IN (SELECT id FROM wanted_ids)"
-        return f"SELECT {_list(wanted.names)} FROM ({scans}) AS lake WHERE {among}"
+        return f"SELECT {_list(wanted.names)} FROM ({scans}) AS lake WHERE {among} AND {only}"
 
     def _lake_scans(self, schema: TableSchema, wanted: pa.Schema, files: list[Part]) -> list[str]:
         """One scan for each set of files of one body type; its batch_no comes from the file's place in the list."""

@@ -1,10 +1,15 @@
-"""What is stored of the records that a batch's refunds refer to."""
+"""What is stored of the records that a batch's refunds refer to, totals, and how far the order was gone through."""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import UUID, TableSchema
+from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import (
     ACCUMULATOR,
@@ -23,7 +28,7 @@ def refund_state(details: Details, engine: LocalEngine, model: str, refunds: pa.
     """What was before this batch of the records that `refunds` (RECORD rows) refer to; nothing of the batch is stored.
 
     A refund that is held as a whole gave nothing back, so it does not count as refunded. `held` are the charges that
-    still wait. What is cleared in strict order is left out: see `ordered_state`.
+    still wait. What is cleared in strict order is left out: see `OrderedHistory`.
     """
     wanted = refunds.column("refund_of").cast(pa.binary(16)).unique().drop_null().cast(UUID)
 
@@ -82,60 +87,153 @@ _AS_ONE = """
         arg_max(total_after_minor, booked_on) AS total_after_minor,
         arg_max(budget, booked_on) AS budget, arg_max(pot, booked_on) AS pot, arg_max(period, booked_on) AS period,
         arg_max(leaf, booked_on) AS leaf
-    FROM owed GROUP BY record_id, charge, bearer ORDER BY record_id, charge, bearer
+    FROM {owed} AS owed GROUP BY record_id, charge, bearer ORDER BY record_id, charge, bearer
 """
 
 
-def ordered_state(
-    details: Details, engine: LocalEngine, model: str, refund_of: pa.Array, inside: pa.Array, first_no: int
-) -> RefundState:
-    """What is known of the originals `refund_of` from records with lower numbers than `first_no`, as far as these are
-    effective. `inside`: the window's own records, of which only what rating held is told.
+class OrderedHistory:
+    """What is known of the originals that the refunds of a pass refer to, as far as it is effective: read once, then
+    kept up window by window, in tables of the engine."""
+
+    def __init__(
+        self, details: Details, engine: LocalEngine, model: str, refund_of: pa.ChunkedArray, first_no: int
+    ) -> None:
+        """`refund_of`: the originals of all refunds of the pass; `first_no`: the number that it begins with."""
+        self.engine, self.asked = engine, refund_of
+        if len(refund_of) == 0:
+            return
+        before = f"{details.effective(model)} AND sequence_no < {first_no}"
+
+        def numbered(schema: TableSchema, column: str, ids: pa.ChunkedArray, only: str) -> pa.Table:
+            rows = details.lookup(engine, schema, model, column, ids, schema.columns.names, only=only)
+            return engine.query(f"SELECT * FROM rows WHERE {before}", rows=rows).cast(rows.schema)
+
+        known = numbered(SEQUENCED_RECORD, "record_id", refund_of, "true")
+        ids = known.column("record_id")
+        only = f"sequence_no >= {pc.min(known.column('sequence_no')).as_py() or first_no}"  # refunds come after them
+        records = details.lookup(engine, RECORD, model, "record_id", refund_of, ["record_id", "amount_minor"])
+        columns = ["record_id", "refund_of", "amount_minor"]
+        refunds = details.lookup(engine, RECORD, model, "refund_of", refund_of, columns)
+        rated = details.lookup(engine, HELD, model, "record_id", refund_of, HELD.columns.names, plain=True)
+        givers = refunds.column("record_id")
+        for name, tables in {
+            "history_asked": [pa.table({"record_id": refund_of})],
+            "history_record": [records],
+            "history_refund": [refunds],
+            "history_rated": [rated],
+            "history_turn": [known, numbered(SEQUENCED_RECORD, "record_id", givers, only)],
+            "history_charge": [numbered(CHARGE.ordered, "record_id", ids, only)],
+            "history_held": [numbered(HELD.ordered, "record_id", each, only) for each in (ids, givers)],
+            "history_obligation": [
+                numbered(OBLIGATION.ordered, column, ids, only) for column in ("record_id", "refund_of")
+            ],
+        }.items():
+            engine.connection.register("coming", pa.concat_tables(tables))
+            engine.connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM coming")
+        engine.connection.unregister("coming")
+
+    def state(self, refund_of: pa.ChunkedArray, inside: pa.ChunkedArray) -> RefundState:
+        """What is known of the originals `refund_of` of a window's refunds. `inside`: the window's own records, of
+        which only what rating held is told."""
+        if len(refund_of) == 0:
+            return NOTHING_REFUNDED
+        engine = self.engine
+        wanted, records = (pa.table({"record_id": ids}) for ids in (refund_of, inside))
+        known = engine.query(
+            "SELECT record_id FROM wanted ANTI JOIN inside USING (record_id) SEMI JOIN history_turn USING (record_id)",
+            wanted=wanted,
+            inside=records,
+        )
+
+        def of_known(table: str) -> str:
+            return f"SELECT * FROM {table} SEMI JOIN known USING (record_id) ORDER BY sequence_no, charge"
+
+        originals = engine.query(_REFUNDED_OF.format(whole=literal(WHOLE_RECORD)), known=known)
+        refunded = engine.query(_GIVEN_BACK, known=known)
+        held = engine.query(of_known("history_held"), known=known)
+        rated = "SELECT * FROM history_rated SEMI JOIN wanted USING (record_id) ORDER BY record_id, charge"
+        return RefundState(
+            originals=originals.cast(ORIGINAL),
+            charges=engine.query(of_known("history_charge"), known=known)
+            .select(CHARGE.columns.names)
+            .cast(CHARGE.columns),
+            obligations=engine.query(_AS_ONE.format(owed=f"({of_known('history_obligation')})"), known=known).cast(
+                ORDERED_OBLIGATION.columns
+            ),
+            refunded=refunded.cast(REFUNDED),
+            held=pa.concat_tables(
+                [
+                    engine.query(rated, wanted=wanted).cast(HELD.columns),
+                    held.select(HELD.columns.names).cast(HELD.columns),
+                ]
+            ),
+        )
+
+    def add(self, turns: pa.Table, charges: pa.Table, held: pa.Table, obligations: pa.Table) -> None:
+        """What a window was committed with: it stands before the next."""
+        if len(self.asked) == 0:
+            return
+        ours = "record_id IN (FROM history_asked)"
+        giver = "record_id IN (SELECT record_id FROM history_refund)"
+        for name, rows, mine in (
+            ("history_turn", turns, f"{ours} OR {giver}"),
+            ("history_charge", charges, ours),
+            ("history_held", held, f"{ours} OR {giver}"),
+            ("history_obligation", obligations, f"{ours} OR refund_of IN (FROM history_asked)"),
+        ):
+            self.engine.connection.register("coming", rows)
+            self.engine.connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM coming WHERE {mine}")
+        self.engine.connection.unregister("coming")
+
+
+_REFUNDED_OF = """
+    SELECT record_id, any_value(history_record.amount_minor) AS amount_minor,
+        CAST(coalesce(sum(earlier.amount_minor), 0) AS BIGINT) AS refunded_minor
+    FROM history_record SEMI JOIN known USING (record_id) LEFT JOIN (
+        SELECT refund_of, amount_minor FROM history_refund SEMI JOIN history_turn USING (record_id)
+            ANTI JOIN (SELECT record_id FROM history_held WHERE charge = {whole}) AS passed_over USING (record_id)
+    ) AS earlier ON earlier.refund_of = record_id
+    GROUP BY record_id ORDER BY record_id
+"""
+
+_GIVEN_BACK = """
+    SELECT refund_of, charge, bearer, CAST(-sum(amount_minor) AS BIGINT) AS refunded_minor
+    FROM history_obligation WHERE refund_of IN (FROM known) GROUP BY ALL ORDER BY ALL
+"""
+
+NOTHING_REFUNDED = RefundState(
+    ORIGINAL.empty_table(), CHARGE.empty(), ORDERED_OBLIGATION.empty(), REFUNDED.empty_table(), HELD.empty()
+)
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """How far a model's ordered records were gone through: in batches up to `through_batch` none waits, but for parked
+    ones. `last_no`, `cleared_to`: the highest number given, and the latest business time cleared, until then.
     """
-    before = f"{details.effective(model)} AND sequence_no < {first_no}"
 
-    def numbered(schema: TableSchema, column: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
-        rows = details.lookup(engine, schema, model, column, ids, schema.columns.names)
-        return engine.query(f"SELECT * FROM rows WHERE {before}", rows=rows).cast(rows.schema)
+    through_batch: int = 0
+    last_no: int = 0
+    cleared_to: datetime | None = None
 
-    outside = refund_of.cast(pa.binary(16))
-    outside = outside.filter(pc.invert(pc.is_in(outside, value_set=inside.cast(pa.binary(16))))).cast(UUID)
-    known = numbered(SEQUENCED_RECORD, "record_id", outside).column("record_id")
-    records = details.lookup(engine, RECORD, model, "record_id", known, ["record_id", "amount_minor"])
-    earlier = details.lookup(engine, RECORD, model, "refund_of", known, ["record_id", "refund_of", "amount_minor"])
-    taken = numbered(SEQUENCED_RECORD, "record_id", earlier.column("record_id"))
-    passed_over = numbered(HELD.ordered, "record_id", earlier.column("record_id"))
-    originals = engine.query(
-        """
-        SELECT records.record_id, any_value(records.amount_minor) AS amount_minor,
-            CAST(coalesce(sum(earlier.amount_minor), 0) AS BIGINT) AS refunded_minor
-        FROM records LEFT JOIN (
-            SELECT refund_of, amount_minor FROM earlier SEMI JOIN taken USING (record_id)
-                ANTI JOIN passed_over USING (record_id)
-        ) AS earlier ON earlier.refund_of = records.record_id
-        GROUP BY records.record_id ORDER BY records.record_id
-        """,
-        records=records,
-        earlier=earlier,
-        taken=taken,
-        passed_over=passed_over.filter(pc.equal(passed_over.column("charge"), WHOLE_RECORD)),
-    )
-    refunded = engine.query(
-        """
-        SELECT refund_of, charge, bearer, CAST(-sum(amount_minor) AS BIGINT) AS refunded_minor
-        FROM given_back GROUP BY ALL ORDER BY ALL
-        """,
-        given_back=numbered(OBLIGATION.ordered, "refund_of", known),
-    )
-    owed = numbered(OBLIGATION.ordered, "record_id", known)
-    rated = details.lookup(engine, HELD, model, "record_id", refund_of, HELD.columns.names, plain=True)
-    held = numbered(HELD.ordered, "record_id", known).select(HELD.columns.names)
-    return RefundState(
-        originals=originals.cast(ORIGINAL),
-        charges=numbered(CHARGE.ordered, "record_id", known).select(CHARGE.columns.names),
-        obligations=engine.query(_AS_ONE, owed=owed).cast(ORDERED_OBLIGATION.columns),
-        refunded=refunded.cast(REFUNDED),
-        held=pa.concat_tables([rated, held]),
+
+def frontier(connection: Connection, tenant: str, model: str, reads: str) -> Frontier:
+    """As it was kept; at the beginning where it was not, or where other records were ordered then (`reads`)."""
+    row = connection.execute(
+        "SELECT through_batch, last_no, cleared_to FROM clearing.frontier"
+        " WHERE tenant = %s AND model = %s AND reads = %s",
+        (tenant, model, reads),
+    ).fetchone()
+    return Frontier() if row is None else Frontier(*row)
+
+
+def keep_frontier(connection: Connection, tenant: str, model: str, reads: str, reached: Frontier) -> None:
+    """Keeps it; a pass that breaks before this reads again what it had read."""
+    connection.execute(
+        "INSERT INTO clearing.frontier (tenant, model, reads, through_batch, last_no, cleared_to)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (tenant, model) DO UPDATE SET reads = excluded.reads,"
+        " through_batch = excluded.through_batch, last_no = excluded.last_no, cleared_to = excluded.cleared_to",
+        (tenant, model, reads, reached.through_batch, reached.last_no, reached.cleared_to),
     )
 
 

@@ -50,17 +50,18 @@ def clear_waiting(session: Session, plan: ModelPlan, as_of: date, report: Progre
     if building(session, plan.model.name) is not None:
         rewound.append(resume(session, plan, lambda at, total: report("rewind", at, total)))
     through = store.last_batch(session.connection)
-    placed = ordering.place(session, plan, session.details, as_of, through)
+    placed = ordering.place(session, plan, as_of, through)
     if placed.late_from is not None and ordering.order_of(plan).late is Late.REWIND:
         cause = f"{placed.late} late records"
         rewound.append(rewind(session, plan, placed.late_from, cause, lambda at, total: report("rewind", at, total)))
-        placed = ordering.place(session, plan, session.details, as_of, through)
+        placed = ordering.place(session, plan, as_of, through)
     open_on = settlement_store.open_on(session.connection, session.tenant, plan.model.name)
     turns = ordering.turns(session, open_on, placed)
     known = generations(session.connection, session.tenant, plan.model.name)
     number = max((each.number for each in known), default=0)
-    windows = Windows(session, plan, session.details, number, turns, _Posting(session, plan).finish)
+    windows = Windows(session, plan, session.details, number, turns, placed.reach, _Posting(session, plan).finish)
     cleared = windows.clear(lambda done, total: report("in order", done, total))
+    ordering.keep_frontier(session, plan, placed, through, turns)
     return Ordered(cleared, placed.waiting, tuple(rewound))
 
 
@@ -114,7 +115,6 @@ def rewind_from(
 def _rewound(session: Session, plan: ModelPlan, start: str, report: Callable[[int, int], None]) -> Rewound:
     if building(session, plan.model.name) is not None:
         return resume(session, plan, report)
-    ordering.place(session, plan, session.details, None, store.last_batch(session.connection))
     number = ordering.number_of(session, plan, start)
     if number is None:
         raise InputRefused(f"nothing that was cleared in order is '{start}' or after it")

@@ -79,11 +79,12 @@ class _Rewind:
 
     def run(self, report: Callable[[int, int], None]) -> Rewound:
         begun = self.begun
-        ordering.place(self.session, self.plan, self.old, None, begun.through_batch)
+        placed = ordering.place(self.session, self.plan, None, begun.through_batch, begun.starts_at)
         turns = ordering.turns_again(self.session, self.open_on, begun.starts_at)
         self.closed = settlement_store.closed(self.session.connection, self.session.tenant, self.model)
         done = self._done()
-        Windows(self.session, self.plan, self.new, begun.number, turns.slice(done), self._carried_over).clear(
+        rest, reach = turns.slice(done), placed.reach
+        Windows(self.session, self.plan, self.new, begun.number, rest, reach, self._carried_over).clear(
             lambda at, _total: report(done + at, turns.num_rows)
         )
         return self._switch(turns.num_rows)

@@ -22,7 +22,7 @@ from everycent.flow.clearing.contract import (
     WAITING_CHARGE,
 )
 from everycent.flow.intake.contract import RECORD
-from everycent.flow.pipeline.ordering import order_of
+from everycent.flow.pipeline.ordering import Reach, attach_records, order_of
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
 from everycent.flow.rating.contract import CHARGE, HELD
@@ -49,13 +49,20 @@ Finish = Callable[[Window], tuple[Window, Callable[[Connection, int], None]]]
 
 
 class Windows:
-    """Clears `turns` (TURN rows) as one generation. `details` sees that generation."""
+    """Clears `turns` (TURN rows), which are within `reach`, as one generation. `details` sees that generation."""
 
     def __init__(
-        self, session: Session, plan: ModelPlan, details: Details, generation: int, turns: pa.Table, finish: Finish
+        self,
+        session: Session,
+        plan: ModelPlan,
+        details: Details,
+        generation: int,
+        turns: pa.Table,
+        reach: Reach,
+        finish: Finish,
     ) -> None:
         self.session, self.plan, self.details = session, plan, details
-        self.generation, self.turns, self.finish = generation, turns, finish
+        self.generation, self.turns, self.reach, self.finish = generation, turns, reach, finish
         self.model = plan.model.name
 
     def clear(self, report: Callable[[int, int], None]) -> int:
@@ -63,12 +70,15 @@ class Windows:
         total = int(self.turns.num_rows)
         if total == 0:
             return 0
-        self._fetch()
-        totals = clearing_store.accumulators(self.details, self.session.engine, self.model, self._first_no(self.turns))
+        first_no = self._first_no(self.turns)
+        history = clearing_store.OrderedHistory(self.details, self.session.engine, self.model, self._fetch(), first_no)
+        totals = clearing_store.accumulators(self.details, self.session.engine, self.model, first_no)
         for done, turns in self._cut():
             report(done, total)
-            window, touched = self._cleared(turns, totals)
-            self._commit(*self.finish(window), first_no=self._first_no(turns))
+            window, touched = self._cleared(turns, totals, history)
+            window, in_transaction = self.finish(window)
+            self._commit(window, in_transaction, self._first_no(turns))
+            history.add(window.turns, window.charges, window.held, window.obligations)
             totals = self.session.engine.query(_TOTAL, touched=touched, totals=totals).cast(ACCUMULATOR.columns)
         report(total, total)
         return total
@@ -82,19 +92,19 @@ class Windows:
         for start in range(0, self.turns.num_rows, size):
             yield start, self.turns.slice(start, size)
 
-    def _fetch(self) -> None:
-        """The records and their charges as the engine's tables, in order, from which windows are cut."""
+    def _fetch(self) -> pa.ChunkedArray:
+        """The records and their charges as the engine's tables, in order, from which windows are cut; gives the ids of
+        all records that they refund."""
         engine, duck = self.session.engine, self.session.engine.connection
         duck.register("turns", self.turns)
         for at, kind in enumerate(self._kinds):
-            body = self.plan.intake[kind].body_type
-            self.details.attach(engine, "turning", RECORD, self.model, kind=kind, body_type=body)
+            attach_records(self.session, self.plan, self.reach, "turning", kind, RECORD.columns.names)
             duck.execute(
                 f"CREATE OR REPLACE TABLE turning_{at} AS SELECT sequence_no, record.* EXCLUDE (model, batch_no)"
                 " REPLACE (turns.booked_on AS booked_on)"
                 " FROM turning AS record JOIN turns USING (record_id) ORDER BY sequence_no"
             )
-        self.details.attach(engine, "turning", WAITING_CHARGE, self.model)
+        self.details.attach(engine, "turning", WAITING_CHARGE, self.model, after_batch=self.reach.after_batch)
         columns = ", ".join("turns.booked_on" if name == "booked_on" else name for name in CHARGE.columns.names)
         names = self.plan.clearing.names
         duck.register("declared", pa.table({"charge": names, "place": list(range(len(names)))}))
@@ -104,12 +114,17 @@ class Windows:
         )
         duck.unregister("turns")
         duck.unregister("declared")
+        refunds = " UNION ".join(f"SELECT refund_of FROM turning_{at}" for at in range(len(self._kinds)))
+        asked = engine.query(f"FROM ({refunds}) WHERE refund_of IS NOT NULL ORDER BY refund_of")
+        return asked.column("refund_of").cast(pa.uuid())
 
     @property
     def _kinds(self) -> list[str]:
         return self.plan.model.spec.ordered_kinds
 
-    def _cleared(self, turns: pa.Table, totals: pa.Table) -> tuple[Window, pa.Table]:
+    def _cleared(
+        self, turns: pa.Table, totals: pa.Table, history: clearing_store.OrderedHistory
+    ) -> tuple[Window, pa.Table]:
         engine = self.session.engine
         first, last = self._first_no(turns), int(turns.column("sequence_no").to_numpy()[-1])
         within = f"sequence_no BETWEEN {first} AND {last} ORDER BY sequence_no"
@@ -123,10 +138,8 @@ class Windows:
             for at, kind in enumerate(self._kinds)
         }
         refund_of = pa.concat_tables([table.select(["refund_of"]) for table in records.values()]).column("refund_of")
-        asked = refund_of.cast(pa.binary(16)).unique().drop_null().cast(pa.uuid())
-        state = clearing_store.ordered_state(
-            self.details, engine, self.model, asked, turns.column("record_id").combine_chunks(), first
-        )
+        asked = pa.chunked_array([refund_of.cast(pa.binary(16)).unique().drop_null().cast(pa.uuid())])
+        state = history.state(asked, turns.column("record_id"))
         found = clearing.clear_in_order(
             self.plan.clearing,
             turns.select(SEQUENCE.names),

@@ -1,7 +1,8 @@
 """The ordered pass and its rewinds: whatever order facts come in, the effective rows are those of clearing once."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
-from everycent.flow.pipeline.ordered_pass import rewind_from
+from everycent.flow.pipeline import run as running
+from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting, rewind_from
 from everycent.flow.pipeline.service import RunSummary, Session, find_inputs, plan_model, run, run_golden_cases
 from everycent.proof.verify.service import verify
 
@@ -259,3 +261,96 @@ def test_an_order_that_cannot_be_is_refused(tmp_path: Path, was: str, now: str, 
     path.write_text(MODEL.replace(was, now))
     with pytest.raises(ModelRefused, match=said):
         load_model(path, {})
+
+
+#: What an ordered pass takes records, their charges and their numbers from.
+READ_IN_TURN = ("intake.record", "clearing.waiting_charge", "clearing.sequenced_record")
+
+
+@contextmanager
+def without_history(session: Session, through_batch: int) -> Iterator[int]:
+    """Takes the lake files of batches up to this one away; how many."""
+    rows = session.connection.execute(
+        "SELECT path FROM platform.batch_part WHERE batch_no <= %s AND table_name = ANY (%s) AND path IS NOT NULL",
+        (through_batch, list(READ_IN_TURN)),
+    ).fetchall()
+    files = [session.details.lake_dir / path for (path,) in rows]
+    for file in files:
+        file.rename(file.with_suffix(".away"))
+    try:
+        yield len(files)
+    finally:
+        for file in files:
+            file.with_suffix(".away").rename(file)
+
+
+def last_batch(session: Session) -> int:
+    row = session.connection.execute("SELECT max(batch_no) FROM platform.batch").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.fixture
+def lake(database: Any, engine: LocalEngine, tmp_path: Path) -> Place:
+    """Every row goes into the lake, so that what is not read can be taken away."""
+    settings = replace(database.settings, threads=1)
+    details = Details(database.connection, settings.lake_dir, settings.tenant, lake_from_rows=1)
+    return Place(Session(settings, database.connection, engine, details), tmp_path / "lake")
+
+
+@pytest.fixture
+def blind(lake: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
+    """Lets the next ordered pass run without the files of batches up to a number; tells how many were away."""
+
+    def run_without(through_batch: int) -> list[int]:
+        away: list[int] = []
+
+        def pass_without(session: Session, *rest: Any) -> Ordered:
+            with without_history(session, through_batch) as files:
+                away.append(files)
+                return clear_waiting(session, *rest)
+
+        monkeypatch.setattr(running, "clear_waiting", pass_without)
+        return away
+
+    return run_without
+
+
+def test_a_pass_opens_no_file_of_the_batches_that_were_gone_through(
+    lake: Place, blind: Callable[[int], list[int]]
+) -> None:
+    assert lake.deliver(SALES[:6]).ordered.cleared == 6
+    taken_in = last_batch(lake.session)
+    assert lake.deliver(SALES[6:9]).ordered.cleared == 3
+    away = blind(taken_in)
+    assert lake.deliver(SALES[9:]).ordered.cleared == 5
+    assert away == [4], "a file of records, one of charges, and the numbers of two windows"
+    lake.proven()
+
+
+def test_the_first_batch_that_still_waits_is_read_again(lake: Place, once: Place, tmp_path: Path) -> None:
+    text = MODEL.replace("late:", "wait: 2 hours, late:")
+    waiting = Place(lake.session, tmp_path / "waiting", text)
+    assert waiting.deliver(SALES[:6]).ordered.waiting == 2
+    assert waiting.deliver(SALES[6:9]).ordered.waiting == 1
+    assert waiting.deliver(SALES[9:]).ordered.waiting == 2
+    assert waiting.deliver(RETURNS, date(2026, 5, 1)).ordered.waiting == 0
+    once.deliver(SALES + RETURNS)
+    assert waiting.effective() == once.effective()
+    waiting.proven()
+
+
+def test_a_late_record_is_seen_though_history_is_not_read(lake: Place, once: Place) -> None:
+    for facts in (SALES[4:8], SALES[8:], SALES[:1], SALES[1:4], RETURNS):
+        lake.deliver(facts)
+    once.deliver(SALES + RETURNS)
+    assert lake.effective() == once.effective()
+    lake.proven()
+
+
+def test_where_the_model_orders_other_records_all_are_looked_at_again(lake: Place, once: Place, tmp_path: Path) -> None:
+    lake.deliver(SALES[:6])
+    other = Place(lake.session, tmp_path / "other", MODEL.replace("[occurred_at, id]", "[occurred_at]"))
+    other.deliver(SALES[6:])
+    kept = lake.session.connection.execute("SELECT reads, last_no FROM clearing.frontier").fetchall()
+    assert len(kept) == 1 and kept[0][1] == 14 and '["occurred_at"]' in kept[0][0]
