@@ -81,6 +81,23 @@ def test_the_page_of_a_business_kind_goes_as_it_is_written(kind: str, capsys: py
     assert owed == OWED[kind]
 
 
+def test_a_coupon_at_its_caps_is_explained_step_by_step(capsys: pytest.CaptureFixture[str]) -> None:
+    place = "examples/neighbourhood-market"
+    ran = ["run", f"{place}/model.yaml", "--records", f"{place}/data", "--out", "out", "--as-of", "2026-04-30"]
+    assert run_app(ran) == exits.OK
+    capsys.readouterr()
+    assert run_app(["explain", "item_delivered:A2/1"]) == exits.OK
+    said = " ".join(capsys.readouterr().out.split())
+    assert "in numbers greatest(2000000.00 * 0.05000000, 0.30) = 100000.00" in said
+    assert "shared by ratio: platform 60, suppliers 40 (brand 70, distributor 30); budget spring-2026" in said
+    assert (
+        "obligation 2: brand:b-2 owes merchant:m-8/s-1 209997.20 CNY booked on 2026-03-02 settled by market-shanghai "
+        "share 40 of 100 of 1700000.00: 680000.00; 70 of 100 of that: 476000.00 cap 300000.00 for suppliers "
+        "took 266002.80 CNY less than its share: there was no room for more under a cap "
+        "carried suppliers/brand had carried 2.80 of budget spring-2026, then 210000.00"
+    ) in said
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_how_to_shows_stands_in_its_example(kind: str) -> None:
     page = (ROOT / "docs" / "how-to" / f"{kind}.md").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """A record explained: its source row, and each charge with the formula, the values it used, and who owes it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -8,9 +9,13 @@ from uuid import UUID
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency, currency
 from everycent.proof.explain.contract import Explanation
-from everycent.proof.explain.core.model_text import ModelText, RuleText
+from everycent.proof.explain.core.model_text import ModelText, RuleText, names_in, with_values
 from everycent.proof.explain.statements import statement_line
 from everycent.proof.explain.store import Finder, Row
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?|\(none\)")
+#: So many rules that were not used are told of a charge.
+OTHER_RULES_MAX = 8
 
 
 def record_explained(
@@ -78,7 +83,7 @@ class _Walk:
     def charge(self, charge: Row, bearer: int | None) -> Explanation:
         money = currency(charge["currency"])
         owed = [
-            self._obligation(row, money)
+            self._obligation(row, charge, money)
             for row in self.obligations
             if row["charge"] == charge["charge"] and bearer in (None, row["bearer"])
         ]
@@ -112,7 +117,27 @@ class _Walk:
         if rule.when is not None:
             facts.append(("when", rule.when))
         snapshot = self._snapshot(charge["batch_no"])
-        return facts + [("value", line) for name in rule.names if (line := self._value(name, text, snapshot))]
+        found = {name: value for name in rule.names if (value := self._value(name, text, snapshot)) is not None}
+        if rule.amount is not None and rule.amount not in rule.names and found:
+            numbers = with_values(rule.amount, {name: value for name, (value, _) in found.items()})
+            amount = format_minor(charge["amount_minor"], currency(charge["currency"]))
+            facts.append(("in numbers", f"{numbers} = {amount}"))
+        facts += [("value", f"{name} = {value}{source}") for name, (value, source) in found.items()]
+        facts += self._other_rules(charge, text, snapshot)
+        sharing = text.sharing(charge["charge"])
+        return facts if sharing is None else [*facts, ("shared", sharing.line())]
+
+    def _other_rules(
+        self, charge: Row, text: ModelText, snapshot: Mapping[str, tuple[Any, int]]
+    ) -> list[tuple[str, str]]:
+        """The rules that the charge was not computed by, their conditions as written and with the record's values."""
+        facts = []
+        for label, condition in text.other_rules(charge["charge"], charge["rule"])[:OTHER_RULES_MAX]:
+            known = {name: self._value(name, text, snapshot) for name in names_in(condition)}
+            values = {name: _quoted(value[0]) for name, value in known.items() if value is not None}
+            numbers = with_values(condition, values)
+            facts.append(("not by", f"{label}: {condition}{f' ({numbers})' if numbers != condition else ''}"))
+        return facts
 
     def _snapshot(self, batch_no: int) -> dict[str, tuple[Any, int]]:
         """The values as they were known when a batch was computed, each with the batch that looked it up; a later
@@ -154,18 +179,18 @@ class _Walk:
             facts.append(("refunded", f"{format_minor(refunded, money)} of {format_minor(worth, money)} {money}"))
         return facts
 
-    def _value(self, name: str, text: ModelText, snapshot: Mapping[str, tuple[Any, int]]) -> str | None:
-        """A name of the formula with the value it had; None for what is no name of the record or model."""
+    def _value(self, name: str, text: ModelText, snapshot: Mapping[str, tuple[Any, int]]) -> tuple[str, str] | None:
+        """The value that a name of the formula had, and where it is from; None for no name of the record or model."""
         if name in snapshot:
             value, batch_no = snapshot[name]
             money = text.factor_is_money(name, (self.origin or self.record)["kind"])
-            return f"{name} = {self._money(value) if money else _plain(value)} ({self._source(name, batch_no)})"
+            return self._money(value) if money else _plain(value), f" ({self._source(name, batch_no)})"
         if name in self.record["body"]:
-            return f"{name} = {self._shown(name, self.record['body'][name])}"
+            return self._shown(name, self.record["body"][name]), ""
         charged = [row["amount_minor"] for row in self.charges if row["charge"] == name]
-        return f"{name} = {self._money(charged[0])} (charge)" if charged else None
+        return (self._money(charged[0]), " (charge)") if charged else None
 
-    def _obligation(self, row: Row, money: Currency) -> Explanation:
+    def _obligation(self, row: Row, charge: Row, money: Currency) -> Explanation:
         amount = format_minor(row["amount_minor"], money)
         ends = [
             (end, statement_line(self.finder, self.model, row[f"{end}_statement"]))
@@ -176,9 +201,23 @@ class _Walk:
             "obligation",
             f"{self.id}/{row['charge']}/{row['bearer']}",
             f"{row['bearer']}: {row['debtor']} owes {row['creditor']} {amount} {money}",
-            (("booked on", str(row["booked_on"])), ("settled by", row["legal_entity"]), *self._in_pot(row, money)),
+            (
+                ("booked on", str(row["booked_on"])),
+                ("settled by", row["legal_entity"]),
+                *self._share(row, charge, money),
+                *self._in_pot(row, money),
+            ),
             tuple(Explanation("statement", row[f"{end}_statement"], f"of the {end}: {line}") for end, line in ends),
         )
+
+    def _share(self, row: Row, charge: Row, money: Currency) -> list[tuple[str, str]]:
+        """What the bearer was to carry of the charge, and what kept it from that."""
+        sharing = self.finder.model_text(self.model, row["batch_no"]).sharing(row["charge"])
+        if sharing is None or row["bearer"] == 0:
+            return []
+        if charge["refund_of"] is not None:
+            return [("given back", sharing.given_back())]
+        return sharing.facts(row["bearer"] - 1, charge["amount_minor"], row["amount_minor"], money)
 
     def _in_pot(self, row: Row, money: Currency) -> tuple[tuple[str, str], ...]:
         """What the bearer had carried before and after, in the pot of its budget."""
@@ -224,6 +263,11 @@ def _refunding(row: Row) -> Explanation:
 
 def _place(row: Row) -> str:
     return f"{row['kind']} {row['key']} ({row['source_file']}:{row['source_line']})"
+
+
+def _quoted(value: str) -> str:
+    """As a formula writes it: numbers bare, texts in quotes."""
+    return value if _NUMBER.fullmatch(value) else f"'{value}'"
 
 
 def _plain(value: Any) -> str:

@@ -21,7 +21,8 @@ def test_a_record_shows_its_source_its_charges_and_where_they_went(market: Any) 
     assert "columns      order_id = A1, price = 101.01, coupon = 10.00" in text
     assert "batch        1, model market, version v1" in text
     assert "charge goods: 91.01 CNY" in text
-    assert "formula  price - coupon, rounded half_up once" in text
+    assert "formula     price - coupon, rounded half_up once" in text
+    assert "in numbers  101.01 - 10.00 = 91.01" in text
     assert "obligation 0: platform owes merchant:m-2 91.01 CNY" in text
     assert f"by instruction {instruction} (pay, created)" in text
 
@@ -30,6 +31,7 @@ def test_a_charge_shows_its_formula_and_every_value_in_it(market: Any) -> None:
     (charge,) = ask(market, "A1/1/commission").parts
     assert charge.facts == (
         ("formula", "greatest(price * rate, 0.30), rounded half_even once"),
+        ("in numbers", "greatest(101.01 * 0.0500, 0.30) = 5.05"),
         ("value", "price = 101.01"),
         ("value", "rate = 0.0500 (from rates.csv by category)"),
     )

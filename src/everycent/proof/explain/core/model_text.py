@@ -7,6 +7,9 @@ from typing import Any
 
 import yaml
 
+from everycent.proof.explain.core.sharing import Sharing, caps_of
+
+_TEXT = re.compile(r"'(?:[^']|'')*'")
 _NAME = re.compile(r'"([^"]+)"|([^\W\d]\w*)')
 _RULE_NO = re.compile(r".* rule (\d+)")
 
@@ -23,9 +26,22 @@ class RuleText:
     @property
     def names(self) -> list[str]:
         """Every name in the formulas and the condition, once, in order of first use."""
-        text = f"{' '.join(self.formulas)} {self.when or ''}"
-        without_texts = re.sub(r"'(?:[^']|'')*'", " ", text)
-        return list(dict.fromkeys(quoted or plain for quoted, plain in _NAME.findall(without_texts)))
+        return names_in(f"{' '.join(self.formulas)} {self.when or ''}")
+
+
+def names_in(formula: str) -> list[str]:
+    """Every name in a formula, functions and words among them, once, in order of first use."""
+    return list(dict.fromkeys(quoted or plain for quoted, plain in _NAME.findall(_TEXT.sub(" ", formula))))
+
+
+def with_values(formula: str, values: Mapping[str, str]) -> str:
+    """A formula with the values in the place of its names; what stands in quotes is a text and stays."""
+    parts = re.split(r"('(?:[^']|'')*')", formula)
+
+    def value(found: re.Match[str]) -> str:
+        return values.get(found[1] or found[2], found[0])
+
+    return "".join(part if at % 2 else _NAME.sub(value, part) for at, part in enumerate(parts))
 
 
 class ModelText:
@@ -52,6 +68,25 @@ class ModelText:
         return RuleText(
             ", ".join(written) or None, " and ".join(conditions) or None, spec.get("round", "half_up"), tuple(formulas)
         )
+
+    def other_rules(self, charge: str, label: str) -> list[tuple[str, str]]:
+        """The charge's rules but the one that goes by `label`: each with its condition and days, as written.
+
+        Rules of a decision table are not in the model's text.
+        """
+        rules = self._at("charges", charge).get("rules")
+        listed = rules if isinstance(rules, list) else []
+        chosen = _place(listed, label) if listed else None
+        return [
+            (str(rule.get("name", f"rule {at + 1}")), _asked(rule))
+            for at, rule in enumerate(listed)
+            if at != chosen and isinstance(rule, dict)
+        ]
+
+    def sharing(self, charge: str) -> Sharing | None:
+        """How the charge is apportioned; None where one party owes it."""
+        told = self._at("charges", charge, "apportion")
+        return Sharing(told, caps_of(self._document, told.get("budget"))) if told.get("bearers") else None
 
     def on_refund(self, charge: str) -> str:
         """What the charge says a refund does to it."""
@@ -122,6 +157,16 @@ def _place(rules: Any, label: str) -> int:
             return at
     numbered = _RULE_NO.fullmatch(label)
     return int(numbered[1]) - 1 if numbered else 0
+
+
+def _asked(rule: Mapping[str, Any]) -> str:
+    """When a rule holds."""
+    days = rule.get("valid")
+    since, until = (*days, "", "")[:2] if isinstance(days, list) else ("", "")
+    said = [str(rule["when"])] if "when" in rule else []
+    said += [f"from {since}"] if since else []
+    said += [f"before {until}"] if until else []
+    return ", ".join(said) or "always"
 
 
 def _rule_at(rules: Any, at: int) -> Mapping[str, Any]:
