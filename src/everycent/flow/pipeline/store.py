@@ -10,10 +10,15 @@ from everycent.flow.model.contract import LoadedModel
 def register_version(connection: Connection, tenant: str, model: LoadedModel) -> None:
     """Keeps the text of a model's version, once; everything computed under it can be explained from it."""
     files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in model.files.items()}
+    decisions = {file for charge in model.spec.charges if (file := model.spec.decision_file(charge)) is not None}
+    texts = {file: model.files[file].read_text(encoding="utf-8-sig") for file in decisions}
     connection.execute(
-        "INSERT INTO platform.model_version (tenant, model, model_version, source, files)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (tenant, model.name, model.version_hash, model.text, json.dumps(files, sort_keys=True)),
+        "INSERT INTO platform.model_version (tenant, model, model_version, source, files, decision_tables)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (
+            *(tenant, model.name, model.version_hash, model.text),
+            *(json.dumps(each, sort_keys=True) for each in (files, texts)),
+        ),
     )
 
 

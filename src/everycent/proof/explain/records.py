@@ -111,7 +111,9 @@ class _Walk:
     def _computed(self, charge: Row) -> list[tuple[str, str]]:
         text = self.finder.model_text(self.model, charge["batch_no"])  # the version that computed it
         rule: RuleText = text.rule(charge["charge"], charge["rule"])
-        facts = [("rule", charge["rule"])] if charge["rule"] != charge["charge"] else []
+        named = charge["rule"] != charge["charge"]
+        used = text.used(charge["charge"])
+        facts = [("rule", f"{charge['rule']}, {used}" if used else charge["rule"])] if named else []
         if rule.amount is not None:
             facts.append(("formula", f"{rule.amount}, rounded {rule.rounding} once"))
         if rule.when is not None:

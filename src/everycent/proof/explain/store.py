@@ -44,12 +44,13 @@ class Finder:
         at = (model, batch_no)
         if at not in self._models:
             found = self._query(
-                """SELECT source FROM platform.model_version JOIN platform.batch USING (tenant, model, model_version)
+                """SELECT source, decision_tables FROM platform.model_version
+                JOIN platform.batch USING (tenant, model, model_version)
                 WHERE {tenant} AND model = %(model)s AND batch_no = %(batch_no)s""",
                 model=model,
                 batch_no=batch_no,
             )
-            self._models[at] = ModelText(found[0]["source"] if found else "")
+            self._models[at] = ModelText(found[0]["source"], found[0]["decision_tables"]) if found else ModelText("")
         return self._models[at]
 
     def batch(self, batch_no: int) -> Row:

@@ -39,7 +39,11 @@ def test_a_charge_shows_its_formula_and_every_value_in_it(market: Any) -> None:
 
 def test_a_rule_shows_its_condition(market: Any) -> None:
     (charge,) = ask(market, "A1/1/coupon/1").parts
-    assert charge.facts[:3] == (("rule", "large"), ("formula", "coupon, rounded half_up once"), ("when", "coupon > 5"))
+    assert charge.facts[:3] == (
+        ("rule", "large, the first that holds"),
+        ("formula", "coupon, rounded half_up once"),
+        ("when", "coupon > 5"),
+    )
     assert [part.text for part in charge.parts] == ["1: brand:b-1 owes merchant:m-2 4.00 CNY"]
     assert [part.id for part in charge.parts[0].parts] == [
         "market/brand:b-1/2026-03/CNY/market-sh", "market/merchant:m-2/2026-W10/CNY/market-sh",

@@ -1,16 +1,19 @@
 """The stored text of a model version: what its formulas, rules and columns say, in its author's own words."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
+from everycent.proof.explain.core.decided import rules_of_text
 from everycent.proof.explain.core.sharing import Sharing, caps_of
 
 _TEXT = re.compile(r"'(?:[^']|'')*'")
-_NAME = re.compile(r'"([^"]+)"|([^\W\d]\w*)')
+#: A name, in quotes or plain; what a colon or a brace follows is a word of the model.
+_NAME = re.compile(r'"([^"]+)"|([^\W\d]\w*)\b(?!:\s|\s\{)')
 _RULE_NO = re.compile(r".* rule (\d+)")
 
 
@@ -47,41 +50,70 @@ def with_values(formula: str, values: Mapping[str, str]) -> str:
 class ModelText:
     """Reads a model's YAML as text: every scalar is a string."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, decision_tables: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`decision_tables`: file name -> text of the tables that rules of charges are rows of."""
+        self._decision_tables = decision_tables
         document = yaml.load(source, Loader=yaml.BaseLoader)  # BaseLoader makes strings only
         self._document: Mapping[str, Any] = document if isinstance(document, dict) else {}
 
     def rule(self, charge: str, label: str) -> RuleText:
         """The rule that goes by `label` among the charge's rules; the charge itself where it has none."""
         spec = self._at("charges", charge)
-        conditions = [spec["when"]] if "when" in spec else []
-        rules = spec.get("rules")
-        at = _place(rules, label) if rules else None
-        chosen = spec if at is None else _rule_at(rules, at)
-        if rules and "when" in chosen:
-            conditions.append(chosen["when"])
-        written = [str(chosen["amount"])] if "amount" in chosen else []
-        written += [f"{word} {_inline(chosen[word])}" for word in ("price", "convert") if word in chosen]
-        place = charge if at is None else f"{charge} rule {at + 1}"
-        formulas = [text for word in ("amount", "price", "convert") for text in _leaves(chosen.get(word))]
-        formulas += [f'"{made} of {place}"' for made in ("rate card", "exchange rate")]
+        rules = self._rules(charge)
+        places = self._places(charge, label)
+        chosen = [_rule_at(rules, at) for at in places] or [spec]
+        conditions = [str(each["when"]) for each in ([spec, *chosen] if places else [spec]) if "when" in each]
+        written = [
+            str(each[word]) if word == "amount" else f"{word} {_inline(each[word])}"
+            for each in chosen
+            for word in ("amount", "price", "convert")
+            if word in each
+        ]
+        formulas = [
+            text for each in chosen for word in ("amount", "price", "convert") for text in _leaves(each.get(word))
+        ]
+        for place in [f"{charge} rule {at + 1}" for at in places] or [charge]:
+            formulas += [f'"{made} of {place}"' for made in ("rate card", "exchange rate")]
         return RuleText(
             ", ".join(written) or None, " and ".join(conditions) or None, spec.get("round", "half_up"), tuple(formulas)
         )
 
-    def other_rules(self, charge: str, label: str) -> list[tuple[str, str]]:
-        """The charge's rules but the one that goes by `label`: each with its condition and days, as written.
+    def used(self, charge: str) -> str:
+        """Which of the charge's rules are used; nothing where it has one way only."""
+        words = {
+            "first": "the first that holds",
+            "most_specific": "the most specific that holds",
+            "all": "all that hold",
+        }
+        return words[self._at("charges", charge).get("match", "first")] if self._rules(charge) else ""
 
-        Rules of a decision table are not in the model's text.
-        """
-        rules = self._at("charges", charge).get("rules")
-        listed = rules if isinstance(rules, list) else []
-        chosen = _place(listed, label) if listed else None
+    def other_rules(self, charge: str, label: str) -> list[tuple[str, str]]:
+        """The charge's rules but those that go by `label`: each with its condition and days, as written."""
+        used = self._places(charge, label)
         return [
             (str(rule.get("name", f"rule {at + 1}")), _asked(rule))
-            for at, rule in enumerate(listed)
-            if at != chosen and isinstance(rule, dict)
+            for at, rule in enumerate(self._rules(charge))
+            if at not in used
         ]
+
+    def _places(self, charge: str, label: str) -> list[int]:
+        """Which of the charge's rules go by the label, which joins several by + where all that hold are used."""
+        rules = self._rules(charge)
+        if not rules:
+            return []
+        several = self._at("charges", charge).get("match") == "all"
+        return [_place(rules, each) for each in (label.split("+") if several else [label])]
+
+    def _rules(self, charge: str) -> list[Mapping[str, Any]]:
+        """The charge's rules as written in the model, or as the rows of its decision table; none where it has none."""
+        told = self._at("charges", charge).get("rules")
+        if isinstance(told, list):
+            return [rule if isinstance(rule, dict) else {} for rule in told]
+        if not isinstance(told, dict):
+            return []
+        table = str(told.get("table"))
+        attached = self._at("tables", table).get("file", table)
+        return rules_of_text(attached, self._decision_tables.get(attached, ""), told.get("given") or {})
 
     def sharing(self, charge: str) -> Sharing | None:
         """How the charge is apportioned; None where one party owes it."""
@@ -150,10 +182,10 @@ class ModelText:
         return found if isinstance(found, dict) else {}
 
 
-def _place(rules: Any, label: str) -> int:
+def _place(rules: Sequence[Mapping[str, Any]], label: str) -> int:
     """Which of the rules goes by the label: a name, or the charge's name and a number."""
-    for at, rule in enumerate(rules if isinstance(rules, list) else ()):
-        if isinstance(rule, dict) and rule.get("name") == label:
+    for at, rule in enumerate(rules):
+        if rule.get("name") == label:
             return at
     numbered = _RULE_NO.fullmatch(label)
     return int(numbered[1]) - 1 if numbered else 0
@@ -169,8 +201,8 @@ def _asked(rule: Mapping[str, Any]) -> str:
     return ", ".join(said) or "always"
 
 
-def _rule_at(rules: Any, at: int) -> Mapping[str, Any]:
-    return dict(rules[at]) if isinstance(rules, list) and at < len(rules) and isinstance(rules[at], dict) else {}
+def _rule_at(rules: Sequence[Mapping[str, Any]], at: int) -> Mapping[str, Any]:
+    return rules[at] if at < len(rules) else {}
 
 
 def _leaves(value: Any) -> list[str]:

@@ -89,7 +89,47 @@ def test_the_rules_that_were_not_used():
         ("greatest(price * rate, 0.30)", "greatest(99.99 * 0.05, 0.30)"),
         ("case when store = 'price' then price else 0 end", "case when store = 'price' then 99.99 else 0 end"),
         ('"rate" * price1', "0.05 * price1"),
+        ("price {percentage: {rate: 0.1, of: price}}", "price {percentage: {rate: 0.1, of: 99.99}}"),
     ],
 )
 def test_a_formula_with_the_numbers_in_it(formula: str, shown: str):
     assert with_values(formula, {"price": "99.99", "rate": "0.05"}) == shown
+
+
+def test_rules_of_a_decision_table_are_told_like_those_of_an_author():
+    source = """
+charges:
+  fee:
+    match: most_specific
+    rules: {table: rules.csv, given: {percentage.of: price}}
+"""
+    table = (
+        "name,when type,when price,when sold_on,percentage.rate,flat.amount,valid_from\n"
+        "large,,>= 100,,0.10,,\n\n,food|drinks,10..20,2026-01-01,,1.50,2026-02-01\n"
+    )
+    text = ModelText(source, {"rules.csv": table})
+    assert text.used("fee") == "the most specific that holds"
+    assert text.rule("fee", "large").amount == "price {percentage: {rate: 0.10, of: price}}"
+    assert text.rule("fee", "large").when == "price >= 100"
+    other = text.rule("fee", "rules.csv line 4")
+    assert other.amount == "price {flat: {amount: 1.50}}"
+    assert text.other_rules("fee", "large") == [
+        ("rules.csv line 4",
+         "type in ('food', 'drinks') and price >= 10 and price < 20 and sold_on = '2026-01-01', from 2026-02-01"),
+    ]  # fmt: skip
+    assert ModelText(source).other_rules("fee", "large") == []
+
+
+def test_rules_that_add_up_are_all_told():
+    text = ModelText("""
+charges:
+  fee:
+    match: all
+    rules:
+      - {name: base, amount: price * 0.01}
+      - {name: large, when: price > 100, amount: price * 0.02}
+      - {name: night, when: hour > 22, amount: 1.00}
+""")
+    rule = text.rule("fee", "base+large")
+    assert (rule.amount, rule.when) == ("price * 0.01, price * 0.02", "price > 100")
+    assert text.other_rules("fee", "base+large") == [("night", "hour > 22")]
