@@ -5,6 +5,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,22 +63,40 @@ def _template() -> Iterator[Settings]:
         yield template
 
 
-@pytest.fixture
-def database(_template: Settings, tmp_path: Path) -> Iterator[Database]:
-    """A fresh database for one test."""
-    assert _template.database_url is not None
-    maintenance = replace(_template, database_url=_url(_template, "everycent"))
-    template, name = _template.database_url.split("///")[1].split("?")[0], f"test_{uuid.uuid4().hex}"
-    with connect(maintenance) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    settings = replace(_template, database_url=_url(_template, name), data_dir=tmp_path / "everycent")
-    try:
-        with connect(settings) as connection:
-            details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
-            yield Database(settings, connection, details)
-    finally:
+@dataclass(frozen=True)
+class Databases:
+    """The session's server, and databases of it that are thrown away."""
+
+    template: Settings  # database_url names an empty database with all migrations
+
+    @contextmanager
+    def fresh(self, data_dir: Path, copy_of: str | None = None) -> Iterator[Settings]:
+        """A new database, empty or the copy of another, which nobody may be connected to; dropped in the end."""
+        assert self.template.database_url is not None
+        maintenance = replace(self.template, database_url=_url(self.template, "everycent"))
+        name = f"test_{uuid.uuid4().hex}"
         with connect(maintenance) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            copied = database_name(self.template) if copy_of is None else copy_of
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {copied} STRATEGY file_copy")
+        try:
+            yield replace(self.template, database_url=_url(self.template, name), data_dir=data_dir)
+        finally:
+            with connect(maintenance) as connection:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def databases(_template: Settings) -> Databases:
+    """Where databases are made and thrown away."""
+    return Databases(_template)
+
+
+@pytest.fixture
+def database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database for one test."""
+    with databases.fresh(tmp_path / "everycent") as settings, connect(settings) as connection:
+        details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
+        yield Database(settings, connection, details)
 
 
 @pytest.fixture
@@ -94,6 +113,12 @@ def engine(tmp_path: Path) -> Iterator[LocalEngine]:
     """A DuckDB of one thread."""
     with LocalEngine(threads=1, memory_mb=512, temp_dir=tmp_path / "spill") as local:
         yield local
+
+
+def database_name(settings: Settings) -> str:
+    """The name of the database that the settings' address leads to."""
+    assert settings.database_url is not None
+    return settings.database_url.split("///")[1].split("?")[0]
 
 
 def _url(settings: Settings, name: str) -> str:

@@ -1,6 +1,7 @@
 """A marketplace's files, and places where the real command takes them in: one process each, killed or left alone."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -102,8 +103,8 @@ class Place:
         """Runs a command to its end."""
         return finish(self.start(arguments, driver, **more))
 
-    def examine(self) -> Found:
-        """Looks at everything that is stored."""
+    def examine(self, *, verified: bool = False) -> Found:
+        """Looks at everything that is stored; what was `verified` just now is not verified again."""
         settings = Settings.load({**self.env, "EVERYCENT_THREADS": "1"})
         with (
             postgres.serving(settings) as running,
@@ -113,7 +114,7 @@ class Place:
             details = Details(connection, running.lake_dir, running.tenant)
             taken = _Taken()
             dump(connection, details, engine, DETAIL_TABLES, taken)
-            verdict = verify(connection, details, engine, running.tenant)
+            ok = verified or verify(connection, details, engine, running.tenant).ok
             rows = connection.execute("SELECT DISTINCT path FROM platform.batch_part WHERE path IS NOT NULL").fetchall()
         listed = {str(path) for (path,) in rows}
         stored = {str(file.relative_to(settings.lake_dir)) for file in settings.lake_dir.rglob("*.parquet")}
@@ -123,7 +124,7 @@ class Place:
             tuple(text.splitlines()),
             tuple(sorted(stored - listed)),
             tuple(sorted(listed - stored)),
-            verdict.ok,
+            ok,
         )
 
     def leftovers(self) -> list[str]:
@@ -136,6 +137,42 @@ class Place:
         if self.data_dir.exists():
             postgres.stop(Settings.load(self.env))
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Watched(Done):
+    """A command of `Commands`: the statements that it made inside the work that was watched, and whether it ended
+    there."""
+
+    statements: int
+    inside: bool
+
+
+class Commands:
+    """Runs commands as children of one process that has everything loaded: see zygote.py."""
+
+    def __init__(self) -> None:
+        self._zygote = subprocess.Popen(
+            [sys.executable, str(DRIVER.with_name("zygote.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            start_new_session=True,
+        )
+
+    def run(self, place: Place, arguments: Sequence[str], death: Mapping[str, object] | None = None) -> Watched:
+        """Runs a command in the place to its end, or to the moment of its death."""
+        assert self._zygote.stdin is not None and self._zygote.stdout is not None
+        settings = {name: value for name, value in place.env.items() if name.startswith("EVERYCENT_")}
+        asked = {"arguments": list(arguments), "environment": settings, "folder": str(place.folder), "death": death}
+        self._zygote.stdin.write(json.dumps(asked) + "\n")
+        self._zygote.stdin.flush()
+        return Watched(**json.loads(self._zygote.stdout.readline()))
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._zygote.communicate(timeout=PATIENCE_S)
 
 
 class _Taken:

@@ -89,9 +89,11 @@ def _dump_details(details: Details, engine: LocalEngine, schema: TableSchema, ou
         fields += [f"'\"{name}\":' || {_rendered(name, schema)}" for name in [*schema.columns.names, "batch_no"]]
         row = " || ',' || ".join(fields)
         line = f"{literal(schema.name)} || chr(9) || '{{' || {row} || '}}' || chr(10)"
-        # Rows with one key may be in several batches: rows set aside, by file and line.
+        # Rows with one key may be in several batches (rows set aside, by file and line), and in one: an obligation
+        # that stands in a closed statement, and what adjusts it.
         order = [*schema.key, "batch_no"]
         lines = f"SELECT {line} AS line, {', '.join(map(identifier, order))} FROM everycent_dump"
+        order.append("line")
         for batch in engine.ordered(lines, order):
             _write_texts(batch.column(0), out)
 

@@ -38,14 +38,7 @@ def refund_state(details: Details, engine: LocalEngine, model: str, refunds: pa.
     records = stored(RECORD, "record_id", wanted, ["record_id", "amount_minor"])
     earlier = stored(RECORD, "refund_of", wanted, ["record_id", "refund_of", "amount_minor"])
 
-    def parked(ids: pa.Array | pa.ChunkedArray) -> pa.Table:
-        held, retries = (stored(schema, "record_id", ids, schema.columns.names) for schema in (HELD, RETRY))
-        if retries.num_rows == 0:
-            return held
-        rows = engine.query(f"{parked_sql('held_rows', 'retries')} ORDER BY ALL", held_rows=held, retries=retries)
-        return rows.cast(HELD.columns)
-
-    passed_over = parked(earlier.column("record_id"))
+    passed_over = _parked(details, engine, model, earlier.column("record_id"))
     given_back = stored(OBLIGATION, "refund_of", wanted, ["refund_of", "charge", "bearer", "amount_minor"])
     originals = engine.query(
         """
@@ -72,8 +65,20 @@ def refund_state(details: Details, engine: LocalEngine, model: str, refunds: pa.
         charges=stored(CHARGE, "record_id", wanted, CHARGE.columns.names),
         obligations=stored(OBLIGATION, "record_id", wanted, OBLIGATION.columns.names),
         refunded=refunded.cast(REFUNDED),
-        held=parked(wanted),
+        held=_parked(details, engine, model, wanted),
     )
+
+
+def _parked(details: Details, engine: LocalEngine, model: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """HELD rows of the records' charges that still wait, as they are held now; what order decided is not among them."""
+    held, retries = (
+        details.lookup(engine, schema, model, "record_id", ids, schema.columns.names, plain=True)
+        for schema in (HELD, RETRY)
+    )
+    if retries.num_rows == 0:
+        return held
+    rows = engine.query(f"{parked_sql('held_rows', 'retries')} ORDER BY ALL", held_rows=held, retries=retries)
+    return rows.cast(HELD.columns)
 
 
 #: The obligations of a charge's bearer as one row each: what stands in closed statements, and what adjusts it.
@@ -114,7 +119,7 @@ class OrderedHistory:
         records = details.lookup(engine, RECORD, model, "record_id", refund_of, ["record_id", "amount_minor"])
         columns = ["record_id", "refund_of", "amount_minor"]
         refunds = details.lookup(engine, RECORD, model, "refund_of", refund_of, columns)
-        rated = details.lookup(engine, HELD, model, "record_id", refund_of, HELD.columns.names, plain=True)
+        rated = _parked(details, engine, model, refund_of)
         givers = refunds.column("record_id")
         for name, tables in {
             "history_asked": [pa.table({"record_id": refund_of})],

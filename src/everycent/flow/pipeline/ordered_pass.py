@@ -118,4 +118,7 @@ def _rewound(session: Session, plan: ModelPlan, start: str, report: Callable[[in
     number = ordering.number_of(session, plan, start)
     if number is None:
         raise InputRefused(f"nothing that was cleared in order is '{start}' or after it")
+    late_from = ordering.place(session, plan, None, store.last_batch(session.connection)).late_from
+    if late_from is not None and ordering.order_of(plan).late is Late.REWIND:
+        number = min(number, late_from)  # late records that no pass came to yet have their places too
     return rewind(session, plan, number, f"to {start}", report)

@@ -2,7 +2,8 @@
 
 Records stand in the order of business time, an original before what refunds it, then by the columns that break ties,
 then by record id. A refund never stands before its original, whatever its own time says. A record with a parked charge
-that would draw on a budget has no place until that is released, nor have its refunds.
+that would draw on a budget has no place until that is released, nor have its refunds; one that has its number keeps its
+place, whatever a later version of the model makes of it.
 """
 
 import json
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.sql import identifier, literal
 from everycent.flow.clearing import store as clearing_store
-from everycent.flow.clearing.contract import SEQUENCED_RECORD, OrderSpec
+from everycent.flow.clearing.contract import SEQUENCED_RECORD, Late, OrderSpec
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
@@ -96,6 +97,8 @@ def place(
     Those without a number are all there. Of the others, and of what is stored altogether, only what came since the
     last pass is read where the open ones come after all that was cleared; else what happened since the first of them,
     and since the records from number `starts_at` on.
+
+    Whatever was committed since that batch, the same is placed: a rewind that broke off goes on as it began.
     """
     reach = Reach(_kept(session, plan).through_batch)
     _attach(session, plan, reach)
@@ -217,7 +220,8 @@ def _lay_out(
 ) -> None:
     """The table `placed` of what is attached."""
     engine = session.engine
-    rating_store.attach_parked(session.details, engine, plan.model.name, "ordered_parked")
+    rating_store.attach_parked(session.details, engine, plan.model.name, "ordered_parked", through_batch)
+    parked = f"ordered_parked WHERE charge IN ({_drawing(plan)}) AND record_id NOT IN (SELECT record_id FROM numbered)"
     wait = f"INTERVAL {int(order_of(plan).wait.total_seconds())} SECOND"
     cut = "false" if as_of is None else f"business_date < DATE {literal(as_of.isoformat())}"
     newest = "max(occurred_at) OVER ()"
@@ -226,7 +230,7 @@ def _lay_out(
     views = {
         kind: f"{_view(at)} WHERE batch_no <= {through_batch}" for at, kind in enumerate(plan.model.spec.ordered_kinds)
     }
-    ordered = in_order_sql(plan, views, f"ordered_parked WHERE charge IN ({_drawing(plan)})")
+    ordered = in_order_sql(plan, views, parked)
     since = "true" if reach.since is None else f"occurred_at >= {_time(reach.since)}"
     engine.connection.execute(
         f"""
@@ -288,20 +292,24 @@ def turns(session: Session, open_on: date, placed: Placed) -> pa.Table:
     return _numbered(session, "sequence_no IS NULL AND (is_due OR place < last_place)", placed.last_no + 1, open_on)
 
 
-def turns_again(session: Session, open_on: date, starts_at: int) -> pa.Table:
-    """TURN rows of the records with numbers from `starts_at` on and of late ones, numbered anew."""
-    again = f"sequence_no >= {starts_at} OR (sequence_no IS NULL AND place < last_place)"
-    return _numbered(session, again, starts_at, open_on)
+def turns_again(session: Session, plan: ModelPlan, open_on: date, starts_at: int) -> pa.Table:
+    """TURN rows of the records with numbers from `starts_at` on, numbered anew: with late ones in their places, or,
+    where these join the present, as they stand.
+    """
+    numbered = f"sequence_no >= {starts_at}"
+    if order_of(plan).late is Late.JOIN:
+        return _numbered(session, numbered, starts_at, open_on, by="sequence_no")
+    return _numbered(session, f"{numbered} OR (sequence_no IS NULL AND place < last_place)", starts_at, open_on)
 
 
-def _numbered(session: Session, chosen: str, first_no: int, open_on: date) -> pa.Table:
+def _numbered(session: Session, chosen: str, first_no: int, open_on: date, by: str = "place") -> pa.Table:
     first_day = f"DATE {literal(open_on.isoformat())}" if open_on > date.min else "booked_on"
     return session.engine.query(
         f"""
         WITH ends AS (SELECT coalesce(max(place) FILTER (sequence_no IS NOT NULL), 0) AS last_place FROM placed)
         SELECT record_id, kind, occurred_at, coalesce(numbered_on, greatest(booked_on, {first_day})) AS booked_on,
-            {first_no} - 1 + row_number() OVER (ORDER BY place) AS sequence_no
-        FROM placed, ends WHERE {chosen} ORDER BY place
+            {first_no} - 1 + row_number() OVER (ORDER BY placed.{by}) AS sequence_no
+        FROM placed, ends WHERE {chosen} ORDER BY placed.{by}
         """
     ).cast(TURN)
 

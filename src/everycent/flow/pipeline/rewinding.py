@@ -80,7 +80,7 @@ class _Rewind:
     def run(self, report: Callable[[int, int], None]) -> Rewound:
         begun = self.begun
         placed = ordering.place(self.session, self.plan, None, begun.through_batch, begun.starts_at)
-        turns = ordering.turns_again(self.session, self.open_on, begun.starts_at)
+        turns = ordering.turns_again(self.session, self.plan, self.open_on, begun.starts_at)
         self.closed = settlement_store.closed(self.session.connection, self.session.tenant, self.model)
         done = self._done()
         rest, reach = turns.slice(done), placed.reach

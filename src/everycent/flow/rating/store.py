@@ -37,13 +37,23 @@ _SET_SCHEDULE = """
 """
 
 
-def attach_parked(details: Details, engine: LocalEngine, model: str, view: str) -> None:
-    """Makes `view` in the engine: record_id, charge, state, reason of the held charges that still wait."""
+def attach_parked(
+    details: Details, engine: LocalEngine, model: str, view: str, through_batch: int | None = None
+) -> None:
+    """Makes `view` in the engine: record_id, charge, state, reason of the held charges that still wait.
+
+    `through_batch`: as it was once that batch was committed, whatever was released since.
+    """
     held, retries = f"{view}_held", f"{view}_retry"
     details.attach(engine, held, HELD, model, plain=True)  # what order decided is not tried again
     details.attach(engine, retries, RETRY, model)
-    sql = parked_sql(identifier(held), identifier(retries))
+    known = [f"(FROM {identifier(name)} WHERE {_until(through_batch)})" for name in (held, retries)]
+    sql = parked_sql(*known)
     engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS {sql}")
+
+
+def _until(through_batch: int | None) -> str:
+    return "true" if through_batch is None else f"batch_no <= {through_batch}"
 
 
 def attempts(details: Details, engine: LocalEngine, model: str, record_ids: pa.ChunkedArray) -> pa.Table:

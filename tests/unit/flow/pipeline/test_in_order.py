@@ -1,78 +1,27 @@
 """The ordered pass and its rewinds: whatever order facts come in, the effective rows are those of clearing once."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from market_place import LATER, MarketPlace
+from small_market import market, returns, sales
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.details import Details
-from everycent.flow.clearing.contract import OBLIGATION
-from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline import run as running
-from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting, rewind_from
-from everycent.flow.pipeline.service import RunSummary, Session, find_inputs, plan_model, run, run_golden_cases
-from everycent.proof.verify.service import verify
+from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
+from everycent.flow.pipeline.service import Session, run_golden_cases
 
-MODEL = """
-model: promotions
-version: 1
-currency: CNY
-calendar: {time_zone: Asia/Shanghai}
-parties:
-  platform: {operator: shanghai}
-  merchant: {key: [merchant]}
-  brand: {key: [brand]}
-records:
-  sold:
-    file: sold*.csv
-    id: [id]
-    occurred_at: at
-    amount: price
-    columns: {id: text, merchant: text, brand: text, price: money, coupon: money, at: timestamp}
-  returned:
-    file: returned*.csv
-    refunds: sold
-    of: [of]
-    id: [id]
-    occurred_at: at
-    amount: refunded
-    columns: {id: text, of: text, refunded: money, at: timestamp}
-budgets:
-  spring: {per: [merchant], period: month}
-charges:
-  goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
-  coupon:
-    for: sold
-    amount: coupon
-    creditor: merchant
-    apportion:
-      budget: spring
-      by: ratio
-      bearers: {brand: {weight: 60, cap: 30.00}, platform: 40}
-order: {by: [occurred_at, id], late: rewind, window: 3}
-statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
-payouts: {}
-"""
-SALES = [
-    (
-        "sold",
-        f"S{n:02}",
-        f"S{n:02},m-{n % 2},b-{n % 3},100.00,{7 + n}.{n:02},2026-03-{1 + n // 4:02} {8 + n % 4:02}:00:00",
-    )
-    for n in range(14)
-]
-RETURNS = [
-    ("returned", f"R{n:02}", f"R{n:02},S{n:02},{30 + n}.00,2026-03-{2 + n // 3:02} {9 + n % 3:02}:30:00")
-    for n in (1, 4, 8)
-]
+MODEL = market()
+SALES, RETURNS = sales(range(14)), returns((1, 4, 8))
 GOLDEN = """
 tests:
   the cap is used up in the order of time:
@@ -89,85 +38,9 @@ tests:
       B       coupon  b-1       m-1         2.00
       B       coupon  platform  m-1         8.00
 """
-HEADS = {"sold": "id,merchant,brand,price,coupon,at", "returned": "id,of,refunded,at"}
-LATER = date(2026, 5, 1)
-
-EFFECTIVE = """
-    SELECT r.key, o.charge, bearer, debtor, creditor, o.amount_minor, o.booked_on, debtor_statement, creditor_statement,
-        total_before_minor, total_after_minor, budget, pot, period, leaf, adjusts, sequence_no
-    FROM seen o JOIN named r USING (record_id) ORDER BY ALL
-"""
 
 
-class Place:
-    """A database and a folder of files, into which facts come in several deliveries."""
-
-    def __init__(self, session: Session, folder: Path, model: str = MODEL) -> None:
-        self.session, self.folder, self.deliveries = session, folder, 0
-        folder.mkdir(exist_ok=True)
-        (folder / "model.yaml").write_text(model)
-        self.model = load_model(folder / "model.yaml", {})
-
-    def deliver(self, facts: Sequence[tuple[str, str, str]], as_of: date = date(2026, 3, 1)) -> RunSummary:
-        self.deliveries += 1
-        inbox = self.folder / f"in{self.deliveries}"
-        inbox.mkdir()
-        for kind in HEADS:
-            lines = [line for of, _, line in facts if of == kind]
-            if lines:
-                (inbox / f"{kind}{self.deliveries}.csv").write_text("\n".join([HEADS[kind], *lines]) + "\n")
-        inputs = find_inputs(self.model, [str(inbox)])
-        now = datetime(2026, 3, 1, tzinfo=UTC)
-        return run(self.session, self.model, inputs, as_of, lambda *_: None, print, now)
-
-    def rewind(self, start: str, *, dry_run: bool = False) -> Any:
-        plan = plan_model(self.model, self.session.tenant, {})
-        return rewind_from(self.session, plan, start, lambda *_: None, print, dry_run=dry_run)
-
-    def effective(self) -> list[dict[str, Any]]:
-        session = self.session
-        columns = [name for name in OBLIGATION.ordered.columns.names if name != "generation"]
-        session.details.attach(session.engine, "seen", OBLIGATION, self.model.name, columns=columns)
-        session.details.attach(session.engine, "named", RECORD, self.model.name, columns=["record_id", "key"])
-        found: list[dict[str, Any]] = session.engine.query(EFFECTIVE).to_pylist()
-        return found
-
-    def statements(self) -> list[tuple[Any, ...]]:
-        found = self.session.connection.execute(
-            "SELECT statement_id, payable_minor, receivable_minor, obligations, state FROM settlement.statement"
-            " WHERE tenant = %s ORDER BY 1",
-            (self.session.tenant,),
-        )
-        return found.fetchall()
-
-    def sums(self) -> dict[tuple[Any, ...], int]:
-        found: dict[tuple[Any, ...], int] = {}
-        for row in self.effective():
-            key = tuple(row[name] for name in ("key", "charge", "bearer", "debtor", "creditor"))
-            found[key] = found.get(key, 0) + row["amount_minor"]
-        return {key: amount for key, amount in found.items() if amount}
-
-    def proven(self) -> None:
-        session = self.session
-        verdict = verify(session.connection, session.details, session.engine, session.tenant)
-        assert verdict.ok, verdict.findings
-
-
-@pytest.fixture
-def place(database: Any, engine: LocalEngine, tmp_path: Path) -> Place:
-    settings = replace(database.settings, threads=1)
-    return Place(Session(settings, database.connection, engine, database.details), tmp_path / "files")
-
-
-@pytest.fixture
-def once(database: Any, engine: LocalEngine, tmp_path: Path) -> Place:
-    """The same, under another tenant: where everything is cleared once."""
-    settings = replace(database.settings, threads=1, tenant="once")
-    details = Details(database.connection, settings.lake_dir, "once")
-    return Place(Session(settings, database.connection, engine, details), tmp_path / "once")
-
-
-def test_caps_hold_and_every_row_is_there(place: Place) -> None:
+def test_caps_hold_and_every_row_is_there(place: MarketPlace) -> None:
     summary = place.deliver(SALES + RETURNS, LATER)
     assert (summary.ordered.cleared, summary.ordered.waiting) == (17, 0)
     rows = [row for row in place.effective() if row["charge"] == "coupon"]
@@ -177,7 +50,7 @@ def test_caps_hold_and_every_row_is_there(place: Place) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_arrival_order_converges(place: Place, once: Place, seed: int) -> None:
+def test_any_arrival_order_converges(place: MarketPlace, once: MarketPlace, seed: int) -> None:
     chance = random.Random(seed)
     sales = chance.sample(SALES, len(SALES))
     cuts = [sales[:5], sales[5:6], sales[6:], RETURNS[::-1][:2], RETURNS[::-1][2:]]
@@ -191,7 +64,7 @@ def test_any_arrival_order_converges(place: Place, once: Place, seed: int) -> No
     assert rewound > 0
 
 
-def test_rewinding_to_any_record_with_nothing_closed_changes_nothing(place: Place) -> None:
+def test_rewinding_to_any_record_with_nothing_closed_changes_nothing(place: MarketPlace) -> None:
     place.deliver(SALES + RETURNS)
     before, statements = place.effective(), place.statements()
     planned = place.rewind("S03", dry_run=True)
@@ -204,10 +77,10 @@ def test_rewinding_to_any_record_with_nothing_closed_changes_nothing(place: Plac
     place.proven()
 
 
-def test_closed_plus_adjustments_equal_clearing_once(place: Place, once: Place, tmp_path: Path) -> None:
+def test_closed_plus_adjustments_equal_clearing_once(place: MarketPlace, once: MarketPlace) -> None:
     late, rest = [fact for fact in SALES if fact[1] in ("S00", "S02")], [f for f in SALES if f[1] not in ("S00", "S02")]
     tight = MODEL.replace("cap: 30.00", "cap: 12.00")
-    place, once = Place(place.session, tmp_path / "tight", tight), Place(once.session, tmp_path / "tight_once", tight)
+    place, once = place.about(tight), once.about(tight)
     place.deliver(rest[:8], date(2026, 3, 3))
     closed = [row for row in place.statements() if row[-1] == "closed"]
     assert closed
@@ -221,8 +94,8 @@ def test_closed_plus_adjustments_equal_clearing_once(place: Place, once: Place, 
     assert place.sums() == once.sums()
 
 
-def test_late_records_may_join_the_present(place: Place, tmp_path: Path) -> None:
-    joining = Place(place.session, tmp_path / "joining", MODEL.replace("late: rewind", "late: join"))
+def test_late_records_may_join_the_present(place: MarketPlace) -> None:
+    joining = place.about(MODEL.replace("late: rewind", "late: join"))
     joining.deliver(SALES[5:])
     before = joining.effective()
     summary = joining.deliver(SALES[:5])
@@ -231,8 +104,8 @@ def test_late_records_may_join_the_present(place: Place, tmp_path: Path) -> None
     joining.proven()
 
 
-def test_the_newest_records_wait_for_stragglers(place: Place, tmp_path: Path) -> None:
-    waiting = Place(place.session, tmp_path / "waiting", MODEL.replace("late:", "wait: 2 hours, late:"))
+def test_the_newest_records_wait_for_stragglers(place: MarketPlace) -> None:
+    waiting = place.about(MODEL.replace("late:", "wait: 2 hours, late:"))
     summary = waiting.deliver(SALES)
     assert (summary.ordered.cleared, summary.ordered.waiting) == (12, 2)
     waiting.proven()
@@ -291,15 +164,15 @@ def last_batch(session: Session) -> int:
 
 
 @pytest.fixture
-def lake(database: Any, engine: LocalEngine, tmp_path: Path) -> Place:
+def lake(database: Any, engine: LocalEngine, tmp_path: Path) -> MarketPlace:
     """Every row goes into the lake, so that what is not read can be taken away."""
     settings = replace(database.settings, threads=1)
     details = Details(database.connection, settings.lake_dir, settings.tenant, lake_from_rows=1)
-    return Place(Session(settings, database.connection, engine, details), tmp_path / "lake")
+    return MarketPlace(Session(settings, database.connection, engine, details), tmp_path / "lake")
 
 
 @pytest.fixture
-def blind(lake: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
+def blind(lake: MarketPlace, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
     """Lets the next ordered pass run without the files of batches up to a number; tells how many were away."""
 
     def run_without(through_batch: int) -> list[int]:
@@ -317,7 +190,7 @@ def blind(lake: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[
 
 
 def test_a_pass_opens_no_file_of_the_batches_that_were_gone_through(
-    lake: Place, blind: Callable[[int], list[int]]
+    lake: MarketPlace, blind: Callable[[int], list[int]]
 ) -> None:
     assert lake.deliver(SALES[:6]).ordered.cleared == 6
     taken_in = last_batch(lake.session)
@@ -328,9 +201,9 @@ def test_a_pass_opens_no_file_of_the_batches_that_were_gone_through(
     lake.proven()
 
 
-def test_the_first_batch_that_still_waits_is_read_again(lake: Place, once: Place, tmp_path: Path) -> None:
+def test_the_first_batch_that_still_waits_is_read_again(lake: MarketPlace, once: MarketPlace) -> None:
     text = MODEL.replace("late:", "wait: 2 hours, late:")
-    waiting = Place(lake.session, tmp_path / "waiting", text)
+    waiting = lake.about(text)
     assert waiting.deliver(SALES[:6]).ordered.waiting == 2
     assert waiting.deliver(SALES[6:9]).ordered.waiting == 1
     assert waiting.deliver(SALES[9:]).ordered.waiting == 2
@@ -340,7 +213,7 @@ def test_the_first_batch_that_still_waits_is_read_again(lake: Place, once: Place
     waiting.proven()
 
 
-def test_a_late_record_is_seen_though_history_is_not_read(lake: Place, once: Place) -> None:
+def test_a_late_record_is_seen_though_history_is_not_read(lake: MarketPlace, once: MarketPlace) -> None:
     for facts in (SALES[4:8], SALES[8:], SALES[:1], SALES[1:4], RETURNS):
         lake.deliver(facts)
     once.deliver(SALES + RETURNS)
@@ -348,9 +221,9 @@ def test_a_late_record_is_seen_though_history_is_not_read(lake: Place, once: Pla
     lake.proven()
 
 
-def test_where_the_model_orders_other_records_all_are_looked_at_again(lake: Place, once: Place, tmp_path: Path) -> None:
+def test_where_the_model_orders_other_records_all_are_looked_at_again(lake: MarketPlace) -> None:
     lake.deliver(SALES[:6])
-    other = Place(lake.session, tmp_path / "other", MODEL.replace("[occurred_at, id]", "[occurred_at]"))
+    other = lake.about(MODEL.replace("[occurred_at, id]", "[occurred_at]"))
     other.deliver(SALES[6:])
     kept = lake.session.connection.execute("SELECT reads, last_no FROM clearing.frontier").fetchall()
     assert len(kept) == 1 and kept[0][1] == 14 and '["occurred_at"]' in kept[0][0]
