@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.platform.batches import open_batch
+from everycent.base.platform.batches import open_batch, seal_sql
 from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
@@ -97,8 +97,10 @@ def store_market(database: Any, engine: LocalEngine) -> Iterator[Callable[[int],
     def store(lake_from_rows: int) -> Market:
         details = replace_limit(database.details, lake_from_rows)
         database.connection.execute(
-            "INSERT INTO platform.model_version (tenant, model, model_version, source, files)"
-            " VALUES ('default', 'market', 'v1', %s, '{}')",
+            f"""INSERT INTO platform.model_version
+                (tenant, model, model_version, source, files, decision_tables, recorded_at, seal)
+            SELECT t.*, {seal_sql("t")} FROM (SELECT 'default' AS tenant, 'market' AS model, 'v1' AS model_version,
+                %s AS source, '{{}}'::jsonb AS files, '{{}}'::jsonb AS decision_tables, now() AS recorded_at) AS t""",
             (MODEL,),
         )
         market = Market(database, details, engine)

@@ -120,6 +120,9 @@ class OpenBatch:
                         self._insert_hot(connection, batch_no, schema, kind, pa.concat_tables(queued))
                         if inside:  # no commit empties the stage before the caller's next batch
                             connection.execute(f"TRUNCATE {_stage(schema)}")
+                connection.execute(
+                    f"UPDATE platform.batch AS t SET seal = {_BATCH_SEAL} WHERE batch_no = %s", (batch_no,)
+                )
                 in_transaction(connection, batch_no)
         except psycopg.errors.DiskFull as error:
             raise StorageFailed(
@@ -201,6 +204,11 @@ def seal_sql(row: str) -> str:
     """SQL: the seal of the row that goes by the name `row`, over the text of all its columns but the seal."""
     return f"md5((to_jsonb({row}) - 'seal')::text)::uuid"
 
+
+#: SQL: the seal of the batch that goes by the name t: of its row, and of the list of its parts.
+_BATCH_SEAL = """md5((to_jsonb(t) - 'seal')::text || coalesce((
+    SELECT string_agg(to_jsonb(p)::text, '' ORDER BY p.table_name COLLATE "C", p.part_no)
+    FROM platform.batch_part AS p WHERE p.batch_no = t.batch_no), ''))::uuid"""
 
 #: SQL: the digest of a batch's hot rows of one table, from their seals.
 DIGEST_SQL = "md5(string_agg(seal::text, '' ORDER BY seal))"

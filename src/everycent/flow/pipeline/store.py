@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
 from everycent.flow.model.contract import LoadedModel
 
@@ -13,8 +14,12 @@ def register_version(connection: Connection, tenant: str, model: LoadedModel) ->
     decisions = {file for charge in model.spec.charges if (file := model.spec.decision_file(charge)) is not None}
     texts = {file: model.files[file].read_text(encoding="utf-8-sig") for file in decisions}
     connection.execute(
-        "INSERT INTO platform.model_version (tenant, model, model_version, source, files, decision_tables)"
-        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        f"""INSERT INTO platform.model_version
+            (tenant, model, model_version, source, files, decision_tables, recorded_at, seal)
+        SELECT kept.*, {seal_sql("kept")} FROM (
+            SELECT %s::text AS tenant, %s::text AS model, %s::text AS model_version, %s::text AS source,
+                %s::jsonb AS files, %s::jsonb AS decision_tables, clock_timestamp() AS recorded_at
+        ) AS kept ON CONFLICT DO NOTHING""",
         (
             *(tenant, model.name, model.version_hash, model.text),
             *(json.dumps(each, sort_keys=True) for each in (files, texts)),

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
+from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.contract import BREAK, TOTALS, Bucket
@@ -86,7 +87,16 @@ def insert_run(
         copy_in(connection, table, numbered, key.constants)
     for name, side in (("left", left), ("right", right)):
         copy_in(connection, "recon.refused", side.refused, {**key.constants, "side": name})
+    digests = ", ".join(f"{literal(table)}, ({_DIGEST.format(table=table, key=key.sql)})" for table in _FOUND)
+    connection.execute(f"UPDATE recon.run SET digests = jsonb_build_object({digests}) WHERE {key.sql}")
+    connection.execute(f"UPDATE recon.run AS t SET seal = {seal_sql('t')} WHERE {key.sql}")
     return int(row[0])
+
+
+#: What a run found; its row has a digest of each table's rows, in no order, and a seal over all that it holds.
+_FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused")
+_DIGEST = """SELECT md5(coalesce(string_agg(h, '' ORDER BY h), '')) FROM (
+    SELECT md5(to_jsonb(r)::text) COLLATE "C" AS h FROM {table} AS r WHERE {key}) AS hashed"""
 
 
 def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconciled:

@@ -1,5 +1,7 @@
 """What batches say they wrote against what is there: lake files byte by byte, hot rows seal by seal.
 
+Model versions, batches with their lists of parts, instructions and reconciliations are sealed in the same way.
+
 The digests are restated here: a file's is its SHA-256 in hex; a hot row's seal is the MD5 of its own JSON text without
 the seal; a batch's hot rows of one table have the MD5 of their seals in order.
 """
@@ -33,9 +35,18 @@ KEYS = {
 }
 
 #: Decided rows with a seal, which no batch lists.
-SEALED = {"payments.instruction": ("instruction_id",)}
+SEALED = {
+    "platform.model_version": ("model_version",),
+    "platform.batch": ("batch_no",),
+    "payments.instruction": ("instruction_id",),
+    "recon.run": ("scenario", "run_no"),
+}
 
 _SEAL = "md5((to_jsonb(t) - 'seal')::text)::uuid"
+#: A batch's seal is of its row and of the list of its parts.
+_BATCH_SEAL = """md5((to_jsonb(t) - 'seal')::text || coalesce((SELECT string_agg(to_jsonb(p)::text, ''
+    ORDER BY p.table_name COLLATE "C", p.part_no)
+    FROM platform.batch_part p WHERE p.batch_no = t.batch_no), ''))::uuid"""
 
 
 def check_lake(connection: Connection, lake_dir: Path, tenant: str, model: str) -> tuple[Check, list[LakeFile]]:
@@ -77,16 +88,17 @@ def check_seals(connection: Connection, tenant: str, model: str) -> Check:
         connection.execute("SET LOCAL TIME ZONE 'UTC'")  # seals are made of UTC text
         for table, key in {**KEYS, **SEALED}.items():
             place = "'(batch ' || batch_no || ') '" if table in KEYS else "''"
+            actual = _BATCH_SEAL if table == "platform.batch" else _SEAL
             of = f"FROM {_quoted(table)} t WHERE tenant = {literal(tenant)} AND model = {literal(model)}"
             named = ", ".join(f"{identifier(column)}::text" for column in key)
             rows += _count(connection, f"SELECT count(*) {of}")
             altered = connection.execute(
-                f"""SELECT {place}, concat_ws('/', {named}), seal, {_SEAL} {of}
-                AND seal IS DISTINCT FROM {_SEAL} ORDER BY {named}"""
+                f"""SELECT {place}, concat_ws('/', {named}), seal, {actual} {of}
+                AND seal IS DISTINCT FROM {actual} ORDER BY {named}"""
             ).fetchall()
             found += [
-                f"{table} {name} {place}was altered: its content gives {actual}, its seal is {seal}"
-                for place, name, seal, actual in altered
+                f"{table} {name} {place}was altered: its content gives {gives}, its seal is {seal}"
+                for place, name, seal, gives in altered
             ]
     return _check(model, "each sealed row is as it was written", rows, found)
 
@@ -115,6 +127,35 @@ def check_hot_parts(connection: Connection, tenant: str, model: str) -> Check:
             if (listed, listed_digest) != (held, digest)
         ]
     return _check(model, "each batch's hot rows are those it listed", parts, found)
+
+
+#: What a reconciliation found, by tables; its run lists a digest of each table's rows.
+_FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused")
+
+
+def check_reconciled(connection: Connection, tenant: str, model: str) -> Check:
+    """Each reconciliation's rows are those that its run lists: none altered, none more, none less."""
+    rows, found = 0, []
+    with connection.transaction():
+        connection.execute("SET LOCAL TIME ZONE 'UTC'")
+        for table in _FOUND:
+            compared = connection.execute(
+                f"""SELECT run.scenario, run.run_no, count(hashed.h), run.digests ->> {literal(table)},
+                    md5(coalesce(string_agg(hashed.h, '' ORDER BY hashed.h), ''))
+                FROM recon.run AS run LEFT JOIN (
+                    SELECT run_id, md5(to_jsonb(r)::text) COLLATE "C" AS h FROM {_quoted(table)} AS r
+                    WHERE tenant = %(tenant)s AND model = %(model)s) AS hashed USING (run_id)
+                WHERE run.tenant = %(tenant)s AND run.model = %(model)s
+                GROUP BY run.run_id, run.scenario, run.run_no, run.digests ORDER BY run.scenario, run.run_no""",
+                {"tenant": tenant, "model": model},
+            ).fetchall()
+            rows += sum(count for _, _, count, _, _ in compared)
+            found += [
+                f"{table} of {scenario} run {run_no}: its {count} rows have digest {digest}, its run lists {listed}"
+                for scenario, run_no, count, listed, digest in compared
+                if listed != digest
+            ]
+    return _check(model, "each reconciliation's rows are those it found", rows, found)
 
 
 def _check(model: str, name: str, rows: int, found: list[str]) -> Check:

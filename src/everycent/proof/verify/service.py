@@ -9,7 +9,7 @@ from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
 from everycent.proof.verify.core import charges, ledger, ordered, payments, recon, records, statements
 from everycent.proof.verify.core.rule import Rule
-from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_seals
+from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_reconciled, check_seals
 from everycent.proof.verify.tables import DECIDED, each_slice, stored_tables
 
 #: Rows of obligations that a rule looks at together for each MB of the engine's; more are looked at in slices.
@@ -49,7 +49,7 @@ def _verify_model(
     connection: Connection, details: Details, engine: LocalEngine, tenant: str, model: str
 ) -> list[Check]:
     lake, files = check_lake(connection, details.lake_dir, tenant, model)
-    checks = [lake, check_seals(connection, tenant, model), check_hot_parts(connection, tenant, model)]
+    checks = [lake, *(check(connection, tenant, model) for check in (check_seals, check_hot_parts, check_reconciled))]
     checks.append(check_content(connection, engine, tenant, model, files))
     with stored_tables(connection, engine, tenant, model, files):
         (largest,) = engine.query("SELECT count(*) AS rows FROM clearing.obligation").to_pylist()

@@ -29,6 +29,7 @@ CHARGED_HERE = "each charge is of a record of the same batch, or was released in
 CONTENT = "each record's content gives its content hash"
 SEALED = "each sealed row is as it was written"
 LISTED = "each batch's hot rows are those it listed"
+RECONCILED = "each reconciliation's rows are those it found"
 CARRIED = "each charge's obligations add up to it, in its currency, on its date"
 STATEMENT = "each statement is the sum of its obligations"
 POSTED = "each batch posted its obligations, account by account"
@@ -65,6 +66,11 @@ def reseal(market: Any) -> None:
                 SELECT batch_no, count(*) AS rows, md5(string_agg(seal::text, '' ORDER BY seal)) AS digest
                 FROM {table} GROUP BY batch_no) h WHERE p.batch_no = h.batch_no AND p.table_name = '{table}'"""
         )
+    market.sql(
+        """UPDATE platform.batch t SET seal = md5((to_jsonb(t) - 'seal')::text || coalesce((
+            SELECT string_agg(to_jsonb(p)::text, '' ORDER BY p.table_name COLLATE "C", p.part_no)
+            FROM platform.batch_part p WHERE p.batch_no = t.batch_no), ''))::uuid"""
+    )
 
 
 A1 = "(SELECT record_id FROM intake.record WHERE key = 'A1/1')"
@@ -274,7 +280,16 @@ DECIDED = [
     ("UPDATE platform.model_version SET source = replace(source, 'item_sold', 'item_bought')", {CONTENT}),
     ("UPDATE platform.model_version SET source = '{'", {CONTENT}),
     ("DELETE FROM platform.model_version", {CONTENT}),
-    ("UPDATE platform.batch_part SET digest = 'x' WHERE table_name = 'rating.charge'", {LISTED}),
+    ("UPDATE platform.model_version SET source = source || '# a word more'", {SEALED}),
+    ("UPDATE platform.model_version SET files = files || '{\"rates.csv\": \"0\"}'", {SEALED}),
+    ("UPDATE platform.model_version SET decision_tables = '{\"rules.csv\": \"rate\"}'", {SEALED}),
+    ("UPDATE platform.model_version SET recorded_at = recorded_at - interval '1 day'", {SEALED}),
+    ("UPDATE platform.batch SET source_file = 'other.csv' WHERE batch_no = 1", {SEALED}),
+    ("UPDATE platform.batch SET content_hash = 'x' WHERE batch_no = 1", {SEALED}),
+    ("UPDATE platform.batch SET committed_at = committed_at - interval '1 day' WHERE batch_no = 1", {SEALED}),
+    ("UPDATE platform.batch SET seal = NULL WHERE batch_no = 1", {SEALED}),
+    ("UPDATE platform.batch_part SET kind = 'other' WHERE table_name = 'rating.charge' AND batch_no = 1", {SEALED}),
+    ("UPDATE platform.batch_part SET digest = 'x' WHERE table_name = 'rating.charge'", {LISTED, SEALED}),
     ("UPDATE platform.batch_part SET rows = rows + 1 WHERE table_name = 'rating.charge'", {LISTED}),
     ("DELETE FROM platform.batch_part WHERE table_name = 'rating.charge' AND batch_no = 1", {LISTED}),
     ("UPDATE recon.run SET left_minor = left_minor + 1, difference_minor = difference_minor + 1",
@@ -286,6 +301,14 @@ DECIDED = [
      {"each reconciliation's breaks and write-offs add up to their buckets"}),
     ("DELETE FROM recon.break WHERE key = 'C'", {"each reconciliation's breaks and write-offs add up to their"
      " buckets"}),
+    ("UPDATE recon.run SET left_not_taken = left_not_taken + 1", {SEALED}),
+    ("UPDATE recon.run SET digests = digests - 'recon.break'", {SEALED, RECONCILED}),
+    ("UPDATE recon.total SET keys = keys + 1 WHERE bucket = 'equal'", {RECONCILED}),
+    ("UPDATE recon.break SET left_line = 7", {RECONCILED}),
+    ("UPDATE recon.break SET cause = 'missing_left' WHERE key = 'C'", {RECONCILED}),
+    ("UPDATE recon.write_off SET right_file = 'other.csv'", {RECONCILED}),
+    ("INSERT INTO recon.refused SELECT tenant, model, run_id, 'left', 'f', 1, 'why' FROM recon.run", {RECONCILED}),
+    ("DELETE FROM recon.total WHERE bucket = 'within_tolerance'", {RECONCILED}),
     ("DELETE FROM recon.write_off", {"each reconciliation's breaks and write-offs add up to their buckets"}),
 ]  # fmt: skip
 
