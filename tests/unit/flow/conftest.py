@@ -92,7 +92,7 @@ class Books:
 
     @property
     def payment_plan(self) -> PaymentPlan:
-        return plan_payments(self.payouts, ROLES, self.table_specs, currency(self.code))
+        return plan_payments(self.payouts, ROLES, self.table_specs, [self.code])
 
     def book(self, text: str | pa.Table) -> int:
         """One batch: accrues, posts and commits, as the pipeline does."""

@@ -375,6 +375,11 @@ class Period(StrEnum):
 class BudgetSpec(Declaration):
     """Where the totals of bearers are kept: one pot for each value of `per` and each period."""
 
+    currency: str | None = Field(
+        default=None,
+        description="what its totals and caps count, by ISO 4217 code; the model's otherwise",
+        examples=["JPY"],
+    )
     cap: NumberText | None = Field(
         default=None, description="the most that all bearers together carry in one pot", examples=["2000000.00"]
     )

@@ -1,6 +1,6 @@
 """What intake gives to the rest of the house: records, the rows it set aside, and its part of the model's language."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, Self
@@ -67,7 +67,10 @@ QUARANTINE = TableSchema(
 KNOWN = pa.schema(
     [("record_id", UUID), ("content_hash", UUID), ("source_file", pa.string()), ("source_line", pa.int64())]
 )
-ORIGINALS = pa.schema([("record_id", UUID), ("amount_minor", pa.int64()), ("refunded_minor", pa.int64())])
+#: `currency` is null where the kind's records are all in the model's.
+ORIGINALS = pa.schema(
+    [("record_id", UUID), ("amount_minor", pa.int64()), ("refunded_minor", pa.int64()), ("currency", pa.string())]
+)
 
 #: Rows of a file that could not be split into cells at all.
 MALFORMED = pa.schema(
@@ -129,7 +132,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a business's own step is told beside the rows."""
+    """What a business's own step is told beside the rows. `currency` is the model's. A record may have its own."""
 
     kind: str
     currency: Currency
@@ -179,6 +182,11 @@ class ColumnSpec(Declaration):
     )
     unit: Literal["major", "minor"] = Field(
         default="major", description="of money; major: 12.34 is written so; minor: it is written 1234"
+    )
+    currency: str | None = Field(
+        default=None,
+        description="of money: its ISO 4217 code; otherwise it is in its record's currency, or in the model's",
+        examples=["USD"],
     )
     sign: Literal["keep", "negate", "absolute"] = Field(
         default="keep",
@@ -263,6 +271,11 @@ class RecordSpec(Declaration):
     )
     id: Words = Field(description="the columns that name one record for ever", examples=[["order_id", "line_no"]])
     occurred_at: Name = Field(description="the column with the business time", examples=["delivered_at"])
+    currency: Name | None = Field(
+        default=None,
+        description="the column with the code of the currency that the record's money is in; its `in` lists the codes",
+        examples=["paid_in"],
+    )
     columns: dict[Name, ColumnSpec] = Field(description="the kind's columns and what they hold; others are not read")
     tags: dict[Name, FormulaText] = Field(
         default_factory=dict,
@@ -290,3 +303,26 @@ class RecordSpec(Declaration):
         description="this kind's columns that give the id of the refunded record",
         examples=[["order_id", "line_no"]],
     )
+
+    @property
+    def currency_codes(self) -> tuple[str, ...]:
+        """The codes that the currency column may hold; none where the records are in the model's currency."""
+        column = self.columns.get(self.currency or "")
+        return () if column is None else column.allowed or ()
+
+
+#: What money is in that follows its record's own currency; other money is in the one of a code.
+RECORDS_OWN = "the record's currency"
+
+
+@dataclass(frozen=True)
+class RecordMoney:
+    """What the money of one kind's records is in.
+
+    `column` holds each record's currency, one of `currencies`; without one there is only the model's. `of` says for
+    each column and tag that is money: a code, or RECORDS_OWN.
+    """
+
+    column: str | None
+    currencies: tuple[Currency, ...]
+    of: Mapping[str, str]

@@ -87,7 +87,9 @@ class SettlementModel(Declaration):
         description="the author's own version; a change of content is a new version all the same", examples=["3"]
     )
     title: str | None = Field(default=None, description="a name for readers", examples=["Harbour market, 2026"])
-    currency: str = Field(description="the currency of all amounts, by its ISO 4217 code", examples=["CNY"])
+    currency: str = Field(
+        description="the currency of amounts that say no other, by its ISO 4217 code", examples=["CNY"]
+    )
     calendar: CalendarSpec = Field(description="whose midnight ends a day")
     parties: dict[Name, PartySpec] = Field(description="who owes and is owed")
     tables: dict[Name, TableSpec] = Field(default_factory=dict, description="attached tables: rates, accounts, ...")
@@ -109,6 +111,19 @@ class SettlementModel(Declaration):
         """The record kinds that are cleared in strict order: of charges that draw on a budget, and their refunds."""
         own = {kind for charge in self.charges.values() for kind in charge.for_ if charge.enabled and charge.budget}
         return [kind for kind, record in self.records.items() if kind in own or record.refunds in own]
+
+    @property
+    def charges_in_various(self) -> list[str]:
+        """The charges that are in the currency of each record, where a kind of theirs has several."""
+        own = {kind for kind, record in self.records.items() if record.currency is not None}
+        return [name for name, charge in self.charges.items() if charge.currency is None and own & {*charge.for_}]
+
+    @property
+    def currency_codes(self) -> list[str]:
+        """The codes of all currencies that charges can be in, the model's own first."""
+        own = [code for record in self.records.values() for code in record.currency_codes]
+        named = [charge.currency for charge in self.charges.values() if charge.currency is not None]
+        return list(dict.fromkeys([self.currency, *own, *named]))
 
     def decision_file(self, charge: str) -> str | None:
         """The file of a charge's decision table; None where its rules are written in the model."""

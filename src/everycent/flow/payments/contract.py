@@ -94,8 +94,10 @@ class PayoutSpec(Declaration):
     """How a party role is paid and charged."""
 
     channels: Words = Field(default=("bank_file",), description="how it is paid", examples=["bank_file"])
-    minimum: NumberText = Field(
-        default="0", description="smaller amounts, in major units, wait for the next statement", examples=["1.00"]
+    minimum: NumberText | dict[str, NumberText] = Field(
+        default="0",
+        description="smaller amounts, in major units, wait for the next statement; with several currencies, by code",
+        examples=["1.00", {"CNY": "1.00", "JPY": "100"}],
     )
     account: PayoutAccountSpec | None = Field(
         default=None, description="where the party's account is found; its key is the account otherwise"

@@ -43,8 +43,8 @@ def instruct(
     `statements`: closed STATEMENT rows with a side still to settle. `settled`: their sides (statement_id, side) that
     are settled already. `tables`: the model's attached tables, by name.
     """
-    foreign = set(pc.unique(statements["currency"]).to_pylist()) - {plan.currency.code}
-    assert not foreign, f"the model pays in {plan.currency.code}, a statement is in {foreign}"
+    foreign = set(pc.unique(statements["currency"]).to_pylist()) - {known.code for known in plan.currencies}
+    assert not foreign, f"the model pays in {[known.code for known in plan.currencies]}, a statement is in {foreign}"
     parts = engine.query(PARTS_SQL, statement=statements, settled=settled)
     groups = engine.query(groups_sql(tenant, model, as_of), part=parts, payout=payout_table(plan))
     outcomes = engine.query(_outcomes_sql(as_of), part=parts, grouped=groups).cast(INSTRUCTED_STATEMENT.columns)

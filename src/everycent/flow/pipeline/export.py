@@ -1,6 +1,7 @@
 """Writes what a model's runs gave as Parquet files, and the bank files of the day, into one folder.
 
-Each Parquet file holds all stored rows of the model in key order; `amount` in major units stands beside `amount_minor`.
+Each Parquet file holds all stored rows of the model in key order; `amount` in major units stands beside `amount_minor`,
+with as many decimals as the model's currency with most of them has.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
+from everycent.base.money.currency import currency
 from everycent.base.platform.batches import run_lock
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
@@ -40,11 +42,11 @@ def export(session: Session, model: LoadedModel, as_of: date, folder: Path) -> t
     No other run of the model changes anything meanwhile.
     """
     plan = plan_model(model, session.tenant, model.files)
-    exponent = model.currency.exponent
+    codes = model.spec.currency_codes
     where = (session.connection, session.tenant, model.name)
     with run_lock(session.details, model.name):
         paths = [
-            _detail(session, model.name, name, schema, exponent, folder, model.spec.order is not None)
+            _detail(session, model.name, name, schema, codes, folder, model.spec.order is not None)
             for name, schema in _DETAIL.items()
         ]
         paths.append(_records(session, model.name, folder / "records.parquet", pa.string(), None))
@@ -72,7 +74,7 @@ def _bank_files(session: Session, plan: ModelPlan, as_of: date, folder: Path) ->
 
 
 def _detail(
-    session: Session, model: str, name: str, schema: TableSchema, exponent: int, folder: Path, in_order: bool
+    session: Session, model: str, name: str, schema: TableSchema, codes: Sequence[str], folder: Path, in_order: bool
 ) -> Path:
     names = schema.columns.names
     if in_order and schema.in_order is not None:  # the generation is how rows came to be, not what they say
@@ -82,13 +84,26 @@ def _detail(
     for column in names:
         columns.append(identifier(column))
         if column == "amount_minor":
-            unit = literal("1" if exponent == 0 else "0." + "0" * (exponent - 1) + "1")
-            scale = f"DECIMAL({exponent + 1}, {exponent})"
-            columns.append(f"CAST(amount_minor * CAST({unit} AS {scale}) AS DECIMAL(38, {exponent})) AS amount")
+            columns.append(f"{_amount_sql(codes)} AS amount")
     rows = session.engine.ordered(
         f"SELECT {', '.join(columns)} FROM {_VIEW}", [*schema.key, *(["booked_on"] if "adjusts" in names else [])]
     )
     return _copied(rows, folder / f"{name}.parquet")
+
+
+def _amount_sql(codes: Sequence[str]) -> str:
+    """The row's amount in major units of its currency, exactly."""
+    exponents = {code: currency(code).exponent for code in codes}
+    places = max(exponents.values())
+
+    def scaled(exponent: int) -> str:
+        unit = literal("1" if exponent == 0 else "0." + "0" * (exponent - 1) + "1")
+        return f"CAST(amount_minor * CAST({unit} AS DECIMAL({exponent + 1}, {exponent})) AS DECIMAL(38, {places}))"
+
+    if len(exponents) == 1:
+        return scaled(places)
+    arms = " ".join(f"WHEN {literal(code)} THEN {scaled(exponent)}" for code, exponent in exponents.items())
+    return f"CASE currency {arms} END"
 
 
 def _records(session: Session, model: str, path: Path, body_type: pa.DataType, kind: str | None) -> Path:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
 from everycent.flow.clearing.contract import REFUNDED, RefundState
 from everycent.flow.intake import stage as intake
 from everycent.flow.intake.contract import KNOWN, MALFORMED, ORIGINALS, RawRows, RecordSpec
@@ -22,8 +23,10 @@ from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, Golden
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.rating.contract import with_price_factors
 
-_OBLIGATION_COLUMNS = frozenset({"record", "charge", "debtor", "creditor", "amount", "legal_entity", "booked_on"})
-_CHARGE_COLUMNS = frozenset({"record", "charge", "rule", "debtor", "creditor", "amount", "booked_on"})
+_OBLIGATION_COLUMNS = frozenset(
+    {"record", "charge", "debtor", "creditor", "amount", "currency", "legal_entity", "booked_on"}
+)
+_CHARGE_COLUMNS = frozenset({"record", "charge", "rule", "debtor", "creditor", "amount", "currency", "booked_on"})
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def _differences(
         if ordered is not None:
             charges, owed = [*charges, ordered.charges], [*owed, ordered.obligations]
         return (
-            *_compare(plan, case.charges, _CHARGE_COLUMNS, "charges", charges, done),
-            *_compare(plan, case.obligations, _OBLIGATION_COLUMNS, "obligations", owed, done),
+            *_compare(case.charges, _CHARGE_COLUMNS, "charges", charges, done),
+            *_compare(case.obligations, _OBLIGATION_COLUMNS, "obligations", owed, done),
         )
     except GoldenTextError as error:
         return (str(error),)
@@ -106,7 +109,7 @@ def _take(
     )
     prepared = intake.prepare(kind, rows, tables, engine)
     known = KNOWN.empty_table()
-    originals = _known_originals(done)
+    originals = _known_originals(plan, done)
     taken = intake.decide(kind, prepared, known, originals, None, engine)
     state = None
     if kind.spec.refunds is not None:
@@ -116,12 +119,17 @@ def _take(
     return rate_and_clear(plan, fact.kind, taken, state, tables, engine)
 
 
-def _known_originals(done: list[Batch]) -> pa.Table:
+def _known_originals(plan: ModelPlan, done: list[Batch]) -> pa.Table:
     """The case's records so far, with what was refunded of them."""
     worth: dict[Any, int | None] = {}
     refunded: Counter[Any] = Counter()
+    code: dict[Any, str] = {}
     for batch in done:
         records = batch.intake.records
+        for record_id, kind, body in zip(
+            *(records[name].to_pylist() for name in ("record_id", "kind", "body")), strict=True
+        ):
+            code[record_id] = body.get(plan.model.spec.records[kind].currency)
         for record_id, refund_of, amount in zip(
             *(records[name].to_pylist() for name in ("record_id", "refund_of", "amount_minor")), strict=True
         ):
@@ -130,7 +138,7 @@ def _known_originals(done: list[Batch]) -> pa.Table:
             else:
                 refunded[refund_of] += amount or 0
     ids = list(worth)
-    columns = [ids, [worth[i] for i in ids], [refunded[i] for i in ids]]
+    columns = [ids, [worth[i] for i in ids], [refunded[i] for i in ids], [code[i] for i in ids]]
     return pa.table(
         [pa.array(values, field.type) for values, field in zip(columns, ORIGINALS, strict=True)], schema=ORIGINALS
     )
@@ -156,7 +164,7 @@ def _refund_state(done: list[Batch], originals: pa.Table) -> RefundState:
 
 
 def _compare(
-    plan: ModelPlan, expected: str | None, allowed: frozenset[str], what: str, found: list[pa.Table], done: list[Batch]
+    expected: str | None, allowed: frozenset[str], what: str, found: list[pa.Table], done: list[Batch]
 ) -> list[str]:
     if expected is None:
         return []
@@ -164,7 +172,7 @@ def _compare(
     keys = {key: name for batch in done for key, name in _record_names(batch)}
     rows = [row for part in found for row in part.to_pylist()]
     want = Counter(tuple(cell or "" for cell in row) for row in table.rows)
-    have = Counter(_row(plan, table, row, keys) for row in rows)
+    have = Counter(_row(table, row, keys) for row in rows)
     lines = [f"{what}: not there: {_shown(table, row)}{_times(n)}" for row, n in sorted((want - have).items())]
     lines += [f"{what}: not expected: {_shown(table, row)}{_times(n)}" for row, n in sorted((have - want).items())]
     return lines + [
@@ -177,10 +185,10 @@ def _record_names(batch: Batch) -> list[tuple[Any, str]]:
     return list(zip(records["record_id"].to_pylist(), records["key"].to_pylist(), strict=True))
 
 
-def _row(plan: ModelPlan, table: ExpectedTable, row: Mapping[str, Any], keys: Mapping[Any, str]) -> tuple[str, ...]:
+def _row(table: ExpectedTable, row: Mapping[str, Any], keys: Mapping[Any, str]) -> tuple[str, ...]:
     """A row's cells under the case's columns; parties without their role, amounts in major units."""
     cells: dict[str, Any] = {**row, "record": keys[row["record_id"]]}
-    cells["amount"] = format_minor(row["amount_minor"], plan.model.currency)
+    cells["amount"] = format_minor(row["amount_minor"], currency(row["currency"]))
     for end in ("debtor", "creditor"):
         party = row[end]
         cells[end] = None if party is None else party.partition(":")[2] or party

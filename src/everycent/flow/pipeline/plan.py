@@ -88,8 +88,10 @@ def plan_model(
             rated = attempt(_plan_rating, model, kind, planned, tables, decisions)
         intake |= {} if planned is None else {kind: planned}
         rating |= {} if rated is None else {kind: rated}
-    clearing = attempt(plan_clearing, spec.charges, spec.parties, model.currency, model.operator, spec.budgets)
-    payments = attempt(plan_payments, spec.payouts, spec.parties, tables, model.currency)
+    columns = {kind: record.currency for kind, record in kinds.items() if record.currency is not None}
+    own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, columns)
+    clearing = attempt(plan_clearing, spec.charges, spec.parties, *own)
+    payments = attempt(plan_payments, spec.payouts, spec.parties, tables, spec.currency_codes)
     if issues or clearing is None or payments is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
     return ModelPlan(
@@ -163,6 +165,7 @@ def rating_terms(plan: ModelPlan, kind: str) -> RatingTerms:
         plan.tables,
         plan.model.currency,
         plan.decisions,
+        plan.intake[kind].money,
     )
 
 
@@ -179,7 +182,8 @@ def _plan_rating(
 ) -> RatingPlan:
     columns = _columns(plan)
     spec = model.spec
-    return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, model.currency, decisions)
+    own = model.currency
+    return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, own, decisions, plan.money)
 
 
 def _issue(model: LoadedModel, refusal: _Refusal) -> ModelIssue:

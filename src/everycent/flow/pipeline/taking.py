@@ -92,7 +92,10 @@ class FileTask:
         plan = self.plan.intake[self.kind]
         prepared = intake.prepare(plan, rows, self.sourcing.tables, session.engine)
         known = intake_store.known(session.details, session.engine, model, prepared.candidates["record_id"])
-        originals = intake_store.originals(session.details, session.engine, model, prepared.candidates["refund_of"])
+        asked = prepared.candidates["refund_of"]
+        refunded = None if self._refunds is None else self.plan.model.spec.records[self._refunds]
+        currency = None if refunded is None else refunded.currency
+        originals = intake_store.originals(session.details, session.engine, model, asked, currency)
         taken = intake.decide(plan, prepared, known, originals, self.open_on, session.engine)
         if not self.beside:
             return taken

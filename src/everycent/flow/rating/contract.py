@@ -329,6 +329,11 @@ class RatedChargeSpec(Declaration):
         description="which rules that hold are used; first: the first by priority; most_specific: the one with most "
         "conditions; all: each of them, added up",
     )
+    currency: str | None = Field(
+        default=None,
+        description="what it is charged in, by ISO 4217 code; otherwise what its record is in",
+        examples=["USD"],
+    )
     round: Rounding = Field(
         default=Rounding.HALF_UP,
         description="how a fraction of a minor unit is rounded; half_up: 0.5 away from zero; half_even: 0.5 to the "

@@ -64,6 +64,8 @@ def rate(plan: RatingPlan, records: pa.Table, tables: Mapping[str, pa.Table], en
     of charges or held. Text columns of the charges are dictionary-encoded. Raises AmbiguousFactor.
     """
     RECORD.check(records)
+    if plan.currency_column is not None:
+        return _rate_each(plan, plan.currency_column, records, tables, engine)
     lookups = lookup_tables(plan, tables, engine)
     rows = plain_records(plan, records)
     with ThreadPoolExecutor(max_workers=1) as beside:  # Arrow lets go of the interpreter while DuckDB works
@@ -79,6 +81,35 @@ def rate(plan: RatingPlan, records: pa.Table, tables: Mapping[str, pa.Table], en
     charges = charge_rows(plan, records, sheet, parties)
     assert charges.num_rows + held.num_rows >= records.num_rows, "every record is charged or held"
     return Rated(charges, held, snapshot_rows(plan, records, wide, lookups, engine))
+
+
+def _rate_each(
+    plan: RatingPlan, column: str, records: pa.Table, tables: Mapping[str, pa.Table], engine: LocalEngine
+) -> Rated:
+    """Records of several currencies, each by its currency's plan; the result is in record order all the same."""
+    codes = pc.struct_field(records.column("body"), column)
+    parts = []
+    for code, own in plan.in_currency.items():
+        mine = records.filter(pc.equal(codes, code))
+        if mine.num_rows:
+            parts.append(rate(own, mine, tables, engine))
+    schemas = (CHARGE.columns, HELD.columns, SNAPSHOT.with_body(plan.snapshot_type))
+    made = [
+        pa.concat_tables([schema.empty_table(), *(rows.cast(schema) for rows in of_all)])
+        for schema, of_all in zip(
+            schemas,
+            ([part.charges for part in parts], [part.held for part in parts], [part.snapshots for part in parts]),
+            strict=True,
+        )
+    ]
+    known = sum(pc.sum(pc.equal(codes, code)).as_py() or 0 for code in plan.in_currency)
+    assert known == records.num_rows, "intake takes no record without one of the kind's currencies"
+    return Rated(*(_in_record_order(rows, records) for rows in made))
+
+
+def _in_record_order(rows: pa.Table, records: pa.Table) -> pa.Table:
+    places = pc.index_in(_storage(rows.column("record_id")), value_set=_storage(records.column("record_id")))
+    return rows.take(pa.array(np.argsort(places.to_numpy(), kind="stable")))
 
 
 def rate_again(

@@ -10,6 +10,7 @@ from market import CNY, PARTIES, plan, record_id, records
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, ChargeSpec, Cleared
 from everycent.flow.clearing.stage import clear, plan_clearing, refund
+from everycent.flow.rating.contract import HELD
 from everycent.flow.rating.stage import rate
 
 Item = Mapping[str, Any]
@@ -32,7 +33,7 @@ class Till:
         self.sold = records(*items)
         rated = rate(plan(self.charges), self.sold, {}, self.engine)
         self.cleared = clear(self.plan, self.sold, rated.charges, self.engine)
-        self.held = pa.concat_tables([rated.held, self.cleared.held])
+        self.held = pa.concat_tables([part.cast(HELD.columns) for part in (rated.held, self.cleared.held)])
         return self.cleared
 
     @property

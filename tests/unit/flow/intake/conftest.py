@@ -109,7 +109,7 @@ class Market:
             return ORIGINALS.empty_table()
         sql = """
             SELECT record_id, amount_minor, CAST(coalesce((SELECT sum(r.amount_minor) FROM stored r
-                WHERE r.refund_of = stored.record_id), 0) AS BIGINT) AS refunded_minor FROM stored
+                WHERE r.refund_of = stored.record_id), 0) AS BIGINT) AS refunded_minor, NULL AS currency FROM stored
         """
         return self.engine.query(sql, stored=pa.concat_tables(self.stored)).cast(ORIGINALS)
 

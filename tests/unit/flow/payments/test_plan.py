@@ -2,7 +2,6 @@
 
 import pytest
 
-from everycent.base.money.currency import currency
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments.contract import PayoutSpec
@@ -21,15 +20,15 @@ def payout(**words: object) -> dict[str, PayoutSpec]:
 
 
 def test_a_role_without_payouts_is_paid_by_bank_file_to_its_own_key() -> None:
-    plan = plan_payments({}, ROLES, {}, currency("CNY"))
-    assert plan.roles == (PayoutRole("merchant", "bank_file", 0, None),)
+    plan = plan_payments({}, ROLES, {}, ["CNY"])
+    assert plan.roles == (PayoutRole("merchant", "bank_file", {"CNY": 0}, None),)
 
 
 def test_a_payout_as_declared() -> None:
     given = payout(minimum="1.00", account={"table": "accounts"}, payer_accounts={"shanghai": "123"})
-    plan = plan_payments(given, ROLES, ACCOUNTS, currency("CNY"))
+    plan = plan_payments(given, ROLES, ACCOUNTS, ["CNY"])
     source = AccountSource("accounts", ("m", "s"), "account", None, None)
-    assert plan.roles == (PayoutRole("merchant", "bank_file", 100, source),)
+    assert plan.roles == (PayoutRole("merchant", "bank_file", {"CNY": 100}, source),)
     assert plan.payer_accounts == {"shanghai": "123"}
 
 
@@ -49,10 +48,10 @@ def test_a_payout_as_declared() -> None:
 )
 def test_payouts_that_cannot_work_are_refused(words: dict[str, object], code: str, reason: str) -> None:
     with pytest.raises(PayoutRefused, match=reason):
-        plan_payments(payout(**words), ROLES, ACCOUNTS, currency(code))
+        plan_payments(payout(**words), ROLES, ACCOUNTS, [code])
 
 
 def test_the_operator_and_strangers_are_not_paid() -> None:
     for role in ("platform", "courier"):
         with pytest.raises(PayoutRefused, match=f"'{role}' is not a party role that is paid"):
-            plan_payments({role: PayoutSpec()}, ROLES, {}, currency("CNY"))
+            plan_payments({role: PayoutSpec()}, ROLES, {}, ["CNY"])

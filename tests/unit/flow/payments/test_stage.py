@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.money.currency import currency
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, PayoutSpec
@@ -23,7 +22,7 @@ AS_OF = date(2026, 3, 9)
 
 
 def plan(code: str = "CNY", tables: dict[str, TableSpec] | None = None, **words: object) -> PaymentPlan:
-    return plan_payments({"merchant": PayoutSpec.model_validate(words)}, ROLES, tables or {}, currency(code))
+    return plan_payments({"merchant": PayoutSpec.model_validate(words)}, ROLES, tables or {}, [code])
 
 
 def run(engine: LocalEngine, statements: pa.Table, made: PaymentPlan, settled: pa.Table | None = None) -> Instructed:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from everycent.base.money.currency import Currency
+from everycent.base.money.currency import Currency, UnknownCurrency, currency
 from everycent.flow.clearing.contract import ApportionSpec, BudgetSpec, ClearingRefused, Period
 from everycent.flow.clearing.core.limits import limit_minor
 
@@ -19,6 +19,7 @@ class Budget:
     """
 
     name: str
+    currency: Currency
     cap: int | None
     per: tuple[str, ...]
     period: Period
@@ -26,15 +27,36 @@ class Budget:
     leaves: Mapping[str, int | None]
 
 
-def plan_budget(name: str, spec: BudgetSpec, shared: Mapping[str, ApportionSpec], currency: Currency) -> Budget:
-    """`shared`: how each apportioned charge of the model is shared. Raises ClearingRefused where they contradict."""
-    cap = None if spec.cap is None else limit_minor(spec.cap, currency, ("budgets", name, "cap"))
+def budget_currency(name: str, spec: BudgetSpec, model: Currency) -> Currency:
+    """What a budget's totals and caps count. Raises ClearingRefused."""
+    try:
+        return model if spec.currency is None else currency(spec.currency)
+    except UnknownCurrency as unknown:
+        raise ClearingRefused(str(unknown), ("budgets", name, "currency")) from None
+
+
+def plan_budget(
+    name: str,
+    spec: BudgetSpec,
+    shared: Mapping[str, ApportionSpec],
+    counted: Currency,
+    charged_in: Mapping[str, Currency | None],
+) -> Budget:
+    """`shared`: how each apportioned charge of the model is shared; `charged_in`: in which currency each is, None where
+    that differs from record to record. Raises ClearingRefused where they contradict."""
+    cap = None if spec.cap is None else limit_minor(spec.cap, counted, ("budgets", name, "cap"))
     groups: dict[str, int | None] = {}
     leaves: dict[str, int | None] = {}
     for charge, apportion in shared.items():
         if apportion.budget != name:
             continue
         path: Path = ("charges", charge, "apportion")
+        own = charged_in[charge]
+        if own != counted:
+            said = f"in {own.code}" if own is not None else "in each record's own currency"
+            message = f"budget '{name}' counts {counted.code}, and '{charge}' is {said}"
+            better = "convert it into one 'currency'" if own is None else "give both the same 'currency'"
+            raise ClearingRefused(f"{message}; {better}, or each a budget of its own", (*path, "budget"))
         if spec.cap is not None and apportion.when_all_capped is None:
             message = f"budget '{name}' has a cap: say in 'when_all_capped' who takes what is above it, hold or refuse"
             raise ClearingRefused(message, path)
@@ -43,13 +65,13 @@ def plan_budget(name: str, spec: BudgetSpec, shared: Mapping[str, ApportionSpec]
             if label in there:
                 message = f"'{label}' is split by 'among' in one charge of budget '{name}' and not in another"
                 raise ClearingRefused(message, where)
-            minor = None if text is None else limit_minor(text, currency, where)
+            minor = None if text is None else limit_minor(text, counted, where)
             if here.setdefault(label, minor) != minor:
                 message = (
                     f"'{label}' has another cap in another charge of budget '{name}'; in one budget it has one cap"
                 )
                 raise ClearingRefused(message, where)
-    return Budget(name, cap, spec.per, spec.period, groups, leaves)
+    return Budget(name, counted, cap, spec.per, spec.period, groups, leaves)
 
 
 def _nodes(apportion: ApportionSpec, path: Path) -> Iterator[tuple[str, bool, str | None, Path]]:

@@ -103,8 +103,9 @@ def _without_room(
     engine: LocalEngine,
 ) -> pa.Table:
     """Why charges of one name were not carried, with the figures: the rest, and each leaf's total then."""
-    charge, exponent = plan.charges[code], plan.currency.exponent
+    charge = plan.charges[code]
     assert charge.apportionment is not None and charge.budget is not None
+    exponent = plan.budgets[charge.budget].currency.exponent
     leaves = charge.apportionment.leaves
     rows = flow.own[mine]
     figures = {

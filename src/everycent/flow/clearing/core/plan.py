@@ -1,21 +1,23 @@
 """What clearing works from: for each charge who bears it, who settles it, and what a refund does to it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from everycent.base.money.allotment import RemainderPolicy
-from everycent.base.money.currency import Currency
+from everycent.base.money.currency import Currency, all_currencies
 from everycent.base.money.rounding import Rounding
 from everycent.flow.clearing.contract import (
     ApportionSpec,
     BearersRefund,
     BudgetSpec,
     ChargeSpec,
+    ClearingRefused,
     OnRefund,
     OverCap,
     SharedBy,
 )
-from everycent.flow.clearing.core.budgets import Budget, plan_budget
+from everycent.flow.clearing.core.budgets import Budget, budget_currency, plan_budget
 from everycent.flow.clearing.core.limits import limit_minor
 from everycent.flow.parties.contract import PartySpec
 
@@ -62,12 +64,16 @@ class Clearable:
 
 @dataclass(frozen=True)
 class ClearingPlan:
-    """All charges of a model, in declared order, the party roles that bear them, and the budgets they draw on."""
+    """All charges of a model, in declared order, the party roles that bear them, and the budgets they draw on.
+
+    `record_currency`: by kind, the column that holds its records' currency; the others are in the model's.
+    """
 
     charges: tuple[Clearable, ...]
     roles: Mapping[str, PartySpec]
     currency: Currency
     budgets: Mapping[str, Budget] = field(default_factory=dict)
+    record_currency: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -86,18 +92,24 @@ def plan_clearing(
     currency: Currency,
     operator: str,
     budgets: Mapping[str, BudgetSpec] | None = None,
+    various: Collection[str] = (),
+    record_currency: Mapping[str, str] = MappingProxyType({}),
 ) -> ClearingPlan:
     """`operator`: the legal entity that settles charges which name none. The roles named are roles of the model.
 
+    `currency` is the model's; `various` are the charges that are each in their record's own currency, which
+    stands in the column `record_currency` of its kind.
+
     Raises ClearingRefused where limits are no amounts, or charges of one budget contradict each other.
     """
+    of = {name: None if name in various else _currency(spec.currency, currency) for name, spec in charges.items()}
     clearable = tuple(
         Clearable(
             name,
             spec.legal_entity or operator,
             spec.on_refund,
             spec.round,
-            None if spec.apportion is None else _apportionment(name, spec.apportion, currency),
+            None if spec.apportion is None else _apportionment(name, spec.apportion, of[name]),
         )
         for name, spec in charges.items()
     )
@@ -105,13 +117,21 @@ def plan_clearing(
     unknown = bearers - party_roles.keys()
     assert not unknown, f"bearers {sorted(unknown)} are no party roles; the model's check refuses this"
     shared = {name: spec.apportion for name, spec in charges.items() if spec.apportion is not None}
-    planned = {name: plan_budget(name, spec, shared, currency) for name, spec in (budgets or {}).items()}
-    return ClearingPlan(
-        clearable, {role: party_roles[role] for role in party_roles if role in bearers}, currency, planned
-    )
+    planned = {
+        name: plan_budget(name, spec, shared, budget_currency(name, spec, currency), of)
+        for name, spec in (budgets or {}).items()
+    }
+    roles = {role: party_roles[role] for role in party_roles if role in bearers}
+    return ClearingPlan(clearable, roles, currency, planned, record_currency)
 
 
-def _apportionment(charge: str, spec: ApportionSpec, currency: Currency) -> Apportionment:
+def _currency(code: str | None, model: Currency) -> Currency:
+    """The currency that a charge names, or the model's; rating refuses what is none."""
+    known = {known.code: known for known in all_currencies()}
+    return known.get(code or model.code, model)
+
+
+def _apportionment(charge: str, spec: ApportionSpec, currency: Currency | None) -> Apportionment:
     bearers: list[str] = []
     leaves: list[str] = []
     for name, share in spec.bearers.items():
@@ -136,10 +156,14 @@ def _apportionment(charge: str, spec: ApportionSpec, currency: Currency) -> Appo
     )
 
 
-def _limit(charge: str, name: str, spec: ApportionSpec, currency: Currency) -> int | None:
+def _limit(charge: str, name: str, spec: ApportionSpec, currency: Currency | None) -> int | None:
     """What a bearer carries of one charge at most, in minor units."""
     for word in ("up_to", "fixed"):
         text = getattr(spec.bearers[name], word)
-        if text is not None:
-            return limit_minor(text, currency, ("charges", charge, "apportion", "bearers", name, word))
+        path = ("charges", charge, "apportion", "bearers", name, word)
+        if text is not None and currency is None:
+            message = f"'{word}: {text}' is of one currency, but '{charge}' is in each record's own"
+            raise ClearingRefused(f"{message}; give the charge a 'currency', or share by ratio", path)
+        if text is not None and currency is not None:
+            return limit_minor(text, currency, path)
     return None

@@ -1,10 +1,14 @@
 """Refunds that cannot be given, or not wholly, and why."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
 from everycent.flow.clearing.contract import RefundState
 from everycent.flow.clearing.core.columns import places_of_ids
 from everycent.flow.clearing.core.plan import ClearingPlan
@@ -42,28 +46,36 @@ def _passed_over(
     plan: ClearingPlan, refunds: pa.Table, state: RefundState, original: Places, after: Minor, left: Minor
 ) -> list[Row]:
     places = np.flatnonzero(after < 0)
-    amounts = refunds.column("amount_minor").take(pa.array(places)).to_pylist()
+    told = [name for name in ("amount_minor", "kind", "body") if name in refunds.column_names]
+    passed_over = refunds.select(told).take(pa.array(places)).to_pylist()
     worths = state.originals.column("amount_minor").to_pylist() if len(places) else []
     rows = []
-    for place, amount in zip(places.tolist(), amounts, strict=True):
+    for place, refund in zip(places.tolist(), passed_over, strict=True):
         if original[place] < 0:
             rows.append((place, WHOLE_RECORD, "held", "the record that it refunds is not known"))
             continue
         worth = worths[original[place]]
-        rows.append((place, WHOLE_RECORD, *_why(plan, amount, worth, int(left[place]))))
+        rows.append((place, WHOLE_RECORD, *_why(refund["amount_minor"], worth, int(left[place]), _shown(plan, refund))))
     return rows
 
 
-def _why(plan: ClearingPlan, amount: int | None, worth: int | None, left: int) -> tuple[str, str]:
+def _shown(plan: ClearingPlan, refund: Mapping[str, Any]) -> Callable[[int], str]:
+    """How amounts of the refund's record are written."""
+    if not plan.record_currency:
+        return lambda minor: format_minor(minor, plan.currency)
+    column = plan.record_currency.get(refund.get("kind", ""))
+    code = plan.currency.code if column is None else refund.get("body", {}).get(column)
+    return lambda minor: f"{minor} minor units" if code is None else f"{format_minor(minor, currency(code))} {code}"
+
+
+def _why(amount: int | None, worth: int | None, left: int, shown: Callable[[int], str]) -> tuple[str, str]:
     if worth is None:
         return "held", "the record that it refunds has no amount that a refund could be measured against"
     if amount is None:
         return "quarantined", "the refund has no amount"
-    shown = format_minor(amount, plan.currency)
     if amount < 0:
-        return "quarantined", f"a refund's amount is 0 or more, this one's is {shown}"
-    rest, whole = format_minor(left, plan.currency), format_minor(worth, plan.currency)
-    return "quarantined", f"the refund of {shown} is more than the {rest} that is left of {whole}"
+        return "quarantined", f"a refund's amount is 0 or more, this one's is {shown(amount)}"
+    return "quarantined", f"the refund of {shown(amount)} is more than the {shown(left)} that is left of {shown(worth)}"
 
 
 def _held_parts(plan: ClearingPlan, state: RefundState, original: Places, after: Minor) -> list[Row]:

@@ -18,6 +18,7 @@ NOT_A_REFUND_AMOUNT: Final = 3
 ORIGINAL_UNKNOWN: Final = 4
 ORIGINAL_WITHOUT_AMOUNT: Final = 5
 ABOVE_ORIGINAL: Final = 6
+OTHER_CURRENCY: Final = 7
 
 #: No such row, code or amount.
 NONE: Final = -1
@@ -32,6 +33,7 @@ def decide_arrivals(
     known_content: Codes,
     is_refund: bool,
     original: Codes,
+    same_currency: npt.NDArray[np.bool_],
     amount_minor: Codes,
     has_worth: npt.NDArray[np.bool_],
     worth_minor: Codes,
@@ -43,7 +45,8 @@ def decide_arrivals(
     """Decides int64[n] rows in arrival order.
 
     `record` and `content` are dense codes of ids and content hashes; `known_content` the stored content of each record
-    code, or NONE. `original` is each row's place among the originals, or NONE; `has_worth`, `worth_minor` and
+    code, or NONE. `original` is each row's place among the originals, or NONE; `same_currency`: whether it is in the
+    currency of that; `has_worth`, `worth_minor` and
     `refunded_minor` are theirs, the last is carried on in place. Fills `outcome`; `first`, the row that has the id
     already (NONE: a stored one); and `refunded_before` in minor units, for refunds.
     """
@@ -63,6 +66,9 @@ def decide_arrivals(
                 continue
             if place == NONE:
                 outcome[row] = ORIGINAL_UNKNOWN
+                continue
+            if not same_currency[row]:
+                outcome[row] = OTHER_CURRENCY
                 continue
             if not has_worth[place]:
                 outcome[row] = ORIGINAL_WITHOUT_AMOUNT

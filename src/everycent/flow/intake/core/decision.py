@@ -9,10 +9,8 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.engine.types import ColumnType
 from everycent.flow.intake.contract import QUARANTINE, RawRows
 from everycent.flow.intake.core import arrival, asides
-from everycent.flow.intake.core.cells import written_sql
 from everycent.flow.intake.core.plan import IntakePlan
 
 Codes = npt.NDArray[np.int64]
@@ -43,7 +41,7 @@ def decide_candidates(
         rows,
         plan.kind,
         lines=chosen.column("source_line"),
-        outcomes=pa.array(np.array(["", "duplicate", "conflict", *["quarantined"] * 4])[decided.outcome[aside]]),
+        outcomes=pa.array(np.array(["", "duplicate", "conflict", *["quarantined"] * 5])[decided.outcome[aside]]),
         reasons=reasons,
         keys=chosen.column("key"),
         record_ids=chosen.column("record_id"),
@@ -65,6 +63,7 @@ def _decide(plan: IntakePlan, candidates: pa.Table, known: pa.Table, originals: 
         _places(candidates.column("refund_of"), originals.column("record_id")) if is_refund else np.empty(0, np.int64)
     )
     worth = originals.column("amount_minor")
+    theirs = pc.take(originals.column("currency"), _indices(original)) if is_refund else None
     decided = _Decided(np.empty(count, np.uint8), np.full(count, arrival.NONE), np.zeros(count, np.int64), original)
     arrival.decide_arrivals(
         record,
@@ -72,6 +71,7 @@ def _decide(plan: IntakePlan, candidates: pa.Table, known: pa.Table, originals: 
         stored,
         is_refund,
         original,
+        np.ones(count, np.bool_) if theirs is None else _same(plan, candidates, theirs),
         _int64(candidates.column("amount_minor")),
         worth.is_valid().to_numpy(),
         _int64(worth),
@@ -81,6 +81,20 @@ def _decide(plan: IntakePlan, candidates: pa.Table, known: pa.Table, originals: 
         decided.refunded_before,
     )
     return decided
+
+
+def _indices(places: Codes) -> pa.Array:
+    """The places as indices to take; null where there is none."""
+    return pa.array(places, mask=places == arrival.NONE)
+
+
+def _same(plan: IntakePlan, candidates: pa.Table, theirs: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Whether each candidate is in the currency of its original; true where there is but the model's."""
+    if plan.money.column is None:
+        return np.ones(candidates.num_rows, np.bool_)
+    own = pc.struct_field(candidates.column("body"), plan.money.column)
+    same: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(own, theirs), False).to_numpy()
+    return same
 
 
 def _codes(column: pa.ChunkedArray, other: pa.ChunkedArray) -> tuple[Codes, Codes]:
@@ -128,8 +142,8 @@ def _reasons(
     places = np.unique(first[first != arrival.NONE])
     earlier = candidates.take(places).append_column("row", pa.array(places, pa.int64()))
     original = decided.original[aside] if decided.original.size else np.full(aside.size, arrival.NONE)
-    worth = pc.take(originals.column("amount_minor"), pa.array(original, mask=original == arrival.NONE))
-    chosen = chosen.append_column("worth", worth)
+    for name in ("amount_minor", "currency"):
+        chosen = chosen.append_column(f"original_{name}", pc.take(originals.column(name), _indices(original)))
     sql = f"""
         SELECT aside.place, CASE aside.outcome {_reason_cases(plan)} END AS reason
         FROM aside LEFT JOIN earlier ON aside.earlier = earlier.row LEFT JOIN known ON aside.record_id = known.record_id
@@ -139,22 +153,22 @@ def _reasons(
 
 
 def _reason_cases(plan: IntakePlan) -> str:
-    money = ColumnType("money", plan.currency.exponent)
-    code = literal(" " + plan.currency.code)
+    code = plan.code_sql("aside.body")
     line = "coalesce(earlier.source_line, known.source_line)"
     place = f"coalesce(earlier.source_file, known.source_file) || ', line ' || {line}"
     differs = "".join(
         f", CASE WHEN aside.body.{name} IS DISTINCT FROM earlier.body.{name} THEN {literal(plain + ' is ')} || "
-        f"coalesce({written_sql(column.type, f'aside.body.{name}')}, 'missing') || ' and was ' || "
-        f"coalesce({written_sql(column.type, f'earlier.body.{name}')}, 'missing') END"
+        f"coalesce({plan.written(column, f'aside.body.{name}', code)}, 'missing') || ' and was ' || "
+        f"coalesce({plan.written(column, f'earlier.body.{name}', plan.code_sql('earlier.body'))}, 'missing') END"
         for plain, column in plan.columns.items()
         for name in [identifier(plain)]
     )
     original = f"{literal(f'{plan.spec.refunds} ')} || aside.refund_key"
     refunded, before, worth = (
-        f"{written_sql(money, name)} || {code}" for name in ("aside.amount_minor", "refunded_before", "worth")
+        f"{plan.written_amount(name, code)} || ' ' || {code}"
+        for name in ("aside.amount_minor", "refunded_before", "original_amount_minor")
     )
-    left = f"{written_sql(money, '(worth - refunded_before)')} || {code}"
+    left = f"{plan.written_amount('(original_amount_minor - refunded_before)', code)} || ' ' || {code}"
     return f"""
         WHEN {arrival.DUPLICATE} THEN 'the same row came before: ' || {place}
         WHEN {arrival.CONFLICT} THEN 'the same id came before with other content: ' || {place} ||
@@ -164,6 +178,8 @@ def _reason_cases(plan: IntakePlan) -> str:
             ', which has not arrived; take it in first, then run this file again'
         WHEN {arrival.ORIGINAL_WITHOUT_AMOUNT} THEN 'refunds ' || {original} ||
             ', which has no amount to measure against'
+        WHEN {arrival.OTHER_CURRENCY} THEN 'refunds ' || {original} || ', which is in ' || original_currency ||
+            '; this refund is in ' || {code}
         WHEN {arrival.ABOVE_ORIGINAL} THEN 'refunds ' || {refunded} || ' of ' || {original} || ', which is worth ' ||
             {worth} || ' and of which ' || {before} || ' is refunded already; at most ' || {left} || ' is left'
     """

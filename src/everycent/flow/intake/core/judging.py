@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from everycent.base.engine.sql import literal
 from everycent.base.engine.types import Column
 from everycent.flow.intake.core.cells import written_sql
+from everycent.flow.intake.core.formulas import Condition
 from everycent.flow.intake.core.identity import content_hash_sql, key_sql, record_id_sql
-from everycent.flow.intake.core.limits import limit_cases
-from everycent.flow.intake.core.plan import Condition, Field, IntakePlan
+from everycent.flow.intake.core.plan import Field, IntakePlan
 
 #: The years in which a record can have occurred.
 YEAR_MIN, YEAR_MAX = 1900, 2999
@@ -95,12 +95,12 @@ def _value_cases(plan: IntakePlan, field: Field) -> list[str]:
             no_row = f"{literal(f'{reader.name} is missing: {table} has no row of ')} || sought_{looked_up[0]}"
             reason = f"CASE WHEN found_{looked_up[0]} THEN {reason} ELSE {no_row} END"
         cases.append(f"WHEN {value} IS NULL THEN {reason}")
-    return cases + limit_cases(reader, value, ("records", plan.kind, "columns", reader.name))
+    return cases + field.limit_cases(("records", plan.kind, "columns", reader.name))
 
 
 def _check_cases(plan: IntakePlan, name: str, check: Condition) -> list[str]:
     columns = [plan.columns[used] for used in check.formula.columns]
-    values = _values_sql(columns)
+    values = _values_sql(plan, columns)
     said = literal(f"{name}: {check.formula.text} is not so; ")
     missing = " ".join(f"WHEN {column.sql} IS NULL THEN {literal(f'{column.name} is missing')}" for column in columns)
     unknown = f"CASE {missing} ELSE 'it divides by zero or is too large; ' || {values} END"
@@ -117,7 +117,7 @@ def _amount_case(plan: IntakePlan) -> str:
         return ""
     formula, amount = plan.amount
     said = literal(f"amount: {formula.text} ")
-    values = _values_sql([plan.columns[used] for used in formula.columns])
+    values = _values_sql(plan, [plan.columns[used] for used in formula.columns])
     return (
         f"WHEN amount_minor IS NULL THEN {said} || CASE "
         f"WHEN ({amount.missing_sql}) IS NOT NULL "
@@ -127,10 +127,10 @@ def _amount_case(plan: IntakePlan) -> str:
     )
 
 
-def _values_sql(columns: Sequence[Column]) -> str:
+def _values_sql(plan: IntakePlan, columns: Sequence[Column]) -> str:
     """`price = 12.30, coupon is missing`."""
     parts = [
-        f"coalesce({literal(f'{column.name} = ')} || {written_sql(column.type, column.sql)}, "
+        f"coalesce({literal(f'{column.name} = ')} || {plan.written(column, column.sql, plan.code_at)}, "
         f"{literal(f'{column.name} is missing')})"
         for column in columns
     ]

@@ -4,31 +4,22 @@ Inside the plan's SQL columns have numbers, so that no name of a model or a file
 the source's columns, t0 ... the cells' texts, v0 ... the typed values, g0 ... the tags.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pyarrow as pa
 
-from everycent.base.engine.formula import (
-    CompiledAmount,
-    Formula,
-    FormulaError,
-    compile_amount,
-    compile_condition,
-    compile_value,
-    parse_formula,
-)
+from everycent.base.engine.formula import CompiledAmount, Formula
+from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
-from everycent.base.money.rounding import Rounding
-from everycent.flow.intake.contract import ColumnSpec, RecordSpec, Step, TableSpec
-from everycent.flow.intake.core.cells import CellReader
+from everycent.flow.intake.contract import RECORDS_OWN, ColumnSpec, RecordMoney, RecordSpec, Step, TableSpec
+from everycent.flow.intake.core.cells import CellReader, shown_sql, written_sql
+from everycent.flow.intake.core.currencies import each, money_in, record_money
+from everycent.flow.intake.core.formulas import Condition, Scopes, amount, condition, tag, tag_money
 from everycent.flow.intake.core.limits import limit_cases
 from everycent.flow.intake.core.refusal import IntakeRefused, Word
-
-Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -42,32 +33,60 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a cell comes from: a column of the file, or, where `lookup` is set, a typed one of that attached table."""
+    """Where a cell comes from: a column of the file, or, where `lookup` is set, a typed one of that attached table,
+    which has a `currency` where it is money."""
 
     column: str
     lookup: int | None = None
     type: ColumnType | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
 class Field:
-    """A declared column: `at` is its number; of its cells the first that is not empty is read."""
+    """A declared column: `at` is its number; of its cells the first that is not empty is read.
+
+    `own`: readers of money that is in the currency of its record, by code; the number of the column that holds it is
+    `currency_at`.
+    """
 
     at: int
     reader: CellReader
     cells: tuple[Cell, ...]
+    own: tuple[CellReader, ...] = ()
+    currency_at: int = 0
 
     @property
     def column(self) -> Column:
         return Column(self.reader.name, self.reader.type, f"v{self.at}")
 
+    def value_sql(self) -> str:
+        """The typed value of the text t<at>; NULL where it has none."""
+        if not self.own:
+            return self.reader.value_sql(f"t{self.at}")
+        arms = " ".join(f"WHEN {literal(of.currency.code)} THEN {of.value_sql(f't{self.at}')}" for of in self.own)
+        return f"(CASE t{self.currency_at} {arms} END)"
 
-@dataclass(frozen=True)
-class Condition:
-    """A compiled condition and the formula it came from."""
+    def fault_sql(self) -> str:
+        """Why the text t<at> has no value; only asked where it is not NULL and its value is."""
+        text, code = f"t{self.at}", f"t{self.currency_at}"
+        if not self.own:
+            return self.reader.fault_sql(text)
+        arms = " ".join(f"WHEN {literal(of.currency.code)} THEN {of.fault_sql(text)}" for of in self.own)
+        codes = literal(f" is none of {', '.join(of.currency.code for of in self.own)}")
+        said = f"{literal(f'{self.reader.name}: ')} || {shown_sql(text)} || ' is in no known currency: '"
+        return f"(CASE {code} {arms} ELSE {said} || coalesce({shown_sql(code)} || {codes}, 'it is missing') END)"
 
-    formula: Formula
-    sql: str
+    def limit_cases(self, path: Word) -> list[str]:
+        """`WHEN ... THEN reason` for each limit that the value can break. Raises IntakeRefused below `path`."""
+        value = f"v{self.at}"
+        if not self.own:
+            return limit_cases(self.reader, value, path)
+        return [
+            f"WHEN v{self.currency_at} = {literal(of.currency.code)} AND {case.removeprefix('WHEN ')}"
+            for of in self.own
+            for case in limit_cases(of, value, path)
+        ]
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,7 @@ class IntakePlan:
     tenant: str
     source: str
     fields: tuple[Field, ...]
+    money: RecordMoney
     lookups: tuple[Lookup, ...]
     tags: Mapping[str, tuple[Column, str]]
     when: Condition | None
@@ -104,6 +124,25 @@ class IntakePlan:
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.reader.name == name)
 
+    def written(self, column: Column, value: str, code: str) -> str:
+        """SQL of a column's value as a person writes it; `code` is SQL of its record's currency."""
+        if self.money.of.get(column.name) != RECORDS_OWN:
+            return written_sql(column.type, value)
+        return self.written_amount(value, code)
+
+    def written_amount(self, value: str, code: str) -> str:
+        """SQL of an amount in its record's currency."""
+        return each(self.money, code, lambda known: written_sql(ColumnType("money", known.exponent), value))
+
+    def code_sql(self, body: str) -> str:
+        """SQL of a record's currency, given SQL of its body."""
+        return literal(self.currency.code) if self.money.column is None else f"{body}.{identifier(self.money.column)}"
+
+    @property
+    def code_at(self) -> str:
+        """SQL of a row's currency, by its number."""
+        return literal(self.currency.code) if self.money.column is None else f"v{self.field(self.money.column).at}"
+
 
 def plan_intake(
     kind: str,
@@ -120,28 +159,18 @@ def plan_intake(
     """Resolves `spec`. `steps` are the business's own by entry point name. Raises IntakeRefused, a FormulaError."""
     root = ("records", kind)
     _check_names(root, spec)
-    readers = {
-        name: cell_reader((*root, "columns", name), name, column, currency, calendar)
-        for name, column in spec.columns.items()
-    }
+    money = record_money(root, spec, currency)
     used = _used_tables(spec, tables)
     lookups = tuple(_lookup(root, name, tables[name], currency, calendar) for name in used)
-    fields = tuple(
-        Field(
-            at,
-            reader,
-            tuple(
-                _cell((*root, "columns", name), source, tables, used, currency)
-                for source in reader.spec.sources or (name,)
-            ),
-        )
-        for at, (name, reader) in enumerate(readers.items())
-    )
-    scope = {field.reader.name: field.column for field in fields}
+    fields = _fields(root, spec, money, tables, used, currency, calendar)
+    code = literal(currency.code) if money.column is None else f"v{list(spec.columns).index(money.column)}"
+    scopes = Scopes(money, code, {field.reader.name: field.column for field in fields})
     tags = {
-        name: _tag((*root, "tags", name), at, name, text, scope) for at, (name, text) in enumerate(spec.tags.items())
+        name: tag((*root, "tags", name), at, name, text, scopes) for at, (name, text) in enumerate(spec.tags.items())
     }
-    with_tags = {**scope, **{name: column for name, (column, _) in tags.items()}}
+    tagged = {name: tag_money((*root, "tags", name), spec.tags[name], tags[name][0].type, scopes) for name in tags}
+    of = {name: what for name, what in tagged.items() if what is not None}
+    all_scopes = scopes.with_tags({name: column for name, (column, _) in tags.items()}, of)
     _check_refund(root, spec, all_kinds, currency)
     _check_validity(root, fields, spec, lookups)
     wanted, optional = _sources(fields, lookups)
@@ -153,11 +182,12 @@ def plan_intake(
         tenant=tenant,
         source=source,
         fields=fields,
+        money=all_scopes.money,
         lookups=lookups,
         tags=tags,
-        when=None if spec.when is None else _condition((*root, "when"), spec.when, scope),
-        checks={name: _condition((*root, "check", name), text, with_tags) for name, text in spec.check.items()},
-        amount=None if spec.amount is None else _amount((*root, "amount"), spec.amount, with_tags, currency),
+        when=None if spec.when is None else condition((*root, "when"), spec.when, scopes),
+        checks={name: condition((*root, "check", name), text, all_scopes) for name, text in spec.check.items()},
+        amount=None if spec.amount is None else amount((*root, "amount"), spec.amount, all_scopes),
         steps=tuple(_step((*root, "steps"), name, steps or {}) for name in spec.steps),
         columns_wanted=wanted,
         columns_optional=optional,
@@ -165,7 +195,8 @@ def plan_intake(
 
 
 def cell_reader(path: Word, name: str, spec: ColumnSpec, currency: Currency, calendar: BusinessCalendar) -> CellReader:
-    """How a column's cells are read. Raises IntakeRefused."""
+    """How a column's cells are read; `currency` is of money that names none. Raises IntakeRefused."""
+    currency = money_in(path, name, spec, currency)
     try:
         type_ = ColumnType.parse(spec.type, money_scale=currency.exponent)
     except ValueError as error:
@@ -183,6 +214,31 @@ def cell_reader(path: Word, name: str, spec: ColumnSpec, currency: Currency, cal
     reader = CellReader(name, spec, type_, currency, calendar.time_zone)
     limit_cases(reader, "NULL", path)  # refuses limits that the type cannot hold
     return reader
+
+
+def _fields(
+    root: Word,
+    spec: RecordSpec,
+    money: RecordMoney,
+    tables: Mapping[str, TableSpec],
+    used: tuple[str, ...],
+    model: Currency,
+    calendar: BusinessCalendar,
+) -> tuple[Field, ...]:
+    """The declared columns; money that is in the record's currency has a reader for each."""
+    at_currency = 0 if money.column is None else list(spec.columns).index(money.column)
+    found = []
+    for at, (name, column) in enumerate(spec.columns.items()):
+        path = (*root, "columns", name)
+        cells = tuple(_cell(path, source, tables, used, model) for source in column.sources or (name,))
+        readers = tuple(cell_reader(path, name, column, known, calendar) for known in money.currencies)
+        theirs = [cell.currency for cell in cells if cell.currency is not None]
+        if column.type == "money" and any(code != money.of[name] for code in theirs):
+            message = f"{name} is in {money.of[name]}, but where it is read from it is in {theirs[0]}"
+            raise IntakeRefused((*path, "from"), f"{message}; give both the same 'currency'")
+        is_own = money.of.get(name) == RECORDS_OWN
+        found.append(Field(at, readers[0], cells, readers if is_own else (), at_currency))
+    return tuple(found)
 
 
 def _check_names(root: Word, spec: RecordSpec) -> None:
@@ -226,29 +282,9 @@ def _cell(path: Word, source: str, tables: Mapping[str, TableSpec], used: tuple[
     there = tables[table].columns
     if column not in there:
         raise IntakeRefused((*path, "from"), f"table '{table}' has no column '{column}'; it has {', '.join(there)}")
-    return Cell(column, used.index(table), ColumnType.parse(there[column].type, money_scale=currency.exponent))
-
-
-def _tag(path: Word, at: int, name: str, text: str, scope: Mapping[str, Column]) -> tuple[Column, str]:
-    formula = _compiled(path, lambda: parse_formula(text, scope))
-    return Column(name, formula.type, f"g{at}"), _compiled(path, lambda: compile_value(formula))
-
-
-def _condition(path: Word, text: str, scope: Mapping[str, Column]) -> Condition:
-    formula = _compiled(path, lambda: parse_formula(text, scope))
-    return Condition(formula, _compiled(path, lambda: compile_condition(formula)))
-
-
-def _amount(path: Word, text: str, scope: Mapping[str, Column], currency: Currency) -> tuple[Formula, CompiledAmount]:
-    formula = _compiled(path, lambda: parse_formula(text, scope))
-    return formula, _compiled(path, lambda: compile_amount(formula, currency.exponent, Rounding.HALF_UP))
-
-
-def _compiled(path: Word, step: Callable[[], Given]) -> Given:
-    try:
-        return step()
-    except FormulaError as error:
-        raise IntakeRefused(path, error.message, error) from None
+    theirs = money_in(("tables", table, "columns", column), column, there[column], currency)
+    kind = ColumnType.parse(there[column].type, money_scale=theirs.exponent)
+    return Cell(column, used.index(table), kind, theirs.code if kind.kind == "money" else None)
 
 
 def _check_refund(root: Word, spec: RecordSpec, all_kinds: Mapping[str, RecordSpec], currency: Currency) -> None:
@@ -267,6 +303,12 @@ def _check_refund(root: Word, spec: RecordSpec, all_kinds: Mapping[str, RecordSp
         )
     if spec.amount is None:
         raise IntakeRefused((*root, "amount"), "say how much is refunded with 'amount'")
+    if (spec.currency is None) != (refunded.currency is None):
+        raise IntakeRefused(
+            (*root, "currency"),
+            f"a refund is in the currency of what it refunds: both {root[1]} and {spec.refunds} name their column with "
+            "'currency', or neither does",
+        )
     types = [
         [str(ColumnType.parse(kind.columns[name].type, currency.exponent)) for name in names if name in kind.columns]
         for kind, names in ((spec, spec.of), (refunded, refunded.id))

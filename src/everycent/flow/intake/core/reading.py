@@ -21,10 +21,9 @@ def cells_sql(fields: tuple[Field, ...], sources: tuple[str, ...], rows_sql: str
     a text and no value has none; and `also`.
     """
     texts = ", ".join(f"{field.reader.text_sql(_raws(field, sources))} AS t{field.at}" for field in fields)
-    values = ", ".join(f"{field.reader.value_sql(f't{field.at}')} AS v{field.at}" for field in fields)
+    values = ", ".join(f"{field.value_sql()} AS v{field.at}" for field in fields)
     unread = " ".join(
-        f"WHEN v{field.at} IS NULL AND t{field.at} IS NOT NULL THEN {field.reader.fault_sql(f't{field.at}')}"
-        for field in fields
+        f"WHEN v{field.at} IS NULL AND t{field.at} IS NOT NULL THEN {field.fault_sql()}" for field in fields
     )
     columns = ", ".join(f"v{field.at}" for field in fields)
     return f"""

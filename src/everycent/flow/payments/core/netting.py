@@ -39,7 +39,7 @@ def groups_sql(tenant: str, model: str, as_of: date) -> str:
                 CASE WHEN total_minor > 0 THEN 'pay' WHEN total_minor < 0 THEN 'collect' END AS direction,
                 CASE WHEN total_minor = 0 THEN 'zero' WHEN abs(total_minor) < payout.minimum_minor THEN 'carried'
                     ELSE 'instructed' END AS outcome
-            FROM summed JOIN payout USING (role)
+            FROM summed JOIN payout USING (role, currency)
         )
         SELECT * EXCLUDE (statements),
             CASE WHEN outcome = 'instructed' THEN CAST(substr(sha256({head},
@@ -49,9 +49,15 @@ def groups_sql(tenant: str, model: str, as_of: date) -> str:
 
 
 def payout_table(plan: PaymentPlan) -> pa.Table:
-    """The plan's roles as a table: role, channel, minimum_minor."""
-    rows = [{"role": role.role, "channel": role.channel, "minimum_minor": role.minimum_minor} for role in plan.roles]
+    """The plan's roles as a table: role, currency, channel, minimum_minor."""
+    rows = [
+        {"role": role.role, "currency": code, "channel": role.channel, "minimum_minor": minimum}
+        for role in plan.roles
+        for code, minimum in role.minimum_minor.items()
+    ]
     return pa.Table.from_pylist(rows, schema=_PAYOUT)
 
 
-_PAYOUT = pa.schema([("role", pa.string()), ("channel", pa.string()), ("minimum_minor", pa.int64())])
+_PAYOUT = pa.schema(
+    [("role", pa.string()), ("currency", pa.string()), ("channel", pa.string()), ("minimum_minor", pa.int64())]
+)

@@ -1,10 +1,10 @@
 """How each party role of a model is paid, checked once before any statement is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from everycent.base.money.amount import NotAnAmount, parse_minor
-from everycent.base.money.currency import Currency
+from everycent.base.money.currency import Currency, all_currencies
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec
@@ -34,11 +34,12 @@ class AccountSource:
 
 @dataclass(frozen=True)
 class PayoutRole:
-    """One role's payouts: amounts below `minimum_minor` wait; without `accounts` the party's key is its account."""
+    """One role's payouts: amounts below the `minimum_minor` of their currency's code wait; without `accounts` the
+    party's key is its account."""
 
     role: str
     channel: str
-    minimum_minor: int
+    minimum_minor: Mapping[str, int]
     accounts: AccountSource | None
 
 
@@ -46,7 +47,7 @@ class PayoutRole:
 class PaymentPlan:
     """All roles that are paid, and the accounts that legal entities pay from."""
 
-    currency: Currency
+    currencies: tuple[Currency, ...]
     roles: tuple[PayoutRole, ...]
     payer_accounts: Mapping[str, str]
 
@@ -55,34 +56,61 @@ def plan_payments(
     payouts: Mapping[str, PayoutSpec],
     party_roles: Mapping[str, PartySpec],
     tables: Mapping[str, TableSpec],
-    currency: Currency,
+    codes: Sequence[str],
 ) -> PaymentPlan:
-    """Every role but the operator is paid, as declared or by default. Raises PayoutRefused."""
+    """`codes`: the currencies that are paid in. Every role but the operator is paid, as declared or by default.
+
+    Raises PayoutRefused.
+    """
     for role in payouts:
         if role not in party_roles or party_roles[role].operator is not None:
             raise PayoutRefused(("payouts", role), f"'{role}' is not a party role that is paid; remove it")
+    currencies = tuple(known for code in codes for known in all_currencies() if known.code == code)
     roles = tuple(
-        _role(role, payouts.get(role, PayoutSpec()), party, tables, currency)
+        _role(role, payouts.get(role, PayoutSpec()), party, tables, currencies)
         for role, party in party_roles.items()
         if party.operator is None
     )
-    return PaymentPlan(currency, roles, _payer_accounts(payouts))
+    return PaymentPlan(currencies, roles, _payer_accounts(payouts))
 
 
 def _role(
-    role: str, spec: PayoutSpec, party: PartySpec, tables: Mapping[str, TableSpec], currency: Currency
+    role: str,
+    spec: PayoutSpec,
+    party: PartySpec,
+    tables: Mapping[str, TableSpec],
+    currencies: tuple[Currency, ...],
 ) -> PayoutRole:
     path = ("payouts", role)
     if not spec.channels or spec.channels[0] not in CHANNELS:
         raise PayoutRefused((*path, "channels"), f"channels has to begin with one of: {', '.join(CHANNELS)}")
-    try:
-        minimum_minor = parse_minor(spec.minimum, currency)
-    except NotAnAmount as error:
-        raise PayoutRefused((*path, "minimum"), str(error)) from error
-    if minimum_minor < 0:
-        raise PayoutRefused((*path, "minimum"), f"the minimum is {spec.minimum}; write 0 or more")
     accounts = None if spec.account is None else _accounts(role, spec.account, party, tables)
-    return PayoutRole(role, spec.channels[0], minimum_minor, accounts)
+    return PayoutRole(role, spec.channels[0], _minima((*path, "minimum"), spec, currencies), accounts)
+
+
+def _minima(path: tuple[str, ...], spec: PayoutSpec, currencies: tuple[Currency, ...]) -> dict[str, int]:
+    """The least that is paid in each currency."""
+    codes = [known.code for known in currencies]
+    if isinstance(spec.minimum, str):
+        if len(codes) > 1 and spec.minimum.strip("0.") != "":
+            written = ", ".join(f"{code}: ..." for code in codes)
+            message = f"the model pays in {len(codes)} currencies, so a minimum names its own"
+            raise PayoutRefused(path, f"{message}; write minimum: {{{written}}}")
+        texts = dict.fromkeys(codes, spec.minimum)
+    else:
+        texts = {**dict.fromkeys(codes, "0"), **spec.minimum}
+    unknown = [code for code in texts if code not in codes]
+    if unknown:
+        raise PayoutRefused(path, f"nothing is paid in '{unknown[0]}'; the model's currencies are {', '.join(codes)}")
+    minima = {}
+    for known in currencies:
+        try:
+            minima[known.code] = parse_minor(texts[known.code], known)
+        except NotAnAmount as error:
+            raise PayoutRefused(path, str(error)) from error
+        if minima[known.code] < 0:
+            raise PayoutRefused(path, f"the minimum is {texts[known.code]}; write 0 or more")
+    return minima
 
 
 def _accounts(

@@ -5,8 +5,8 @@ its tables say by now. So records that differ in what stands or is frozen are ra
 many as there are different sets of charges that wait, which are few.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -14,7 +14,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import Currency
-from everycent.flow.intake.contract import TableSpec
+from everycent.flow.intake.contract import RecordMoney, TableSpec
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.contract import SNAPSHOT, WHOLE_RECORD, FactorSpec, RatedChargeSpec
 from everycent.flow.rating.core.decisions import DecisionTable
@@ -34,6 +34,14 @@ class RatingTerms:
     tables: Mapping[str, TableSpec]
     currency: Currency
     decisions: Mapping[str, DecisionTable]
+    money: RecordMoney | None = None
+
+    def money_with(self, names: Iterable[str]) -> RecordMoney | None:
+        """What money is in when `names`, charges or factors, are columns too."""
+        if self.money is None:
+            return None
+        of = {name: self.plan.money[name] for name in names if name in self.plan.money}
+        return replace(self.money, of={**self.money.of, **of})
 
     @property
     def enabled(self) -> list[str]:
@@ -162,10 +170,9 @@ def _group(
     terms: RatingTerms, records: pa.Table, group: pa.Table, held: tuple[str, ...], frozen: tuple[str, ...]
 ) -> Waiting:
     """The plan of the charges that wait, with the amounts of the others and the frozen values as columns."""
-    money = ColumnType("money", terms.plan.exponent)
     used = {name for charge in terms.plan.charges if charge.name in held for name in charge.names}
     beside = [
-        (name, money, f"a{at}")
+        (name, ColumnType("money", terms.plan.charges[at].currency.exponent), f"a{at}")
         for at, name in enumerate(terms.enabled)
         if name in used and name not in held and name not in terms.columns
     ]
@@ -183,6 +190,7 @@ def _group(
         terms.tables,
         terms.currency,
         terms.decisions,
+        terms.money_with(name for name, _, _ in beside),
     )
     body = _whole(records.column("body"))
     fields = [*body.type, *(pa.field(name, kind.arrow) for name, kind, _ in beside)]

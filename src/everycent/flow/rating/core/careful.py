@@ -237,7 +237,7 @@ class Cases:
             if factor.name == name:
                 return shown_sql(self._factor_sql(factor), factor.type)
         base = next(at for at, charge in enumerate(self.plan.charges) if charge.name == name)
-        return shown_sql(f"a{base}", ColumnType("money", self.plan.exponent))
+        return shown_sql(f"a{base}", ColumnType("money", self.plan.charges[base].currency.exponent))
 
 
 def shown_sql(sql: str, kind: ColumnType) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from everycent.base.engine.sql import literal
 from everycent.base.engine.types import Column, ColumnType
+from everycent.base.money.currency import currency
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.rating.contract import FactorSpec, RatingRefused
 from everycent.flow.rating.core.plan import Factor, Lookup
@@ -18,7 +19,8 @@ BUSINESS_DATE = "business_date"
 
 @dataclass(frozen=True)
 class FactorSources:
-    """What factors may be read from: attached tables by name, the record's columns, the currency's exponent."""
+    """What factors may be read from: attached tables by name, the record's columns, the exponent of the
+    model's currency."""
 
     tables: Mapping[str, TableSpec]
     columns: Mapping[str, ColumnType]
@@ -27,7 +29,9 @@ class FactorSources:
     def table_column(self, table: str, column: str) -> ColumnType | None:
         """The type of a table's column; None where there is none of that name."""
         spec = self.tables[table].columns.get(column)
-        return None if spec is None else ColumnType.parse(spec.type, self.exponent)
+        if spec is None:
+            return None
+        return ColumnType.parse(spec.type, self.exponent if spec.currency is None else currency(spec.currency).exponent)
 
     def column(self, name: str) -> Column:
         """The record's column, as SQL reaches it."""

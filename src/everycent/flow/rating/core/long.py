@@ -24,6 +24,8 @@ def charge_rows(
 ) -> pa.Table:
     """CHARGE rows of what the sheet takes. `parties`: each role's party ids, one for each record."""
     lay = _Layout(sheet.taken)
+    codes = list(dict.fromkeys(charge.currency.code for charge in plan.charges))
+    currencies = np.array([codes.index(charge.currency.code) for charge in plan.charges], dtype=np.int32)
     with ThreadPoolExecutor(max_workers=1) as beside:  # numpy lets go of the interpreter while it copies
         ids = beside.submit(lambda: _uuids(lay.per_record(_ids(records))))
         charges = lay.per_charge(np.arange(len(plan.charges), dtype=np.int32))
@@ -31,7 +33,7 @@ def charge_rows(
             "charge": _texts(charges, [charge.name for charge in plan.charges]),
             "rule": _rules(plan, sheet, lay, charges),
             "amount_minor": pa.array(lay.per_cell(sheet.amounts)),
-            "currency": _texts(np.zeros(lay.rows, dtype=np.int32), [plan.currency]),
+            "currency": _texts(currencies[charges] if len(codes) > 1 else np.zeros(lay.rows, dtype=np.int32), codes),
             "debtor": _party(lay, [charge.debtor for charge in plan.charges], parties),
             "creditor": _party(lay, [charge.creditor for charge in plan.charges], parties),
             "booked_on": _dates(lay.per_record(_days(records))),

@@ -5,21 +5,29 @@ from dataclasses import dataclass
 
 from everycent.base.engine.formula import FORMULA_TOKENS_MAX, Formula, FormulaError, parse_formula
 from everycent.base.engine.types import Column, ColumnType
-from everycent.base.money.currency import Currency
 from everycent.flow.rating.contract import RatingRefused
+from everycent.flow.rating.core.currencies import Denomination
 
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names in scope of a kind's formulas; `off` are its charges that are switched off."""
+    """The names in scope of a kind's formulas; `off` are its charges that are switched off.
+
+    `money`: what each name that is money is in. `record`: what the records are in; `charge`: the charge that is read.
+    `several`: whether there is more than one currency.
+    """
 
     columns: Mapping[str, Column]
     factors: Mapping[str, Column]
     charges: Mapping[str, Column]
     off: tuple[str, ...]
-    currency: Currency
+    money: Mapping[str, str]
+    record: Denomination
+    charge: Denomination
+    currency_column: str | None
+    several: bool
 
     def is_factor(self, name: str) -> bool:
         return name not in self.columns and name in self.factors
@@ -40,4 +48,14 @@ class Names:
             if name in self.off and not self.is_factor(name) and name not in self.columns:
                 message = f"charge {name} is switched off (enabled: no), so its amount cannot be used here"
                 raise RatingRefused(f"{message}; switch it on, or this charge off too", path)
+        self.currency_of(formula, path)
         return formula
+
+    def currency_of(self, formula: Formula, path: Path) -> str | None:
+        """What the money in a formula is in, None where it names none. Raises RatingRefused where that is mixed."""
+        named = {name: self.money[name] for name in formula.columns if name in self.money}
+        if len(set(named.values())) > 1:
+            said = ", ".join(f"{name} is in {what}" for name, what in named.items())
+            message = f"'{formula.text}' puts amounts of different currencies together: {said}"
+            raise RatingRefused(f"{message}; convert one in a charge of its own", path)
+        return next(iter(named.values()), None)

@@ -1,12 +1,14 @@
 """What rating works from: the charges of one record kind, checked, in order, and compiled."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
 
 from everycent.base.engine.formula import CompiledAmount
 from everycent.base.engine.types import Column, ColumnType
+from everycent.base.money.currency import Currency
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.contract import FETCHED_TABLE
 
@@ -99,7 +101,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge of the kind. `rules` are in the order in which they are tried; `level` is above its bases' levels.
+    """A charge of the kind, in `currency`; `said` is what the model calls that. `rules` are in the order in which they
+    are tried; `level` is above its bases' levels.
 
     `adds`: all rules that hold add up; otherwise the first one does.
     """
@@ -112,6 +115,8 @@ class Charge:
     debtor: str | None
     creditor: str
     adds: bool
+    said: str
+    currency: Currency
 
     @property
     def names(self) -> frozenset[str]:
@@ -130,17 +135,20 @@ class Charge:
 class RatingPlan:
     """How records of one kind become charges. `charges` and `factors` are in declared order.
 
-    In SQL a record's column is c<n>, a charge's amount a<n>, by their places here.
+    In SQL a record's column is c<n>, a charge's amount a<n>, by their places here. `money`: what each name that is
+    money is in. `in_currency`: where records have a currency of their own, in the column `currency_column`, the plan of
+    each; they differ in the scale of money only, and this is the first of them.
     """
 
     kind: str
-    currency: str
-    exponent: int
     columns: tuple[Column, ...]
     lookups: tuple[Lookup, ...]
     factors: tuple[Factor, ...]
     charges: tuple[Charge, ...]
     roles: dict[str, PartySpec]
+    money: Mapping[str, str]
+    currency_column: str | None = None
+    in_currency: Mapping[str, "RatingPlan"] = field(default_factory=dict)
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:

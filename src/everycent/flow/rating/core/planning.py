@@ -1,15 +1,16 @@
 """From the model's words to a rating plan: names resolved, formulas parsed and typed, circles refused."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from everycent.base.engine.formula import Formula
 from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.currency import Currency
-from everycent.flow.intake.contract import TableSpec
+from everycent.flow.intake.contract import RecordMoney, TableSpec
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.contract import FactorSpec, RatedChargeSpec, RatingRefused, with_price_factors
+from everycent.flow.rating.core.currencies import Denomination, columns_in, money_of_factors, of_charge, of_record
 from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.factors import FactorSources, factor_scope, plan_factors
 from everycent.flow.rating.core.fetched import as_tables
@@ -28,30 +29,60 @@ def plan_rating(
     tables: Mapping[str, TableSpec],
     currency: Currency,
     decisions: Mapping[str, DecisionTable] = MappingProxyType({}),
+    money: RecordMoney | None = None,
 ) -> RatingPlan:
     """The plan for the records of one kind, whose body has `columns`; `tables` are all attached tables, by name, and
-    `decisions` the rows of decision tables, by charge.
+    `decisions` the rows of decision tables, by charge. `currency` is the model's, `money` what the records' is in.
 
     A name in a formula is the record's column, else a factor, else another charge of the kind. Raises RatingRefused.
     """
+    if money is None:
+        of = {name: currency.code for name, kind_ in columns.items() if kind_.kind == "money"}
+        money = RecordMoney(None, (currency,), of)
+    terms = _Terms(charges, factors, kind, columns, party_roles, tables, currency, decisions, money)
+    plans = {known.code: _plan(terms, known) for known in money.currencies}
+    first = next(iter(plans.values()))
+    if money.column is None:
+        return first
+    assert len({plan.snapshot_type for plan in plans.values()}) == 1, "a snapshot is the same in each currency"
+    return replace(first, currency_column=money.column, in_currency=plans)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What plan_rating is given."""
+
+    charges: Mapping[str, RatedChargeSpec]
+    factors: Mapping[str, FactorSpec]
+    kind: str
+    columns: Mapping[str, ColumnType]
+    party_roles: Mapping[str, PartySpec]
+    tables: Mapping[str, TableSpec]
+    model: Currency
+    decisions: Mapping[str, DecisionTable]
+    money: RecordMoney
+
+
+def _plan(terms: _Terms, known: Currency) -> RatingPlan:
+    """The plan for records in one currency."""
+    charges, kind, tables = terms.charges, terms.kind, terms.tables
+    record = of_record(terms.money, known)
+    columns = columns_in(terms.columns, terms.money.of, record)
     of_kind = {name: spec for name, spec in charges.items() if kind in spec.for_}
     enabled = {name: spec for name, spec in of_kind.items() if spec.enabled}
-    made = with_price_factors(factors, charges)  # one whose value is frozen is a column
-    made = {name: spec for name, spec in made.items() if name in factors or name not in columns}
+    in_charge = {name: of_charge(name, spec, record) for name, spec in enabled.items()}
+    made = with_price_factors(terms.factors, charges)  # one whose value is frozen is a column
+    made = {name: spec for name, spec in made.items() if name in terms.factors or name not in columns}
     factors, fetched = as_tables(made, columns)
-    sources = FactorSources({**tables, **fetched}, columns, currency.exponent)
+    sources = FactorSources({**tables, **fetched}, columns, terms.model.exponent)
     record_columns = tuple(Column(name, type_, f"c{at}") for at, (name, type_) in enumerate(columns.items()))
     factor_columns = factor_scope(factors, sources)
     _refuse_two_meanings(factor_columns, columns, enabled)
-    money = ColumnType("money", currency.exponent)
-    names = Names(
-        columns={column.name: column for column in record_columns},
-        factors=factor_columns,
-        charges={name: Column(name, money, f"a{at}") for at, name in enumerate(enabled)},
-        off=tuple(name for name in of_kind if name not in enabled),
-        currency=currency,
-    )
-    parsed = {name: _parse(name, spec, names, decisions.get(name)) for name, spec in enabled.items()}
+    names = _names(terms, record, record_columns, factors, factor_columns, sources, of_kind)
+    parsed = {
+        name: _parse(name, spec, replace(names, charge=in_charge[name]), terms.decisions.get(name))
+        for name, spec in enabled.items()
+    }
     uses = {name: tuple(base for base in charge.names if names.is_charge(base)) for name, charge in parsed.items()}
     try:
         level = levels(uses)
@@ -61,11 +92,46 @@ def plan_rating(
     planned, lookups = plan_factors(factors, used, sources)
     place = {name: at for at, name in enumerate(enabled)}
     compiled = tuple(
-        _compile(name, spec, parsed[name], tuple(place[base] for base in uses[name]), level[name], currency.exponent)
+        _compile(name, spec, parsed[name], tuple(place[base] for base in uses[name]), level[name], in_charge[name])
         for name, spec in enabled.items()
     )
-    roles = {role: _role(role, party_roles, columns) for charge in compiled for role in charge.roles}
-    return RatingPlan(kind, currency.code, currency.exponent, record_columns, lookups, planned, compiled, roles)
+    roles = {role: _role(role, terms.party_roles, columns) for charge in compiled for role in charge.roles}
+    return RatingPlan(kind, record_columns, lookups, planned, compiled, roles, names.money)
+
+
+def _names(
+    terms: _Terms,
+    record: Denomination,
+    columns: tuple[Column, ...],
+    specs: Mapping[str, FactorSpec],
+    factors: Mapping[str, Column],
+    sources: FactorSources,
+    of_kind: Mapping[str, RatedChargeSpec],
+) -> Names:
+    """The names in scope, as of a charge in the record's own currency."""
+    in_charge = {name: of_charge(name, spec, record) for name, spec in of_kind.items()}
+    enabled = [name for name, spec in of_kind.items() if spec.enabled]
+    own = {column.name for column in columns}
+    of_factors = money_of_factors(specs, sources.tables, terms.money.of, terms.model)
+    money = {
+        **{name: charge.said for name, charge in in_charge.items() if name not in own},
+        **{name: of_factors[name] for name, factor in factors.items() if factor.type.kind == "money"},
+        **terms.money.of,
+    }
+    return Names(
+        columns={column.name: column for column in columns},
+        factors=factors,
+        charges={
+            name: Column(name, ColumnType("money", in_charge[name].currency.exponent), f"a{at}")
+            for at, name in enumerate(enabled)
+        },
+        off=tuple(name for name in of_kind if name not in enabled),
+        money=money,
+        record=record,
+        charge=record,
+        currency_column=terms.money.column,
+        several=terms.money.column is not None or bool({*money.values()} - {terms.model.code}),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,11 +168,13 @@ def _parse(name: str, spec: RatedChargeSpec, names: Names, table: DecisionTable 
 
 
 def _compile(
-    name: str, spec: RatedChargeSpec, parsed: _Parsed, bases: tuple[int, ...], level: int, exponent: int
+    name: str, spec: RatedChargeSpec, parsed: _Parsed, bases: tuple[int, ...], level: int, own: Denomination
 ) -> Charge:
-    rules = tuple(compile_rule(rule, spec, exponent) for rule in parsed.rules)
+    rules = tuple(compile_rule(rule, spec, own.currency.exponent) for rule in parsed.rules)
     when = None if parsed.when is None else compiled_condition(parsed.when, ("charges", name, "when"))
-    return Charge(name, when, rules, bases, level, spec.debtor, spec.creditor, adds=spec.match == "all")
+    return Charge(
+        name, when, rules, bases, level, spec.debtor, spec.creditor, spec.match == "all", own.said, own.currency
+    )
 
 
 def _role(role: str, roles: Mapping[str, PartySpec], columns: Mapping[str, ColumnType]) -> PartySpec:

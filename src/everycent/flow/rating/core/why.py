@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.rating.core.again import RatingTerms
@@ -48,6 +49,8 @@ def rules_tried(
     """
     assert record.num_rows == 1, "one record is asked about"
     plan, rows = _with_frozen(terms, record, frozen)
+    if plan.currency_column is not None:
+        plan = plan.in_currency[pc.struct_field(record.column("body"), plan.currency_column)[0].as_py()]
     lookups = lookup_tables(plan, tables, engine)
     [found] = engine.query(_why_sql(plan), r=plain_records(plan, rows), **lookups).to_pylist()
     day: date = record.column("business_date")[0].as_py()
@@ -76,6 +79,7 @@ def _with_frozen(terms: RatingTerms, record: pa.Table, frozen: pa.Table) -> tupl
         terms.tables,
         terms.currency,
         terms.decisions,
+        terms.money_with(names),
     )
     body = record.column("body").combine_chunks()
     values = [pa.array([frozen.column(factor.name)[0].as_py()], factor.type.arrow) for factor in kept]
