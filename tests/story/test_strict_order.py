@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.service import Difference, run_golden_cases
 from everycent.proof.explain.service import explain
+from everycent.serve.cli.app import run_app
 from everycent.serve.simulating import simulate
 from everycent.serve.wiring import SECTIONS
 
@@ -195,6 +197,20 @@ def test_stragglers_are_waited_for_and_what_comes_later_joins_the_present(tell) 
     assert [key for key, leaf, *_ in told.rows(CARRIED) if leaf == "platform"] == ["A1", "A2", "A3", "A0"]
     again = tell(patient, {"sales_3.csv": late}, as_of="2026-03-04")
     assert not again.outcome.summary.changed
+
+
+def test_a_rewind_that_moves_nothing_says_so_plainly(
+    tell, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(MARKET, {"sales.csv": SALES}, as_of="2026-03-06")
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    model = str(tmp_path / "workspace" / "model.yaml")
+    assert run_app(["rewind", "plan", model, "--to", "A1"]) == 0
+    said = capsys.readouterr().out
+    assert said == (
+        "nothing would move: clearing the 3 records from number 1 on again gives the same obligations, to the cent\n"
+    )
 
 
 PARTS = MARKET.replace("amount: coupon\n", "amount: coupon * part\n").replace(

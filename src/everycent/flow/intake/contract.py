@@ -172,6 +172,9 @@ class ColumnSpec(Declaration):
         default=True, description="no: the cell may be empty; a row without it is set aside otherwise"
     )
     default: str | None = Field(default=None, description="the value where the cell is empty", examples=["0.00"])
+    trim: bool = Field(
+        default=True, description="of text; yes: blanks and tabs around it are taken off; no: they are part of it"
+    )
     min: NumberText | None = Field(default=None, description="a smaller number is set aside", examples=["0"])
     max: NumberText | None = Field(default=None, description="a larger number is set aside", examples=["100000"])
     allowed: tuple[str, ...] | None = Field(

@@ -2,10 +2,11 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from everycent import __version__
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err
 
@@ -88,8 +89,20 @@ AsOf = Annotated[
 ]
 
 
-def _exit(code: int) -> NoReturn:
-    raise typer.Exit(code)
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"everycent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everycent(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Settlement and reconciliation for platform businesses: every cent computed, explained, paid and proven."""
+    del version  # its callback has printed it
 
 
 @app.command()

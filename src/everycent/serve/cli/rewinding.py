@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import Currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
@@ -32,18 +33,35 @@ def rewind_command(path: Path, record: str | None, since: str | None, *, dry_run
     if as_json:
         print_json({"model": model.name, "dry_run": dry_run, **rewound_as_dict(rewound), "verified": verdict.ok})
         return exits.OK if verdict.ok else exits.FAILED
+    _print_rewound(rewound, model.currency, dry_run=dry_run)
+    if not dry_run or not verdict.ok:
+        print_findings(verdict)
+    return exits.OK if verdict.ok else exits.FAILED
+
+
+def _print_rewound(rewound: Rewound, money: Currency, *, dry_run: bool) -> None:
+    """What a rewind did or would do, for people."""
+    from_there = f"{rewound.records:,} records from number {rewound.starts_at:,} on"
+    if not rewound.removed and not rewound.added:
+        would = "nothing would move: clearing" if dry_run else "nothing moved: clearing"
+        out.print(f"{would} the {from_there} again gives the same obligations, to the cent")
+        return
     would = "would be" if dry_run else "were"
     out.print(
-        f"{rewound.records:,} records from number {rewound.starts_at:,} on {would} cleared again: {rewound.removed:,}"
-        f" obligations taken away, {rewound.added:,} put in their place, {rewound.adjusting:,} of them adjusting"
+        f"{from_there} {would} cleared again: {rewound.removed:,} obligations taken away,"
+        f" {rewound.added:,} put in their place, {rewound.adjusting:,} of them adjusting"
     )
-    changes = rewound.parties.to_pylist()[:_PARTIES_SHOWN]
-    rows = [[row["party"], format_minor(int(row["change_minor"]), model.currency)] for row in changes]
-    print_table("what each party is owed more, or less", ["party", str(model.currency)], rows, right=frozenset({1}))
+    changes = rewound.parties.to_pylist()
+    if changes:
+        rows = [[row["party"], format_minor(int(row["change_minor"]), money)] for row in changes[:_PARTIES_SHOWN]]
+        print_table("what each party is owed more, or less", ["party", str(money)], rows, right=frozenset({1}))
+    else:
+        out.print("no party is owed more or less")
     for statement in rewound.statements[:_PARTIES_SHOWN]:
         out.print(f"statement {statement}", markup=False)
-    print_findings(verdict)
-    return exits.OK if verdict.ok else exits.FAILED
+    for what, count in (("parties", len(changes)), ("statements", len(rewound.statements))):
+        if count > _PARTIES_SHOWN:
+            out.print(f"... and {count - _PARTIES_SHOWN:,} more {what}; --json has them all")
 
 
 def print_ordered(ordered: Ordered) -> None:

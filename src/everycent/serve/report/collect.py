@@ -24,6 +24,7 @@ from everycent.serve.report.data import (
     ReasonRow,
     ReportData,
     StatementRow,
+    StatementTotals,
     Total,
 )
 
@@ -69,7 +70,7 @@ def collect(
         parties=parties,
         parties_total=parties_total,
         statements=_statements(connection, who),
-        statements_by_state=_totals(connection, _STATES, who),
+        statements_by_state=_statement_totals(connection, who),
         instructions=_instructions(connection, who),
         instructions_by_direction=_totals(connection, _DIRECTIONS, who),
         buckets=tuple(BucketRow(*_whole(row)) for row in connection.execute(_BUCKETS, who)),
@@ -138,15 +139,29 @@ def _statements(connection: Connection, who: tuple[str, str]) -> tuple[Statement
     return tuple(StatementRow(*_whole(row)) for row in rows)
 
 
-_STATES = (
-    "SELECT state, count(*), sum(net_minor) FROM settlement.statement WHERE tenant = %s AND model = %s"
-    " GROUP BY state ORDER BY state"
-)
+#: Above 0 is owed to the party, below it by the party.
+_STATES = """
+    WITH due AS (
+        SELECT statement_id, state, net_minor AS due_minor FROM settlement.statement
+        WHERE tenant = %(tenant)s AND model = %(model)s AND mode = 'net'
+        UNION ALL
+        SELECT statement_id, state, unnest(ARRAY[payable_minor, -receivable_minor]) FROM settlement.statement
+        WHERE tenant = %(tenant)s AND model = %(model)s AND mode = 'gross'
+    )
+    SELECT state, count(DISTINCT statement_id), coalesce(sum(due_minor) FILTER (WHERE due_minor > 0), 0),
+        -coalesce(sum(due_minor) FILTER (WHERE due_minor < 0), 0)
+    FROM due GROUP BY state ORDER BY state
+"""
 
 _DIRECTIONS = (
     "SELECT direction, count(*), sum(amount_minor) FROM payments.instruction WHERE tenant = %s AND model = %s"
     " GROUP BY direction ORDER BY direction DESC"
 )
+
+
+def _statement_totals(connection: Connection, who: tuple[str, str]) -> dict[str, StatementTotals]:
+    rows = connection.execute(_STATES, dict(zip(("tenant", "model"), who, strict=True)))
+    return {state: StatementTotals(*map(int, totals)) for state, *totals in rows}
 
 
 def _totals(connection: Connection, query: str, who: tuple[str, str]) -> dict[str, Total]:

@@ -145,6 +145,18 @@ class Total:
 
 
 @dataclass(frozen=True)
+class StatementTotals:
+    """The statements in one state, and what they come to: net of a net statement, each side of a gross one.
+
+    What is owed to parties and what is owed by them stand apart: the one is paid, the other collected.
+    """
+
+    rows: int
+    payable_minor: int = 0
+    receivable_minor: int = 0
+
+
+@dataclass(frozen=True)
 class ReportData:
     """One model's books, as the report shows them; tables are in the order shown, long ones cut to ROWS_SHOWN."""
 
@@ -165,7 +177,7 @@ class ReportData:
     parties: tuple[PartyRow, ...]
     parties_total: Total
     statements: tuple[StatementRow, ...]
-    statements_by_state: dict[str, Total]
+    statements_by_state: dict[str, StatementTotals]
     instructions: tuple[InstructionRow, ...]
     instructions_by_direction: dict[str, Total]
     buckets: tuple[BucketRow, ...]

@@ -111,7 +111,8 @@ def _key_figures(data: ReportData) -> str:
     waiting = data.statements_by_state.get("open")
     if waiting:
         note = both("key.statements", f"{waiting.rows:,}")
-        figures.append(_figure("key.open", data.amount(waiting.amount_minor), note))
+        owed = waiting.payable_minor - waiting.receivable_minor
+        figures.append(_figure("key.open", data.amount(owed), note))
     if data.buckets:
         breaks = sum(data.breaks_by_scenario.values())
         figures.append(_figure("key.breaks", f"{breaks:,}", both("key.compared", f"{compared:,}"), breaks > 0))

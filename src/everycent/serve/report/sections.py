@@ -104,7 +104,8 @@ def _break(data: ReportData, row: BreakRow) -> tuple[str, ...]:
 def statements_section(data: ReportData) -> str:
     """Statements, those that most money moves for first."""
     tally = "".join(
-        f"<span>{both(state)}: <b>{total.rows:,}</b> · {data.amount(total.amount_minor)}</span>"
+        f"<span>{both(state)}: <b>{total.rows:,}</b> · {both('statements.payable')} {data.amount(total.payable_minor)}"
+        f" · {both('statements.receivable')} {data.amount(total.receivable_minor)}</span>"
         for state, total in data.statements_by_state.items()
     )
     rows = [

@@ -69,9 +69,11 @@ def _counts(data: ReportData) -> Table:
     if data.held:
         rows.append(("charges held", f"{sum(row.rows for row in data.held):,}", ""))
     for state, total in data.statements_by_state.items():
-        rows.append((f"statements {state}", f"{total.rows:,}", data.amount(total.amount_minor)))
-    for direction, total in data.instructions_by_direction.items():
-        rows.append((f"instructions to {direction}", f"{total.rows:,}", data.amount(total.amount_minor)))
+        rows.append((f"statements {state}", f"{total.rows:,}", ""))
+        rows.append(("  owed to parties", "", data.amount(total.payable_minor)))
+        rows.append(("  owed by parties", "", data.amount(total.receivable_minor)))
+    for direction, moved in data.instructions_by_direction.items():
+        rows.append((f"instructions to {direction}", f"{moved.rows:,}", data.amount(moved.amount_minor)))
     return _table("what came of it", ("", "count", "amount"), rows, 2)
 
 

@@ -66,6 +66,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "双方每一行恰归入一类；各类差额之和等于总差额。",
     ),
     "statements": ("Statements", "结算单"),
+    "statements.payable": ("owed to parties", "应付各方"),
+    "statements.receivable": ("owed by parties", "应收各方"),
     "instructions": ("Payment instructions", "收付款单"),
     "parties": ("Parties", "结算主体"),
     "intake": ("Intake", "单据接收"),

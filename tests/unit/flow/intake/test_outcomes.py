@@ -308,3 +308,19 @@ def test_a_kind_that_cannot_be_planned(market: Any, words: dict[str, Any], path:
     with pytest.raises(FormulaError, match=message) as refused:
         market.plan("bad")
     assert ".".join(refused.value.path) == f"records.bad.{path}"
+
+
+def test_blanks_around_a_text_are_no_part_of_it_unless_the_column_says_so(market: Any) -> None:
+    rows = "A1,1, m-7,1.00,,2026-03-01\n A1 ,2,m-7\t,1.00,,2026-03-01\nA1,3,  ,1.00,,2026-03-01\n"
+    (taken,) = market.take("item_sold", HEADER + rows)
+    bodies = [record["body"] for record in taken.records.to_pylist()]
+    assert [(body["order_id"], body["merchant"]) for body in bodies] == [("A1", "m-7"), ("A1", "m-7")]
+    assert taken.counts["quarantined"] == 1, "nothing but blanks is no merchant"
+    market.declare("item_sold", columns={"merchant": {"type": "text", "trim": "no"}})
+    (kept,) = market.take("item_sold", HEADER + rows.replace("A1", "A2"))
+    assert [record["body"]["merchant"] for record in kept.records.to_pylist()] == [" m-7", "m-7\t", "  "]
+
+
+def test_the_same_row_with_other_blanks_is_a_duplicate(market: Any) -> None:
+    first, again = market.take("item_sold", HEADER + A1 + A1.replace("m-7", " m-7 "), rows_per_shard=1)
+    assert (first.counts["accepted"], again.counts["duplicate"], again.counts["conflict"]) == (1, 1, 0)

@@ -1,6 +1,14 @@
 """A shell's pattern gives many files to one option."""
 
-from everycent.serve.cli.app import _repeated
+import pytest
+
+from everycent import __version__
+from everycent.serve.cli.app import _repeated, run_app
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["--version"]) == 0
+    assert capsys.readouterr().out == f"everycent {__version__}\n"
 
 
 def test_several_files_follow_one_option() -> None:

@@ -17,6 +17,7 @@ from everycent.serve.report.data import (
     ReportData,
     StandingRow,
     StatementRow,
+    StatementTotals,
     Total,
 )
 
@@ -95,7 +96,10 @@ EXAMPLE = ReportData(
         )
         for n in range(1, 51)
     ),
-    statements_by_state={"closed": Total(9_002, 13_402_118_20), "open": Total(118, 361_785_40)},
+    statements_by_state={
+        "closed": StatementTotals(9_002, 13_500_118_20, 98_000_00),
+        "open": StatementTotals(118, 361_785_40),
+    },
     instructions=tuple(
         InstructionRow(
             f"PI-{n:08}",
