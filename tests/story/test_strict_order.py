@@ -208,7 +208,7 @@ def test_a_rewind_that_moves_nothing_says_so_plainly(
     model = str(tmp_path / "workspace" / "model.yaml")
     assert run_app(["rewind", "plan", model, "--to", "A1"]) == 0
     said = capsys.readouterr().out
-    assert said == (
+    assert said.endswith(
         "nothing would move: clearing the 3 records from number 1 on again gives the same obligations, to the cent\n"
     )
 
