@@ -58,6 +58,7 @@ PARTS: tuple[Part, ...] = (
             ("apportioning", "reference-apportion.md"),
             ("goods marketing", "how-to/goods-marketing.md"),
             ("order, late records and rewind", "how-to/order-and-rewind.md"),
+            ("in pictures", "order-caps-rewind.md"),
         ),
     ),
     Part(
