@@ -7,7 +7,7 @@ from everycent.base.engine.declaration import Declaration
 from everycent.base.engine.tables import TableSchema
 from everycent.flow.clearing.contract import OBLIGATION, SEQUENCED_RECORD, WAITING_CHARGE
 from everycent.flow.intake.contract import QUARANTINE, RECORD
-from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, RUNNING, SNAPSHOT
 from everycent.proof.recon.contract import ReconSpec
 
 #: Further top words of the settlement model, name -> declaration of one scenario.
@@ -28,6 +28,7 @@ DETAIL_TABLES: tuple[TableSchema, ...] = (
     CHARGE.ordered,
     HELD.ordered,
     OBLIGATION.ordered,
+    RUNNING,
 )
 
 _MIGRATED = (

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from everycent.base.engine.declaration import Declaration, Duration, Name, NumberText, Words, or_alone
 from everycent.base.engine.tables import NUMBERED, UTC, UUID, TableSchema
 from everycent.base.money.allotment import RemainderPolicy
+from everycent.base.money.span import Span
 from everycent.flow.rating.contract import CHARGE, RatedChargeSpec
 
 #: What an ordered charge's rows have beside CHARGE and OBLIGATION. An obligation also names the accumulator that it
@@ -92,8 +93,13 @@ ORDERED_OBLIGATION = TableSchema(
     "clearing.obligation", pa.schema([*OBLIGATION.columns, *SEQUENCED, *IN_POT]), OBLIGATION.key
 )
 
-#: Charges that wait for their turn: computed when their record arrived, frozen, without obligations yet.
-WAITING_CHARGE = TableSchema("clearing.waiting_charge", CHARGE.columns, CHARGE.key)
+#: Charges that wait for their turn: computed when their record arrived, frozen, without obligations yet. The amount is
+#: null where it depends on what comes before, so that it is computed in its turn.
+WAITING_CHARGE = TableSchema(
+    "clearing.waiting_charge",
+    pa.schema([field.with_nullable(field.nullable or field.name == "amount_minor") for field in CHARGE.columns]),
+    CHARGE.key,
+)
 
 #: The records that were cleared in order. `booked_on` stays with a record through all generations.
 SEQUENCED_RECORD = TableSchema(
@@ -361,17 +367,6 @@ class ApportionSpec(Declaration):
         return all(bearer.is_capped or (bearer.up_to or bearer.fixed) is not None for bearer in bearers)
 
 
-class Period(StrEnum):
-    """How long a pot lasts, by the business date of its records."""
-
-    DAY = "day"  # 2026-03-01
-    WEEK = "week"  # 2026-W09, Monday to Sunday
-    MONTH = "month"  # 2026-03
-    QUARTER = "quarter"  # 2026-Q1
-    YEAR = "year"  # 2026
-    NONE = "none"  # as long as the budget
-
-
 class BudgetSpec(Declaration):
     """Where the totals of bearers are kept: one pot for each value of `per` and each period."""
 
@@ -386,8 +381,8 @@ class BudgetSpec(Declaration):
     per: Words = Field(
         default=(), description="columns of the record; each value has a pot of its own", examples=["merchant"]
     )
-    period: Period = Field(
-        default=Period.NONE,
+    period: Span = Field(
+        default=Span.NONE,
         description="how long a pot lasts, by business date: day, week (Monday to Sunday), month, quarter, year; none: "
         "as long as the budget",
     )

@@ -19,6 +19,7 @@ from everycent.flow.clearing.core.bearing import bear
 from everycent.flow.clearing.core.ordered import clear_window, reach
 from everycent.flow.clearing.core.parallel import Component, components
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
+from everycent.flow.clearing.core.prorating import take_back
 from everycent.flow.clearing.core.refunding import give_back
 from everycent.flow.clearing.core.window import Window
 from everycent.flow.intake.contract import RECORD
@@ -35,6 +36,7 @@ __all__ = [
     "plan_clearing",
     "pots_in_reach",
     "refund",
+    "take_back",
 ]
 
 
@@ -59,7 +61,7 @@ def clear_in_order(
     engine: LocalEngine,
     threads: int = 1,
 ) -> OrderedCleared:
-    """Charges that draw on budgets (`plan.ordered`) and their refunds, one after the other; any cut of a sequence into
+    """Charges that draw on budgets (`plan.drawing`) and their refunds, one after the other; any cut of a sequence into
     windows gives the same rows.
 
     `sequence`: SEQUENCE rows of the window's records, originals and refunds mixed. `records`: by kind, the RECORD rows

@@ -108,8 +108,10 @@ class SettlementModel(Declaration):
 
     @property
     def ordered_kinds(self) -> list[str]:
-        """The record kinds that are cleared in strict order: of charges that draw on a budget, and their refunds."""
+        """The record kinds that are cleared in strict order: of charges that draw on a budget, of factors that depend
+        on what came before, and their refunds."""
         own = {kind for charge in self.charges.values() for kind in charge.for_ if charge.enabled and charge.budget}
+        own |= {kind for factor in self.factors.values() if factor.history for kind in factor.history.kinds}
         return [kind for kind, record in self.records.items() if kind in own or record.refunds in own]
 
     @property

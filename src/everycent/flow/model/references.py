@@ -8,7 +8,7 @@ from everycent.base.money.currency import UnknownCurrency, currency
 from everycent.flow.intake.contract import RecordSpec
 from everycent.flow.model.contract import SettlementModel
 from everycent.flow.model.yaml_source import ModelIssue, Source
-from everycent.flow.rating.contract import factor_path, with_price_factors
+from everycent.flow.rating.contract import FactorSpec, factor_path, with_price_factors
 
 
 def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
@@ -108,6 +108,8 @@ def _refunds(spec: SettlementModel, kind: str, record: RecordSpec, source: Sourc
 def _factors(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
     for name, factor in with_price_factors(spec.factors, spec.charges).items():
         path = factor_path(name, spec.charges)
+        if factor.history is not None and name in spec.factors:
+            yield from _history(spec, source, name, factor)
         if factor.table is None:
             continue
         if factor.table in spec.tables:
@@ -118,6 +120,30 @@ def _factors(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
                 )
         elif "." not in factor.table:
             yield source.issue(_unknown("table", factor.table, spec.tables), (*path, "table"))
+
+
+def _history(spec: SettlementModel, source: Source, name: str, factor: FactorSpec) -> Iterator[ModelIssue]:
+    history, word = factor.history, "accumulator" if factor.accumulator is not None else "moving_average"
+    assert history is not None, "it depends on what came before"
+    path = ("factors", name, word)
+    for kind in history.kinds:
+        if kind not in spec.records:
+            yield source.issue(_unknown("record kind", kind, spec.records), path)
+        elif spec.records[kind].refunds is not None:
+            original = spec.records[kind].refunds
+            message = f"'{kind}' refunds '{original}': name that one; 'refunds' says what a refund does to its total"
+            if word == "moving_average":
+                message = f"'{kind}' is a refund; goods that come back are records of their own under 'in'"
+            yield source.issue(message, path)
+        else:
+            known = (*spec.records[kind].columns, *spec.records[kind].tags)
+            for column in history.per:
+                if column not in known:
+                    message = _unknown("column", column, known, f" in record kind '{kind}'")
+                    yield source.issue(message, (*path, "per"))
+    if spec.order is None:
+        message = f"factor '{name}' depends on what came before: add the order of its records, for example"
+        yield source.issue(f"{message} order: {{by: occurred_at}}", path, key=True)
 
 
 def _charges(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
@@ -179,10 +205,9 @@ def _order(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
             )
             yield source.issue(message, ("charges", name, "apportion", "budget"))
         return
-    if not drawing:
-        yield source.issue(
-            "nothing is cleared in order: no charge draws on a budget; remove 'order'", ("order",), key=True
-        )
+    if not drawing and not any(factor.history for factor in spec.factors.values()):
+        message = "nothing is cleared in order: no charge draws on a budget, no factor depends on what came before"
+        yield source.issue(f"{message}; remove 'order'", ("order",), key=True)
     for column in spec.order.by[1:]:
         types = {}
         for kind in spec.ordered_kinds:

@@ -1,6 +1,6 @@
 """One batch through all pure stages: rows and state in, tables out. No database; the golden cases use it too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing import stage as clearing
-from everycent.flow.clearing.contract import OBLIGATION, RefundState
+from everycent.flow.clearing.contract import OBLIGATION, WAITING_CHARGE, RefundState
 from everycent.flow.intake import stage as intake
 from everycent.flow.ledger import stage as ledger
 from everycent.flow.parties import stage as parties
@@ -32,7 +32,7 @@ class Batch:
     accruals: pa.Table
     parties: pa.Table
     transfers: pa.Table
-    waiting: pa.Table = field(default_factory=CHARGE.empty)
+    waiting: pa.Table = field(default_factory=WAITING_CHARGE.empty)
 
 
 def rate_and_clear(
@@ -49,7 +49,7 @@ def rate_and_clear(
     `state`: what is known of the originals, where the kind refunds. `given`: factor values that are known already, as
     `rate_given` takes them.
     """
-    records, waiting = taken.records, CHARGE.empty()
+    records, waiting = taken.records, WAITING_CHARGE.empty()
     if plan.model.spec.records[kind].refunds is not None:
         assert state is not None, f"{kind} refunds: what is known of its originals is an input"
         snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
@@ -63,13 +63,13 @@ def rate_and_clear(
             engine,
             original_held=state.held,
         )
-    elif kind in plan.rating:
+    elif kind in plan.rating and not plan.only_moves(kind):
         if given is None:
             rated = rating.rate(plan.rating[kind], records, tables, engine)
         else:
             rated = rating.rate_given(rating_terms(plan, kind), records, given, tables, engine)
         snapshots, rated_held = rated.snapshots, rated.held
-        charges, waiting = apart(rated.charges, plan.clearing.ordered)
+        charges, waiting = apart(rated.charges, plan.clearing)
         cleared = clearing.clear(plan.clearing, records, charges, engine)
     else:
         snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
@@ -88,9 +88,13 @@ def rate_and_clear(
     )
 
 
-def apart(charges: pa.Table, ordered: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-    """The charges that arrival can decide, and those that wait for their turn."""
-    if not ordered:
-        return charges, CHARGE.empty()
-    waits = pc.is_in(charges.column("charge").cast(pa.string()), value_set=pa.array(ordered, pa.string()))
-    return charges.filter(pc.invert(waits)), charges.filter(waits).cast(CHARGE.columns)
+def apart(charges: pa.Table, plan: clearing.ClearingPlan) -> tuple[pa.Table, pa.Table]:
+    """The charges that arrival can decide, and those that wait for their turn (WAITING_CHARGE rows)."""
+    if not plan.ordered:
+        return charges, WAITING_CHARGE.empty()
+    names = charges.column("charge").cast(pa.string())
+    waits = pc.is_in(names, value_set=pa.array(plan.ordered, pa.string()))
+    waiting = charges.filter(waits).cast(WAITING_CHARGE.columns)
+    unknown = pc.is_in(waiting.column("charge"), value_set=pa.array(plan.in_turn, pa.string()))
+    amounts = pc.if_else(unknown, pa.scalar(None, pa.int64()), waiting.column("amount_minor"))
+    return charges.filter(pc.invert(waits)), waiting.set_column(3, WAITING_CHARGE.columns.field(3), amounts)

@@ -63,14 +63,15 @@ def retry(
     stored = _Stored(session, plan, family, open_on)
     gathered = gather(family.kind, stored.originals)
     rated, snapshots = _rated(stored, gathered.tables)
-    at_once, waiting = apart(rated.charges, plan.clearing.ordered)
+    at_once, waiting = apart(rated.charges, plan.clearing)
     cleared = clearing.clear(plan.clearing, stored.originals, at_once, engine)
     held = pa.concat_tables([_plain(HELD, part) for part in (rated.held, cleared.held)])
     given_back = _given_back(stored, cleared, held)
     charges = pa.concat_tables([_plain(CHARGE, part.charges) for part in (cleared, given_back)])
     obligations = pa.concat_tables([_plain(OBLIGATION, part.obligations) for part in (cleared, given_back)])
     held = pa.concat_tables([held, _plain(HELD, given_back.held)])
-    released = pa.concat_tables([charges, _plain(CHARGE, waiting)])  # those too that now wait for their turn
+    named = ["record_id", "charge"]  # those are released too that now wait for their turn
+    released = pa.concat_tables([charges.select(named), waiting.select(named)])
     outcomes = _outcomes(stored, released, held)
     new_held = _new_held(family, held, engine)
     if outcomes.num_rows == 0:

@@ -56,7 +56,7 @@ class Placed:
 
 def order_of(plan: ModelPlan) -> OrderSpec:
     """The model's order."""
-    assert plan.model.spec.order is not None, "budgets need an order; the model's check refuses this"
+    assert plan.model.spec.order is not None, "budgets and running totals need an order; the model's check refuses this"
     return plan.model.spec.order
 
 
@@ -267,12 +267,12 @@ def _kept(session: Session, plan: ModelPlan) -> clearing_store.Frontier:
 
 def _reads(plan: ModelPlan) -> str:
     """What decides which records are ordered, and how."""
-    return json.dumps([plan.model.spec.ordered_kinds, plan.clearing.ordered, order_of(plan).by])
+    return json.dumps([plan.model.spec.ordered_kinds, plan.placing, order_of(plan).by])
 
 
 def _drawing(plan: ModelPlan) -> str:
     """The charges whose parking takes a record's place away, as a list in SQL."""
-    return ", ".join(literal(name) for name in (WHOLE_RECORD, *plan.clearing.ordered))
+    return ", ".join(literal(name) for name in (WHOLE_RECORD, *plan.placing))
 
 
 def _latest(*times: datetime | None) -> datetime | None:

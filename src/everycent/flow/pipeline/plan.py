@@ -1,7 +1,7 @@
 """A model planned: every context's plan compiled once, before any row is read; every mistake told with its place."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -16,7 +16,16 @@ from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
 from everycent.flow.pipeline.tables import decision_tables, table_specs
 from everycent.flow.rating.contract import RatingRefused, factor_path
-from everycent.flow.rating.stage import DecisionTable, RatingPlan, RatingTerms, plan_rating
+from everycent.flow.rating.stage import (
+    DecisionTable,
+    RatingPlan,
+    RatingTerms,
+    Running,
+    TurnPlan,
+    plan_rating,
+    plan_running,
+    plan_turn,
+)
 from everycent.flow.settlement.stage import SettlementPlan, plan_settlement
 
 Taken = ParamSpec("Taken")
@@ -25,7 +34,10 @@ Planned = TypeVar("Planned")
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """What a batch follows. `intake` has every kind, `rating` those that are no refunds."""
+    """What a batch follows. `intake` has every kind, `rating` those that are no refunds.
+
+    `running`: factors that depend on what came before. `turns`: by kind, how charges that use them are computed.
+    """
 
     model: LoadedModel
     tables: Mapping[str, TableSpec]
@@ -35,6 +47,19 @@ class ModelPlan:
     clearing: ClearingPlan
     settlement: SettlementPlan
     payments: PaymentPlan
+    running: tuple[Running, ...] = ()
+    turns: Mapping[str, TurnPlan] = field(default_factory=dict)
+
+    @property
+    def placing(self) -> tuple[str, ...]:
+        """The charges that must not be parked for a record to have its place in the strict order: those that are
+        cleared in it, and those that such are computed from."""
+        bases = (name for turn in self.turns.values() for name in turn.bases)
+        return tuple(dict.fromkeys((*self.clearing.ordered, *bases)))
+
+    def only_moves(self, kind: str) -> bool:
+        """Whether records of the kind cause no charge, but move what others are computed from."""
+        return not self.rating[kind].charges and any(kind in running.kinds for running in self.running)
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -88,11 +113,22 @@ def plan_model(
             rated = attempt(_plan_rating, model, kind, planned, tables, decisions)
         intake |= {} if planned is None else {kind: planned}
         rating |= {} if rated is None else {kind: rated}
-    columns = {kind: record.currency for kind, record in kinds.items() if record.currency is not None}
-    own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, columns)
+    own_currency = {kind: record.currency for kind, record in kinds.items() if record.currency is not None}
+    in_turn = {name for planned in rating.values() for name in planned.in_turn}
+    own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, own_currency, in_turn)
     clearing = attempt(plan_clearing, spec.charges, spec.parties, *own)
+    columns = {kind: _columns(planned) for kind, planned in intake.items()}
+    running = None
+    if len(columns) == len(kinds):
+        money = {kind: planned.money for kind, planned in intake.items()}
+        running = attempt(plan_running, spec.factors, columns, money, model.currency)
+    turns = {
+        kind: plan_turn(_terms(model, planned, intake[kind], tables, decisions))
+        for kind, planned in rating.items()
+        if planned.in_turn and not issues
+    }
     payments = attempt(plan_payments, spec.payouts, spec.parties, tables, spec.currency_codes)
-    if issues or clearing is None or payments is None:
+    if issues or clearing is None or payments is None or running is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
     return ModelPlan(
         model,
@@ -103,6 +139,8 @@ def plan_model(
         clearing,
         plan_settlement(spec.statements, spec.parties, model.name),
         payments,
+        running,
+        turns,
     )
 
 
@@ -155,17 +193,27 @@ def _steps(model: LoadedModel, kinds: Mapping[str, RecordSpec], issues: list[Mod
 
 def rating_terms(plan: ModelPlan, kind: str) -> RatingTerms:
     """What the model says about rating the records of a kind that is no refund."""
-    spec = plan.model.spec
+    return _terms(plan.model, plan.rating[kind], plan.intake[kind], plan.tables, plan.decisions)
+
+
+def _terms(
+    model: LoadedModel,
+    plan: RatingPlan,
+    intake: IntakePlan,
+    tables: Mapping[str, TableSpec],
+    decisions: Mapping[str, DecisionTable],
+) -> RatingTerms:
+    spec = model.spec
     return RatingTerms(
-        plan.rating[kind],
-        {name: charge for name, charge in spec.charges.items() if kind in charge.for_},
+        plan,
+        {name: charge for name, charge in spec.charges.items() if plan.kind in charge.for_},
         spec.factors,
-        _columns(plan.intake[kind]),
+        _columns(intake),
         spec.parties,
-        plan.tables,
-        plan.model.currency,
-        plan.decisions,
-        plan.intake[kind].money,
+        tables,
+        model.currency,
+        decisions,
+        intake.money,
     )
 
 

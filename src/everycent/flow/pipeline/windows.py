@@ -10,28 +10,30 @@ from everycent.base.engine.tables import TableSchema
 from everycent.base.platform.batches import COUNTS, open_batch
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
-from everycent.flow.clearing import stage as clearing
 from everycent.flow.clearing import store as clearing_store
 from everycent.flow.clearing.contract import (
     ACCUMULATOR,
     IN_ORDER,
     OBLIGATION,
     ORDERED_OBLIGATION,
-    SEQUENCE,
     SEQUENCED_RECORD,
-    WAITING_CHARGE,
 )
-from everycent.flow.intake.contract import RECORD
-from everycent.flow.pipeline.ordering import Reach, attach_records, order_of
+from everycent.flow.pipeline.ordering import Reach, order_of
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
-from everycent.flow.rating.contract import CHARGE, HELD
+from everycent.flow.pipeline.turn import Known, Turned, take_turn
+from everycent.flow.pipeline.turning import Turning, totals_before
+from everycent.flow.rating.contract import CHARGE, HELD, RUNNING
 from everycent.flow.settlement import stage as settlement
 
 _TOTAL = """
     SELECT * FROM touched UNION ALL
     SELECT * FROM totals ANTI JOIN touched USING (budget, pot, period, bearer) ORDER BY ALL
 """
+
+
+_HELD = "SELECT held.*, sequence_no FROM held JOIN turns USING (record_id) ORDER BY sequence_no, charge"
+_MOVED = "SELECT moved.*, sequence_no FROM moved JOIN turns USING (record_id) ORDER BY sequence_no, factor"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Window:
     charges: pa.Table
     obligations: pa.Table
     held: pa.Table
+    moved: pa.Table
 
 
 #: Makes the window's obligations those that are written, and says what belongs into its transaction.
@@ -70,16 +73,18 @@ class Windows:
         total = int(self.turns.num_rows)
         if total == 0:
             return 0
-        first_no = self._first_no(self.turns)
-        history = clearing_store.OrderedHistory(self.details, self.session.engine, self.model, self._fetch(), first_no)
-        totals = clearing_store.accumulators(self.details, self.session.engine, self.model, first_no)
+        engine, first = self.session.engine, self._first_no(self.turns)
+        turning = Turning(self.session, self.plan, self.details, self.turns, self.reach)
+        carried = clearing_store.accumulators(self.details, engine, self.model, first)
+        totals = totals_before(self.details, self.session, self.plan, first)
         for done, turns in self._cut():
             report(done, total)
-            window, touched = self._cleared(turns, totals, history)
+            window, found = self._cleared(turning.known(turns, carried, totals), turns)
             window, in_transaction = self.finish(window)
             self._commit(window, in_transaction, self._first_no(turns))
-            history.add(window.turns, window.charges, window.held, window.obligations)
-            totals = self.session.engine.query(_TOTAL, touched=touched, totals=totals).cast(ACCUMULATOR.columns)
+            turning.add(window.turns, window.charges, window.held, window.obligations, window.moved)
+            touched, totals = found.accumulators.cast(ACCUMULATOR.columns), found.totals
+            carried = engine.query(_TOTAL, touched=touched, totals=carried).cast(ACCUMULATOR.columns)
         report(total, total)
         return total
 
@@ -92,69 +97,11 @@ class Windows:
         for start in range(0, self.turns.num_rows, size):
             yield start, self.turns.slice(start, size)
 
-    def _fetch(self) -> pa.ChunkedArray:
-        """The records and their charges as the engine's tables, in order, from which windows are cut; gives the ids of
-        all records that they refund."""
-        engine, duck = self.session.engine, self.session.engine.connection
-        duck.register("turns", self.turns)
-        for at, kind in enumerate(self._kinds):
-            attach_records(self.session, self.plan, self.reach, "turning", kind, RECORD.columns.names)
-            duck.execute(
-                f"CREATE OR REPLACE TABLE turning_{at} AS SELECT sequence_no, record.* EXCLUDE (model, batch_no)"
-                " REPLACE (turns.booked_on AS booked_on)"
-                " FROM turning AS record JOIN turns USING (record_id) ORDER BY sequence_no"
-            )
-        self.details.attach(engine, "turning", WAITING_CHARGE, self.model, after_batch=self.reach.after_batch)
-        columns = ", ".join("turns.booked_on" if name == "booked_on" else name for name in CHARGE.columns.names)
-        names = self.plan.clearing.names
-        duck.register("declared", pa.table({"charge": names, "place": list(range(len(names)))}))
-        duck.execute(
-            f"CREATE OR REPLACE TABLE turning_charge AS SELECT sequence_no, {columns} FROM turning"
-            " JOIN turns USING (record_id) JOIN declared USING (charge) ORDER BY sequence_no, place"
-        )
-        duck.unregister("turns")
-        duck.unregister("declared")
-        refunds = " UNION ".join(f"SELECT refund_of FROM turning_{at}" for at in range(len(self._kinds)))
-        asked = engine.query(f"FROM ({refunds}) WHERE refund_of IS NOT NULL ORDER BY refund_of")
-        return asked.column("refund_of").cast(pa.uuid())
-
-    @property
-    def _kinds(self) -> list[str]:
-        return self.plan.model.spec.ordered_kinds
-
-    def _cleared(
-        self, turns: pa.Table, totals: pa.Table, history: clearing_store.OrderedHistory
-    ) -> tuple[Window, pa.Table]:
+    def _cleared(self, known: Known, turns: pa.Table) -> tuple[Window, Turned]:
         engine = self.session.engine
-        first, last = self._first_no(turns), int(turns.column("sequence_no").to_numpy()[-1])
-        within = f"sequence_no BETWEEN {first} AND {last} ORDER BY sequence_no"
-
-        def rows(table: str, schema: pa.Schema) -> pa.Table:
-            listed = ", ".join(f'"{name}"' for name in schema.names)
-            return engine.query(f"SELECT {listed} FROM {table} WHERE {within}").cast(schema)
-
-        records = {
-            kind: rows(f"turning_{at}", RECORD.with_body(self.plan.intake[kind].body_type))
-            for at, kind in enumerate(self._kinds)
-        }
-        refund_of = pa.concat_tables([table.select(["refund_of"]) for table in records.values()]).column("refund_of")
-        asked = pa.chunked_array([refund_of.cast(pa.binary(16)).unique().drop_null().cast(pa.uuid())])
-        state = history.state(asked, turns.column("record_id"))
-        found = clearing.clear_in_order(
-            self.plan.clearing,
-            turns.select(SEQUENCE.names),
-            records,
-            rows("turning_charge", CHARGE.columns),
-            state,
-            totals,
-            engine,
-            threads=self.session.settings.threads,
-        )
-        held = engine.query(
-            "SELECT held.*, sequence_no FROM held JOIN turns USING (record_id) ORDER BY sequence_no, charge",
-            held=found.held,
-            turns=turns.select(["record_id", "sequence_no"]),
-        )
+        found = take_turn(self.plan, known, engine, self.session.settings.threads)
+        held = engine.query(_HELD, held=found.held, turns=turns.select(["record_id", "sequence_no"]))
+        moved = engine.query(_MOVED, moved=found.moved, turns=turns.select(["record_id", "sequence_no"]))
         obligations = found.obligations.cast(ORDERED_OBLIGATION.columns)
         nothing = pa.array([False] * obligations.num_rows, pa.bool_())
         window = Window(
@@ -162,8 +109,9 @@ class Windows:
             self._numbered(found.charges, CHARGE.ordered),
             self._numbered(obligations.append_column("adjusts", nothing), OBLIGATION.ordered),
             self._numbered(held, HELD.ordered),
+            self._numbered(moved, RUNNING),
         )
-        return window, found.accumulators.cast(ACCUMULATOR.columns)
+        return window, found
 
     def _numbered(self, rows: pa.Table, schema: TableSchema) -> pa.Table:
         number = pa.array([self.generation] * rows.num_rows, pa.int32())
@@ -180,6 +128,7 @@ class Windows:
             (CHARGE.ordered, window.charges),
             (HELD.ordered, window.held),
             (OBLIGATION.ordered, window.obligations),
+            (RUNNING, window.moved),
         ):
             opened.write(schema, rows)
         opened.commit(dict.fromkeys(COUNTS, 0), in_transaction)

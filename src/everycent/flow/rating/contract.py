@@ -13,8 +13,9 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from everycent.base.engine.declaration import Called, Declaration, FormulaText, Name, ScalarText, Words, Written
 from everycent.base.engine.formula import Position
 from everycent.base.engine.sql import literal
-from everycent.base.engine.tables import UUID, TableSchema
+from everycent.base.engine.tables import NUMBERED, UUID, TableSchema
 from everycent.base.money.rounding import Rounding
+from everycent.flow.rating.history import AccumulatorSpec, MovingAverageSpec
 from everycent.flow.rating.outside import RestSpec, SqlSpec
 from everycent.flow.rating.price import ConvertSpec, PriceSpec
 
@@ -92,6 +93,27 @@ RETRY_SNAPSHOT = TableSchema(
     body="body",
 )
 
+#: What each record moved of the running totals and stocks, in strict order: where factors that depend on what came
+#: before have their values from, and the state that the next record finds. The total before it is total_after - amount.
+RUNNING = TableSchema(
+    name="rating.running_total",
+    columns=pa.schema(
+        [
+            pa.field("record_id", UUID, nullable=False),
+            pa.field("factor", pa.string(), nullable=False),
+            pa.field("pot", pa.string(), nullable=False),  # values of `per`, escaped and joined as party keys are
+            pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03, 2026-Q1, 2026 or empty
+            pa.field("refund_of", UUID),
+            pa.field("amount", pa.int64(), nullable=False),  # in the last decimal of the factor's type
+            pa.field("total_after", pa.int64(), nullable=False),
+            pa.field("quantity", pa.int64()),  # of stock: units in, or out (negative; 0: were not there)
+            pa.field("quantity_after", pa.int64()),
+            *NUMBERED,
+        ]
+    ),
+    key=("record_id", "factor", "generation"),
+)
+
 
 #: What the table of values that were fetched for a factor is called, before the factor's name.
 FETCHED_TABLE = "fetched:"
@@ -160,6 +182,8 @@ class FactorSpec(Declaration):
     constant: ScalarText | None = Field(default=None, description="always this value", examples=["0.06"])
     sql: SqlSpec | None = Field(default=None, description="a read-only query of a named database")
     rest: RestSpec | None = Field(default=None, description="a service that answers in JSON")
+    accumulator: AccumulatorSpec | None = Field(default=None, description="a running total of what came before")
+    moving_average: MovingAverageSpec | None = Field(default=None, description="what goods cost that go out of stock")
     table: str | None = Field(
         default=None, description="an attached table's name, or a file beside the model", examples=["rates.csv"]
     )
@@ -209,14 +233,19 @@ class FactorSpec(Declaration):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        sources = [self.constant, self.table, self.sql, self.rest]
+        sources = [self.constant, self.table, self.sql, self.rest, self.accumulator, self.moving_average]
         named = sum(source is not None for source in sources)
         if named > 1 or (named == 0 and self.column is None):
-            raise ValueError("a factor has one source: write 'constant', 'table', 'sql', 'rest', or 'column' alone")
+            raise ValueError(
+                "a factor has one source: write 'constant', 'table', 'sql', 'rest', 'accumulator', 'moving_average', or"
+                " 'column' alone"
+            )
         if self.is_fetched and (not self.key or self.type is None):
             raise ValueError("what is looked up outside needs 'key' (the record's columns) and 'type'")
         if self.is_fetched and (self.valid or self.dated or self.on or self.table_key):
             raise ValueError("what is looked up outside is found by its 'key' alone; a date can be one of its columns")
+        if self.history is not None:
+            self._check_history()
         if self.is_column and (self.key or self.type):
             raise ValueError("a record's column has its own type and needs no 'key'")
         if self.dated is not None and self.valid is not None:
@@ -232,6 +261,21 @@ class FactorSpec(Declaration):
                 )
         return self
 
+    def _check_history(self) -> None:
+        if self.column or self.key or self.table_key or self.valid or self.dated or self.on:
+            raise ValueError(
+                "what is added up has no 'key' or 'column'; 'per' names the columns with totals of their own"
+            )
+        if self.type in ("text", "boolean"):
+            raise ValueError(f"what is added up is a number, not {self.type}: money, integer or decimal(2)")
+        if self.moving_average is not None and self.type not in (None, "money"):
+            raise ValueError(f"what goods cost is money, not {self.type}; leave 'type' out")
+
+    @property
+    def history(self) -> AccumulatorSpec | MovingAverageSpec | None:
+        """How it follows from the records before; None where it does not."""
+        return self.accumulator or self.moving_average
+
     @property
     def is_fetched(self) -> bool:
         """Whether its values are looked up outside."""
@@ -240,7 +284,8 @@ class FactorSpec(Declaration):
     @property
     def is_column(self) -> bool:
         """Whether it is a column of the record under a name of its own."""
-        return self.column is not None and self.constant is None and self.table is None and not self.is_fetched
+        sources = (self.constant, self.table, self.sql, self.rest, self.history)
+        return self.column is not None and all(source is None for source in sources)
 
 
 def _day(value: object) -> object:
@@ -369,6 +414,21 @@ def exchange_factor(place: str) -> str:
     return f"exchange rate of {place}"
 
 
+def total_before(accumulator: str) -> str:
+    """The factor that is an accumulator's total before the record, whatever the accumulator itself counts."""
+    return f"{accumulator} before"
+
+
+def total_including(accumulator: str) -> str:
+    """The factor that is an accumulator's total with the record."""
+    return f"{accumulator} with this record"
+
+
+def declared_total(factor: str) -> str:
+    """The accumulator that such a factor is of; a declared factor itself."""
+    return factor.partition(" ")[0]
+
+
 @dataclass(frozen=True)
 class WayToAmount:
     """A charge or a rule that has an amount or a price; `place` is what its own factors are called after."""
@@ -377,6 +437,12 @@ class WayToAmount:
     path: tuple[str | int, ...]
     price: PriceSpec | None
     convert: ConvertSpec | None
+
+    @property
+    def over(self) -> str | None:
+        """The accumulator that the price's tiers run over."""
+        tiered = None if self.price is None else self.price.graduated or self.price.volume
+        return None if tiered is None else tiered.over
 
 
 def ways_to_amounts(charges: Mapping[str, RatedChargeSpec]) -> Iterator[WayToAmount]:
@@ -395,6 +461,8 @@ def factor_path(name: str, charges: Mapping[str, RatedChargeSpec]) -> tuple[str 
             return (*way.path, "price", "rate_card")
         if name == exchange_factor(way.place):
             return (*way.path, "convert")
+        if way.over is not None and name in (total_before(way.over), total_including(way.over)):
+            return (*way.path, "price")
     return ("factors", name)
 
 
@@ -411,7 +479,15 @@ def with_price_factors(
             )
         if way.convert is not None:
             found[exchange_factor(way.place)] = _exchange(way.convert)
+        total = None if way.over is None else factors.get(way.over)
+        if way.over is not None and total is not None and total.accumulator is not None:
+            found[total_before(way.over)] = _counting(total, total.accumulator, "before")
+            found[total_including(way.over)] = _counting(total, total.accumulator, "including")
     return found
+
+
+def _counting(factor: FactorSpec, total: AccumulatorSpec, counts: Literal["before", "including"]) -> FactorSpec:
+    return FactorSpec(accumulator=total.model_copy(update={"counts": counts}), type=factor.type)
 
 
 def _exchange(convert: ConvertSpec) -> FactorSpec:

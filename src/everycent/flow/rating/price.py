@@ -100,7 +100,12 @@ class TierSpec(Declaration):
 class VolumePrice(Declaration):
     """The whole is priced by the tier that it falls in."""
 
-    of: FormulaText = Field(description="a quantity or an amount", examples=["price"])
+    of: FormulaText | None = Field(default=None, description="a quantity or an amount", examples=["price"])
+    over: Name | None = Field(
+        default=None,
+        description="an accumulator: the tiers run over its total, not over one record's value",
+        examples=["sold_this_month"],
+    )
     tiers: tuple[TierSpec, ...] = Field(min_length=1, description="the tiers, rising from 0")
 
     @model_validator(mode="after")
@@ -119,6 +124,14 @@ class VolumePrice(Declaration):
             known.append(Fraction(bound))
         return self
 
+    @model_validator(mode="after")
+    def _one_value(self) -> Self:
+        if self.of is None:
+            raise ValueError("'of' is missing here: the quantity or amount that is priced")
+        if self.over is not None and any(tier.flat is not None for tier in self.tiers):
+            raise ValueError("'flat' would be charged with each record; tiers 'over' a total have rates or prices")
+        return self
+
 
 class GraduatedPrice(VolumePrice):
     """Each slice is priced by its own tier."""
@@ -129,6 +142,17 @@ class GraduatedPrice(VolumePrice):
         description="a running total before the record: the slice from there on is priced",
         examples=["sold_this_month"],
     )
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Self:
+        if (self.of is None) == (self.over is None):
+            raise ValueError(
+                "a graduated price has one value: 'of' (of each record), or 'over' (an accumulator's total, of which"
+                " each record is charged the part that it adds)"
+            )
+        if self.over is not None and self.from_ is not None:
+            raise ValueError("'over' knows the total before the record itself; leave 'from' out")
+        return self
 
 
 class RateCardPrice(Declaration):

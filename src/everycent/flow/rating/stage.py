@@ -18,33 +18,42 @@ from everycent.flow.rating.core.careful import careful_sql
 from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.fetched import fetched_lookups, given_tables
 from everycent.flow.rating.core.held import held_rows
-from everycent.flow.rating.core.history import average_costs, running_totals
 from everycent.flow.rating.core.long import charge_rows
 from everycent.flow.rating.core.plan import RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
+from everycent.flow.rating.core.running import MOVED, MOVES, STANDING, Running, moves, plan_running, run
 from everycent.flow.rating.core.sheet import Wide, correct, read_sheet
 from everycent.flow.rating.core.snapshots import snapshot_rows
 from everycent.flow.rating.core.tables import lookup_tables, plain_records
+from everycent.flow.rating.core.turn import TurnPlan, plan_turn, widened
 from everycent.flow.rating.core.why import ChargeTried, rules_tried
 from everycent.flow.rating.core.wide import wide_sql
 
 __all__ = [
+    "MOVED",
+    "MOVES",
+    "STANDING",
     "ChargeTried",
     "DecisionTable",
     "Known",
     "Rated",
     "RatingPlan",
     "RatingTerms",
-    "average_costs",
+    "Running",
+    "TurnPlan",
     "fetched_lookups",
     "frozen_values",
     "given_tables",
+    "moves",
     "plan_rating",
+    "plan_running",
+    "plan_turn",
     "rate",
     "rate_again",
     "rate_given",
+    "rate_in_turn",
     "rules_tried",
-    "running_totals",
+    "run",
 ]
 
 
@@ -150,6 +159,51 @@ def rate_given(
     nothing = CHARGE.empty().select(["record_id", "charge", "amount_minor"])
     rated = rate_again(terms, records, Known(parked, nothing, values), tables, engine)
     return Rated(rated.charges, rated.held, filled(terms.plan, records, rated.snapshots, values, engine))
+
+
+def rate_in_turn(
+    turn: TurnPlan,
+    records: pa.Table,
+    marks: pa.Table,
+    standing: pa.Table,
+    snapshots: pa.Table,
+    moved: pa.Table,
+    engine: LocalEngine,
+) -> Rated:
+    """The charges that waited for their turn, now that all is known that came before.
+
+    `records`: RECORD rows of the plan's kind with their body. `marks`: record_id, charge of what waits. `standing`:
+    record_id, charge, amount_minor (NULL: held) of the records' other charges. `snapshots`: record_id and a column for
+    each frozen factor. `moved`: record_id, factor, and MOVED columns. A record that ends without any charge is held as
+    a whole. There are no snapshots: what was looked up was so on arrival, and `moved` is kept.
+    """
+    waiting = records.filter(pc.is_in(_storage(records.column("record_id")), _storage(marks.column("record_id"))))
+    rated = rate(turn.plan, widened(turn, waiting, standing, snapshots, moved, engine), {}, engine)
+    return Rated(
+        engine.query(
+            "SELECT c.* FROM charges c SEMI JOIN marks USING (record_id, charge) ORDER BY c.place",
+            charges=_placed(rated.charges.cast(CHARGE.columns)),
+            marks=marks,
+        )
+        .drop_columns(["place"])
+        .cast(CHARGE.columns),
+        engine.query(
+            f"""
+            SELECT * FROM held WHERE (record_id, charge) IN (SELECT record_id, charge FROM marks)
+                OR (charge = '{WHOLE_RECORD}' AND record_id NOT IN (SELECT record_id FROM standing)) ORDER BY place
+            """,
+            held=_placed(rated.held.cast(HELD.columns)),
+            marks=marks,
+            standing=standing,
+        )
+        .drop_columns(["place"])
+        .cast(HELD.columns),
+        SNAPSHOT.empty(pa.struct([])),
+    )
+
+
+def _placed(rows: pa.Table) -> pa.Table:
+    return rows.append_column("place", pa.array(np.arange(rows.num_rows)))
 
 
 def _storage(ids: pa.ChunkedArray) -> pa.Array:

@@ -11,7 +11,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
-from everycent.flow.rating.contract import HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT, parked_sql
+from everycent.flow.rating.contract import HELD, RETRY, RETRY_SNAPSHOT, RUNNING, SNAPSHOT, parked_sql
 
 #: A record's last attempt so far; a record that was not tried again is not among them.
 ATTEMPTS = pa.schema([pa.field("record_id", pa.uuid()), pa.field("attempt", pa.int32())])
@@ -70,6 +70,28 @@ def snapshots(
     later = details.lookup(engine, RETRY_SNAPSHOT, model, "record_id", record_ids, RETRY_SNAPSHOT.columns.names, body)
     arrival = pa.repeat(pa.scalar(1, pa.int32()), first.num_rows)
     return pa.concat_tables([first.add_column(1, RETRY_SNAPSHOT.columns.field("attempt"), arrival), later])
+
+
+def standing_totals(details: Details, engine: LocalEngine, model: str, first_no: int) -> pa.Table:
+    """factor, pot, period, total_after, quantity_after as they stood before a number: the last effective rows."""
+    columns = ["factor", "pot", "period", "total_after", "quantity_after", "sequence_no", "generation"]
+    details.attach(engine, "added_up", RUNNING, model, columns=columns)
+    return engine.query(
+        f"""
+        SELECT factor, pot, period, arg_max(total_after, sequence_no) AS total_after,
+            arg_max(quantity_after, sequence_no) AS quantity_after
+        FROM added_up WHERE sequence_no < {first_no} AND {details.effective(model)} GROUP BY ALL ORDER BY ALL
+        """
+    )
+
+
+def moved_of(details: Details, engine: LocalEngine, model: str, originals: pa.Array, first_no: int) -> pa.Table:
+    """The effective RUNNING rows of records and of their refunds that have lower numbers."""
+    names = RUNNING.columns.names
+    rows = [details.lookup(engine, RUNNING, model, column, originals, names) for column in ("record_id", "refund_of")]
+    before = f"{details.effective(model)} AND sequence_no < {first_no}"
+    found = engine.query(f"SELECT * FROM rows WHERE {before} ORDER BY sequence_no, factor", rows=pa.concat_tables(rows))
+    return found.cast(RUNNING.columns)
 
 
 def schedule(connection: Connection, tenant: str, model: str) -> Schedule | None:

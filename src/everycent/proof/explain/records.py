@@ -51,6 +51,7 @@ class _Walk:
         self.charges = finder.charges(model, self.id)
         self.obligations = finder.obligations(model, self.id)
         self.number = finder.number(model, self.id)
+        self.moved = {row["factor"]: row for row in finder.moved(model, self.id)}
         self.pots = {(row["charge"], row["bearer"]): row for row in finder.in_pots(model, self.id) if row["budget"]}
         self.origin = self._origin()
         self.snapshots = finder.snapshots(model, (self.origin or record)["record_id"])
@@ -103,10 +104,16 @@ class _Walk:
 
     def waits(self, row: Row) -> Explanation:
         """A charge whose turn is still to come."""
+        ident = f"{self.id}/{row['charge']}"
+        if row["amount_minor"] is None:
+            said = "waits for its turn in strict order, in which it is computed"
+            if self.number is not None:
+                said = "this record is without it, as was found in its turn"
+            return Explanation("charge", ident, f"{row['charge']}: {said}")
         money = currency(row["currency"])
         amount = format_minor(row["amount_minor"], money)
         text = f"{row['charge']}: {amount} {money}, waits for its turn in strict order"
-        return Explanation("charge", f"{self.id}/{row['charge']}", text, tuple(self._computed(row)))
+        return Explanation("charge", ident, text, tuple(self._computed(row)))
 
     def _computed(self, charge: Row) -> list[tuple[str, str]]:
         text = self.finder.model_text(self.model, charge["batch_no"])  # the version that computed it
@@ -183,6 +190,8 @@ class _Walk:
 
     def _value(self, name: str, text: ModelText, snapshot: Mapping[str, tuple[Any, int]]) -> tuple[str, str] | None:
         """The value that a name of the formula had, and where it is from; None for no name of the record or model."""
+        if name in self.moved:
+            return self._accumulated(name, text, self.moved[name])
         if name in snapshot:
             value, batch_no = snapshot[name]
             money = text.factor_is_money(name, (self.origin or self.record)["kind"])
@@ -191,6 +200,20 @@ class _Walk:
             return self._shown(name, self.record["body"][name]), ""
         charged = [row["amount_minor"] for row in self.charges if row["charge"] == name]
         return (self._money(charged[0]), " (charge)") if charged else None
+
+    def _accumulated(self, name: str, text: ModelText, row: Row) -> tuple[str, str]:
+        """A factor that depends on what came before, with the total that it is of, before and after the record."""
+        shown = self._money if text.total_is_money(name) else _plain
+        where = " ".join(part for part in (row["pot"], row["period"]) if part)
+        number = f"number {row['sequence_no']}"
+        after, before = row["total_after"], row["total_after"] - row["amount"]
+        if row["quantity"] is None:
+            value = before if text.counts_before(name) else after
+            said = f"accumulated of {where}: " if where else "accumulated: "
+            return shown(value), f" ({said}{shown(before)} before {number}, then {shown(after)})"
+        worth = shown(abs(row["amount"])) if row["quantity"] else "(none)"
+        units = f"{row['quantity_after'] - row['quantity']} units worth {shown(before)} before {number}"
+        return worth, f" (accumulated of {where}: {units})"
 
     def _obligation(self, row: Row, charge: Row, money: Currency) -> Explanation:
         amount = format_minor(row["amount_minor"], money)

@@ -16,7 +16,7 @@ from everycent.base.platform.details import Details, Part
 from everycent.base.platform.generations import generations
 from everycent.flow.clearing.contract import OBLIGATION, SEQUENCED_RECORD, WAITING_CHARGE
 from everycent.flow.intake.contract import RECORD
-from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, RUNNING, SNAPSHOT
 from everycent.proof.explain.core.model_text import ModelText
 
 Row = dict[str, Any]
@@ -113,6 +113,10 @@ class Finder:
         """The number that a record was cleared under in strict order, with its `batch_no`; None where it has none."""
         found = self._standing(SEQUENCED_RECORD, model, "record_id", [record_id])
         return found[0] if found else None
+
+    def moved(self, model: str, record_id: UUID) -> list[Row]:
+        """What a record moved of running totals and stocks in its turn."""
+        return self._standing(RUNNING, model, "record_id", [record_id])
 
     def in_pots(self, model: str, record_id: UUID) -> list[Row]:
         """A record's obligations that were cleared in strict order, with the totals of their pots."""

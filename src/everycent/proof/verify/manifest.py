@@ -31,6 +31,7 @@ KEYS = {
     "clearing.sequenced_record": ("generation", "sequence_no"),
     "rating.ordered_charge": ("record_id", "charge", "generation"),
     "rating.ordered_held_charge": ("record_id", "charge", "generation"),
+    "rating.running_total": ("record_id", "factor", "generation"),
     "clearing.ordered_obligation": ("record_id", "charge", "bearer", "generation", "booked_on"),
 }
 

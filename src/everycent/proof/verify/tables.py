@@ -48,6 +48,10 @@ DETAILS = {
         record_id=_UUID, charge=_TEXT, amount_minor=_LONG, currency=_TEXT, refund_of=_UUID, **_NUMBERED
     ),
     "rating.ordered_held_charge": _columns(record_id=_UUID, charge=_TEXT, **_NUMBERED),
+    "rating.running_total": _columns(
+        record_id=_UUID, factor=_TEXT, pot=_TEXT, period=_TEXT, amount=_LONG, total_after=_LONG, quantity=_LONG,
+        quantity_after=_LONG, **_NUMBERED,
+    ),
     "clearing.ordered_obligation": _columns(
         record_id=_UUID, charge=_TEXT, bearer=pa.int16(), debtor=_TEXT, creditor=_TEXT, amount_minor=_LONG,
         currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from everycent.base.money.currency import Currency, UnknownCurrency, currency
-from everycent.flow.clearing.contract import ApportionSpec, BudgetSpec, ClearingRefused, Period
+from everycent.base.money.span import Span
+from everycent.flow.clearing.contract import ApportionSpec, BudgetSpec, ClearingRefused
 from everycent.flow.clearing.core.limits import limit_minor
 
 Path = tuple[str | int, ...]
@@ -22,7 +23,7 @@ class Budget:
     currency: Currency
     cap: int | None
     per: tuple[str, ...]
-    period: Period
+    period: Span
     groups: Mapping[str, int | None]
     leaves: Mapping[str, int | None]
 

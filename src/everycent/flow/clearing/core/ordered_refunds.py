@@ -121,6 +121,6 @@ def _with_own(
         ]
     )
     held = state.held.select(HELD.columns.names).cast(HELD.columns)
-    told = pc.is_in(held.column("charge"), pa.array([*plan.ordered, WHOLE_RECORD], pa.string()))
+    told = pc.is_in(held.column("charge"), pa.array([*plan.drawing, WHOLE_RECORD], pa.string()))
     combined = RefundState(originals, charges, state.obligations, state.refunded, held.filter(told))
     return combined, np.concatenate([np.full(state.originals.num_rows, -1), own])

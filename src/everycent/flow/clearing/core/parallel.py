@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from everycent.flow.clearing.contract import Period
+from everycent.base.money.span import Span
 from everycent.flow.clearing.core.plan import ClearingPlan
 
 
@@ -13,11 +13,11 @@ class Component:
     budget: str
     charges: tuple[str, ...]
     per: tuple[str, ...]
-    period: Period
+    period: Span
 
     def __str__(self) -> str:
         """As `model check` says it."""
-        divided = [*self.per, *([] if self.period is Period.NONE else [self.period.value])]
+        divided = [*self.per, *([] if self.period is Span.NONE else [self.period.value])]
         pots = f"one pot for each {' and '.join(divided)}, side by side" if divided else "one pot, one after the other"
         return f"budget {self.budget} ({', '.join(self.charges)}): {pots}"
 

@@ -67,6 +67,7 @@ class ClearingPlan:
     """All charges of a model, in declared order, the party roles that bear them, and the budgets they draw on.
 
     `record_currency`: by kind, the column that holds its records' currency; the others are in the model's.
+    `in_turn`: the names of charges whose amounts depend on what came before, so that they are computed in their turn.
     """
 
     charges: tuple[Clearable, ...]
@@ -74,6 +75,7 @@ class ClearingPlan:
     currency: Currency
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     record_currency: Mapping[str, str] = field(default_factory=dict)
+    in_turn: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -81,9 +83,15 @@ class ClearingPlan:
         return [charge.name for charge in self.charges]
 
     @property
-    def ordered(self) -> list[str]:
+    def drawing(self) -> list[str]:
         """The names of the charges whose shares depend on what was carried before."""
         return [charge.name for charge in self.charges if charge.budget is not None]
+
+    @property
+    def ordered(self) -> list[str]:
+        """The names of the charges that are cleared in strict order: their shares or amounts depend on what came
+        before."""
+        return [charge.name for charge in self.charges if charge.budget is not None or charge.name in self.in_turn]
 
 
 def plan_clearing(
@@ -94,8 +102,10 @@ def plan_clearing(
     budgets: Mapping[str, BudgetSpec] | None = None,
     various: Collection[str] = (),
     record_currency: Mapping[str, str] = MappingProxyType({}),
+    in_turn: Collection[str] = (),
 ) -> ClearingPlan:
     """`operator`: the legal entity that settles charges which name none. The roles named are roles of the model.
+    `in_turn`: the charges whose amounts depend on what came before.
 
     `currency` is the model's; `various` are the charges that are each in their record's own currency, which
     stands in the column `record_currency` of its kind.
@@ -122,7 +132,9 @@ def plan_clearing(
         for name, spec in (budgets or {}).items()
     }
     roles = {role: party_roles[role] for role in party_roles if role in bearers}
-    return ClearingPlan(clearable, roles, currency, planned, record_currency)
+    return ClearingPlan(
+        clearable, roles, currency, planned, record_currency, tuple(name for name in charges if name in in_turn)
+    )
 
 
 def _currency(code: str | None, model: Currency) -> Currency:

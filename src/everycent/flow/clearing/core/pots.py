@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,8 @@ import pyarrow.compute as pc
 from everycent.base.engine.distinct import combinations, over_distinct
 from everycent.base.engine.kernels.carrying import Nodes
 from everycent.base.engine.local import LocalEngine
-from everycent.base.money.cycle import Cycle, Length
-from everycent.flow.clearing.contract import ACCUMULATOR, Period
+from everycent.base.money.span import span_labels
+from everycent.flow.clearing.contract import ACCUMULATOR
 from everycent.flow.clearing.core.budgets import Budget
 from everycent.flow.clearing.core.columns import places_of_texts
 from everycent.flow.clearing.core.window import Coded, Window
@@ -23,19 +22,6 @@ Places = npt.NDArray[np.int64]
 Minor = npt.NDArray[np.int64]
 
 POT = ["budget", "pot", "period"]
-_DAY = timedelta(days=1)
-_LENGTH = {Period.DAY: Length.DAY, Period.WEEK: Length.WEEK, Period.MONTH: Length.MONTH}
-
-
-def period_label(period: Period, day: date) -> str:
-    """The period that a business day is in: 2026-03-01, 2026-W09, 2026-03, 2026-Q1, 2026; empty for none."""
-    if period is Period.NONE:
-        return ""
-    if period is Period.YEAR:
-        return f"{day.year:04d}"
-    if period is Period.QUARTER:
-        return f"{day.year:04d}-Q{(day.month + 2) // 3}"
-    return Cycle(_LENGTH[period]).period(day).label
 
 
 def pot_texts(window: Window, budget: Budget, kinds: set[str], engine: LocalEngine) -> Coded:
@@ -53,18 +39,9 @@ def pot_texts(window: Window, budget: Budget, kinds: set[str], engine: LocalEngi
 
 def periods(window: Window, budget: Budget) -> Coded:
     """The period of each record, by its business date."""
-    if budget.period is Period.NONE or window.size == 0:
-        return Coded(np.zeros(window.size, dtype=np.int32), pa.array([""]))
-    days = window.plain.column("business_date").to_numpy().astype("datetime64[D]").astype(np.int64)
-    first = int(days.min())
-    seen = np.zeros(int(days.max()) - first + 1, dtype=np.bool_)
-    seen[days - first] = True
-    labels: dict[str, int] = {}
-    code = np.zeros(len(seen), dtype=np.int32)
-    for at in np.flatnonzero(seen):
-        label = period_label(budget.period, date(1970, 1, 1) + (first + int(at)) * _DAY)
-        code[at] = labels.setdefault(label, len(labels))
-    return Coded(code[days - first], pa.array(list(labels), pa.string()))
+    days = window.plain.column("business_date").to_numpy()
+    codes, labels = span_labels(budget.period, days)
+    return Coded(codes, pa.array(labels, pa.string()))
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,15 @@ def _priced(
         formula = names.formula(text, (*path, *words))
         if not formula.root.is_number:
             raise RatingRefused(f"a number is needed here; '{text}' is {formula.type}", (*path, *words))
-    if price.graduated is not None and price.graduated.from_ is not None and rounding != Rounding.HALF_UP:
+    slices = None if price.graduated is None else price.graduated.over or price.graduated.from_
+    if price.graduated is not None and slices is not None and rounding != Rounding.HALF_UP:
+        word = "over" if price.graduated.over else "from"
         message = "a slice of a running total is the difference of two rounded prices, which are rounded half_up"
-        raise RatingRefused(f"{message}; write 'round: half_up', or leave it out", (*path, "graduated", "from"))
+        raise RatingRefused(f"{message}; write 'round: half_up', or leave it out", (*path, "graduated", word))
+    tiered = price.graduated or price.volume
+    if tiered is not None and tiered.over is not None and not names.has_total(tiered.over):
+        message = f"'{tiered.over}' is no accumulator under 'factors', so tiers cannot run over it"
+        raise RatingRefused(message, (*path, price.kind, "over"))
     text = price_formula(
         price, names.record.currency.exponent if convert else names.charge.currency.exponent, rate_card_factor(place)
     )

@@ -186,8 +186,10 @@ class Cases:
         """Why this name has no value, as text; NULL where it has one."""
         factor = next((factor for factor in self.plan.factors if factor.name == name), None)
         if any(column.name == name for column in self.plan.columns):
-            sql = self.plan.column(name).sql
-            return f"CASE WHEN {sql} IS NULL THEN {literal(f'column {name} is empty')} END"
+            why = self.plan.given.get(name, f"column {name} is empty")
+            return f"CASE WHEN {self.plan.column(name).sql} IS NULL THEN {literal(why)} END"
+        if any(factor.name == name for factor in self.plan.history):
+            return "CAST(NULL AS VARCHAR)"
         if factor is not None:
             return self._absent_factor(factor)
         base = next(at for at, charge in enumerate(self.plan.charges) if charge.name == name)
@@ -233,7 +235,7 @@ class Cases:
         for column in self.plan.columns:
             if column.name == name:
                 return shown_sql(column.sql, column.type)
-        for factor in self.plan.factors:
+        for factor in (*self.plan.factors, *self.plan.history):
             if factor.name == name:
                 return shown_sql(self._factor_sql(factor), factor.type)
         base = next(at for at, charge in enumerate(self.plan.charges) if charge.name == name)

@@ -8,8 +8,9 @@ from everycent.base.engine.sql import literal
 from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.currency import currency
 from everycent.flow.intake.contract import TableSpec
-from everycent.flow.rating.contract import FactorSpec, RatingRefused
+from everycent.flow.rating.contract import FactorSpec, RatingRefused, declared_total
 from everycent.flow.rating.core.plan import Factor, Lookup
+from everycent.flow.rating.core.running import history_type
 
 #: Columns of an attached table that mean its rows' validity where nothing else is declared.
 VALIDITY = ("valid_from", "valid_to")
@@ -44,6 +45,9 @@ def factor_scope(specs: Mapping[str, FactorSpec], sources: FactorSources) -> dic
     for name, spec in specs.items():
         if spec.constant is not None:
             kind, sql = _constant(name, spec, spec.constant, sources.exponent)
+        elif spec.history is not None:
+            kind = history_type(spec, sources.exponent)
+            sql = f"CAST(1 AS {kind.duckdb})"  # stands in on arrival, where the value is not known yet
         elif spec.is_column:
             if spec.column is None or spec.column not in sources.columns:
                 continue  # a name that this kind does not have, as the column itself
@@ -63,7 +67,7 @@ def plan_factors(
     lookups: list[Lookup] = []
     factors: list[Factor] = []
     for name, spec in specs.items():
-        if name not in used:
+        if name not in used or spec.history is not None:
             continue
         kind, alias = scope[name].type, _alias(name, specs)
         if spec.constant is not None:
@@ -74,6 +78,25 @@ def plan_factors(
             at = _place(lookups, _lookup(name, spec, sources))
             factors.append(Factor(name, kind, alias, lookup=at, column=spec.column or name))
     return tuple(factors), tuple(lookups)
+
+
+def history_factors(
+    specs: Mapping[str, FactorSpec], used: Collection[str], kind: str, exponent: int
+) -> tuple[Factor, ...]:
+    """The used factors that depend on what came before. Raises RatingRefused where this kind has no place in one."""
+    found = []
+    for name, spec in specs.items():
+        if spec.history is None or name not in used:
+            continue
+        if kind not in spec.history.kinds:
+            told = declared_total(name)
+            word = "accumulator" if spec.accumulator else "moving_average"
+            message = f"a charge for {kind} uses factor {told}, which does not say where {kind} stands in it"
+            right = "write what its records add, 0 for nothing" if spec.accumulator else "write what its records take"
+            raise RatingRefused(f"{message}; {right}", ("factors", told, word))
+        value = "worth" if spec.accumulator is None else spec.accumulator.counts
+        found.append(Factor(name, history_type(spec, exponent), _alias(name, specs), column=value))
+    return tuple(found)
 
 
 def _alias(name: str, specs: Mapping[str, FactorSpec]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from everycent.base.engine.formula import FORMULA_TOKENS_MAX, Formula, FormulaError, parse_formula
 from everycent.base.engine.types import Column, ColumnType
-from everycent.flow.rating.contract import RatingRefused
+from everycent.flow.rating.contract import RatingRefused, total_before
 from everycent.flow.rating.core.currencies import Denomination
 
 Path = tuple[str | int, ...]
@@ -31,6 +31,10 @@ class Names:
 
     def is_factor(self, name: str) -> bool:
         return name not in self.columns and name in self.factors
+
+    def has_total(self, name: str) -> bool:
+        """Whether it is an accumulator, whose totals before and with a record have names of their own."""
+        return total_before(name) in self.factors or total_before(name) in self.columns
 
     def is_charge(self, name: str) -> bool:
         return name not in self.columns and name not in self.factors and name in self.charges

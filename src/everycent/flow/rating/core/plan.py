@@ -104,7 +104,7 @@ class Charge:
     """A charge of the kind, in `currency`; `said` is what the model calls that. `rules` are in the order in which they
     are tried; `level` is above its bases' levels.
 
-    `adds`: all rules that hold add up; otherwise the first one does.
+    `adds`: all rules that hold add up; otherwise the first one does. `names`: all that it is computed from, as written.
     """
 
     name: str
@@ -117,13 +117,7 @@ class Charge:
     adds: bool
     said: str
     currency: Currency
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names that its conditions and amounts are computed from."""
-        conditions = [self.when, *(rule.condition for rule in self.rules)]
-        named = [*(condition.names for condition in conditions if condition), *(rule.names for rule in self.rules)]
-        return frozenset(name for names in named for name in names)
+    names: tuple[str, ...]
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -138,6 +132,10 @@ class RatingPlan:
     In SQL a record's column is c<n>, a charge's amount a<n>, by their places here. `money`: what each name that is
     money is in. `in_currency`: where records have a currency of their own, in the column `currency_column`, the plan of
     each; they differ in the scale of money only, and this is the first of them.
+
+    `in_turn`: the charges that depend on what came before; here they are computed as if that were 1, as far as that
+    cannot change whether they are held. `history`: the factors that make them so. `given`: columns that are no columns
+    of the record, and what to say where they have no value.
     """
 
     kind: str
@@ -149,6 +147,9 @@ class RatingPlan:
     money: Mapping[str, str]
     currency_column: str | None = None
     in_currency: Mapping[str, "RatingPlan"] = field(default_factory=dict)
+    in_turn: tuple[str, ...] = ()
+    history: tuple[Factor, ...] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:

@@ -12,7 +12,7 @@ from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.contract import FactorSpec, RatedChargeSpec, RatingRefused, with_price_factors
 from everycent.flow.rating.core.currencies import Denomination, columns_in, money_of_factors, of_charge, of_record
 from everycent.flow.rating.core.decisions import DecisionTable
-from everycent.flow.rating.core.factors import FactorSources, factor_scope, plan_factors
+from everycent.flow.rating.core.factors import FactorSources, factor_scope, history_factors, plan_factors
 from everycent.flow.rating.core.fetched import as_tables
 from everycent.flow.rating.core.levels import CyclicCharges, levels
 from everycent.flow.rating.core.names import Names
@@ -30,16 +30,18 @@ def plan_rating(
     currency: Currency,
     decisions: Mapping[str, DecisionTable] = MappingProxyType({}),
     money: RecordMoney | None = None,
+    given: Mapping[str, str] = MappingProxyType({}),
 ) -> RatingPlan:
     """The plan for the records of one kind, whose body has `columns`; `tables` are all attached tables, by name, and
     `decisions` the rows of decision tables, by charge. `currency` is the model's, `money` what the records' is in.
+    `given`: columns that are none of the record's, and what to say where they have no value.
 
     A name in a formula is the record's column, else a factor, else another charge of the kind. Raises RatingRefused.
     """
     if money is None:
         of = {name: currency.code for name, kind_ in columns.items() if kind_.kind == "money"}
         money = RecordMoney(None, (currency,), of)
-    terms = _Terms(charges, factors, kind, columns, party_roles, tables, currency, decisions, money)
+    terms = _Terms(charges, factors, kind, columns, party_roles, tables, currency, decisions, money, given)
     plans = {known.code: _plan(terms, known) for known in money.currencies}
     first = next(iter(plans.values()))
     if money.column is None:
@@ -61,6 +63,7 @@ class _Terms:
     model: Currency
     decisions: Mapping[str, DecisionTable]
     money: RecordMoney
+    given: Mapping[str, str]
 
 
 def _plan(terms: _Terms, known: Currency) -> RatingPlan:
@@ -90,13 +93,28 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
         raise RatingRefused(str(error), ("charges", error.cycle[0])) from None
     used = {name for charge in parsed.values() for name in charge.names if names.is_factor(name)}
     planned, lookups = plan_factors(factors, used, sources)
-    place = {name: at for at, name in enumerate(enabled)}
+    history = history_factors(factors, used, kind, terms.model.exponent)
+    late = _in_turn(parsed, uses, level, {factor.name for factor in history})
+    unknown = late | {factor.name for factor in history}
+    arriving = {name: _as_known(name, charge, unknown, names) for name, charge in parsed.items()}
     compiled = tuple(
-        _compile(name, spec, parsed[name], tuple(place[base] for base in uses[name]), level[name], in_charge[name])
+        _compile(name, spec, arriving[name], parsed[name].names, uses, level[name], in_charge[name])
         for name, spec in enabled.items()
     )
     roles = {role: _role(role, terms.party_roles, columns) for charge in compiled for role in charge.roles}
-    return RatingPlan(kind, record_columns, lookups, planned, compiled, roles, names.money)
+    in_turn = tuple(name for name in enabled if name in late)
+    return RatingPlan(
+        kind,
+        record_columns,
+        lookups,
+        planned,
+        compiled,
+        roles,
+        names.money,
+        in_turn=in_turn,
+        history=history,
+        given=terms.given,
+    )
 
 
 def _names(
@@ -151,6 +169,27 @@ class _Parsed:
         return tuple(dict.fromkeys(name for formula in formulas for name in formula.columns))
 
 
+def _in_turn(
+    parsed: Mapping[str, _Parsed], uses: Mapping[str, tuple[str, ...]], level: Mapping[str, int], history: set[str]
+) -> set[str]:
+    """The charges that depend on what came before, themselves or through charges that they use."""
+    late: set[str] = set()
+    for name in sorted(parsed, key=lambda name: level[name]):
+        if history & set(parsed[name].names) or late & set(uses[name]):
+            late.add(name)
+    return late
+
+
+def _as_known(name: str, charge: _Parsed, unknown: set[str], names: Names) -> _Parsed:
+    """The charge as far as it can be decided on arrival, while these names are not known: a condition that uses one is
+    left out, and where a rule's does, so is the choice of rules."""
+    when = None if charge.when is not None and unknown & set(charge.when.columns) else charge.when
+    if not any(rule.condition is not None and unknown & set(rule.condition.columns) for rule in charge.rules):
+        return _Parsed(when, charge.rules)
+    nothing = names.formula("0", ("charges", name))
+    return _Parsed(when, (replace(charge.rules[0], label=name, condition=None, amount=nothing, valid=(None, None)),))
+
+
 def _refuse_two_meanings(
     factors: Mapping[str, Column], columns: Mapping[str, ColumnType], charges: Mapping[str, RatedChargeSpec]
 ) -> None:
@@ -168,13 +207,20 @@ def _parse(name: str, spec: RatedChargeSpec, names: Names, table: DecisionTable 
 
 
 def _compile(
-    name: str, spec: RatedChargeSpec, parsed: _Parsed, bases: tuple[int, ...], level: int, own: Denomination
+    name: str,
+    spec: RatedChargeSpec,
+    parsed: _Parsed,
+    names: tuple[str, ...],
+    uses: Mapping[str, tuple[str, ...]],
+    level: int,
+    own: Denomination,
 ) -> Charge:
+    place = {other: at for at, other in enumerate(uses)}
+    bases = tuple(place[base] for base in uses[name])
     rules = tuple(compile_rule(rule, spec, own.currency.exponent) for rule in parsed.rules)
     when = None if parsed.when is None else compiled_condition(parsed.when, ("charges", name, "when"))
-    return Charge(
-        name, when, rules, bases, level, spec.debtor, spec.creditor, spec.match == "all", own.said, own.currency
-    )
+    adds = spec.match == "all"
+    return Charge(name, when, rules, bases, level, spec.debtor, spec.creditor, adds, own.said, own.currency, names)
 
 
 def _role(role: str, roles: Mapping[str, PartySpec], columns: Mapping[str, ColumnType]) -> PartySpec:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+from everycent.flow.rating.contract import total_before, total_including
 from everycent.flow.rating.price import (
     NUMBER,
     FlatPrice,
@@ -41,7 +42,7 @@ def price_words(spec: PriceSpec) -> dict[tuple[str | int, ...], str]:
 def described(spec: PriceSpec) -> str:
     """A price in a few words, for messages."""
     one = spec.one
-    of = getattr(one, "of", None) or getattr(one, "quantity", None)
+    of = getattr(one, "over", None) or getattr(one, "of", None) or getattr(one, "quantity", None)
     return f"the {spec.kind.replace('_', ' ')} price{'' if of is None else f' of {of}'}"
 
 
@@ -58,10 +59,15 @@ def price_formula(spec: PriceSpec, exponent: int, looked_up: str) -> str:
             return _beyond(
                 quantity, free or "0", lambda units, sign: f"{sign}ceil(({sign}({units})) / ({size})) * ({each})"
             )
+        case GraduatedPrice(over=str(total)) as price:
+            return _between(f'"{total_before(total)}"', f'"{total_including(total)}"', price.tiers, exponent)
         case GraduatedPrice(from_=None) as price:
             return _by_tier(f"({price.of})", price.tiers, _slices)
         case GraduatedPrice(from_=before) as price:
-            return _from(f"({before})", f"({price.of})", price.tiers, exponent)
+            return _between(f"({before})", f"(({before}) + ({price.of}))", price.tiers, exponent)
+        case VolumePrice(over=str(total)) as price:
+            value = f"({price.of})"
+            return _by_tier(f'"{total_including(total)}"', price.tiers, lambda _, tiers, __: _wholes(value, tiers, ""))
         case VolumePrice() as price:
             return _by_tier(f"({price.of})", price.tiers, _wholes)
         case RateCardPrice(of=of):
@@ -88,11 +94,11 @@ def _beyond(quantity: str, free: str | None, cost: Callable[[str, str], str]) ->
     return f"case when ({quantity}) > ({free}) then {above} when ({quantity}) < -({free}) then {below} else 0 end"
 
 
-def _from(before: str, value: str, tiers: Sequence[TierSpec], exponent: int) -> str:
-    """The slice [before, before + value): the rounded price of all less the rounded price of what came before, so that
+def _between(before: str, after: str, tiers: Sequence[TierSpec], exponent: int) -> str:
+    """The slice from `before` to `after`: the rounded price of all less the rounded price of what came before, so that
     the slices of a period add up to the price of its total."""
-    until = _by_tier(f"({before} + {value})", tiers, _slices)
-    return f"round({until}, {exponent}) - round({_by_tier(before, tiers, _slices)}, {exponent})"
+    prices = [f"round({_by_tier(value, tiers, _slices)}, {exponent})" for value in (after, before)]
+    return " - ".join(prices)
 
 
 def _by_tier(value: str, tiers: Sequence[TierSpec], costs: Callable[[str, Sequence[TierSpec], str], list[str]]) -> str:

@@ -165,6 +165,15 @@ class ModelText:
         """Whether a factor is the model's own number or word."""
         return "constant" in self._factor(name)
 
+    def total_is_money(self, name: str) -> bool:
+        """Whether what a factor adds up is money, in minor units."""
+        return str(self._factor(name).get("type", "money")) == "money"
+
+    def counts_before(self, name: str) -> bool:
+        """Whether a running total is the one before the record."""
+        spec = self._factor(name).get("accumulator")
+        return not isinstance(spec, dict) or str(spec.get("counts", "before")) == "before"
+
     def factor_is_money(self, name: str, kind: str) -> bool:
         """Whether a factor's value is money, in minor units: by its type, or as a column of the record kind."""
         spec = self._factor(name)

@@ -53,7 +53,7 @@ TURN_TAKEN = Rule(
     FROM clearing.waiting_charge w SEMI JOIN {standing("clearing.sequenced_record")} s USING (record_id)
         LEFT JOIN {standing("rating.ordered_charge")} c USING (record_id, charge)
         ANTI JOIN {standing("rating.ordered_held_charge")} h ON h.record_id = w.record_id AND h.charge = w.charge
-    WHERE c.amount_minor IS DISTINCT FROM w.amount_minor""",
+    WHERE w.amount_minor IS NOT NULL AND c.amount_minor IS DISTINCT FROM w.amount_minor""",
 )
 
 TOTALS = Rule(
@@ -67,4 +67,18 @@ TOTALS = Rule(
         AND total_after_minor IS DISTINCT FROM total_before_minor + amount_minor""",
 )
 
-RULES = (NUMBERS, TURN_TAKEN, CARRIED, TOTALS)
+RUNNING = Rule(
+    "each running total is the sum of what records moved, in order",
+    "rating.running_total",
+    f"""WITH moved AS (
+        SELECT record_id, factor, pot, period, total_after, quantity_after,
+            sum(amount) OVER in_order AS total, sum(quantity) OVER in_order AS units
+        FROM {standing("rating.running_total")}
+        WINDOW in_order AS (PARTITION BY factor, pot, period ORDER BY sequence_no ROWS UNBOUNDED PRECEDING))
+    SELECT {{'r': record_id, 'f': factor}} AS place,
+        format('record {{}}: {{}} {{}} {{}} stands at {{}}, what was added comes to {{}}', record_id, factor, pot,
+            period, total_after, total) AS message
+    FROM moved WHERE total_after <> total OR quantity_after IS DISTINCT FROM units""",
+)
+
+RULES = (NUMBERS, TURN_TAKEN, CARRIED, TOTALS, RUNNING)

@@ -1,0 +1,171 @@
+"""What is stored of the records whose turn comes, brought into the engine once, and cut into windows from there."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.platform.details import Details
+from everycent.flow.clearing import store as clearing_store
+from everycent.flow.clearing.contract import SEQUENCE, WAITING_CHARGE
+from everycent.flow.intake.contract import RECORD
+from everycent.flow.pipeline.ordering import Reach, attach_records
+from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.running import MOVED, Totals
+from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.turn import Known
+from everycent.flow.rating import stage as rating
+from everycent.flow.rating import store as rating_store
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY_SNAPSHOT, SNAPSHOT
+
+_STANDING = pa.schema(
+    [CHARGE.columns.field("record_id"), pa.field("charge", pa.string()), ("amount_minor", pa.int64())]
+)
+
+
+class Turning:
+    """`turns` (TURN rows) with their records, charges and snapshots. `details` sees the generation that is cleared."""
+
+    def __init__(self, session: Session, plan: ModelPlan, details: Details, turns: pa.Table, reach: Reach) -> None:
+        self.session, self.plan, self.details, self.engine = session, plan, details, session.engine
+        self.model, self.reach = plan.model.name, reach
+        self.kinds = plan.model.spec.ordered_kinds
+        duck = self.engine.connection
+        duck.register("turns", turns)
+        for at, kind in enumerate(self.kinds):
+            self._fetch_records(at, kind)
+        self.details.attach(self.engine, "turning", WAITING_CHARGE, self.model, after_batch=reach.after_batch)
+        columns = ", ".join("turns.booked_on" if name == "booked_on" else name for name in CHARGE.columns.names)
+        names = plan.clearing.names
+        duck.register("declared", pa.table({"charge": names, "place": list(range(len(names)))}))
+        duck.execute(
+            f"CREATE OR REPLACE TABLE turning_charge AS SELECT sequence_no, {columns} FROM turning"
+            " JOIN turns USING (record_id) JOIN declared USING (charge) ORDER BY sequence_no, place"
+        )
+        duck.unregister("declared")
+        for at, (kind, turn) in enumerate(plan.turns.items()):
+            self._fetch_snapshots(at, kind, turn)
+        if self._asks_others:
+            self._fetch_standing()
+        duck.unregister("turns")
+        refunds = " UNION ".join(f"SELECT refund_of FROM turning_{at}" for at in range(len(self.kinds)))
+        asked = self.engine.query(f"FROM ({refunds}) WHERE refund_of IS NOT NULL ORDER BY refund_of")
+        originals = asked.column("refund_of").cast(pa.uuid())
+        first_no = int(turns.column("sequence_no").to_numpy()[0])
+        self.history = clearing_store.OrderedHistory(details, self.engine, self.model, originals, first_no)
+        self.moved = MOVED.empty_table()
+        if plan.running and len(originals):
+            self.moved = rating_store.moved_of(details, self.engine, self.model, originals, first_no).select(
+                MOVED.names
+            )
+        self.originals = originals.cast(pa.binary(16)).combine_chunks()
+
+    @property
+    def _asks_others(self) -> bool:
+        """Whether it matters which other charges a record has."""
+        return any(turn.bases or turn.is_conditional for turn in self.plan.turns.values())
+
+    def _fetch_records(self, at: int, kind: str) -> None:
+        attach_records(self.session, self.plan, self.reach, "turning", kind, RECORD.columns.names)
+        self.engine.connection.execute(
+            f"CREATE OR REPLACE TABLE turning_{at} AS SELECT sequence_no, record.* EXCLUDE (model, batch_no)"
+            " REPLACE (turns.booked_on AS booked_on)"
+            " FROM turning AS record JOIN turns USING (record_id) ORDER BY sequence_no"
+        )
+
+    def _fetch_snapshots(self, at: int, kind: str, turn: rating.TurnPlan) -> None:
+        """What was looked up for the records: on arrival, and later what was not found then."""
+        body = self.plan.rating[kind].snapshot_type
+        if not turn.frozen:
+            return
+        for view, schema in (("arrived", SNAPSHOT), ("retried", RETRY_SNAPSHOT)):
+            after = self.reach.after_batch
+            self.details.attach(self.engine, view, schema, self.model, kind=kind, body_type=body, after_batch=after)
+        values = ", ".join(
+            f"arg_max(body.{name}, attempt) FILTER (body.{name} IS NOT NULL) AS {name}"
+            for name in (identifier(factor.name) for factor in turn.frozen)
+        )
+        self.engine.connection.execute(
+            f"CREATE OR REPLACE TABLE turning_snapshot_{at} AS SELECT sequence_no, record_id, {values}"
+            " FROM (SELECT record_id, 1 AS attempt, body FROM arrived UNION ALL"
+            " SELECT record_id, attempt, body FROM retried) JOIN turns USING (record_id) GROUP BY ALL"
+        )
+
+    def _fetch_standing(self) -> None:
+        """What arrival decided of the records: charges, those that are held, those that wait with their amounts."""
+        for view, schema in (("charged", CHARGE), ("held_back", HELD)):
+            after = self.reach.after_batch
+            self.details.attach(self.engine, view, schema, self.model, plain=True, after_batch=after)
+        self.engine.connection.execute(
+            "CREATE OR REPLACE TABLE turning_standing AS SELECT sequence_no, record_id, charge, amount_minor FROM ("
+            " SELECT record_id, charge, amount_minor FROM charged"
+            " UNION ALL SELECT record_id, charge, NULL FROM held_back"
+            " UNION ALL SELECT record_id, charge, amount_minor FROM turning_charge WHERE amount_minor IS NOT NULL"
+            ") JOIN turns USING (record_id)"
+        )
+
+    def known(self, turns: pa.Table, accumulators: pa.Table, totals: Totals) -> Known:
+        """What is known of a window of the turns. `accumulators`, `totals`: what was carried and added up before it."""
+        numbers = turns.column("sequence_no").to_numpy()
+        first, last = int(numbers[0]), int(numbers[-1])
+        records = {
+            kind: self._rows(f"turning_{at}", RECORD.with_body(self.plan.intake[kind].body_type), first, last)
+            for at, kind in enumerate(self.kinds)
+        }
+        refund_of = pa.concat_tables([table.select(["refund_of"]) for table in records.values()]).column("refund_of")
+        wanted = refund_of.cast(pa.binary(16)).unique().drop_null()
+        asked = pa.chunked_array([wanted.cast(pa.uuid())])
+        standing = _STANDING.empty_table()
+        if self._asks_others:
+            standing = self._rows("turning_standing", _STANDING, first, last)
+        return Known(
+            turns.select(SEQUENCE.names),
+            records,
+            self._rows("turning_charge", WAITING_CHARGE.columns, first, last),
+            standing,
+            {kind: self._snapshots(at, turn, first, last) for at, (kind, turn) in enumerate(self.plan.turns.items())},
+            self.history.state(asked, turns.column("record_id")),
+            accumulators,
+            Totals(totals.standing, _among(self.moved, wanted)),
+        )
+
+    def add(self, turns: pa.Table, charges: pa.Table, held: pa.Table, obligations: pa.Table, moved: pa.Table) -> None:
+        """What a window was committed with: it stands before the next."""
+        self.history.add(turns, charges, held, obligations)
+        if len(self.originals):
+            self.moved = pa.concat_tables([self.moved, _among(moved.select(MOVED.names), self.originals)])
+
+    def _snapshots(self, at: int, turn: rating.TurnPlan, first: int, last: int) -> pa.Table:
+        fields = [pa.field(factor.name, factor.type.arrow) for factor in turn.frozen]
+        schema = pa.schema([_STANDING.field("record_id"), *fields])
+        return self._rows(f"turning_snapshot_{at}", schema, first, last) if fields else schema.empty_table()
+
+    def _rows(self, table: str, schema: pa.Schema, first: int, last: int) -> pa.Table:
+        listed = ", ".join(identifier(name) for name in schema.names)
+        return self.engine.query(
+            f"SELECT {listed} FROM {table} WHERE sequence_no BETWEEN {first} AND {last} ORDER BY sequence_no"
+        ).cast(schema)
+
+
+def _among(moved: pa.Table, originals: pa.Array) -> pa.Table:
+    """MOVED rows of these originals, and of refunds of them."""
+    sides = [moved.column(name).cast(pa.binary(16)) for name in ("record_id", "refund_of")]
+    mine = [pc.fill_null(pc.is_in(side, originals), False) for side in sides]
+    return moved.filter(pc.or_(*mine)).cast(MOVED)
+
+
+def totals_before(details: Details, session: Session, plan: ModelPlan, first_no: int) -> Totals:
+    """What was added up before a number."""
+    if not plan.running:
+        return Totals()
+    rows = rating_store.standing_totals(details, session.engine, plan.model.name, first_no)
+    return Totals({running.name: _of(session, running.name, rows) for running in plan.running})
+
+
+def _of(session: Session, factor: str, rows: pa.Table) -> pa.Table:
+    names: Sequence[str] = rating.STANDING.names
+    found = session.engine.query(
+        f"SELECT {', '.join(names)} FROM rows WHERE factor = {literal(factor)} ORDER BY ALL", rows=rows
+    )
+    return found.cast(rating.STANDING)
