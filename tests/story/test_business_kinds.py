@@ -14,7 +14,7 @@ from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
 
 ROOT = Path(__file__).parents[2]
-KINDS = ["commission", "technical-service-fee", "goods-marketing"]
+KINDS = ["commission", "performance-commission", "technical-service-fee", "goods-marketing"]
 #: What each party is owed at the end of the month, in cents, reckoned by hand from the example's few rows.
 OWED = {
     "commission": {
@@ -24,6 +24,17 @@ OWED = {
         "merchant:m-2": 9150,
         # S3: 100.00 - 25.00 - 0.50; R3, half of it: -50.00 + 12.50, and the whole 0.50
         "merchant:m-3": 7450 - 3700,
+    },
+    "performance-commission": {
+        # S1 35.00, S2 31.00 less half of it, S3 from 950.00 on: 238.50, S5 from 3950.00 on: 129.00, S6 in April: 10.00
+        # the first thousand: S2's goes back with R1, S3 reaches it again
+        "promoter:p-1": 3500 + 3100 - 1550 + 23850 + 12900 + 1000 + 2000,
+        # S4: 50.00 rounded; S7: 50.01 of the total less that, and the first thousand
+        "promoter:p-2": 5000 + 1 + 2000,
+        # S1, S3 at 3 %, S4, S5 at 2 %
+        "store:s-1": 619999 - 2100 - 9000 - 2000 - 3000,
+        # S2 less R1, S7, S6 in the second quarter, at 3 % all
+        "store:s-2": 45010 - 1500 + 750 - 0 - 600,
     },
     "technical-service-fee": {
         # P1: 705.12 - 4.23. P2: 70600.00 - 25.00. Messages, calls, labels: 135.00, 850.00, 1050.00
