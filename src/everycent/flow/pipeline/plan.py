@@ -117,11 +117,7 @@ def plan_model(
     in_turn = {name for planned in rating.values() for name in planned.in_turn}
     own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, own_currency, in_turn)
     clearing = attempt(plan_clearing, spec.charges, spec.parties, *own)
-    columns = {kind: _columns(planned) for kind, planned in intake.items()}
-    running = None
-    if len(columns) == len(kinds):
-        money = {kind: planned.money for kind, planned in intake.items()}
-        running = attempt(plan_running, spec.factors, columns, money, model.currency)
+    running = None if len(intake) < len(kinds) else attempt(_plan_running, model, intake)
     turns = {
         kind: plan_turn(_terms(model, planned, intake[kind], tables, decisions))
         for kind, planned in rating.items()
@@ -232,6 +228,12 @@ def _plan_rating(
     spec = model.spec
     own = model.currency
     return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, own, decisions, plan.money)
+
+
+def _plan_running(model: LoadedModel, intake: Mapping[str, IntakePlan]) -> tuple[Running, ...]:
+    columns = {kind: _columns(plan) for kind, plan in intake.items()}
+    money = {kind: plan.money for kind, plan in intake.items()}
+    return plan_running(model.spec.factors, columns, money, model.currency)
 
 
 def _issue(model: LoadedModel, refusal: _Refusal) -> ModelIssue:
