@@ -141,7 +141,7 @@ class OrderedHistory:
         """What is known of the originals `refund_of` of a window's refunds. `inside`: the window's own records, of
         which only what rating held is told."""
         if len(refund_of) == 0:
-            return NOTHING_REFUNDED
+            return _nothing_refunded()
         engine = self.engine
         wanted, records = (pa.table({"record_id": ids}) for ids in (refund_of, inside))
         known = engine.query(
@@ -206,9 +206,12 @@ _GIVEN_BACK = """
     FROM history_obligation WHERE refund_of IN (FROM known) GROUP BY ALL ORDER BY ALL
 """
 
-NOTHING_REFUNDED = RefundState(
-    ORIGINAL.empty_table(), CHARGE.empty(), ORDERED_OBLIGATION.empty(), REFUNDED.empty_table(), HELD.empty()
-)
+
+def _nothing_refunded() -> RefundState:
+    """What is known where no refund looks back. Made when asked for: empty tables of uuids load pandas."""
+    return RefundState(
+        ORIGINAL.empty_table(), CHARGE.empty(), ORDERED_OBLIGATION.empty(), REFUNDED.empty_table(), HELD.empty()
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """`everycent db`: start, stop, status, upgrade, dump."""
 
+import errno
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,6 +93,8 @@ def _target(path: Path | None, *, hash_only: bool) -> Iterator[_Hashed]:
     elif path is None:
         yield _Hashed(sys.stdout.buffer)
     else:
+        if not path.parent.is_dir():  # told of the file that was asked for, not of the one beside it
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         beside = path.with_name(path.name + ".part")
         with beside.open("wb") as file:
             yield _Hashed(file)

@@ -1,5 +1,7 @@
 """Which errors are expected, and so become a message and an exit code instead of a trace."""
 
+from pathlib import Path
+
 from everycent.base.money.currency import UnknownCurrency
 from everycent.base.platform.batches import BatchAlreadyCommitted
 from everycent.base.platform.bulk import UnstorableText
@@ -66,8 +68,25 @@ def exit_code(error: Exception) -> int | None:
 
 
 def message(error: Exception) -> str:
-    """What a person reads; the operating system's errors as `path: what is wrong`."""
+    """What a person reads; the operating system's errors as `path: what is wrong; what would be right`."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror.lower()}"
+        return f"{where}{error.strerror.lower()}{_right_path(error)}"
     return str(error)
+
+
+def _right_path(error: OSError) -> str:
+    """What would be right where a path is wrong."""
+    folder = Path(str(error.filename or "")).parent
+    match error:
+        case FileNotFoundError() if error.filename and not folder.is_dir():
+            return f"; the folder {folder} is not there: make it, or name another"
+        case FileNotFoundError():
+            return "; name one that is there"
+        case IsADirectoryError():
+            return "; name a file in it"
+        case NotADirectoryError() | FileExistsError():
+            return "; a file stands where a folder is needed: name another path"
+        case PermissionError():
+            return "; name a path that you may use, or have its rights changed"
+    return ""

@@ -16,8 +16,22 @@ from everycent.serve.cli.refusals import exit_code, message
     ("error", "code", "said"),
     [
         (SourceError("a.csv is empty"), exits.REFUSED, "a.csv is empty"),
-        (FileNotFoundError(2, "No such file or directory", "out/x"), exits.REFUSED, "out/x: no such file or directory"),
-        (PermissionError(13, "Permission denied", "out/x"), exits.REFUSED, "out/x: permission denied"),
+        (
+            FileNotFoundError(2, "No such file or directory", "none/x"),
+            exits.REFUSED,
+            "none/x: no such file or directory; the folder none is not there: make it, or name another",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", "x.csv"),
+            exits.REFUSED,
+            "x.csv: no such file or directory; name one that is there",
+        ),
+        (
+            PermissionError(13, "Permission denied", "out/x"),
+            exits.REFUSED,
+            "out/x: permission denied; name a path that you may use, or have its rights changed",
+        ),
+        (IsADirectoryError(21, "Is a directory", "out"), exits.REFUSED, "out: is a directory; name a file in it"),
         (OSError(28, "No space left on device", "out/x"), exits.UNAVAILABLE, "out/x: no space left on device"),
         (ServerFailed("initdb failed"), exits.UNAVAILABLE, "initdb failed"),
         (AssertionError("a bug"), None, "a bug"),
