@@ -109,7 +109,7 @@ def test_a_coupon_at_its_caps_is_explained_step_by_step(capsys: pytest.CaptureFi
     ) in said
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "several-currencies"])
 def test_what_a_how_to_shows_stands_in_its_example(kind: str) -> None:
     page = (ROOT / "docs" / "how-to" / f"{kind}.md").read_text(encoding="utf-8")
     model = (ROOT / "examples" / kind / "model.yaml").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from everycent.base.engine.formula import FormulaError
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.amount import NotAnAmount
-from everycent.flow.intake.contract import RECORD, ColumnSpec
+from everycent.base.money.currency import Currency, UnknownCurrency, currency
+from everycent.flow.intake.contract import RECORD, RECORDS_OWN, ColumnSpec
 from everycent.flow.intake.service import TypedRows, check_file, declared_fields, read_rows
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.pipeline.contract import InputRefused
@@ -34,9 +35,10 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class Side:
-    """A side planned: its columns where it is a file, and its formulas."""
+    """A side planned: its columns where it is a file, what their money is in, and its formulas."""
 
     columns: dict[str, ColumnSpec]
+    currency: Currency
     plan: SidePlan
 
 
@@ -46,6 +48,7 @@ class PlannedScenario:
 
     name: str
     spec: ReconSpec
+    currency: Currency
     plan: ReconPlan
     left: Side
     right: Side
@@ -89,13 +92,18 @@ def plan_scenarios(model: LoadedModel, plan: ModelPlan) -> list[PlannedScenario]
     for name, spec in getattr(model.spec, "recon", {}).items():
         path = ("recon", name)
         try:
-            recon_plan = plan_recon(name, spec, model.currency)
+            money = model.currency if spec.currency is None else currency(spec.currency)
+            recon_plan = plan_recon(name, spec, money)
+        except UnknownCurrency as unknown:
+            issues.append(model.source.issue(str(unknown), (*path, "currency")))
+            continue
         except (ValueError, NotAnAmount) as error:
             issues.append(model.source.issue(str(error), (*path, "tolerance")))
             continue
-        sides = [_plan_side(model, plan, (*path, word), getattr(spec, word), issues) for word in ("left", "right")]
+        words = ("left", "right")
+        sides = [_plan_side(model, plan, money, (*path, word), getattr(spec, word), issues) for word in words]
         if sides[0] is not None and sides[1] is not None:
-            planned.append(PlannedScenario(name, spec, recon_plan, sides[0], sides[1]))
+            planned.append(PlannedScenario(name, spec, money, recon_plan, sides[0], sides[1]))
     if issues:
         raise ModelRefused(str(model.path), issues)
     return planned
@@ -135,7 +143,7 @@ def prepare(session: Session, model: LoadedModel, records: Sequence[str], bills:
         for word, side in (("left", scenario.left), ("right", scenario.right)):
             columns = ("recon", scenario.name, word, "columns")
             for path in _files(side.plan.spec, prepared.files):
-                check_file(columns, side.columns, path, side.plan.spec, model.currency, model.calendar)
+                check_file(columns, side.columns, path, side.plan.spec, scenario.currency, model.calendar)
     return prepared
 
 
@@ -160,7 +168,7 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
             session.engine,
             session.tenant,
             model.name,
-            model.currency.code,
+            scenario.currency.code,
             scenario.plan,
             sides[0],
             sides[1],
@@ -184,7 +192,12 @@ def write_breaks(folder: Path, scenarios: Sequence[Scenario]) -> Path:
 
 
 def _plan_side(
-    model: LoadedModel, plan: ModelPlan, path: tuple[str, ...], spec: SideSpec, issues: list[ModelIssue]
+    model: LoadedModel,
+    plan: ModelPlan,
+    money: Currency,
+    path: tuple[str, ...],
+    spec: SideSpec,
+    issues: list[ModelIssue],
 ) -> Side | None:
     if (spec.records is None) == (not spec.file):
         issues.append(model.source.issue("a side is either 'records' (a kind of this model) or 'file'", path, key=True))
@@ -197,13 +210,15 @@ def _plan_side(
         return None
     try:
         columns = TypeAdapter(dict[str, ColumnSpec]).validate_python(spec.columns)
-        declared_fields((*path, "columns"), columns, model.currency, model.calendar)
+        fields = declared_fields((*path, "columns"), columns, money, model.calendar)
         if spec.records is None:
-            exponent = model.currency.exponent
-            types = {name: ColumnType.parse(column.type, money_scale=exponent) for name, column in columns.items()}
-        else:
-            types = {name: column.type for name, column in plan.intake[spec.records].columns.items()}
-        return Side(columns, plan_side(spec, types, model.currency))
+            return Side(
+                columns, money, plan_side(spec, {field.reader.name: field.reader.type for field in fields}, money)
+            )
+        records = plan.intake[spec.records]
+        types = {name: column.type for name, column in records.columns.items()}
+        own = {name: ColumnType("money", money.exponent) for name, of in records.money.of.items() if of == RECORDS_OWN}
+        return Side(columns, money, plan_side(_in_currency(spec, records.money.column, money), {**types, **own}, money))
     except ValidationError as error:
         issues += [model.source.issue(found["msg"], (*path, "columns", *found["loc"])) for found in error.errors()]
     except FormulaError as error:
@@ -211,6 +226,14 @@ def _plan_side(
     except ValueError as error:
         issues.append(model.source.issue(str(error), path))
     return None
+
+
+def _in_currency(spec: SideSpec, column: str | None, money: Currency) -> SideSpec:
+    """The side with those of its records alone that are in the scenario's currency."""
+    if column is None:
+        return spec
+    own = f"\"{column}\" = '{money.code}'"
+    return spec.model_copy(update={"when": own if spec.when is None else f"({spec.when}) and {own}"})
 
 
 def _rows(
@@ -251,5 +274,5 @@ def _rows(
 def _read(session: Session, model: LoadedModel, name: tuple[str, str], side: Side, path: Path) -> Iterator[TypedRows]:
     spec = side.plan.spec
     word = ("recon", *name, "columns")
-    how = (word, side.columns, path, spec, model.currency, model.calendar, session.engine)
+    how = (word, side.columns, path, spec, side.currency, model.calendar, session.engine)
     return read_rows(*how, rows_per_part=session.settings.batch_rows)

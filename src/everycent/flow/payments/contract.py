@@ -88,6 +88,11 @@ class PayoutAccountSpec(Declaration):
     )
     number: Name = Field(default="account", description="its column with the account's number", examples=["iban"])
     name: Name = Field(default="account_name", description="its column with the holder's name", examples=["holder"])
+    currency: Name | None = Field(
+        default=None,
+        description="its key column with the currency that an account takes, by ISO 4217 code; all otherwise",
+        examples=["currency"],
+    )
 
 
 class PayoutSpec(Declaration):
@@ -100,7 +105,9 @@ class PayoutSpec(Declaration):
         examples=["1.00", {"CNY": "1.00", "JPY": "100"}],
     )
     account: PayoutAccountSpec | None = Field(
-        default=None, description="where the party's account is found; its key is the account otherwise"
+        default=None,
+        description="where the party's account is found; without it the party's key is the account where no role has "
+        "a table of accounts, and its payments wait where one has",
     )
     payer_accounts: dict[str, str] = Field(
         default_factory=dict,

@@ -28,7 +28,7 @@ _ENDS = ("debtor_statement", "creditor_statement")
 @dataclass(frozen=True)
 class Rewound:
     """What a rewind did: the generation, the number it began at, records cleared again, obligations taken away and
-    put in their place, and `parties`: party, change_minor (what it is owed more, or less)."""
+    put in their place, and `parties`: party, currency, change_minor (what it is owed more, or less)."""
 
     generation: int
     starts_at: int
@@ -173,12 +173,12 @@ class _Rewind:
 
 
 _PARTIES = """
-    SELECT party, CAST(sum(change) AS DECIMAL(38, 0)) AS change_minor FROM (
-        SELECT creditor AS party, amount_minor AS change FROM come UNION ALL
-        SELECT debtor, -amount_minor FROM come UNION ALL
-        SELECT creditor, -amount_minor FROM gone UNION ALL
-        SELECT debtor, amount_minor FROM gone
-    ) GROUP BY party HAVING sum(change) <> 0 ORDER BY abs(sum(change)) DESC, party
+    SELECT party, currency, CAST(sum(change) AS DECIMAL(38, 0)) AS change_minor FROM (
+        SELECT creditor AS party, currency, amount_minor AS change FROM come UNION ALL
+        SELECT debtor, currency, -amount_minor FROM come UNION ALL
+        SELECT creditor, currency, -amount_minor FROM gone UNION ALL
+        SELECT debtor, currency, amount_minor FROM gone
+    ) GROUP BY party, currency HAVING sum(change) <> 0 ORDER BY abs(sum(change)) DESC, party, currency
 """
 
 

@@ -144,6 +144,12 @@ class ReconSpec(Declaration):
 
     left: SideSpec = Field(description="one side, mostly our own")
     right: SideSpec = Field(description="the other")
+    currency: str | None = Field(
+        default=None,
+        description="what is compared, by ISO 4217 code; the model's otherwise. Of records in several currencies only "
+        "those in this one take part",
+        examples=["JPY"],
+    )
     tolerance: NumberText = Field(
         default="0",
         description="differences up to this, in major units, are booked as equal within tolerance",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from everycent.base.money.amount import format_minor
-from everycent.base.money.currency import Currency
+from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
@@ -33,13 +33,13 @@ def rewind_command(path: Path, record: str | None, since: str | None, *, dry_run
     if as_json:
         print_json({"model": model.name, "dry_run": dry_run, **rewound_as_dict(rewound), "verified": verdict.ok})
         return exits.OK if verdict.ok else exits.FAILED
-    _print_rewound(rewound, model.currency, dry_run=dry_run)
+    _print_rewound(rewound, dry_run=dry_run)
     if not dry_run or not verdict.ok:
         print_findings(verdict)
     return exits.OK if verdict.ok else exits.FAILED
 
 
-def _print_rewound(rewound: Rewound, money: Currency, *, dry_run: bool) -> None:
+def _print_rewound(rewound: Rewound, *, dry_run: bool) -> None:
     """What a rewind did or would do, for people."""
     from_there = f"{rewound.records:,} records from number {rewound.starts_at:,} on"
     if not rewound.removed and not rewound.added:
@@ -53,8 +53,11 @@ def _print_rewound(rewound: Rewound, money: Currency, *, dry_run: bool) -> None:
     )
     changes = rewound.parties.to_pylist()
     if changes:
-        rows = [[row["party"], format_minor(int(row["change_minor"]), money)] for row in changes[:_PARTIES_SHOWN]]
-        print_table("what each party is owed more, or less", ["party", str(money)], rows, right=frozenset({1}))
+        rows = [
+            [row["party"], format_minor(int(row["change_minor"]), currency(row["currency"])), row["currency"]]
+            for row in changes[:_PARTIES_SHOWN]
+        ]
+        print_table("what each party is owed more, or less", ["party", "amount", ""], rows, right=frozenset({1}))
     else:
         out.print("no party is owed more or less")
     for statement in rewound.statements[:_PARTIES_SHOWN]:
@@ -83,6 +86,7 @@ def rewound_as_dict(rewound: Rewound) -> dict[str, Any]:
         "obligations_adjusting": rewound.adjusting,
         "statements": list(rewound.statements),
         "parties": [
-            {"party": row["party"], "change_minor": int(row["change_minor"])} for row in rewound.parties.to_pylist()
+            {"party": row["party"], "currency": row["currency"], "change_minor": int(row["change_minor"])}
+            for row in rewound.parties.to_pylist()
         ],
     }

@@ -91,9 +91,7 @@ def run_model(
     if folder is not None:
         report("writing files", 0, None)
         files = (*export(session, model, day, folder), write_breaks(folder, scenarios))
-        page = folder / "report.html"
-        render(data, page)
-        files = (*files, page)
+        files = (*files, *render(data, folder / "report.html"))
     return Outcome(summary, scenarios, verdict, data, files, unused)
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.currency import Currency, currency
+from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
@@ -73,7 +73,7 @@ def _simulated(
         found = simulate(session, before, after, on, as_of, report)
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
-        render_difference(found, after.currency, page)
+        render_difference(found, after.spec.currency_codes, page)
     if as_json:
         print_json(as_dict(found, after))
     else:
@@ -84,7 +84,7 @@ def _simulated(
 
 
 def _print(found: Simulated, model: LoadedModel) -> None:
-    money = currency(model.spec.currency)
+    several = len(model.spec.currency_codes) > 1
     out.print(f"{found.records:,} records; before: {found.before}; after: {found.after}", markup=False)
     if found.difference.differing == 0:
         out.print("nothing differs: every charge and every share is the same")
@@ -97,7 +97,7 @@ def _print(found: Simulated, model: LoadedModel) -> None:
         rows = table.to_pylist()
         if not rows:
             continue
-        cells = [[_named(row, first), *_amounts(row, money), *_count(row)] for row in rows[:shown]]
+        cells = [[_named(row, first), *_amounts(row, several=several), *_count(row)] for row in rows[:shown]]
         columns = [" / ".join(first), "before", "after", "difference", *(["records"] if "records" in rows[0] else [])]
         print_table(title, columns, cells, right=right)
         if shown is not None and len(rows) > shown:
@@ -105,7 +105,7 @@ def _print(found: Simulated, model: LoadedModel) -> None:
     if found.difference.records.num_rows:
         names = {row["record_id"]: f"{row['kind']}:{row['key']}" for row in found.names.to_pylist()}
         cells = [
-            [f"{names.get(row['record_id'], row['record_id'])}/{row['charge']}", *_amounts(row, money)]
+            [f"{names.get(row['record_id'], row['record_id'])}/{row['charge']}", *_amounts(row, several=several)]
             for row in found.difference.records.to_pylist()
         ]
         title = f"{len(cells)} of {found.difference.differing:,} charges that differ"
@@ -125,9 +125,12 @@ def _named(row: Mapping[str, Any], names: Sequence[str]) -> str:
     return " / ".join(str(row[name]) for name in names)
 
 
-def _amounts(row: Mapping[str, Any], money: Currency) -> tuple[str, str, str]:
+def _amounts(row: Mapping[str, Any], *, several: bool) -> tuple[str, str, str]:
+    """Before, after, difference; with the currency's code behind where there are several."""
+    money = currency(row["currency"])
+    code = f" {money}" if several else ""
     before, after = _whole(row["before_minor"]), _whole(row["after_minor"])
-    figures = [grouped(minor, money.exponent) for minor in (before, after, after - before)]
+    figures = [f"{grouped(minor, money.exponent)}{code}" for minor in (before, after, after - before)]
     return figures[0], figures[1], f"+{figures[2]}" if after > before else figures[2]
 
 

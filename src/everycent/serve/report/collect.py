@@ -1,12 +1,14 @@
 """Collects a report from the stored tables, set-wise: what is decided from PostgreSQL, detail from both its tiers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import yaml
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
 from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
@@ -43,19 +45,37 @@ def collect(
     """
     who = (tenant, model_name)
     code, version = _model(connection, who)
-    details.attach(engine, "report_obligation", OBLIGATION, model_name, columns=detail.OBLIGATION_COLUMNS)
+    details.attach(engine, "report_obligations", OBLIGATION, model_name, columns=detail.OBLIGATION_COLUMNS)
     details.attach(engine, "report_record", RECORD, model_name, columns=["business_date"])
     details.attach(engine, "report_quarantine", QUARANTINE, model_name, columns=detail.QUARANTINE_COLUMNS)
     details.attach(engine, "report_held_row", HELD, model_name)
     details.attach(engine, "report_retry", RETRY, model_name)
     engine.connection.execute(f"CREATE OR REPLACE VIEW report_held AS {parked_sql('report_held_row', 'report_retry')}")
+    others = [other for other in detail.currencies(engine) if other != code]
+    found = _collect(connection, engine, who, version, code, checks)
+    return replace(found, others=tuple(_collect(connection, engine, who, version, other, checks) for other in others))
+
+
+def _collect(
+    connection: Connection,
+    engine: LocalEngine,
+    model: tuple[str, str],
+    version: str,
+    code: str,
+    checks: Sequence[Check],
+) -> ReportData:
+    """What there is in one currency."""
+    who = (*model, code)
+    engine.connection.execute(
+        f"CREATE OR REPLACE VIEW report_obligation AS SELECT * FROM report_obligations WHERE currency = {literal(code)}"
+    )
     first_day, last_day = detail.days(engine)
-    intake = _intake(connection, who)
+    intake = _intake(connection, model)
     parties, parties_total = detail.parties(engine)
     return ReportData(
-        model=model_name,
+        model=model[1],
         model_version=version,
-        tenant=tenant,
+        tenant=model[0],
         currency=code,
         exponent=currency(code).exponent,
         first_day=first_day,
@@ -76,6 +96,7 @@ def collect(
         buckets=tuple(BucketRow(*_whole(row)) for row in connection.execute(_BUCKETS, who)),
         breaks=_breaks(connection, who),
         breaks_by_scenario={name: int(rows) for name, rows in connection.execute(_BREAK_COUNTS, who)},
+        others=(),
         refused=tuple(ReasonRow(row[0], row[1], int(row[2]), row[3]) for row in connection.execute(_REFUSED, who)),
     )
 
@@ -108,31 +129,32 @@ def _intake(connection: Connection, who: tuple[str, str]) -> tuple[IntakeRow, ..
     return tuple(IntakeRow(*_whole(row)) for row in rows)
 
 
-def _outcomes(connection: Connection, who: tuple[str, str]) -> list[tuple[str, str, bool]]:
+def _outcomes(connection: Connection, who: tuple[str, str, str]) -> list[tuple[str, str, bool]]:
     """Each statement, its mode, and whether its payable side was instructed (not carried, nor open, nor zero)."""
     rows = connection.execute(
         "SELECT s.statement_id, s.mode, coalesce(bool_or(o.outcome = 'instructed'), false)"
         " FROM settlement.statement s LEFT JOIN payments.instruction_statement o"
         " ON (o.tenant, o.model, o.statement_id) = (s.tenant, s.model, s.statement_id) AND o.side <> 'receivable'"
-        " WHERE s.tenant = %s AND s.model = %s GROUP BY s.statement_id, s.mode ORDER BY s.statement_id",
+        " WHERE s.tenant = %s AND s.model = %s AND s.currency = %s"
+        " GROUP BY s.statement_id, s.mode ORDER BY s.statement_id",
         who,
     )
     return [(statement, mode, paid) for statement, mode, paid in rows]
 
 
-def _paid(connection: Connection, who: tuple[str, str]) -> dict[str, int]:
+def _paid(connection: Connection, who: tuple[str, str, str]) -> dict[str, int]:
     rows = connection.execute(
         "SELECT role, sum(amount_minor) FROM payments.instruction"
-        " WHERE tenant = %s AND model = %s AND direction = 'pay' GROUP BY role ORDER BY role",
+        " WHERE tenant = %s AND model = %s AND currency = %s AND direction = 'pay' GROUP BY role ORDER BY role",
         who,
     )
     return {role: int(amount) for role, amount in rows}
 
 
-def _statements(connection: Connection, who: tuple[str, str]) -> tuple[StatementRow, ...]:
+def _statements(connection: Connection, who: tuple[str, str, str]) -> tuple[StatementRow, ...]:
     rows = connection.execute(
         "SELECT statement_id, party_id, period, state, closes_on, obligations, payable_minor, receivable_minor,"
-        " net_minor FROM settlement.statement WHERE tenant = %s AND model = %s"
+        " net_minor FROM settlement.statement WHERE tenant = %s AND model = %s AND currency = %s"
         " ORDER BY abs(net_minor) DESC, statement_id LIMIT %s",
         (*who, ROWS_SHOWN),
     )
@@ -143,10 +165,10 @@ def _statements(connection: Connection, who: tuple[str, str]) -> tuple[Statement
 _STATES = """
     WITH due AS (
         SELECT statement_id, state, net_minor AS due_minor FROM settlement.statement
-        WHERE tenant = %(tenant)s AND model = %(model)s AND mode = 'net'
+        WHERE tenant = %(tenant)s AND model = %(model)s AND currency = %(currency)s AND mode = 'net'
         UNION ALL
         SELECT statement_id, state, unnest(ARRAY[payable_minor, -receivable_minor]) FROM settlement.statement
-        WHERE tenant = %(tenant)s AND model = %(model)s AND mode = 'gross'
+        WHERE tenant = %(tenant)s AND model = %(model)s AND currency = %(currency)s AND mode = 'gross'
     )
     SELECT state, count(DISTINCT statement_id), coalesce(sum(due_minor) FILTER (WHERE due_minor > 0), 0),
         -coalesce(sum(due_minor) FILTER (WHERE due_minor < 0), 0)
@@ -155,23 +177,23 @@ _STATES = """
 
 _DIRECTIONS = (
     "SELECT direction, count(*), sum(amount_minor) FROM payments.instruction WHERE tenant = %s AND model = %s"
-    " GROUP BY direction ORDER BY direction DESC"
+    " AND currency = %s GROUP BY direction ORDER BY direction DESC"
 )
 
 
-def _statement_totals(connection: Connection, who: tuple[str, str]) -> dict[str, StatementTotals]:
-    rows = connection.execute(_STATES, dict(zip(("tenant", "model"), who, strict=True)))
+def _statement_totals(connection: Connection, who: tuple[str, str, str]) -> dict[str, StatementTotals]:
+    rows = connection.execute(_STATES, dict(zip(("tenant", "model", "currency"), who, strict=True)))
     return {state: StatementTotals(*map(int, totals)) for state, *totals in rows}
 
 
-def _totals(connection: Connection, query: str, who: tuple[str, str]) -> dict[str, Total]:
+def _totals(connection: Connection, query: str, who: tuple[str, str, str]) -> dict[str, Total]:
     return {name: Total(int(rows), int(amount)) for name, rows, amount in connection.execute(query, who)}
 
 
-def _instructions(connection: Connection, who: tuple[str, str]) -> tuple[InstructionRow, ...]:
+def _instructions(connection: Connection, who: tuple[str, str, str]) -> tuple[InstructionRow, ...]:
     rows = connection.execute(
         "SELECT instruction_id::text, party_id, direction, channel, coalesce(account, ''), state, amount_minor"
-        " FROM payments.instruction WHERE tenant = %s AND model = %s"
+        " FROM payments.instruction WHERE tenant = %s AND model = %s AND currency = %s"
         " ORDER BY amount_minor DESC, instruction_id LIMIT %s",
         (*who, ROWS_SHOWN),
     )
@@ -182,7 +204,7 @@ def _instructions(connection: Connection, who: tuple[str, str]) -> tuple[Instruc
 _NEWEST = """
     WITH newest AS (
         SELECT DISTINCT ON (scenario) tenant, model, run_id, scenario FROM recon.run
-        WHERE tenant = %s AND model = %s ORDER BY scenario, run_no DESC
+        WHERE tenant = %s AND model = %s AND currency = %s ORDER BY scenario, run_no DESC
     )
 """
 
@@ -216,5 +238,5 @@ _BREAKS = f"""{_NEWEST}
 """
 
 
-def _breaks(connection: Connection, who: tuple[str, str]) -> tuple[BreakRow, ...]:
+def _breaks(connection: Connection, who: tuple[str, str, str]) -> tuple[BreakRow, ...]:
     return tuple(BreakRow(*_whole(row)) for row in connection.execute(_BREAKS, who))

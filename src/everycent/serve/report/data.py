@@ -158,7 +158,10 @@ class StatementTotals:
 
 @dataclass(frozen=True)
 class ReportData:
-    """One model's books, as the report shows them; tables are in the order shown, long ones cut to ROWS_SHOWN."""
+    """One model's books in one currency, as the report shows them: amounts of different currencies are never added.
+
+    Tables are in the order shown, long ones cut to ROWS_SHOWN.
+    """
 
     model: str
     model_version: str
@@ -183,6 +186,7 @@ class ReportData:
     buckets: tuple[BucketRow, ...]
     breaks: tuple[BreakRow, ...]
     breaks_by_scenario: dict[str, int]
+    others: tuple["ReportData", ...]  # the same of the model's other currencies
     refused: tuple[ReasonRow, ...]  # rows of either side that could not be compared; outcome is the scenario
 
     @property

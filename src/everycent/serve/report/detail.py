@@ -9,7 +9,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.serve.report.data import ROWS_SHOWN, FlowRow, PartyRow, ReasonRow, StandingRow, Total
 
 OBLIGATION_COLUMNS = (
-    "charge", "debtor", "creditor", "amount_minor", "refund_of", "debtor_statement", "creditor_statement",
+    "charge", "debtor", "creditor", "amount_minor", "currency", "refund_of", "debtor_statement", "creditor_statement",
 )  # fmt: skip
 QUARANTINE_COLUMNS = ("source_file", "source_line", "outcome", "reason")
 
@@ -19,6 +19,12 @@ def days(engine: LocalEngine) -> tuple[date | None, date | None]:
     query = "SELECT min(business_date), max(business_date) FROM report_record"
     [(first, last)] = engine.connection.sql(query).fetchall()
     return first, last
+
+
+def currencies(engine: LocalEngine) -> list[str]:
+    """The currencies that anything is owed in."""
+    rows = engine.connection.sql("SELECT DISTINCT currency FROM report_obligations ORDER BY 1").fetchall()
+    return [code for (code,) in rows]
 
 
 def flows(engine: LocalEngine) -> tuple[FlowRow, ...]:

@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.currency import Currency
+from everycent.base.money.currency import currency
 from everycent.serve.report.data import grouped
 from everycent.serve.report.page import asset, write_page
 from everycent.serve.report.tables import code, count, section, table, text
@@ -16,15 +16,18 @@ from everycent.serve.simulating import Simulated
 BARS_MAX = 14
 _WIDTH, _BAR, _GAP, _NAMES, _FIGURES = 1120, 18, 8, 300, 130
 
+#: Writes minor units of a currency's code.
+Money = Callable[[int, str], str]
 
-def render_difference(found: Simulated, currency: Currency, path: Path) -> None:
-    """Writes the page. Raises OSError where it cannot."""
-    money = _money(currency)
+
+def render_difference(found: Simulated, codes: Sequence[str], path: Path) -> None:
+    """Writes the page; `codes` are the model's currencies. Raises OSError where it cannot."""
+    money = _money(several=len(codes) > 1)
     difference = found.difference
     mood, mark = ("wait", "Δ") if difference.differing else ("good", "=")
     names = {row["record_id"]: f"{row['kind']}:{row['key']}" for row in found.names.to_pylist()}
     parts = [
-        section("sim.parties", _picture(difference.parties.to_pylist(), money), note="sim.parties.note"),
+        section("sim.parties", _pictures(difference.parties.to_pylist(), money), note="sim.parties.note"),
         section("sim.charges", _table("charge", difference.charges.to_pylist(), money, lambda row: row["charge"])),
         section(
             "sim.bearers",
@@ -52,7 +55,7 @@ def render_difference(found: Simulated, currency: Currency, path: Path) -> None:
 <body>
 <header><div>
 <div class="top"><div><div class="brand">everycent</div><h1>{escape(found.model)} · {both("sim.title")}</h1>
-<p class="sub">{both("sim.sides", found.before, found.after)} · {both("amounts in", currency.code)}</p></div>
+<p class="sub">{both("sim.sides", found.before, found.after)} · {both("amounts in", ", ".join(codes))}</p></div>
 <div class="tools"><button id="language" type="button"></button></div></div>
 <div class="verdict {mood}"><div class="mark">{mark}</div>
 <div><b>{both("sim.differs", f"{difference.differing:,}", f"{found.records:,}")}</b></div></div>
@@ -65,15 +68,22 @@ def render_difference(found: Simulated, currency: Currency, path: Path) -> None:
     write_page(path, html)
 
 
-def _money(currency: Currency) -> Callable[[int], str]:
-    return lambda minor: grouped(minor, currency.exponent)
+def _money(*, several: bool) -> Money:
+    """How an amount of a currency's code is written; with the code where there are several."""
+    return lambda minor, code: f"{grouped(minor, currency(code).exponent)}{f' {code}' if several else ''}"
 
 
-def _picture(rows: Sequence[Mapping[str, Any]], money: Callable[[int], str]) -> str:
+def _pictures(rows: Sequence[Mapping[str, Any]], money: Money) -> str:
+    """One for each currency: lengths of different currencies do not compare."""
+    codes = dict.fromkeys(row["currency"] for row in rows)
+    drawn = [_picture([row for row in rows if row["currency"] == code], money) for code in codes]
+    return "".join(drawn) or f'<p class="note">{both("none")}</p>'
+
+
+def _picture(rows: Sequence[Mapping[str, Any]], money: Money) -> str:
     """A bar for each party, to the right where it would get more. Lengths are drawn; the figures are exact."""
     shown = [(str(row["party"]), int(row["after_minor"]) - int(row["before_minor"])) for row in rows[:BARS_MAX]]
-    if not shown:
-        return f'<p class="note">{both("none")}</p>'
+    said = str(rows[0]["currency"])
     widest = max(abs(moved) for _, moved in shown)
     half = (_WIDTH - _NAMES - 2 * _FIGURES) / 2
     middle = _NAMES + _FIGURES + half
@@ -83,7 +93,7 @@ def _picture(rows: Sequence[Mapping[str, Any]], money: Callable[[int], str]) -> 
         length = max(half * abs(moved) / widest, 1.0)
         left = middle if moved > 0 else middle - length
         at, anchor = (left + length + 6, "start") if moved > 0 else (left - 6, "end")
-        figure = f"+{money(moved)}" if moved > 0 else money(moved)
+        figure = f"+{money(moved, said)}" if moved > 0 else money(moved, said)
         bars.append(
             f'<text class="label" x="{_NAMES - 10}" y="{y + 13}" text-anchor="end">{escape(party)}</text>'
             f'<rect class="node c-{"paid" if moved > 0 else "returned"}" x="{left:.1f}" y="{y}" width="{length:.1f}" '
@@ -95,23 +105,21 @@ def _picture(rows: Sequence[Mapping[str, Any]], money: Callable[[int], str]) -> 
     return f'<div class="flow bars"><svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(bars)}</svg></div>{more}'
 
 
-def _table(
-    head: str, rows: Sequence[Mapping[str, Any]], money: Callable[[int], str], name: Callable[[Mapping[str, Any]], str]
-) -> str:
+def _table(head: str, rows: Sequence[Mapping[str, Any]], money: Money, name: Callable[[Mapping[str, Any]], str]) -> str:
     counted = bool(rows) and "records" in rows[0]
     cells = []
     for row in rows:
         before, after = int(row["before_minor"]), int(row["after_minor"])
         found = [code(name(row)) if head == "record" else text(name(row))]
-        found += [_amount(before, money), _amount(after, money), _amount(after - before, money)]
+        found += [_amount(minor, row["currency"], money) for minor in (before, after, after - before)]
         cells.append([*found, *([count(row["records"])] if counted else [])])
     heads = [head, "sim.before", "sim.after", "difference", *(["records"] if counted else [])]
     return table(heads, cells, len(heads) - 1)
 
 
-def _amount(minor: int, money: Callable[[int], str]) -> str:
+def _amount(minor: int, code: str, money: Money) -> str:
     mood = " zero" if minor == 0 else " minus" if minor < 0 else ""
-    return f'<td class="num{mood}">{money(minor)}</td>'
+    return f'<td class="num{mood}">{money(minor, code)}</td>'
 
 
 def _explained(found: Simulated) -> str:

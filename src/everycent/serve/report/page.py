@@ -1,5 +1,6 @@
 """report.html: one page that stands alone: no script, style, font or picture comes from elsewhere."""
 
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -24,8 +25,18 @@ _SECTIONS = {
 }
 
 
-def render(data: ReportData, path: Path, lang: Language = "auto") -> None:
-    """Writes the page; `lang` is shown first, `auto` follows the reader's browser. Raises OSError where it cannot."""
+def render(data: ReportData, path: Path, lang: Language = "auto") -> tuple[Path, ...]:
+    """Writes the page, and one beside it for each other currency; `lang` is shown first, `auto` follows the reader's
+    browser. Their paths. Raises OSError where it cannot."""
+    pages = {data.currency: path}
+    pages |= {other.currency: path.with_name(f"{path.stem}-{other.currency}{path.suffix}") for other in data.others}
+    for one in (data, *data.others):
+        _render(one, pages, lang)
+    return tuple(pages.values())
+
+
+def _render(data: ReportData, pages: Mapping[str, Path], lang: Language) -> None:
+    """Writes the page of one currency, with links to the others."""
     drawn = {name: draw(data) for name, draw in _SECTIONS.items()}
     links = "".join(f'<a href="#{name}">{both(name)}</a>' for name, html in drawn.items() if html)
     first = "en" if lang == "auto" else lang
@@ -38,7 +49,7 @@ def render(data: ReportData, path: Path, lang: Language = "auto") -> None:
 <style>{asset("report.css")}</style>
 </head>
 <body>
-<header><div>{_header(data)}{_verdict(data)}</div></header>
+<header><div>{_header(data, pages)}{_verdict(data)}</div></header>
 <nav><div>{links}</div></nav>
 <main>{_key_figures(data)}{"".join(drawn.values())}</main>
 <footer>{both("footer")}</footer>
@@ -46,7 +57,7 @@ def render(data: ReportData, path: Path, lang: Language = "auto") -> None:
 </body>
 </html>
 """
-    write_page(path, html)
+    write_page(pages[data.currency], html)
 
 
 def write_page(path: Path, html: str) -> None:
@@ -64,12 +75,16 @@ def asset(name: str) -> str:
     return (files("everycent.serve.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def _header(data: ReportData) -> str:
+def _header(data: ReportData, pages: Mapping[str, Path]) -> str:
+    others = "".join(
+        f' · <a href="{escape(page.name)}">{code}</a>' for code, page in pages.items() if code != data.currency
+    )
     days = f" · {both('business days')} {data.first_day} – {data.last_day}" if data.first_day else ""
     return (
         '<div class="top"><div><div class="brand">everycent</div>'
         f"<h1>{escape(data.model)} · {both('title')}</h1>"
-        f'<p class="sub">{both("version")} {escape(data.model_version)}{days} · {both("amounts in", data.currency)}</p>'
+        f'<p class="sub">{both("version")} {escape(data.model_version)}{days} · {both("amounts in", data.currency)}'
+        f"{others}</p>"
         '</div><div class="tools"><button id="language" type="button"></button></div></div>'
     )
 

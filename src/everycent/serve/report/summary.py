@@ -11,10 +11,9 @@ from everycent.serve.report.words import words
 
 
 def summary_table(data: ReportData) -> RenderableType:
-    """What to print after a run; amounts in the model's currency; the verdict stands last."""
-    tables = [_charges(data), _counts(data)]
-    if data.buckets:
-        tables.append(_recon(data))
+    """What to print after a run, each currency's amounts apart; the verdict stands last."""
+    tables = [*map(_charges, (data, *data.others)), _counts(data)]
+    tables += [_recon(one) for one in (data, *data.others) if one.buckets]
     parts: list[RenderableType] = []
     for table in tables:
         parts += [table, Text()]
@@ -68,12 +67,14 @@ def _counts(data: ReportData) -> Table:
             rows.append((f"rows set aside: {outcome}", f"{aside:,}", ""))
     if data.held:
         rows.append(("charges held", f"{sum(row.rows for row in data.held):,}", ""))
-    for state, total in data.statements_by_state.items():
-        rows.append((f"statements {state}", f"{total.rows:,}", ""))
-        rows.append(("  owed to parties", "", data.amount(total.payable_minor)))
-        rows.append(("  owed by parties", "", data.amount(total.receivable_minor)))
-    for direction, moved in data.instructions_by_direction.items():
-        rows.append((f"instructions to {direction}", f"{moved.rows:,}", data.amount(moved.amount_minor)))
+    for one in (data, *data.others):
+        code = f", {one.currency}" if data.others else ""
+        for state, total in one.statements_by_state.items():
+            rows.append((f"statements {state}{code}", f"{total.rows:,}", ""))
+            rows.append(("  owed to parties", "", one.amount(total.payable_minor)))
+            rows.append(("  owed by parties", "", one.amount(total.receivable_minor)))
+        for direction, moved in one.instructions_by_direction.items():
+            rows.append((f"instructions to {direction}{code}", f"{moved.rows:,}", one.amount(moved.amount_minor)))
     return _table("what came of it", ("", "count", "amount"), rows, 2)
 
 

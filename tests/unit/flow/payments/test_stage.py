@@ -118,6 +118,51 @@ def test_the_partys_key_is_its_account_unless_a_table_says(engine: LocalEngine, 
     assert (row["state"], row["account"], row["account_name"], row["reason"]) == ("created", "a/x", "a/x", None)
 
 
+def test_a_role_without_accounts_waits_where_another_has_them(engine: LocalEngine, closed: Read) -> None:
+    head = "statement_id party_id role payable receivable\n"
+    statements = closed(f"{head}s1 merchant:a/x merchant 5.00 0.00\ns2 brand:b brand 1.00 0.00")
+    roles = {**ROLES, "brand": PartySpec(key=("brand",))}
+    words = {"merchant": {"account": {"table": "accounts"}}}
+    table = pa.table({"m": ["a"], "s": ["x"], "account": ["62220001"]})
+    accounts = {"accounts": TableSpec(file="a.csv", key=["m", "s"], columns=dict.fromkeys(table.column_names, "text"))}
+
+    def reasons(**more: object) -> dict[str, object]:
+        given = {role: PayoutSpec.model_validate(word) for role, word in {**words, **more}.items()}
+        made = plan_payments(given, roles, accounts, ["CNY"])
+        known = {"accounts": table}
+        result = instruct(made, statements, SETTLED.empty_table(), known, engine, tenant="t", model="m", as_of=AS_OF)
+        return {row["party_id"]: row["reason"] or row["account"] for row in result.instructions.to_pylist()}
+
+    assert reasons() == {
+        "merchant:a/x": "62220001",
+        "brand:b": "no account of brand:b is known: say in payouts, brand, account which table has it",
+    }
+    assert reasons(brand={"account": {}})["brand:b"] == "b"
+
+
+def test_an_account_can_be_of_one_currency(engine: LocalEngine, closed: Read) -> None:
+    head = "statement_id party_id payable receivable\n"
+    statements = pa.concat_tables(
+        [closed(f"{head}s1 merchant:a/x 5 0", "JPY"), closed(f"{head}s2 merchant:a/x 5.000 0", "KWD")]
+    )
+    columns = {"m": "text", "s": "text", "takes": "text", "account": "text"}
+    accounts = {"accounts": TableSpec(file="a.csv", key=["m", "s", "takes"], columns=columns)}
+    words = {"merchant": PayoutSpec.model_validate({"account": {"table": "accounts", "currency": "takes"}})}
+    table = pa.table({"m": ["a"], "s": ["x"], "takes": ["JPY"], "account": ["62220001"]})
+    result = instruct(
+        plan_payments(words, ROLES, accounts, ["CNY", "JPY", "KWD"]),
+        statements,
+        SETTLED.empty_table(),
+        {"accounts": table},
+        engine,
+        tenant="t",
+        model="m",
+        as_of=AS_OF,
+    )
+    found = {row["currency"]: row["reason"] or row["account"] for row in result.instructions.to_pylist()}
+    assert found == {"JPY": "62220001", "KWD": "table accounts has no account of merchant:a/x in KWD; add it there"}
+
+
 TABLE = TableSpec(
     file="accounts.csv",
     key=["m", "s"],

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.pipeline.difference import Difference, compare
 
-COLUMNS = ("record_id", "charge", "bearer", "debtor", "creditor", "amount_minor")
+COLUMNS = ("record_id", "charge", "bearer", "debtor", "creditor", "amount_minor", "currency")
 Row = tuple[str, str, int, str, str, int]
 
 
 def view(engine: LocalEngine, name: str, rows: list[Row]) -> str:
-    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-    types = (pa.string(), pa.string(), pa.int16(), pa.string(), pa.string(), pa.int64())
+    columns = list(zip(*((*row, "CNY") for row in rows), strict=True)) or [()] * len(COLUMNS)
+    types = (pa.string(), pa.string(), pa.int16(), pa.string(), pa.string(), pa.int64(), pa.string())
     arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
     engine.connection.register(name, pa.table(dict(zip(COLUMNS, arrays, strict=True))))
     return name
@@ -40,17 +40,17 @@ def test_a_higher_commission_and_a_coupon_that_moves_to_the_brand(engine: LocalE
     ]
     found = compared(engine, before, after)
     assert found.charges.to_pylist() == [
-        {"charge": "commission", "before_minor": 800, "after_minor": 850, "records": 1},
-        {"charge": "coupon", "before_minor": 1000, "after_minor": 1000, "records": 1},
+        {"charge": "commission", "currency": "CNY", "before_minor": 800, "after_minor": 850, "records": 1},
+        {"charge": "coupon", "currency": "CNY", "before_minor": 1000, "after_minor": 1000, "records": 1},
     ]
     assert found.parties.to_pylist() == [
-        {"party": "platform", "before_minor": 200, "after_minor": 750},
-        {"party": "brand:b", "before_minor": -400, "after_minor": -900},
-        {"party": "seller:7", "before_minor": 500, "after_minor": 450},
+        {"party": "platform", "currency": "CNY", "before_minor": 200, "after_minor": 750},
+        {"party": "brand:b", "currency": "CNY", "before_minor": -400, "after_minor": -900},
+        {"party": "seller:7", "currency": "CNY", "before_minor": 500, "after_minor": 450},
     ]
     assert [tuple(row.values()) for row in found.bearers.to_pylist()] == [
-        ("coupon", 1, "platform", 600, 100),
-        ("coupon", 2, "brand", 400, 900),
+        ("coupon", 1, "platform", "CNY", 600, 100),
+        ("coupon", 2, "brand", "CNY", 400, 900),
     ]
     assert [(row["record_id"], row["charge"]) for row in found.records.to_pylist()] == [
         ("A1", "commission"),
@@ -64,7 +64,7 @@ def test_nothing_differs_where_both_are_the_same(engine: LocalEngine):
     found = compared(engine, rows, rows)
     assert (found.differing, found.records.num_rows, found.parties.num_rows) == (0, 0, 0)
     assert found.charges.to_pylist() == [
-        {"charge": "fee", "before_minor": 2**63, "after_minor": 2**63, "records": 0}
+        {"charge": "fee", "currency": "CNY", "before_minor": 2**63, "after_minor": 2**63, "records": 0}
     ], "sums are wider than amounts"
 
 

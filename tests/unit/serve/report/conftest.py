@@ -186,6 +186,7 @@ EXAMPLE = ReportData(
     ),
     breaks_by_scenario={"payments_against_bill": 20},
     refused=(),
+    others=(),
 )
 
 EMPTY = replace(

@@ -1,6 +1,6 @@
 """Finding the account of each instruction; one without a usable account waits, with the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -24,7 +24,8 @@ _FOUND = pa.schema(
 def find_accounts(
     plan: PaymentPlan, instructions: pa.Table, tables: Mapping[str, pa.Table], as_of: date, engine: LocalEngine
 ) -> pa.Table:
-    """For each instruction (instruction_id, role, party_id, amount_minor): account, account_name, state, reason.
+    """For each of `instructions` (instruction_id, role, party_id, currency, amount_minor): account, account_name, state
+    and reason.
 
     `tables` are the model's attached tables by name. Where one has validity dates, `as_of` selects. Ordered by
     instruction_id. Bad or missing accounts are reasons, not errors.
@@ -33,20 +34,22 @@ def find_accounts(
     given = {f"accounts_{at}": tables[source.table] for at, source in enumerate(sources.values())}
     known = [_known_sql(role, source, name, as_of) for (role, source), name in zip(sources.items(), given, strict=True)]
     known_sql = " UNION ALL ".join(known) or _NONE_KNOWN
-    sql = _find_sql(known_sql, {role: source.table for role, source in sources.items()})
+    sql = _find_sql(known_sql, sources, [role.role for role in plan.roles if role.waits])
     found = engine.query(sql, instruction=instructions, **given).cast(_FOUND)
     assert found.num_rows == instructions.num_rows, "each instruction has one account or one reason"
     return found
 
 
-_NONE_KNOWN = "SELECT '' AS party_id, '' AS number, '' AS name WHERE false"
+_NONE_KNOWN = "SELECT '' AS party_id, '' AS code, '' AS number, '' AS name WHERE false"
 
 
 def _known_sql(role: str, source: AccountSource, table: str, as_of: date) -> str:
     party = party_id_sql(role, PartySpec(key=source.key), lambda column: f"{table}.{identifier(column)}")
     name = "NULL" if source.name is None else identifier(source.name)
+    code = "''" if source.currency is None else identifier(source.currency)
     return f"""
-        SELECT {party} AS party_id, trim(CAST({identifier(source.number)} AS VARCHAR)) AS number,
+        SELECT {party} AS party_id, CAST({code} AS VARCHAR) AS code,
+            trim(CAST({identifier(source.number)} AS VARCHAR)) AS number,
             CAST({name} AS VARCHAR) AS name
         FROM {table} WHERE {_valid_sql(source, as_of)}
     """
@@ -60,24 +63,30 @@ def _valid_sql(source: AccountSource, as_of: date) -> str:
     return f"coalesce({first} <= {day}, true) AND coalesce({end} > {day}, true)"
 
 
-def _find_sql(known_sql: str, table_of: Mapping[str, str]) -> str:
-    by_table = ", ".join(literal(role) for role in table_of) or "NULL"
-    tables = " ".join(f"WHEN {literal(role)} THEN {literal(table)}" for role, table in table_of.items())
+def _find_sql(known_sql: str, sources: Mapping[str, AccountSource], waits: Sequence[str]) -> str:
+    by_table = ", ".join(literal(role) for role in sources) or "NULL"
+    tables = " ".join(f"WHEN {literal(role)} THEN {literal(source.table)}" for role, source in sources.items())
     table = f"CASE role {tables} END" if tables else "NULL"
+    waiting = ", ".join(map(literal, waits)) or "NULL"
+    by_currency = ", ".join(literal(role) for role, source in sources.items() if source.currency) or "NULL"
     return f"""
         WITH known AS (
-            SELECT party_id, count(*) AS accounts, any_value(number) AS number, any_value(name) AS name
-            FROM ({known_sql}) GROUP BY party_id
+            SELECT party_id, code, count(*) AS accounts, any_value(number) AS number, any_value(name) AS name
+            FROM ({known_sql}) GROUP BY party_id, code
         ), candidate AS (
-            SELECT instruction_id, party_id, amount_minor, {table} AS source,
-                substr(party_id, length(role) + 2) AS party_key,
+            SELECT instruction_id, instruction.party_id, amount_minor, {table} AS source, role, currency,
+                substr(instruction.party_id, length(role) + 2) AS party_key,
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.accounts, 0) ELSE 1 END AS accounts,
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.number, '') ELSE party_key END AS number,
                 coalesce(nullif(trim(known.name), ''), party_key) AS name
-            FROM instruction LEFT JOIN known USING (party_id)
+            FROM instruction LEFT JOIN known
+                ON known.party_id = instruction.party_id AND known.code IN ('', currency)
         ), judged AS (
             SELECT *, CASE
-                WHEN accounts = 0 THEN 'table ' || source || ' has no account of ' || party_id || '; add it there'
+                WHEN role IN ({waiting}) THEN 'no account of ' || party_id || ' is known: say in payouts, ' || role
+                    || ', account which table has it'
+                WHEN accounts = 0 THEN 'table ' || source || ' has no account of ' || party_id
+                    || CASE WHEN role IN ({by_currency}) THEN ' in ' || currency ELSE '' END || '; add it there'
                 WHEN accounts > 1 THEN 'table ' || source || ' has ' || accounts || ' accounts of ' || party_id
                     || '; leave one'
                 WHEN number = '' THEN 'the account number of ' || party_id || ' is empty'

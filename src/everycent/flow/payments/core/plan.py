@@ -23,24 +23,29 @@ class PayoutRefused(ValueError):
 
 @dataclass(frozen=True)
 class AccountSource:
-    """The attached table that holds a role's accounts; `key` are its columns in the order of the party's key."""
+    """The attached table that holds a role's accounts; `key` are its columns in the order of the party's key.
+
+    `currency` is its column with the code of what an account takes; without one, it takes every currency.
+    """
 
     table: str
     key: tuple[str, ...]
     number: str
     name: str | None
     valid: tuple[str, str] | None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
 class PayoutRole:
     """One role's payouts: amounts below the `minimum_minor` of their currency's code wait; without `accounts` the
-    party's key is its account."""
+    party's key is its account, unless `waits`: then other roles have accounts declared, and it has none."""
 
     role: str
     channel: str
     minimum_minor: Mapping[str, int]
     accounts: AccountSource | None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,9 @@ def plan_payments(
         if role not in party_roles or party_roles[role].operator is not None:
             raise PayoutRefused(("payouts", role), f"'{role}' is not a party role that is paid; remove it")
     currencies = tuple(known for code in codes for known in all_currencies() if known.code == code)
+    some_accounts = any(spec.account is not None and spec.account.table is not None for spec in payouts.values())
     roles = tuple(
-        _role(role, payouts.get(role, PayoutSpec()), party, tables, currencies)
+        _role(role, payouts.get(role, PayoutSpec()), party, tables, currencies, some_accounts)
         for role, party in party_roles.items()
         if party.operator is None
     )
@@ -80,12 +86,14 @@ def _role(
     party: PartySpec,
     tables: Mapping[str, TableSpec],
     currencies: tuple[Currency, ...],
+    some_accounts: bool,
 ) -> PayoutRole:
     path = ("payouts", role)
     if not spec.channels or spec.channels[0] not in CHANNELS:
         raise PayoutRefused((*path, "channels"), f"channels has to begin with one of: {', '.join(CHANNELS)}")
     accounts = None if spec.account is None else _accounts(role, spec.account, party, tables)
-    return PayoutRole(role, spec.channels[0], _minima((*path, "minimum"), spec, currencies), accounts)
+    waits = some_accounts and spec.account is None
+    return PayoutRole(role, spec.channels[0], _minima((*path, "minimum"), spec, currencies), accounts, waits)
 
 
 def _minima(path: tuple[str, ...], spec: PayoutSpec, currencies: tuple[Currency, ...]) -> dict[str, int]:
@@ -126,8 +134,9 @@ def _accounts(
     if table.dated is not None:
         message = f"table '{spec.table}' has a row for each date ('dated'); say with 'valid' when an account holds"
         raise PayoutRefused((*path, "table"), message)
-    if len(table.key) != len(party.key):
-        columns = ", ".join(party.key)
+    key = tuple(column for column in table.key if column != spec.currency)
+    if len(key) != len(party.key) or (spec.currency is not None and spec.currency not in table.key):
+        columns = ", ".join([*party.key, *([] if spec.currency is None else [spec.currency])])
         message = f"the table's key has to give the columns for {role}'s key: {columns}"
         raise PayoutRefused(("tables", spec.table, "key"), message)
     missing = [column for column in (spec.number, *table.key) if column not in table.columns]
@@ -136,7 +145,7 @@ def _accounts(
         message = f"table '{spec.table}' has no column '{missing[0]}', which payouts of {role} need; it has: {there}"
         raise PayoutRefused((*path, "number"), message)
     name = spec.name if spec.name in table.columns else None
-    return AccountSource(spec.table, table.key, spec.number, name, table.valid)
+    return AccountSource(spec.table, key, spec.number, name, table.valid, spec.currency)
 
 
 def _payer_accounts(payouts: Mapping[str, PayoutSpec]) -> Mapping[str, str]:
