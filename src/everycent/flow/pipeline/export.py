@@ -6,11 +6,14 @@ with as many decimals as the model's currency with most of them has.
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
 from everycent.base.money.currency import currency
@@ -34,6 +37,8 @@ _DETAIL: dict[str, TableSchema] = {
     "obligations": OBLIGATION,
 }
 _VIEW = "exported"
+#: So many rows are ordered at once for each MB of the engine's memory.
+_ROWS_PER_MB = 8_000
 
 
 def export(session: Session, model: LoadedModel, as_of: date, folder: Path) -> tuple[Path, ...]:
@@ -85,9 +90,8 @@ def _detail(
         columns.append(identifier(column))
         if column == "amount_minor":
             columns.append(f"{_amount_sql(codes)} AS amount")
-    rows = session.engine.ordered(
-        f"SELECT {', '.join(columns)} FROM {_VIEW}", [*schema.key, *(["booked_on"] if "adjusts" in names else [])]
-    )
+    order = [*schema.key, *(["booked_on"] if "adjusts" in names else [])]
+    rows = _ordered(session.engine, f"SELECT {', '.join(columns)} FROM {_VIEW}", order)
     return _copied(rows, folder / f"{name}.parquet")
 
 
@@ -118,8 +122,27 @@ def _records(session: Session, model: str, path: Path, body_type: pa.DataType, k
             f"body.{identifier(field.name)} AS {identifier(field.name + ('_' if field.name in known else ''))}"
             for field in body_type
         ]
-    rows = session.engine.ordered(f"SELECT {', '.join(columns)} FROM {_VIEW}", RECORD.key)
+    rows = _ordered(session.engine, f"SELECT {', '.join(columns)} FROM {_VIEW}", RECORD.key)
     return _copied(rows, path)
+
+
+def _ordered(engine: LocalEngine, sql: str, order: Sequence[str]) -> pa.RecordBatchReader:
+    """The rows of `sql`, which reads the view, in order. Those of many records are ordered range by range of their ids.
+
+    DuckDB 2.0 keeps a block of each sorted run in memory while it merges them: too many runs do not fit.
+    """
+    (found,) = engine.query(f"SELECT count(*) AS rows FROM {_VIEW}").to_pylist()
+    ranges = 1 + found["rows"] // (engine.memory_mb * _ROWS_PER_MB) if order[0] == "record_id" else 1
+    if ranges == 1:
+        return engine.ordered(sql, order)
+    bounds = [UUID(int=(at << 128) // ranges) for at in range(ranges)]  # ids are evenly spread
+    within = [f"record_id >= '{since}'" for since in bounds]
+    within = [f"{since} AND record_id < '{until}'" for since, until in zip(within, bounds[1:], strict=False)] + within[
+        -1:
+    ]
+    readers = (engine.ordered(f"SELECT * FROM ({sql}) AS every WHERE {each}", order) for each in within)
+    first = next(readers)
+    return pa.RecordBatchReader.from_batches(first.schema, chain(first, chain.from_iterable(readers)))
 
 
 def _copied(rows: pa.RecordBatchReader, path: Path) -> Path:
