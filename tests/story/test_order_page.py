@@ -74,6 +74,11 @@ def test_the_page_tells_what_happens(
         ("2026-03-04", "open", 1000),
     ]
 
+    assert run_app(["explain", "A3/coupon"]) == exits.OK
+    said = capsys.readouterr().out
+    assert "brand:b-1 owes merchant:m-1 7.00 CNY" in said and "brand:b-1 owes merchant:m-1 3.00 CNY" in said
+    assert said.count("6.00 CNY more than its share") == said.count("of 10.00 in 2") == 2, "4.00 of it is its share"
+
 
 @pytest.mark.parametrize("name", ["order", "caps", "reversal", "rewind"])
 def test_the_pictures_show_the_page_s_figures(name: str) -> None:

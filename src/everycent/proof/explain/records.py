@@ -242,7 +242,11 @@ class _Walk:
             return []
         if charge["refund_of"] is not None:
             return [("given back", sharing.given_back())]
-        return sharing.facts(row["bearer"] - 1, charge["amount_minor"], row["amount_minor"], money)
+        # After a rewind, what a closed statement has and what adjusts it are two rows.
+        rows = [each for each in self.obligations if (each["charge"], each["bearer"]) == (row["charge"], row["bearer"])]
+        carried = sum(each["amount_minor"] for each in rows)
+        facts = sharing.facts(row["bearer"] - 1, charge["amount_minor"], carried, money)
+        return facts if len(rows) == 1 else [*facts, ("one part", f"of {format_minor(carried, money)} in {len(rows)}")]
 
     def _in_pot(self, row: Row, money: Currency) -> tuple[tuple[str, str], ...]:
         """What the bearer had carried before and after, in the pot of its budget."""
