@@ -235,9 +235,11 @@ class Cases:
         for column in self.plan.columns:
             if column.name == name:
                 return shown_sql(column.sql, column.type)
-        for factor in (*self.plan.factors, *self.plan.history):
+        for factor in self.plan.factors:
             if factor.name == name:
                 return shown_sql(self._factor_sql(factor), factor.type)
+        if any(factor.name == name for factor in self.plan.history):
+            return literal("known in its turn")
         base = next(at for at, charge in enumerate(self.plan.charges) if charge.name == name)
         return shown_sql(f"a{base}", ColumnType("money", self.plan.charges[base].currency.exponent))
 
