@@ -12,11 +12,25 @@ from everycent.base.engine.tables import UUID
 
 Places = npt.NDArray[np.int64]
 
+_ID = np.dtype("V16")
+
 
 def storage(ids: pa.ChunkedArray) -> pa.Array:
     """The 16 bytes of each UUID."""
     chunks = [chunk.storage for chunk in ids.chunks]
     return pa.concat_arrays(chunks) if chunks else pa.array([], UUID.storage_type)
+
+
+def ids_as_values(ids: pa.ChunkedArray) -> npt.NDArray[np.void]:
+    """UUIDs without NULLs as values of 16 bytes."""
+    one = storage(ids)
+    assert one.null_count == 0, "an id is missing"
+    return np.frombuffer(one.buffers()[1] or b"", dtype=_ID)[one.offset : one.offset + len(one)]
+
+
+def ids_from(values: npt.NDArray[np.void]) -> pa.Array:
+    """The inverse of `ids_as_values`."""
+    return UUID.wrap_array(pa.Array.from_buffers(UUID.storage_type, len(values), [None, pa.py_buffer(values)]))
 
 
 def places_of_ids(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Places:
@@ -54,6 +68,15 @@ def minor(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Amounts without NULLs."""
     assert column.null_count == 0, "an amount is missing"
     return np.asarray(column.to_numpy(), dtype=np.int64)
+
+
+def taken(values: npt.NDArray[Any], places: Places) -> npt.NDArray[Any]:
+    """The values at these places, which rise; all of them where each has its place."""
+    return values if len(places) == len(values) and _all_in_order(places) else values[places]
+
+
+def _all_in_order(places: Places) -> bool:
+    return len(places) == 0 or (places[0] == 0 and places[-1] == len(places) - 1 and bool((np.diff(places) == 1).all()))
 
 
 def no_ids(count: int) -> pa.Array:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from everycent.base.engine.distinct import combinations
 from everycent.base.engine.local import LocalEngine
-from everycent.flow.clearing.core.columns import places_of_ids, places_of_texts, texts
+from everycent.flow.clearing.core.columns import places_of_ids, places_of_texts, taken, texts
 from everycent.flow.clearing.core.plan import ClearingPlan
 from everycent.flow.clearing.core.pots import periods, pot_texts
 from everycent.flow.clearing.core.window import Coded, Window
@@ -53,19 +53,20 @@ def draw(plan: ClearingPlan, window: Window, charges: pa.Table, engine: LocalEng
     stands = np.ones(len(code), dtype=np.bool_)
     unnamed: list[Unnamed] = []
     parties: dict[str, Coded] = {}
+    occurs = np.bincount(code, minlength=len(plan.charges)) > 0
     for role, spec in plan.roles.items():
         users = [at for at, charge in enumerate(plan.charges) if charge.budget and role in charge.apportionment.bearers]  # type: ignore[union-attr]
-        rows = np.flatnonzero(np.isin(code, users)) if users else np.empty(0, dtype=np.int64)
+        rows = _of_charges(code, occurs, users)
         if len(rows) == 0:
             continue
-        parties[role] = window.parties(role, spec, _kinds(window, place[rows]))
-        lacking = rows[parties[role].codes[place[rows]] < 0]
+        parties[role] = window.parties(role, spec, _kinds(window, place, rows))
+        lacking = rows[taken(parties[role].codes, taken(place, rows)) < 0]
         unnamed += [
             Unnamed(place[row], code[row], window.why_unknown(role, spec, place[row]))
             for row in lacking[stands[lacking]].tolist()
         ]
         stands[lacking] = False
-    pots, pot = _pots(plan, window, place, code, stands, unnamed, engine)
+    pots, pot = _pots(plan, window, place, code, occurs, stands, unnamed, engine)
     return Drawn(charges, place, code, stands, unnamed, pots, pot, parties)
 
 
@@ -83,8 +84,19 @@ def _in_order(plan: ClearingPlan, window: Window, charges: pa.Table) -> tuple[pa
     return charges, place, code
 
 
-def _kinds(window: Window, places: Places) -> set[str]:
-    there = np.bincount(window.kind_of[places], minlength=len(window.kind_names))
+def _of_charges(code: Places, occurs: npt.NDArray[np.bool_], users: Sequence[int]) -> Places:
+    """Where these charges are. (Mostly all are, and nothing has to be looked up.)"""
+    wanted = np.zeros(len(occurs), dtype=np.bool_)
+    wanted[users] = True
+    if wanted[occurs].all():
+        return np.arange(len(code))
+    return np.flatnonzero(wanted[code])
+
+
+def _kinds(window: Window, place: Places, rows: Places) -> set[str]:
+    if len(window.kind_names) == 1:
+        return set(window.kind_names)
+    there = np.bincount(window.kind_of[place[rows]], minlength=len(window.kind_names))
     return {name for name, count in zip(window.kind_names, there, strict=True) if count}
 
 
@@ -93,6 +105,7 @@ def _pots(
     window: Window,
     place: Places,
     code: Places,
+    occurs: npt.NDArray[np.bool_],
     stands: npt.NDArray[np.bool_],
     unnamed: list[Unnamed],
     engine: LocalEngine,
@@ -102,24 +115,25 @@ def _pots(
     found: list[pa.Table] = [_NO_POTS]
     for name, budget in plan.budgets.items():
         users = [at for at, charge in enumerate(plan.charges) if charge.budget == name]
-        rows = np.flatnonzero(np.isin(code, users) & stands)
+        rows = _of_charges(code, occurs, users)
+        rows = rows[stands[rows]] if len(unnamed) else rows
         if len(rows) == 0:
             continue
-        text = pot_texts(window, budget, _kinds(window, place[rows]), engine)
-        empty = rows[text.codes[place[rows]] < 0]
+        text = pot_texts(window, budget, _kinds(window, place, rows), engine)
+        empty = rows[taken(text.codes, taken(place, rows)) < 0]
         for row in empty.tolist():
             columns = ", ".join(budget.per)
             unnamed.append(
                 Unnamed(place[row], code[row], f"{columns} is empty, so the pot of budget {name} is not known")
             )
         stands[empty] = False
-        rows = rows[stands[rows]]
-        period = periods(window, budget)
+        rows = rows[stands[rows]] if len(empty) else rows
+        period, mine = periods(window, budget), taken(place, rows)
         pairs = combinations(
             pa.table(
                 {
-                    "pot": texts(text.codes[place[rows]], text.texts),
-                    "period": texts(period.codes[place[rows]], period.texts),
+                    "pot": texts(taken(text.codes, mine), text.texts),
+                    "period": texts(taken(period.codes, mine), period.texts),
                 }
             )
         )

@@ -47,7 +47,7 @@ def clear_window(
     roots = _roots(kept, pot, back, slots, flow)
     terms, which = _terms(plan)
     found = carry(terms, kept.nodes, _events(drawn, back, flow, roots, which), slots, threads)
-    carried = _as_they_stand(found, flow)
+    carried = found if back is None else _as_they_stand(found, flow)
     stands = carried.states == CARRIED
     touched = np.zeros(len(kept.budget_of), dtype=np.bool_)
     own, given_back = stands[: len(flow.own)], roots[len(flow.own) :][stands[len(flow.own) :]]
@@ -119,15 +119,18 @@ def _terms(plan: ClearingPlan) -> tuple[Terms, Places]:
 
 def _events(drawn: Drawn, back: Backward | None, flow: Flow, roots: Places, which: Places) -> Events:
     """What the kernel takes, in order."""
-    amounts, codes = minor(drawn.charges.column("amount_minor"))[flow.own], drawn.code[flow.own]
+    amounts, codes = minor(drawn.charges.column("amount_minor")), drawn.code
+    if len(flow.own) < len(amounts):
+        amounts, codes = amounts[flow.own], codes[flow.own]
     kept_in = np.full(len(amounts), -1, dtype=np.int64)
-    if back is not None:
-        slot_of = np.full(len(drawn.code), -1, dtype=np.int64)
-        mine = np.flatnonzero(back.drawn >= 0)
-        slot_of[back.drawn[mine]] = mine
-        kept_in = np.concatenate([slot_of[flow.own], back.pairs.charge])
-        amounts = np.concatenate([amounts, back.pairs.delta])
-        codes = np.concatenate([codes, back.originals.code[back.pairs.charge]])
+    if back is None:  # they stand in order already
+        return Events(amounts, which[codes], roots, kept_in, np.zeros(len(amounts), dtype=np.bool_), flow.starts)
+    slot_of = np.full(len(drawn.code), -1, dtype=np.int64)
+    mine = np.flatnonzero(back.drawn >= 0)
+    slot_of[back.drawn[mine]] = mine
+    kept_in = np.concatenate([slot_of[flow.own], back.pairs.charge])
+    amounts = np.concatenate([amounts, back.pairs.delta])
+    codes = np.concatenate([codes, back.originals.code[back.pairs.charge]])
     starts = np.zeros(len(amounts) + 1, dtype=np.int64)
     np.cumsum(flow.widths[flow.order], out=starts[1:])
     order = flow.order

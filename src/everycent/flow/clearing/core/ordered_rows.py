@@ -1,7 +1,8 @@
 """The rows of a window that was cleared in order: charges that stand, and who carries them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from everycent.base.engine.kernels.carrying import CARRIED, Carried, Slots
 from everycent.flow.clearing.contract import ORDERED_CHARGE, ORDERED_OBLIGATION
-from everycent.flow.clearing.core.columns import encoded, no_ids, texts
+from everycent.flow.clearing.core.columns import encoded, ids_as_values, ids_from, no_ids, taken, texts
 from everycent.flow.clearing.core.drawing import Drawn
 from everycent.flow.clearing.core.ordered_refunds import Backward
 from everycent.flow.clearing.core.plan import ClearingPlan
@@ -35,7 +36,7 @@ class Flow:
     widths: Places
     order: Places
 
-    @property
+    @cached_property
     def starts(self) -> Places:
         """int64[e + 1]: where each event's leaves begin, events taken as they stand here."""
         return np.concatenate([[0], np.cumsum(self.widths)])
@@ -50,7 +51,7 @@ def charge_rows(window: Window, drawn: Drawn, back: Backward | None, flow: Flow,
     numbers = window.sequence.column("sequence_no").to_numpy()
     whole = len(flow.own) == drawn.charges.num_rows
     own = drawn.charges if whole else drawn.charges.take(pa.array(flow.own))
-    number = numbers[drawn.place[flow.own]]
+    number = taken(numbers, taken(drawn.place, flow.own))
     rows = own.append_column("sequence_no", pa.array(number))
     if back is not None:
         given = back.originals.charges.select(CHARGE.columns.names).take(pa.array(back.pairs.charge))
@@ -69,13 +70,14 @@ def own_obligations(
     """ORDERED_OBLIGATION rows of the window's own charges, carried or not, as they stand. `pot`: int64[n], of each
     drawn charge."""
     counts = flow.widths[: len(flow.own)]
-    code, place = drawn.code[flow.own].astype(np.int32), drawn.place[flow.own]
+    code, place = taken(drawn.code, flow.own).astype(np.int32), taken(drawn.place, flow.own)
     size = int(counts.sum())
+
+    width = int(counts[0]) if len(counts) > 0 and counts.min() == counts.max() else None
 
     def each(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A charge's value for each of its leaves. (Equal widths, the usual case, are spread faster.)"""
-        same = len(counts) > 0 and counts.min() == counts.max()
-        return np.repeat(values, int(counts[0]) if same else counts)
+        return np.repeat(values, counts if width is None else width)
 
     def named(codes: npt.NDArray[Any], distinct: Sequence[str] | pa.Array) -> pa.DictionaryArray:
         """A charge's text for each of its leaves. (A single text takes no memory: its codes are zeros.)"""
@@ -84,20 +86,23 @@ def own_obligations(
     def coded(column: pa.ChunkedArray, rows: Places) -> pa.DictionaryArray:
         """The text of these rows for each leaf."""
         whole = encoded(column)
-        return named(whole.indices.to_numpy()[rows], whole.dictionary)
+        return named(taken(whole.indices.to_numpy(), rows) if len(whole.dictionary) != 1 else rows, whole.dictionary)
 
     entities = list(dict.fromkeys(charge.legal_entity for charge in plan.charges))
     entity = np.array([entities.index(charge.legal_entity) for charge in plan.charges], dtype=np.int32)
     budgets = list(plan.budgets)
     budget = np.array([budgets.index(charge.budget) if charge.budget else -1 for charge in plan.charges], np.int32)
-    within = (np.arange(size) - each(flow.starts[: len(flow.own)])).astype(np.int16)
-    leaf, leaves = _leaves(plan, each(code), within)
+    if width is None:
+        within = (np.arange(size) - each(flow.starts[: len(flow.own)])).astype(np.int16)
+    else:
+        within = np.tile(np.arange(width, dtype=np.int16), len(counts))
+    leaf, leaves = _leaves(plan, code, within, each)
     numbers = window.sequence.column("sequence_no").to_numpy()
     charges, pots, mine = drawn.charges, kept.pots, pot[flow.own]
     nothing = pa.nulls(size, pa.string())
     return pa.table(
         {
-            "record_id": charges.column("record_id").take(pa.array(each(flow.own))),
+            "record_id": ids_from(each(taken(ids_as_values(charges.column("record_id")), flow.own))),
             "charge": named(code, plan.names),
             "bearer": pa.array(within + np.int16(1)),
             "debtor": _debtors(plan, drawn, code, place, flow, size),
@@ -105,11 +110,11 @@ def own_obligations(
             "amount_minor": pa.array(carried.shares[:size]),
             "currency": coded(charges.column("currency"), flow.own),
             "legal_entity": named(entity[code], entities),
-            "booked_on": pa.array(each(charges.column("booked_on").to_numpy()[flow.own])),
+            "booked_on": pa.array(each(taken(charges.column("booked_on").to_numpy(), flow.own))),
             "refund_of": no_ids(size),
             "debtor_statement": nothing,
             "creditor_statement": nothing,
-            "sequence_no": pa.array(each(numbers[place])),
+            "sequence_no": pa.array(each(taken(numbers, place))),
             "total_before_minor": pa.array(carried.after[:size] - carried.shares[:size]),
             "total_after_minor": pa.array(carried.after[:size]),
             "budget": named(budget[code], budgets),
@@ -121,15 +126,20 @@ def own_obligations(
 
 
 def _leaves(
-    plan: ClearingPlan, code: npt.NDArray[np.int32], within: npt.NDArray[np.int16]
+    plan: ClearingPlan,
+    code: npt.NDArray[np.int32],
+    within: npt.NDArray[np.int16],
+    each: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
 ) -> tuple[npt.NDArray[np.int32], list[str]]:
-    """Each obligation's leaf, as a place among the distinct names."""
+    """Each obligation's leaf, as a place among the distinct names. `code`: of each charge, `within`: of each leaf."""
     named = [charge.apportionment.leaves if charge.apportionment else () for charge in plan.charges]
     leaves = list(dict.fromkeys(leaf for names in named for leaf in names))
     table = np.full((len(named), max(map(len, named), default=0)), -1, dtype=np.int32)
     for at, names in enumerate(named):
         table[at, : len(names)] = [leaves.index(name) for name in names]
-    return table[code, within], leaves
+    if len(code) and code.min() == code.max():
+        return table[int(code[0])][within], leaves
+    return table[each(code), within], leaves
 
 
 def _debtors(
@@ -144,7 +154,7 @@ def _debtors(
     for role in roles:
         found = drawn.parties[role]
         known = coded[first : first + len(found.texts)]
-        party[role] = np.append(known, np.int32(-1))[found.codes[place]]  # the last one stands for -1
+        party[role] = np.append(known, np.int32(-1))[taken(found.codes, place)]  # the last one stands for -1
         first += len(found.texts)
     debtor = np.full(size, -1, dtype=np.int32)
     starts = flow.starts[: len(flow.own)]
@@ -153,7 +163,10 @@ def _debtors(
         if charge.apportionment is None or len(mine) == 0:
             continue
         for number, role in enumerate(charge.apportionment.bearers):
-            debtor[starts[mine] + number] = party[role][mine]
+            if len(mine) == len(code):
+                debtor[number :: len(charge.apportionment.bearers)] = party[role]
+            else:
+                debtor[starts[mine] + number] = party[role][mine]
     assert (debtor >= 0).all(), "each obligation is owed by somebody"
     return texts(debtor, distinct.dictionary)
 

@@ -56,6 +56,14 @@ class Window:
         assert (rows >= 0).all(), "each record of the sequence comes with its row"
         return rows
 
+    @cached_property
+    def straight(self) -> bool:
+        """Whether all records are of one kind, whose rows stand in the window's order."""
+        if len(self.kind_names) != 1:
+            return False
+        rows = self.kinds[self.kind_names[0]].num_rows
+        return rows == self.size and np.array_equal(self.row_of, np.arange(self.size))
+
     def places_of_kind(self, code: int) -> Places:
         """Where records of a kind are in the sequence."""
         return np.flatnonzero(self.kind_of == code)
@@ -67,9 +75,7 @@ class Window:
         if not tables:
             return _NOTHING
         if len(tables) == 1:
-            one = tables[0]
-            straight = one.num_rows == self.size and np.array_equal(self.row_of, np.arange(self.size))
-            return one if straight else one.take(pa.array(self.row_of))
+            return tables[0] if self.straight else tables[0].take(pa.array(self.row_of))
         starts = np.cumsum([0, *(table.num_rows for table in tables)])
         return pa.concat_tables(tables).take(pa.array(starts[self.kind_of] + self.row_of))
 
@@ -84,6 +90,9 @@ class Window:
 
     def gather(self, found: Mapping[str, pa.DictionaryArray]) -> Coded:
         """Texts of each kind's rows, brought into the window's order."""
+        if self.straight and self.kind_names[0] in found:
+            one = found[self.kind_names[0]]
+            return Coded(one.indices.fill_null(-1).to_numpy(zero_copy_only=False), one.dictionary)
         codes = np.full(self.size, -1, dtype=np.int32)
         dictionaries: list[pa.Array] = []
         for code, kind in enumerate(self.kind_names):
