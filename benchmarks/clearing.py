@@ -4,7 +4,8 @@ of 2,000 pots (a merchant's month), which half of the pots reach; what is above 
 platform. --rows counts charges; each makes three obligations.
 
 Charges are made by seeded SQL, the same for all, and taken in batches of 1,000,000, totals carried over. Not timed:
-making them, start-up, and the check that all gave the same shares and totals.
+making them, start-up, a first batch that is done again, and the check that all gave the same shares and totals. All run
+in turns, three times; the fastest of each counts.
 
 ours            the compiled kernel, arrays in and out: shares, totals before and after of each obligation; two threads.
 python_loop     the same as a plain Python loop over lists of integers, one charge after the other. Its time is
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from harness import MEMORY_MB, THREADS, alone, arguments, report, scratch, temporary
+from harness import MEMORY_MB, THREADS, arguments, in_turns, report, scratch, temporary
 
 from everycent.base.engine.kernels.carrying import NO_SLOTS, Carried, Events, Nodes, carry
 from everycent.base.engine.local import LocalEngine
@@ -45,6 +46,7 @@ from everycent.flow.rating.contract import HELD
 
 BATCH_ROWS = 1_000_000
 SAMPLE_ROWS = 200_000
+ROUNDS = 3
 POTS = 2_000
 
 ORDERS_SQL = """
@@ -144,7 +146,7 @@ def ours(rows: int, folder: str, sample: int) -> tuple[float, Any, Mapping[str, 
     charge = the_plan(rows).charges[0].apportionment
     assert charge is not None
     terms = terms_of([charge], [NODES], [caps(rows)])
-    warm = arrays(next(Contest(10, folder).batches()))
+    warm = arrays(next(contest.batches()))
     carry(terms, nodes_of(), warm, NO_SLOTS, THREADS)
     answers = [0, 0]
     for batch in contest.batches():
@@ -202,7 +204,7 @@ def table_to_table(rows: int, folder: str) -> tuple[float, Any, Mapping[str, Any
 
 
 def _warm_first(folder: str, contest: Contest) -> Iterator[pa.Table]:
-    yield next(Contest(1000, folder).batches())
+    yield next(Contest(min(contest.rows, BATCH_ROWS), folder).batches())
     yield from contest.batches()
 
 
@@ -300,9 +302,15 @@ def main() -> None:
     asked = arguments(__doc__, 10_000_000)
     rows, sample = asked.rows, min(asked.rows, SAMPLE_ROWS)
     with temporary() as folder:
-        mine = alone(ours, rows, folder, rows)
-        read, table = (alone(contender, rows, folder) for contender in (memory_read, table_to_table))
-        few, plain = alone(ours, rows, folder, sample), alone(python_loop, rows, folder, sample)
+        full, some = (rows, folder), (rows, folder, sample)
+        contenders = {
+            "ours": (ours, (*full, rows)),
+            "memory_read": (memory_read, full),
+            "table_to_table": (table_to_table, full),
+            "ours_sample": (ours, some),
+            "python_loop": (python_loop, some),
+        }
+        mine, read, table, few, plain = in_turns(contenders, ROUNDS).values()
     assert mine.answer == table.answer, f"kernel and tables differ: {mine.answer}, {table.answer}"
     assert few.answer == plain.answer, f"kernel and plain Python differ: {few.answer}, {plain.answer}"
     references = {"python_loop": plain, "memory_read": read, "table_to_table": table}

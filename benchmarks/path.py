@@ -13,7 +13,7 @@ import functools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ _STAGES: tuple[tuple[Any, str, str], ...] = (
 
 
 @contextmanager
-def timed_stages() -> Iterator[Seconds]:
+def timed_stages(stages: Sequence[tuple[Any, str, str]] = _STAGES) -> Iterator[Seconds]:
     """Measures the stages by standing between them and their callers."""
     seconds: Seconds = Counter()
     inside: list[float] = []
@@ -95,8 +95,8 @@ def timed_stages() -> Iterator[Seconds]:
 
         return measured
 
-    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _STAGES]
-    for owner, name, stage in _STAGES:
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in stages]
+    for owner, name, stage in stages:
         setattr(owner, name, timed(getattr(owner, name), stage))
     try:
         yield seconds

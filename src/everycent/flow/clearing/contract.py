@@ -412,7 +412,7 @@ class OrderSpec(Declaration):
         "it gets the next number, and this is kept",
     )
     window: int = Field(
-        default=10_000, ge=1, description="records that are committed together, all or none", examples=["1000"]
+        default=100_000, ge=1, description="records that are committed together, all or none", examples=["1000"]
     )
 
     @field_validator("by")

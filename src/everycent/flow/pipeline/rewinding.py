@@ -22,6 +22,8 @@ from everycent.flow.pipeline.windows import Window, Windows, placed_on_statement
 from everycent.flow.settlement import stage as settlement
 from everycent.flow.settlement import store as settlement_store
 
+#: So many records are compared at a time, before a generation becomes effective.
+_COMPARED_ROWS = 250_000
 _ENDS = ("debtor_statement", "creditor_statement")
 
 
@@ -82,39 +84,54 @@ class _Rewind:
         placed = ordering.place(self.session, self.plan, None, begun.through_batch, begun.starts_at)
         turns = ordering.turns_again(self.session, self.plan, self.open_on, begun.starts_at)
         self.closed = settlement_store.closed(self.session.connection, self.session.tenant, self.model)
+        self._see_both()
         done = self._done()
         rest, reach = turns.slice(done), placed.reach
         Windows(self.session, self.plan, self.new, begun.number, rest, reach, self._carried_over).clear(
             lambda at, _total: report(done + at, turns.num_rows)
         )
-        return self._switch(turns.num_rows)
+        return self._switch(turns)
+
+    def _see_both(self) -> None:
+        """The views of what stands from the first number on and of what will (`old_obligation`, `new_obligation`), and
+        the table of what stands in closed statements (`stood`)."""
+        self._see("old_obligation", self.old)
+        columns = ", ".join(OBLIGATION.ordered.columns.names)
+        self.engine.connection.register("closed", self.closed)
+        self.engine.connection.execute(
+            f"CREATE OR REPLACE TABLE stood AS SELECT {columns} FROM old_obligation WHERE"
+            " debtor_statement IN (FROM closed) OR creditor_statement IN (FROM closed)"
+        )
+        self.engine.connection.unregister("closed")
+
+    def _see(self, name: str, details: Details) -> None:
+        """The effective obligations from the first number on that is cleared again."""
+        only = f"sequence_no >= {self.begun.starts_at}"
+        details.attach(self.engine, f"{name}_of_all", OBLIGATION.ordered, self.model, only=only)
+        self.engine.connection.execute(
+            f"CREATE OR REPLACE VIEW {name} AS FROM {name}_of_all WHERE {details.effective(self.model)}"
+        )
 
     def _done(self) -> int:
         """How many records were cleared again before a break."""
         columns = ["sequence_no", "generation"]
-        self.old.attach(self.engine, "sequenced", SEQUENCED_RECORD, self.model, columns=columns)
-        query = f"SELECT count(*) FROM sequenced WHERE generation = {self.begun.number}"
+        only = f"sequence_no >= {self.begun.starts_at}"
+        self.old.attach(self.engine, "built", SEQUENCED_RECORD, self.model, columns=columns, only=only)
+        query = f"SELECT count(*) FROM built WHERE generation = {self.begun.number}"
         [(count,)] = self.engine.connection.sql(query).fetchall()
         return int(count)
 
     def _carried_over(self, window: Window) -> tuple[Window, Callable[[Connection, int], None]]:
         """What stands in a closed statement stays as it is; what it lacks adjusts it on an open day."""
-        columns = OBLIGATION.ordered.columns.names
-        ids = window.turns.column("record_id")
-        stood = self.old.lookup(self.engine, OBLIGATION.ordered, self.model, "record_id", ids, columns)
-        kept = self.engine.query(
-            f"""
-            SELECT stood.* REPLACE (turns.number AS sequence_no, {self.begun.number}::INTEGER AS generation)
-            FROM stood JOIN turns USING (record_id) WHERE ({self.old.effective(self.model)})
-                AND (debtor_statement IN (FROM closed) OR creditor_statement IN (FROM closed))
-            """,
-            stood=stood,
-            turns=window.turns.select(["record_id", "sequence_no"]).rename_columns(["record_id", "number"]),
-            closed=self.closed,
-        ).cast(OBLIGATION.ordered.columns)
         new, _ = placed_on_statements(self.session, self.plan, window.obligations)
-        if kept.num_rows == 0 and self.closed.num_rows == 0:
+        if self.closed.num_rows == 0:
             return with_obligations(window, new), _nothing
+        columns = OBLIGATION.ordered.columns.names
+        kept = self.engine.query(
+            f"SELECT stood.* REPLACE (turns.number AS sequence_no, {self.begun.number}::INTEGER AS generation)"
+            " FROM stood JOIN turns USING (record_id)",
+            turns=window.turns.select(["record_id", "sequence_no"]).rename_columns(["record_id", "number"]),
+        ).cast(OBLIGATION.ordered.columns)
         moved = self.engine.query(_difference_sql(self.open_on), new=new, kept=kept, closed=self.closed)
         moved, _ = placed_on_statements(self.session, self.plan, moved.cast(OBLIGATION.ordered.columns))
         rows = self.engine.query(
@@ -125,21 +142,43 @@ class _Rewind:
         )
         return with_obligations(window, rows), _nothing
 
-    def _switch(self, records: int) -> Rewound:
+    def _differences(self, turns: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """The obligations that stand and will not, and those that will and do not. Records are compared some at a time:
+        each one's obligations stand together by its number, the old and the new."""
+        moved = ", ".join([*OBLIGATION.columns.names, "adjusts"])
+        self._see("new_obligation", self.new)
+        assert turns.num_rows > 0, "a rewind begins at a record"
+        found = []
+        for start in range(0, turns.num_rows, _COMPARED_ROWS):
+            part = turns.slice(start, _COMPARED_ROWS).select(["record_id", "sequence_no"])
+            numbers = part.column("sequence_no").to_numpy()
+            [before] = self.engine.query(
+                "SELECT coalesce(min(sequence_no), 0) AS first, coalesce(max(sequence_no), 0) AS last FROM placed"
+                " SEMI JOIN part USING (record_id)",
+                part=part,
+            ).to_pylist()
+            found.append(
+                self.engine.query(
+                    f"""
+                    SELECT {moved}, sum(n)::BIGINT AS n FROM (
+                        SELECT {moved}, -1 AS n FROM old_obligation SEMI JOIN part USING (record_id)
+                        WHERE sequence_no BETWEEN {before["first"]} AND {before["last"]}
+                        UNION ALL
+                        SELECT {moved}, 1 FROM new_obligation WHERE sequence_no BETWEEN {numbers[0]} AND {numbers[-1]}
+                    ) GROUP BY ALL HAVING sum(n) <> 0
+                    """,
+                    part=part,
+                )
+            )
+        differing = pa.concat_tables(found)
+        rows = f"SELECT {moved} FROM differing, unnest(range(abs(n))) WHERE n {{}} 0 ORDER BY ALL"
+        removed, added = (self.engine.query(rows.format(sign), differing=differing) for sign in "<>")
+        return removed, added
+
+    def _switch(self, turns: pa.Table) -> Rewound:
         """Makes the generation effective, with the differences of statements and ledger: one transaction."""
         session, plan, begun = self.session, self.plan, self.begun
-        columns = OBLIGATION.ordered.columns.names
-        standing = {}
-        for name, details in (("old_obligation", self.old), ("new_obligation", self.new)):
-            details.attach(self.engine, name, OBLIGATION.ordered, self.model, columns=columns)
-            standing[name] = (
-                f"SELECT {', '.join(OBLIGATION.columns.names)}, adjusts, sequence_no, generation FROM {name}"
-                f" WHERE sequence_no >= {begun.starts_at} AND ({details.effective(self.model)})"
-            )
-        moved = ", ".join([*OBLIGATION.columns.names, "adjusts"])
-        old, new = (f"SELECT {moved} FROM ({standing[name]})" for name in standing)
-        removed = self.engine.query(f"{old} EXCEPT ALL {new} ORDER BY ALL")
-        added = self.engine.query(f"{new} EXCEPT ALL {old} ORDER BY ALL")
+        removed, added = self._differences(turns)
         gone = _owed(removed)
         come = _owed(added)
         accruals = settlement.accrue(plan.settlement, come, self.engine).accruals
@@ -163,7 +202,7 @@ class _Rewind:
         return Rewound(
             begun.number,
             begun.starts_at,
-            records,
+            turns.num_rows,
             removed.num_rows,
             added.num_rows,
             int(adjusting.as_py()),

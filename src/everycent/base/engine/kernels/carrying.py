@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from everycent.base.engine.kernels.carrying_loop import QUICK_MAX, Packed, carry_in_order, deal_out, scratch_of
 from everycent.base.engine.kernels.carrying_types import (
@@ -65,8 +66,8 @@ def carry(terms: Terms, nodes: Nodes, events: Events, slots: Slots, threads: int
     count, width = len(events.amounts), int(events.starts[-1])
     events = Events(*map(_read_only, events))
     out = Carried(
-        np.empty(width, dtype=np.int64),
-        np.empty(width, dtype=np.int64),
+        _room(width),
+        _room(width),
         np.zeros(count, dtype=np.int8),
         np.zeros(count, dtype=np.int64),
     )
@@ -84,6 +85,12 @@ def carry(terms: Terms, nodes: Nodes, events: Events, slots: Slots, threads: int
     for run in runs:
         run.result()
     return out
+
+
+def _room(count: int) -> Minor:
+    """Room for numbers, from Arrow's pool: what was given back there is handed out again at once, while numpy asks the
+    system for each large array anew, which takes as long as the kernel's own work."""
+    return np.frombuffer(pa.allocate_buffer(8 * count), dtype=np.int64) if count else np.empty(0, dtype=np.int64)
 
 
 def _pack(terms: Terms) -> Packed:
