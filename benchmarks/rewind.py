@@ -27,7 +27,7 @@ from everycent.flow.clearing import stage as clearing
 from everycent.flow.clearing import store as clearing_store
 from everycent.flow.clearing.contract import OBLIGATION, SEQUENCED_RECORD
 from everycent.flow.model.service import load_model
-from everycent.flow.pipeline import ordering, rewinding, run, windows
+from everycent.flow.pipeline import ordering, rewinding, run, turning, windows
 from everycent.flow.pipeline.service import Session, find_inputs, open_session, plan_model, rewind_from
 from everycent.flow.rating.contract import CHARGE
 from everycent.flow.settlement import stage as settlement
@@ -67,7 +67,7 @@ AS_OF = date(2026, 3, 31)
 STAGES: tuple[tuple[Any, str, str], ...] = (
     (ordering, "place", "placing"),
     (ordering, "turns_again", "placing"),
-    (windows.Windows, "_fetch", "reading records and charges"),
+    (turning.Turning, "__init__", "reading records and charges"),
     (windows.Windows, "_cleared", "cutting windows"),
     (clearing_store, "accumulators", "accumulators"),
     (clearing, "clear_in_order", "clearing"),
