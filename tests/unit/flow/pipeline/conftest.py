@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import `market_place`; gives them two, one of them to compare with."""
+"""Lets the tests of this folder import `market_place` and clearing's oracle; gives them two places to compare."""
 
 import sys
 from dataclasses import replace
@@ -11,7 +11,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.details import Details
 from everycent.flow.pipeline.service import Session
 
-sys.path.append(str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "clearing")]
 
 from market_place import MarketPlace
 
