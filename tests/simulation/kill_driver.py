@@ -1,7 +1,8 @@
-"""The real command, with one deadly spot: `kill_driver.py MODULE:NAME before|after N self|postmaster -- ARGUMENTS`.
+"""The real command, with one deadly spot: `kill_driver.py MODULE:NAME before|after N VICTIM -- ARGUMENTS`.
 
 At the N-th call of that function, just before it or just after it returned, this process (or the database's
-postmaster) gets SIGKILL. Nothing else is changed, and nothing is simulated.
+postmaster) gets SIGKILL; the victim is `self` or `postmaster`. `pause`: this process stops there, until SIGCONT.
+Nothing else is changed, and nothing is simulated.
 """
 
 import importlib
@@ -17,7 +18,7 @@ from everycent.base.platform.server_process import postmaster_pid
 
 def main() -> None:
     spot, when, nth, victim, dashes, *arguments = sys.argv[1:]
-    assert dashes == "--" and when in ("before", "after") and victim in ("self", "postmaster")
+    assert dashes == "--" and when in ("before", "after") and victim in ("self", "postmaster", "pause")
     module_name, _, path = spot.partition(":")
     holder: Any = importlib.import_module(module_name)
     *holders, name = path.split(".")
@@ -50,6 +51,8 @@ def kill(victim: str) -> None:
         pid = postmaster_pid(Path(os.environ["EVERYCENT_DATA_DIR"]) / "postgres" / "data")
         assert pid is not None, "no server runs here"
         os.kill(pid, signal.SIGKILL)
+    elif victim == "pause":
+        os.kill(os.getpid(), signal.SIGSTOP)
     else:
         os.killpg(0, signal.SIGKILL)
 

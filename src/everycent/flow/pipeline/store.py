@@ -44,16 +44,27 @@ def last_batch(connection: Connection) -> int:
     return int(row[0])
 
 
+#: A generation's seal is remade by each statement that changes it, in the statement's own transaction.
+_SEAL_GENERATION = f"""
+    UPDATE platform.generation AS made SET seal = {seal_sql("made")}
+    WHERE tenant = %s AND model = %s AND state = %s AND generation = (
+        SELECT max(generation) FROM platform.generation AS last
+        WHERE last.tenant = made.tenant AND last.model = made.model)
+"""
+
+
 def begin_generation(
     connection: Connection, tenant: str, model: str, starts_at: int, cause: str, through_batch: int
 ) -> None:
     """Begins the model's next generation; there is at most one that is being built."""
-    connection.execute(
-        "INSERT INTO platform.generation (tenant, model, generation, starts_at, state, cause, through_batch)"
-        " SELECT %(tenant)s, %(model)s, coalesce(max(generation), 0) + 1, %(starts_at)s, 'building', %(cause)s,"
-        " %(through)s FROM platform.generation WHERE tenant = %(tenant)s AND model = %(model)s",
-        {"tenant": tenant, "model": model, "starts_at": starts_at, "cause": cause, "through": through_batch},
-    )
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO platform.generation (tenant, model, generation, starts_at, state, cause, through_batch)"
+            " SELECT %(tenant)s, %(model)s, coalesce(max(generation), 0) + 1, %(starts_at)s, 'building', %(cause)s,"
+            " %(through)s FROM platform.generation WHERE tenant = %(tenant)s AND model = %(model)s",
+            {"tenant": tenant, "model": model, "starts_at": starts_at, "cause": cause, "through": through_batch},
+        )
+        connection.execute(_SEAL_GENERATION, (tenant, model, "building"))
 
 
 def make_effective(connection: Connection, tenant: str, model: str, generation: int) -> None:
@@ -64,3 +75,4 @@ def make_effective(connection: Connection, tenant: str, model: str, generation: 
         (tenant, model, generation),
     ).rowcount
     assert made == 1, f"generation {generation} of {model} is being built"
+    connection.execute(_SEAL_GENERATION, (tenant, model, "effective"))

@@ -1,6 +1,6 @@
 """What batches say they wrote against what is there: lake files byte by byte, hot rows seal by seal.
 
-Model versions, batches with their lists of parts, instructions and reconciliations are sealed in the same way.
+Model versions, batches with their lists of parts, generations, instructions and reconciliations are sealed, too.
 
 The digests are restated here: a file's is its SHA-256 in hex; a hot row's seal is the MD5 of its own JSON text without
 the seal; a batch's hot rows of one table have the MD5 of their seals in order.
@@ -39,6 +39,7 @@ KEYS = {
 SEALED = {
     "platform.model_version": ("model_version",),
     "platform.batch": ("batch_no",),
+    "platform.generation": ("generation",),
     "payments.instruction": ("instruction_id",),
     "recon.run": ("scenario", "run_no"),
 }

@@ -55,7 +55,8 @@ DETAILS = {
     "clearing.ordered_obligation": _columns(
         record_id=_UUID, charge=_TEXT, bearer=pa.int16(), debtor=_TEXT, creditor=_TEXT, amount_minor=_LONG,
         currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,
-        creditor_statement=_TEXT, total_before_minor=_LONG, total_after_minor=_LONG, budget=_TEXT, adjusts=pa.bool_(),
+        creditor_statement=_TEXT, total_before_minor=_LONG, total_after_minor=_LONG, budget=_TEXT, pot=_TEXT,
+        period=_TEXT, leaf=_TEXT, adjusts=pa.bool_(),
         **_NUMBERED,
     ),
 }  # fmt: skip
@@ -63,10 +64,11 @@ DETAILS = {
 #: Decided rows: in PostgreSQL only.
 DECIDED = {
     "platform.batch": _columns(
-        batch_no=_LONG, kind=_TEXT, source_file=_TEXT, rows_read=_LONG, accepted=_LONG, duplicates=_LONG,
-        conflicts=_LONG, quarantined=_LONG,
+        batch_no=_LONG, kind=_TEXT, source_file=_TEXT, content_hash=_TEXT, rows_read=_LONG, accepted=_LONG,
+        duplicates=_LONG, conflicts=_LONG, quarantined=_LONG,
     ),
     "platform.generation": _columns(generation=pa.int32(), starts_at=_LONG, state=_TEXT),
+    "clearing.frontier": _columns(through_batch=_LONG, last_no=_LONG),
     "parties.party": _columns(party_id=_TEXT, role=_TEXT, party_key=_TEXT),
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,

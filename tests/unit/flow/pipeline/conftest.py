@@ -1,31 +1,24 @@
-"""Lets the tests of this folder import `market_place` and clearing's oracle; gives them two places to compare."""
+"""Lets the tests of this folder import clearing's oracle, and gives them two market places to compare."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from market_place import MarketPlace, opened
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.platform.details import Details
-from everycent.flow.pipeline.service import Session
 
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "clearing")]
-
-from market_place import MarketPlace
+sys.path.append(str(Path(__file__).parents[1] / "clearing"))
 
 
 @pytest.fixture
 def place(database: Any, engine: LocalEngine, tmp_path: Path) -> MarketPlace:
     """A market in a database of its own."""
-    settings = replace(database.settings, threads=1)
-    return MarketPlace(Session(settings, database.connection, engine, database.details), tmp_path / "files")
+    return opened(database, engine, tmp_path / "files")
 
 
 @pytest.fixture
 def once(database: Any, engine: LocalEngine, tmp_path: Path) -> MarketPlace:
     """The same, under another tenant: where everything is cleared once."""
-    settings = replace(database.settings, threads=1, tenant="once")
-    details = Details(database.connection, settings.lake_dir, "once", settings.lake_from_rows)
-    return MarketPlace(Session(settings, database.connection, engine, details), tmp_path / "once")
+    return opened(database, engine, tmp_path / "once", tenant="once")

@@ -3,17 +3,15 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from market_place import LATER, MarketPlace
+from market_place import LATER, MarketPlace, opened
 from small_market import market, returns, sales
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.platform.details import Details
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline import run as running
@@ -166,9 +164,7 @@ def last_batch(session: Session) -> int:
 @pytest.fixture
 def lake(database: Any, engine: LocalEngine, tmp_path: Path) -> MarketPlace:
     """Every row goes into the lake, so that what is not read can be taken away."""
-    settings = replace(database.settings, threads=1)
-    details = Details(database.connection, settings.lake_dir, settings.tenant, lake_from_rows=1)
-    return MarketPlace(Session(settings, database.connection, engine, details), tmp_path / "lake")
+    return opened(database, engine, tmp_path / "lake", lake_from_rows=1)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from forger import reseal
 
 from everycent.proof.verify import service
 from everycent.proof.verify.contract import Verdict
@@ -55,22 +56,6 @@ def undone(market: Any, tamper: str) -> Iterator[None]:
     with market.database.connection.transaction(force_rollback=True):
         market.sql(tamper)
         yield
-
-
-def reseal(market: Any) -> None:
-    """What a thorough forger would do: new seals, and a manifest that lists them."""
-    for table in HOT_TABLES:
-        market.sql(f"UPDATE {table} t SET seal = md5((to_jsonb(t) - 'seal')::text)::uuid")
-        market.sql(
-            f"""UPDATE platform.batch_part p SET rows = h.rows, digest = h.digest FROM (
-                SELECT batch_no, count(*) AS rows, md5(string_agg(seal::text, '' ORDER BY seal)) AS digest
-                FROM {table} GROUP BY batch_no) h WHERE p.batch_no = h.batch_no AND p.table_name = '{table}'"""
-        )
-    market.sql(
-        """UPDATE platform.batch t SET seal = md5((to_jsonb(t) - 'seal')::text || coalesce((
-            SELECT string_agg(to_jsonb(p)::text, '' ORDER BY p.table_name COLLATE "C", p.part_no)
-            FROM platform.batch_part p WHERE p.batch_no = t.batch_no), ''))::uuid"""
-    )
 
 
 A1 = "(SELECT record_id FROM intake.record WHERE key = 'A1/1')"
@@ -190,7 +175,7 @@ def test_a_forger_who_also_reseals_is_given_away_by_the_sums(hot_market: Any) ->
     for tamper, _, sums in ALTERED_ROWS + DOUBLED_ROWS:
         if sums:
             with undone(hot_market, tamper):
-                reseal(hot_market)
+                reseal(hot_market.database.connection, HOT_TABLES)
                 names = found(hot_market)
                 assert SEALED not in names
                 assert sums <= set(names), f"{tamper}: {names}"
@@ -201,7 +186,7 @@ def test_slices_find_what_the_whole_finds(hot_market: Any, monkeypatch: pytest.M
     tampers = [tamper for tamper, _, sums in ALTERED_ROWS + DOUBLED_ROWS if sums][::5]
     for tamper in ["SELECT 1", *tampers]:
         with undone(hot_market, tamper):
-            reseal(hot_market)
+            reseal(hot_market.database.connection, HOT_TABLES)
             whole = {check.name: (check.rows, check.bad) for check in look(hot_market).checks}
             with monkeypatch.context() as patch:
                 patch.setattr(service, "each_slice", lambda engine, by, _: each_slice(engine, by, 3))

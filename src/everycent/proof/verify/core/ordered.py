@@ -81,4 +81,62 @@ RUNNING = Rule(
     FROM moved WHERE total_after <> total OR quantity_after IS DISTINCT FROM units""",
 )
 
-RULES = (NUMBERS, TURN_TAKEN, CARRIED, TOTALS, RUNNING)
+CARRIED_ON = Rule(
+    "each total before a share is the sum of the shares before it",
+    "clearing.ordered_obligation",
+    # What stands in a closed statement keeps the totals of its time: later generations change what is before it.
+    f"""WITH stands AS (FROM {standing("clearing.ordered_obligation")} WHERE budget IS NOT NULL),
+    closed AS (SELECT statement_id FROM settlement.statement WHERE state <> 'open'),
+    shares AS (
+        SELECT budget, pot, period, leaf, sequence_no, sum(amount_minor) AS amount,
+            min(record_id::VARCHAR) AS record_id, bool_and(total_before_minor IS NOT NULL AND NOT adjusts
+                AND (generation = 0 OR coalesce(debtor_statement NOT IN (FROM closed), true)
+                    AND coalesce(creditor_statement NOT IN (FROM closed), true))) AS tells,
+            list(total_before_minor) AS before, list(total_after_minor) AS after
+        FROM stands GROUP BY ALL),
+    summed AS (
+        SELECT *, sum(amount) OVER (PARTITION BY budget, pot, period, leaf ORDER BY sequence_no) AS total FROM shares)
+    SELECT {{'n': sequence_no, 'b': budget, 'p': pot, 'd': period, 'l': leaf}} AS place,
+        format('record {{}} (number {{}}): its shares take the total of {{}} in budget {{}} from {{}} to {{}}, they say'
+            ' from {{}} to {{}}', record_id, sequence_no, leaf, budget, total - amount, total, before, after) AS message
+    FROM summed WHERE tells AND NOT (list_contains(before, total - amount) AND list_contains(after, total))""",
+)
+
+GENERATIONS = Rule(
+    "each generation begins at its first number, and is effective once it was made so",
+    "platform.generation",
+    """WITH made AS (
+        SELECT generation, min(sequence_no) AS first_no FROM clearing.sequenced_record
+        WHERE generation > 0 GROUP BY ALL),
+    switched AS (
+        SELECT TRY_CAST(replace(content_hash, 'generation ', '') AS INTEGER) AS generation, batch_no
+        FROM platform.batch WHERE kind = '(in order)' AND starts_with(content_hash, 'generation '))
+    SELECT generation AS place, format('generation {} is {}, from number {} on; its first number is {}, and {}',
+        generation, coalesce(state, 'not known'), coalesce(starts_at::VARCHAR, 'none'),
+        coalesce(first_no::VARCHAR, 'none'),
+        coalesce('batch ' || batch_no || ' made it effective', 'no batch made it effective')) AS message
+    FROM platform.generation FULL JOIN made USING (generation) FULL JOIN switched USING (generation)
+    WHERE state IS NULL OR first_no <> starts_at OR (state = 'effective') <> (batch_no IS NOT NULL)
+        OR (state = 'effective' AND first_no IS NULL)""",
+)
+
+FRONTIER = Rule(
+    "no charge waits in batches that were gone through, but for those of parked records",
+    "clearing.frontier",
+    f"""WITH released AS (
+        SELECT record_id, charge FROM rating.retry WHERE outcome IN ('charged', 'not_charged')),
+    parked AS (SELECT record_id FROM rating.held_charge ANTI JOIN released USING (record_id, charge))
+    SELECT {{'r': record_id, 'c': charge}} AS place,
+        format('charge {{}}/{{}} waits since batch {{}}, all up to batch {{}} was gone through', record_id, charge,
+            batch_no, through_batch) AS message
+    FROM clearing.waiting_charge, clearing.frontier WHERE batch_no <= through_batch
+        AND record_id NOT IN (SELECT record_id FROM {standing("clearing.sequenced_record")})
+        AND record_id NOT IN (FROM parked)
+    UNION ALL
+    SELECT {{'r': NULL, 'c': ''}}, format('{{}} is the highest number given, {{}} is kept', highest, last_no)
+    FROM clearing.frontier, (
+        SELECT coalesce(max(sequence_no), 0) AS highest FROM {standing("clearing.sequenced_record")})
+    WHERE last_no > highest""",
+)
+
+RULES = (NUMBERS, GENERATIONS, FRONTIER, TURN_TAKEN, CARRIED, TOTALS, CARRIED_ON, RUNNING)

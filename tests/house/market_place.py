@@ -1,12 +1,15 @@
 """A small market in a real database, into which facts come in several deliveries, and which can be rewound."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from small_market import Fact, market, written
 
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.service import load_model
@@ -101,3 +104,12 @@ class MarketPlace:
         session = self.session
         verdict = verify(session.connection, session.details, session.engine, session.tenant)
         assert verdict.ok, verdict.findings
+
+
+def opened(
+    database: Any, engine: LocalEngine, folder: Path, *, tenant: str = "default", lake_from_rows: int = 50_000
+) -> MarketPlace:
+    """A market place in a test's database; tables of `lake_from_rows` rows go to the lake."""
+    settings = replace(database.settings, threads=1, tenant=tenant, lake_from_rows=lake_from_rows)
+    details = Details(database.connection, settings.lake_dir, tenant, lake_from_rows)
+    return MarketPlace(Session(settings, database.connection, engine, details), folder)
