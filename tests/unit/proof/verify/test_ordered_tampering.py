@@ -21,8 +21,8 @@ ORDERED = (
 SEALED = "each sealed row is as it was written"
 LISTED = "each batch's hot rows are those it listed"
 LAST = "(SELECT max(sequence_no) FROM clearing.sequenced_record)"
-#: A share of the last generation, of a record in the middle.
-SHARE = "generation = 1 AND sequence_no = 6 AND leaf = 'brand'"
+#: A share of the last generation, of a record whose statements are open.
+SHARE = "generation = 1 AND sequence_no = 10 AND leaf = 'brand'"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def undone(place: MarketPlace, tamper: str, *, resealed: bool) -> Iterator[None]
 
 #: What is done, and the rules that name it even where seals and lists were remade.
 TAMPERED = [
-    ("UPDATE rating.ordered_charge SET amount_minor = amount_minor + 1 WHERE sequence_no = 6 AND generation = 1",
+    ("UPDATE rating.ordered_charge SET amount_minor = amount_minor + 1 WHERE sequence_no = 10 AND generation = 1",
      {CARRIED, TURN_TAKEN}),
     (f"UPDATE clearing.ordered_obligation SET amount_minor = amount_minor + 1 WHERE {SHARE}",
      {CARRIED, TOTALS, ORDERED_POSTED}),
@@ -64,13 +64,13 @@ TAMPERED = [
     (f"UPDATE clearing.ordered_obligation SET pot = 'm-9' WHERE {SHARE}", {CARRIED_ON}),
     (f"UPDATE clearing.ordered_obligation SET debtor = 'brand:b-9' WHERE {SHARE}", {ORDERED_POSTED}),
     (f"DELETE FROM clearing.ordered_obligation WHERE {SHARE}", {CARRIED, ORDERED_POSTED}),
-    ("DELETE FROM rating.ordered_charge WHERE sequence_no = 6 AND generation = 1", {CARRIED, TURN_TAKEN}),
+    ("DELETE FROM rating.ordered_charge WHERE sequence_no = 10 AND generation = 1", {CARRIED, TURN_TAKEN}),
     ("UPDATE clearing.waiting_charge SET amount_minor = amount_minor + 1"
-     " WHERE record_id = (SELECT record_id FROM clearing.sequenced_record WHERE sequence_no = 6 AND generation = 1)",
+     " WHERE record_id = (SELECT record_id FROM clearing.sequenced_record WHERE sequence_no = 10 AND generation = 1)",
      {TURN_TAKEN}),
     (f"UPDATE clearing.sequenced_record SET sequence_no = sequence_no + 1 WHERE sequence_no = {LAST}", {NUMBERS}),
     (f"DELETE FROM clearing.sequenced_record WHERE sequence_no = {LAST}", {FRONTIER}),
-    ("DELETE FROM clearing.sequenced_record WHERE sequence_no = 6 AND generation = 1", {NUMBERS}),
+    ("DELETE FROM clearing.sequenced_record WHERE sequence_no = 10 AND generation = 1", {NUMBERS}),
     ("UPDATE platform.generation SET state = 'building'", {GENERATIONS}),
     ("UPDATE platform.generation SET starts_at = starts_at + 1", {GENERATIONS}),
     ("DELETE FROM platform.generation", {GENERATIONS}),
