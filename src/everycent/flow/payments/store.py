@@ -107,9 +107,14 @@ def unsettled(connection: Connection, tenant: str, model: str, first: str, last:
             AND coalesce(done.sides, 0) < CASE mode WHEN 'net' THEN 1 ELSE 2 END
         ORDER BY statement_id COLLATE "C"
     """
+    # Right after a large day cut the database takes both tables for tiny, and would go through one for each row of the
+    # other.
+    connection.execute("SET LOCAL enable_nestloop = off")
     statements = copy_out(connection, open_statements, STATEMENT.columns)
     # Net statements have one side: where it is settled, the statement is not among these.
-    return STATEMENT.check(statements), copy_out(connection, f"{done} AND side <> 'net'", SETTLED)
+    settled = copy_out(connection, f"{done} AND side <> 'net'", SETTLED)
+    connection.execute("SET LOCAL enable_nestloop = on")
+    return STATEMENT.check(statements), settled
 
 
 def write(connection: Connection, tenant: str, model: str, instructions: pa.Table, statements: pa.Table) -> None:
