@@ -125,7 +125,7 @@ def test_the_same_model_over_its_own_history_changes_nothing(told, tmp_path: Pat
 
 def test_the_page_shows_who_gains(told, other_market, tmp_path: Path) -> None:
     found = simulate(told.session, None, other_market, [], None, silent)
-    render_difference(found, other_market.currency, tmp_path / "page.html")
+    render_difference(found, other_market.spec.currency_codes, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<rect") == found.difference.parties.num_rows == 3
     assert "brand:b-2" in page and "sale:A1" in page and "http" not in page

@@ -47,7 +47,7 @@ def test_why_a_record_was_rated_by_its_rule(shop: Shop) -> None:
 def test_what_was_charged_is_explained_in_the_words_of_the_price(shop: Shop) -> None:
     told(shop)
     text = " ".join(shop.command("explain", "S2/commission").out.split())
-    assert "rule books formula price {" in text
+    assert "rule books, the most specific that holds formula price {" in text
     assert "price {percentage: {of: price, rate: rate, minimum: 0.60}}, rounded half_up once" in text
     assert "price = 10.00" in text and "rate = 0.0500" in text
 

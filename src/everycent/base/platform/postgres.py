@@ -107,13 +107,11 @@ def _ensure_running(settings: Settings, lock: int) -> Server:
     try:
         home = server_home(settings.data_dir)
         own_folder(home.socket_folder, home.account)
-        if postmaster_pid(home.data) is None:
+        if postmaster_pid(home.data) is None or not _becomes_ready(home):
             end_orphans(home.data)
             _make_cluster(home, lock)
             _remove_stale_files(home)
             _launch(home)
-        else:
-            _wait_until_ready(home, None)
     except OSError as error:
         raise ServerFailed(
             f"the database in {settings.data_dir} cannot be started: {error}{lack_of_room(settings.data_dir)}"
@@ -185,6 +183,17 @@ def _launch(home: ServerHome) -> None:
     process = start_process(command, home.account, home.log)
     _wait_until_ready(home, process.poll)
     process.returncode = 0  # it outlives us: it is not ours to wait for
+
+
+def _becomes_ready(home: ServerHome) -> bool:
+    """Waits for a server that runs already; False where it goes away meanwhile: it was being ended, or killed."""
+    try:
+        _wait_until_ready(home, None)
+    except ServerFailed:
+        if postmaster_pid(home.data) is not None:
+            raise
+        return False
+    return True
 
 
 def _wait_until_ready(home: ServerHome, poll: Callable[[], int | None] | None) -> None:

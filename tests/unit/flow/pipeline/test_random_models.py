@@ -24,6 +24,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import connect
 from everycent.base.platform.details import Details
 from everycent.flow.model.contract import ModelRefused
+from everycent.flow.pipeline.plan import plan_model
 from everycent.flow.pipeline.service import Session, find_inputs, run
 from everycent.flow.rating.contract import HELD
 
@@ -209,6 +210,7 @@ def opened(session: Session, model: dict[str, Any], facts: list[Fact], chance: R
     folder = session.settings.data_dir.parent / tenant
     try:
         place = MarketPlace(Session(own, session.connection, session.engine, details), folder, text)
+        plan_model(place.model, tenant, place.model.files)
     except ModelRefused:
         assume(False)
     event(model["currency"])
