@@ -1,5 +1,6 @@
 """What clearing gives to the rest of the house: obligations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -12,7 +13,7 @@ from everycent.base.engine.declaration import Declaration, Duration, Name, Numbe
 from everycent.base.engine.tables import NUMBERED, UTC, UUID, TableSchema
 from everycent.base.money.allotment import RemainderPolicy
 from everycent.base.money.span import Span
-from everycent.flow.rating.contract import CHARGE, RatedChargeSpec
+from everycent.flow.rating.contract import BEARER, CHARGE, RatedChargeSpec, SharesOf
 
 #: What an ordered charge's rows have beside CHARGE and OBLIGATION. An obligation also names the accumulator that it
 #: moved, so that a refund finds the pot of its original and totals can be rebuilt from obligations: `total_*` are of
@@ -440,6 +441,47 @@ class ChargeSpec(RatedChargeSpec):
 
     @model_validator(mode="after")
     def _one_debtor(self) -> Self:
-        if (self.debtor is None) == (self.apportion is None):
+        if self.per_share_of is not None:
+            self._check_per_share()
+        elif (self.debtor is None) == (self.apportion is None):
             raise ValueError("a charge is owed either by its 'debtor' or by the bearers under 'apportion'")
         return self
+
+    def _check_per_share(self) -> None:
+        base = self.per_share_of
+        if self.apportion is not None:
+            raise ValueError(f"the bearers of '{base}' have an amount each, so it is not apportioned again; write one")
+        if (self.debtor == BEARER) == (self.creditor == BEARER):
+            raise ValueError(
+                f"each bearer of '{base}' is one end of it: write 'debtor: {BEARER}' where they owe it, or"
+                f" 'creditor: {BEARER}' where they are owed it, and a party role at the other end"
+            )
+        if self.debtor is None:
+            raise ValueError(f"say who owes it to the bearers of '{base}': write 'debtor' with a party role")
+        if self.rules:
+            raise ValueError(
+                f"'rules' choose once for a record; for each bearer of '{base}', write a price with a rate card by"
+                f" {BEARER}, or a charge each with for example when: {BEARER} = 'brand'"
+            )
+
+
+def shares_of(charges: Mapping[str, ChargeSpec]) -> dict[str, SharesOf]:
+    """The bearers that charges per share are computed for, by charge; those whose base is not apportioned are left
+    out, which the model's check refuses."""
+    found = {}
+    for name, charge in charges.items():
+        base = charges.get(charge.per_share_of or "")
+        if base is not None and base.apportion is not None:
+            other = charge.creditor if charge.debtor == BEARER else charge.debtor
+            assert charge.per_share_of is not None and other is not None, "both ends are declared"
+            roles = enumerate(bearer_roles(base.apportion), 1)
+            found[name] = SharesOf(charge.per_share_of, base.currency, dict(roles), other)
+    return found
+
+
+def bearer_roles(spec: ApportionSpec) -> tuple[str, ...]:
+    """The party role of each share, flattened over both levels in declared order."""
+    roles: list[str] = []
+    for name, share in spec.bearers.items():
+        roles.extend([name] if share.among is None else share.among)
+    return tuple(roles)

@@ -21,6 +21,7 @@ from everycent.flow.clearing.core.parallel import Component, components
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
 from everycent.flow.clearing.core.prorating import take_back
 from everycent.flow.clearing.core.refunding import give_back
+from everycent.flow.clearing.core.sharing import owed_by_share
 from everycent.flow.clearing.core.window import Window
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.rating.contract import CHARGE, HELD
@@ -32,6 +33,7 @@ __all__ = [
     "OrderedCleared",
     "clear",
     "clear_in_order",
+    "clear_shares",
     "components",
     "plan_clearing",
     "pots_in_reach",
@@ -49,6 +51,17 @@ def clear(plan: ClearingPlan, records: pa.Table, charges: pa.Table, engine: Loca
     RECORD.check(records)
     CHARGE.check(charges)
     return bear(plan, records, charges, Bearers(records, engine))
+
+
+def clear_shares(
+    plan: ClearingPlan, charges: pa.Table, parts: pa.Table, shares: pa.Table, engine: LocalEngine
+) -> pa.Table:
+    """OBLIGATION rows of charges per share: in the charges' order, then by bearer.
+
+    `charges`: CHARGE rows of one name, one of their ends null. `parts`: record_id, bearer, amount_minor, which add up
+    to them. `shares`: OBLIGATION rows of the charge whose bearers these are: who bears a share there is an end here.
+    """
+    return owed_by_share(plan, CHARGE.check(charges), parts, OBLIGATION.check(shares), engine)
 
 
 def clear_in_order(

@@ -5,10 +5,11 @@ from difflib import get_close_matches
 from zoneinfo import ZoneInfo
 
 from everycent.base.money.currency import UnknownCurrency, currency
+from everycent.flow.clearing.contract import shares_of
 from everycent.flow.intake.contract import RecordSpec
 from everycent.flow.model.contract import SettlementModel
 from everycent.flow.model.yaml_source import ModelIssue, Source
-from everycent.flow.rating.contract import FactorSpec, factor_path, with_price_factors
+from everycent.flow.rating.contract import BEARER, FactorSpec, factor_path, with_price_factors
 
 
 def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
@@ -158,12 +159,46 @@ def _charges(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
                 )
                 yield source.issue(message, (*path, "for"))
         for word, role in (("debtor", charge.debtor), ("creditor", charge.creditor)):
+            if role == BEARER and charge.per_share_of is not None:
+                continue
             if role is not None and role not in spec.parties:
                 yield source.issue(_unknown("party role", role, spec.parties), (*path, word))
         if charge.debtor is not None and charge.debtor == charge.creditor:
             yield source.issue(f"'{charge.debtor}' cannot owe itself; debtor and creditor differ", (*path, "debtor"))
         if charge.apportion is not None:
             yield from _bearers(spec, source, name)
+        if charge.per_share_of is not None:
+            yield from _per_share(spec, source, name, charge.per_share_of)
+
+
+def _per_share(spec: SettlementModel, source: Source, name: str, base: str) -> Iterator[ModelIssue]:
+    path = ("charges", name, "per_share_of")
+    apportioned = [other for other, charge in spec.charges.items() if charge.apportion is not None]
+    if base not in spec.charges:
+        yield source.issue(_unknown("apportioned charge", base, apportioned), path)
+        return
+    charge, shared = spec.charges[name], spec.charges[base]
+    if shared.per_share_of is not None:
+        message = f"'{base}' is itself per share of '{shared.per_share_of}'; write per_share_of: {shared.per_share_of}"
+        yield source.issue(f"{message}, and what it is computed from", path)
+    elif shared.apportion is None:
+        yield source.issue(f"'{base}' is not apportioned, so nobody has a share of it; add 'apportion' to it", path)
+    elif charge.enabled and not shared.enabled:
+        yield source.issue(f"'{base}' is switched off (enabled: no), so it has no shares; switch both off", path)
+    elif shared.budget is not None:
+        message = f"'{base}' draws on a budget, so its shares are known in strict order only, and '{name}' is computed"
+        yield source.issue(f"{message} on arrival; take the budget away, or rate first and apportion then", path)
+    elif not shares_of(spec.charges)[name].rated:
+        message = f"every bearer of '{base}' is at the other end of '{name}' too, and would owe itself"
+        yield source.issue(f"{message}; name another party role there", path)
+    for kind in charge.for_:
+        if kind not in shared.for_ and kind in spec.records:
+            yield source.issue(
+                f"'{kind}' does not cause '{base}', so there are no shares; add it under its 'for'", path
+            )
+    if BEARER in spec.parties:
+        message = f"'{BEARER}' is who carries a share where a charge is per share; call this party role another name"
+        yield source.issue(message, ("parties", BEARER), key=True)
 
 
 def _bearers(spec: SettlementModel, source: Source, name: str) -> Iterator[ModelIssue]:

@@ -13,6 +13,7 @@ from everycent.flow.intake import stage as intake
 from everycent.flow.ledger import stage as ledger
 from everycent.flow.parties import stage as parties
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
+from everycent.flow.pipeline.sharing import with_per_share
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
 from everycent.flow.settlement import stage as settlement
@@ -71,6 +72,7 @@ def rate_and_clear(
         snapshots, rated_held = rated.snapshots, rated.held
         charges, waiting = apart(rated.charges, plan.clearing)
         cleared = clearing.clear(plan.clearing, records, charges, engine)
+        cleared = with_per_share(plan, kind, records, cleared, rated_held, snapshots, engine)
     else:
         snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
         cleared = clearing.Cleared(CHARGE.empty(), OBLIGATION.empty(), HELD.empty())

@@ -50,4 +50,5 @@ def _source(name: str, spec: FactorSpec) -> str:
 
 def _users(plan: ModelPlan, name: str) -> tuple[str, ...]:
     users = {charge.name for rating in plan.rating.values() for charge in rating.charges if name in charge.names}
+    users |= {charge.name for rating in plan.rating.values() for charge in rating.per_share if name in charge.names}
     return tuple(charge for charge in plan.model.spec.charges if charge in users)

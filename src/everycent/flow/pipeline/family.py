@@ -19,6 +19,7 @@ from everycent.flow.parties import stage as parties
 from everycent.flow.pipeline.compute import Batch, apart
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sharing import Standing, per_share
 from everycent.flow.pipeline.sourcing import Gathered
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating import store as rating_store
@@ -65,6 +66,7 @@ def retry(
     rated, snapshots = _rated(stored, gathered.tables)
     at_once, waiting = apart(rated.charges, plan.clearing)
     cleared = clearing.clear(plan.clearing, stored.originals, at_once, engine)
+    cleared = _with_per_share(stored, cleared, rated)
     held = pa.concat_tables([_plain(HELD, part) for part in (rated.held, cleared.held)])
     given_back = _given_back(stored, cleared, held)
     charges = pa.concat_tables([_plain(CHARGE, part.charges) for part in (cleared, given_back)])
@@ -161,6 +163,31 @@ def _frozen(stored: _Stored, terms: rating.RatingTerms) -> pa.Table:
         return pa.table({"record_id": pa.array([], UUID)})
     found = rating_store.snapshots(details, stored.engine, stored.model, stored.family.originals, body)
     return rating.frozen_values(terms.plan, found, stored.charges, stored.engine)
+
+
+def _with_per_share(stored: _Stored, cleared: Cleared, rated: rating.Rated) -> Cleared:
+    """What was cleared, with the charges per share that wait: of shares that stand now, or did before."""
+    kind, engine, terms = stored.family.kind, stored.engine, rating_terms(stored.plan, stored.family.kind)
+    if not stored.plan.shares.get(kind):
+        return cleared
+    waits = stored.family.waits
+    held = pa.concat_tables([_plain(HELD, part) for part in (rated.held, cleared.held)])
+    given = _frozen(stored, terms)
+    standing = Standing(
+        pa.concat_tables([stored.charges, _plain(CHARGE, cleared.charges)]),
+        pa.concat_tables(
+            [stored.rows(OBLIGATION, "record_id", stored.family.originals), _plain(OBLIGATION, cleared.obligations)]
+        ),
+        _still_held(stored, held),
+        rating.filled(terms.plan, stored.originals, rated.snapshots, given, engine),
+        waits.filter(pc.is_null(waits.column("refund_of"))).select(["record_id", "charge"]),
+    )
+    more = per_share(stored.plan, kind, stored.originals, standing, engine)
+    return Cleared(
+        pa.concat_tables([_plain(CHARGE, part.charges) for part in (cleared, more)]),
+        pa.concat_tables([_plain(OBLIGATION, part.obligations) for part in (cleared, more)]),
+        pa.concat_tables([_plain(HELD, part.held) for part in (cleared, more)]),
+    )
 
 
 def _given_back(stored: _Stored, cleared: Cleared, held: pa.Table) -> Cleared:
@@ -262,8 +289,7 @@ def _outcomes(stored: _Stored, charges: pa.Table, held: pa.Table) -> pa.Table:
 
 def _tried(stored: _Stored) -> pa.Table:
     """The names of what is rated again; a charge that the model does not have any more stays parked as it is."""
-    charges = stored.plan.rating[stored.family.kind].charges
-    return pa.table({"name": [WHOLE_RECORD, *(charge.name for charge in charges)]})
+    return pa.table({"name": [WHOLE_RECORD, *stored.plan.rating[stored.family.kind].computed_from]})
 
 
 def _new_held(family: Family, held: pa.Table, engine: LocalEngine) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
-from everycent.flow.clearing.contract import ClearingRefused
+from everycent.flow.clearing.contract import ClearingRefused, shares_of
 from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownStep, declared_fields, load_steps
@@ -21,9 +21,11 @@ from everycent.flow.rating.stage import (
     RatingPlan,
     RatingTerms,
     Running,
+    SharePlan,
     TurnPlan,
     plan_rating,
     plan_running,
+    plan_shares,
     plan_turn,
 )
 from everycent.flow.settlement.stage import SettlementPlan, plan_settlement
@@ -36,7 +38,8 @@ Planned = TypeVar("Planned")
 class ModelPlan:
     """What a batch follows. `intake` has every kind, `rating` those that are no refunds.
 
-    `running`: factors that depend on what came before. `turns`: by kind, how charges that use them are computed.
+    `running`: factors that depend on what came before. `turns`: by kind, how charges that use them are computed;
+    `shares`: how charges per share are.
     """
 
     model: LoadedModel
@@ -49,6 +52,7 @@ class ModelPlan:
     payments: PaymentPlan
     running: tuple[Running, ...] = ()
     turns: Mapping[str, TurnPlan] = field(default_factory=dict)
+    shares: Mapping[str, tuple[SharePlan, ...]] = field(default_factory=dict)
 
     @property
     def placing(self) -> tuple[str, ...]:
@@ -113,16 +117,17 @@ def plan_model(
             rated = attempt(_plan_rating, model, kind, planned, tables, decisions)
         intake |= {} if planned is None else {kind: planned}
         rating |= {} if rated is None else {kind: rated}
-    own_currency = {kind: record.currency for kind, record in kinds.items() if record.currency is not None}
     in_turn = {name for planned in rating.values() for name in planned.in_turn}
-    own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, own_currency, in_turn)
+    own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, _currencies(kinds), in_turn)
     clearing = attempt(plan_clearing, spec.charges, spec.parties, *own)
     running = None if len(intake) < len(kinds) else attempt(_plan_running, model, intake)
-    turns = {
-        kind: plan_turn(_terms(model, planned, intake[kind], tables, decisions))
+    terms = {
+        kind: _terms(model, planned, intake[kind], tables, decisions)
         for kind, planned in rating.items()
-        if planned.in_turn and not issues
+        if (planned.in_turn or planned.per_share) and not issues
     }
+    turns = {kind: plan_turn(each) for kind, each in terms.items() if each.plan.in_turn}
+    shares = {kind: plan_shares(each) for kind, each in terms.items() if each.plan.per_share}
     payments = attempt(plan_payments, spec.payouts, spec.parties, tables, spec.currency_codes)
     if issues or clearing is None or payments is None or running is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
@@ -137,7 +142,13 @@ def plan_model(
         payments,
         running,
         turns,
+        shares,
     )
+
+
+def _currencies(kinds: Mapping[str, RecordSpec]) -> dict[str, str]:
+    """The columns that hold records' currencies, by kind."""
+    return {kind: record.currency for kind, record in kinds.items() if record.currency is not None}
 
 
 @dataclass(frozen=True)
@@ -210,6 +221,7 @@ def _terms(
         model.currency,
         decisions,
         intake.money,
+        shares_of(spec.charges),
     )
 
 
@@ -226,8 +238,18 @@ def _plan_rating(
 ) -> RatingPlan:
     columns = _columns(plan)
     spec = model.spec
-    own = model.currency
-    return plan_rating(spec.charges, spec.factors, kind, columns, spec.parties, tables, own, decisions, plan.money)
+    return plan_rating(
+        spec.charges,
+        spec.factors,
+        kind,
+        columns,
+        spec.parties,
+        tables,
+        model.currency,
+        decisions,
+        plan.money,
+        shares=shares_of(spec.charges),
+    )
 
 
 def _plan_running(model: LoadedModel, intake: Mapping[str, IntakePlan]) -> tuple[Running, ...]:

@@ -384,6 +384,12 @@ class RatedChargeSpec(Declaration):
         description="how a fraction of a minor unit is rounded; half_up: 0.5 away from zero; half_even: 0.5 to the "
         "even neighbour; down: towards zero; up: away from zero",
     )
+    per_share_of: Name | None = Field(
+        default=None,
+        description="an apportioned charge: this one is computed for each of its bearers, whose part is 'share' and "
+        "whose role is 'bearer' in formulas and keys; one end of it is then 'bearer'",
+        examples=["coupon"],
+    )
     debtor: Name | None = Field(
         default=None,
         description="the party role that owes it; bearers owe it where it is apportioned",
@@ -402,6 +408,35 @@ class RatedChargeSpec(Declaration):
         if self.rules and self.convert is not None:
             raise ValueError("with 'rules', each rule says what it converts; write 'convert' there")
         return self
+
+
+#: The words of a charge per share: what a bearer carries of the apportioned charge, and the bearer's party role.
+SHARE, BEARER = "share", "bearer"
+
+
+@dataclass(frozen=True)
+class SharesOf:
+    """The bearers that a charge per share is computed for.
+
+    `base`: the charge that they carry; `base_currency`: the one that it names. `bearers`: by the numbers that they have
+    there, their party roles. `other`: the party role at the other end of the charge per share. A bearer that is the
+    other end itself would owe itself, so it has no amount.
+    """
+
+    base: str
+    base_currency: str | None
+    bearers: Mapping[int, str]
+    other: str
+
+    @property
+    def rated(self) -> dict[int, str]:
+        """The bearers that have an amount, by number."""
+        return {number: role for number, role in self.bearers.items() if role != self.other}
+
+
+def factor_of_bearer(factor: str, role: str) -> str:
+    """The factor that a factor looked up by `bearer` is for one role."""
+    return f"{factor} of {role}"
 
 
 def rate_card_factor(place: str) -> str:

@@ -22,6 +22,7 @@ from everycent.flow.rating.core.long import charge_rows
 from everycent.flow.rating.core.plan import RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
 from everycent.flow.rating.core.running import MOVED, MOVES, STANDING, Running, moves, plan_running, run
+from everycent.flow.rating.core.shares import SharePlan, SharesRated, folded, frozen_for, plan_shares, with_share
 from everycent.flow.rating.core.sheet import Wide, correct, read_sheet
 from everycent.flow.rating.core.snapshots import snapshot_rows
 from everycent.flow.rating.core.tables import lookup_tables, plain_records
@@ -40,18 +41,23 @@ __all__ = [
     "RatingPlan",
     "RatingTerms",
     "Running",
+    "SharePlan",
+    "SharesRated",
     "TurnPlan",
     "fetched_lookups",
+    "filled",
     "frozen_values",
     "given_tables",
     "moves",
     "plan_rating",
     "plan_running",
+    "plan_shares",
     "plan_turn",
     "rate",
     "rate_again",
     "rate_given",
     "rate_in_turn",
+    "rate_shares",
     "rules_tried",
     "run",
 ]
@@ -200,6 +206,36 @@ def rate_in_turn(
         .cast(HELD.columns),
         SNAPSHOT.empty(pa.struct([])),
     )
+
+
+def rate_shares(
+    plan: SharePlan,
+    records: pa.Table,
+    shares: pa.Table,
+    base_held: pa.Table,
+    standing: pa.Table,
+    snapshots: pa.Table,
+    engine: LocalEngine,
+) -> SharesRated:
+    """A charge per share of `records` (RECORD rows of the plan's kind with their body), now that the shares are known.
+
+    `shares`: record_id, bearer, amount_minor of the base's obligations; a record without any is without the charge.
+    `base_held`: record_id of records whose base is held, which holds the charge. `standing`: record_id, charge,
+    amount_minor of the records' other charges. `snapshots`: SNAPSHOT rows of the kind's plan.
+    """
+    charged: dict[int, pa.Table] = {}
+    held: dict[int, pa.Table] = {}
+    for number in plan.of.rated:
+        rows = with_share(plan, number, records, shares)
+        if rows.num_rows == 0:
+            continue
+        frozen = frozen_for(plan, number, snapshots)
+        rated = rate(plan.turn.plan, widened(plan.turn, rows, standing, frozen, _NOTHING_MOVED, engine), {}, engine)
+        charged[number], held[number] = rated.charges, rated.held
+    return folded(plan, records, charged, held, base_held, engine)
+
+
+_NOTHING_MOVED = pa.schema([CHARGE.columns.field("record_id")]).empty_table()
 
 
 def _placed(rows: pa.Table) -> pa.Table:

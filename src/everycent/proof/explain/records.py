@@ -14,6 +14,8 @@ from everycent.proof.explain.statements import statement_line
 from everycent.proof.explain.store import Finder, Row
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?|\(none\)")
+#: What a charge per share calls a part of what is shared, and the role of who carries it.
+SHARE, BEARER = "share", "bearer"
 #: So many rules that were not used are told of a charge.
 OTHER_RULES_MAX = 8
 
@@ -125,13 +127,12 @@ class _Walk:
             facts.append(("formula", f"{rule.amount}, rounded {rule.rounding} once"))
         if rule.when is not None:
             facts.append(("when", rule.when))
+        base = text.per_share_of(charge["charge"])
+        if base is not None:  # its bearers' obligations have the numbers
+            return [("per share of", f"{base}: for each of its bearers, added up"), *facts]
         snapshot = self._snapshot(charge["batch_no"])
         found = {name: value for name in rule.names if (value := self._value(name, text, snapshot)) is not None}
-        if rule.amount is not None and rule.amount not in rule.names and found:
-            numbers = with_values(rule.amount, {name: value for name, (value, _) in found.items()})
-            amount = format_minor(charge["amount_minor"], currency(charge["currency"]))
-            facts.append(("in numbers", f"{numbers} = {amount}"))
-        facts += [("value", f"{name} = {value}{source}") for name, (value, source) in found.items()]
+        facts += _in_numbers(rule, found, format_minor(charge["amount_minor"], currency(charge["currency"])))
         facts += self._other_rules(charge, text, snapshot)
         sharing = text.sharing(charge["charge"])
         return facts if sharing is None else [*facts, ("shared", sharing.line())]
@@ -237,7 +238,10 @@ class _Walk:
 
     def _share(self, row: Row, charge: Row, money: Currency) -> list[tuple[str, str]]:
         """What the bearer was to carry of the charge, and what kept it from that."""
-        sharing = self.finder.model_text(self.model, row["batch_no"]).sharing(row["charge"])
+        text = self.finder.model_text(self.model, row["batch_no"])
+        if text.per_share_of(row["charge"]) is not None:
+            return self._rated_share(row, text, money)
+        sharing = text.sharing(row["charge"])
         if sharing is None or row["bearer"] == 0:
             return []
         if charge["refund_of"] is not None:
@@ -247,6 +251,23 @@ class _Walk:
         carried = sum(each["amount_minor"] for each in rows)
         facts = sharing.facts(row["bearer"] - 1, charge["amount_minor"], carried, money)
         return facts if len(rows) == 1 else [*facts, ("one part", f"of {format_minor(carried, money)} in {len(rows)}")]
+
+    def _rated_share(self, row: Row, text: ModelText, money: Currency) -> list[tuple[str, str]]:
+        """What the bearer's share was, and how it was rated."""
+        if row["refund_of"] is not None:
+            return [("given back", "to each in proportion to what is left of its amount")]
+        base = text.per_share_of(row["charge"])
+        shares = [each for each in self.obligations if (each["charge"], each["bearer"]) == (base, row["bearer"])]
+        if not shares:  # verify names the row
+            return []
+        role = shares[0]["debtor"].partition(":")[0]
+        snapshot = self._snapshot(row["batch_no"])
+        snapshot |= {name.removesuffix(f" of {role}"): value for name, value in snapshot.items()}
+        share = format_minor(sum(each["amount_minor"] for each in shares), currency(shares[0]["currency"]))
+        own = {SHARE: (share, f" (of {base}, carried by {shares[0]['debtor']})"), BEARER: (role, "")}
+        rule = text.rule(row["charge"], row["charge"])
+        found = {name: value for name in rule.names if (value := own.get(name) or self._value(name, text, snapshot))}
+        return _in_numbers(rule, found, format_minor(row["amount_minor"], money))
 
     def _in_pot(self, row: Row, money: Currency) -> tuple[tuple[str, str], ...]:
         """What the bearer had carried before and after, in the pot of its budget."""
@@ -265,6 +286,15 @@ class _Walk:
         if value is None or self.money is None:
             return _plain(value)
         return format_minor(int(value), self.money)
+
+
+def _in_numbers(rule: RuleText, found: Mapping[str, tuple[str, str]], amount: str) -> list[tuple[str, str]]:
+    """The formula with values in the place of its names, and each value with where it is from."""
+    facts = []
+    if rule.amount is not None and rule.amount not in rule.names and found:
+        numbers = with_values(rule.amount, {name: value for name, (value, _) in found.items()})
+        facts.append(("in numbers", f"{numbers} = {amount}"))
+    return facts + [("value", f"{name} = {value}{source}") for name, (value, source) in found.items()]
 
 
 def _held(finder: Finder, row: Row, retries: Sequence[Row]) -> Explanation:

@@ -16,6 +16,7 @@ from everycent.flow.clearing.contract import (
     OnRefund,
     OverCap,
     SharedBy,
+    bearer_roles,
 )
 from everycent.flow.clearing.core.budgets import Budget, budget_currency, plan_budget
 from everycent.flow.clearing.core.limits import limit_minor
@@ -144,10 +145,8 @@ def _currency(code: str | None, model: Currency) -> Currency:
 
 
 def _apportionment(charge: str, spec: ApportionSpec, currency: Currency | None) -> Apportionment:
-    bearers: list[str] = []
     leaves: list[str] = []
     for name, share in spec.bearers.items():
-        bearers.extend([name] if share.among is None else share.among)
         leaves.extend([name] if share.among is None else (f"{name}/{leaf}" for leaf in share.among))
     return Apportionment(
         by=spec.by,
@@ -158,7 +157,7 @@ def _apportionment(charge: str, spec: ApportionSpec, currency: Currency | None) 
             None if share.among is None else tuple(leaf.weight for leaf in share.among.values())
             for share in spec.bearers.values()
         ),
-        bearers=tuple(bearers),
+        bearers=bearer_roles(spec),
         leaves=tuple(leaves),
         over_cap=spec.over_cap,
         last=spec.when_all_capped,

@@ -6,7 +6,7 @@ many as there are different sets of charges that wait, which are few.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -16,7 +16,7 @@ from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import Currency
 from everycent.flow.intake.contract import RecordMoney, TableSpec
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.rating.contract import SNAPSHOT, WHOLE_RECORD, FactorSpec, RatedChargeSpec
+from everycent.flow.rating.contract import SNAPSHOT, WHOLE_RECORD, FactorSpec, RatedChargeSpec, SharesOf
 from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.plan import RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
@@ -35,6 +35,7 @@ class RatingTerms:
     currency: Currency
     decisions: Mapping[str, DecisionTable]
     money: RecordMoney | None = None
+    shares: Mapping[str, SharesOf] = field(default_factory=dict)
 
     def money_with(self, names: Iterable[str]) -> RecordMoney | None:
         """What money is in when `names`, charges or factors, are columns too."""
@@ -45,8 +46,8 @@ class RatingTerms:
 
     @property
     def enabled(self) -> list[str]:
-        """The names of the kind's charges, as declared."""
-        return [charge.name for charge in self.plan.charges]
+        """The names of the kind's charges, as declared; behind them those per share."""
+        return list(self.plan.computed_from)
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ def frozen_values(plan: RatingPlan, snapshots: pa.Table, standing: pa.Table, eng
     `snapshots`: record_id, attempt and body of what was looked up so far. `standing`: record_id, charge.
     """
     columns = []
+    computed_from = plan.computed_from
     for factor in plan.factors:
         value = f"arg_max(body.{identifier(factor.name)}, attempt) FILTER (body.{identifier(factor.name)} IS NOT NULL)"
-        users = ", ".join(literal(charge.name) for charge in plan.charges if factor.name in charge.names)
+        users = ", ".join(literal(charge) for charge, names in computed_from.items() if factor.name in names)
         used = f"bool_or(charge IN ({users}))" if users and factor.lookup is not None else "FALSE"
         columns.append(f"CASE WHEN {used} THEN {value} END AS {identifier(factor.name)}")
     return engine.query(
@@ -170,7 +172,7 @@ def _group(
     terms: RatingTerms, records: pa.Table, group: pa.Table, held: tuple[str, ...], frozen: tuple[str, ...]
 ) -> Waiting:
     """The plan of the charges that wait, with the amounts of the others and the frozen values as columns."""
-    used = {name for charge in terms.plan.charges if charge.name in held for name in charge.names}
+    used = {name for charge, names in terms.plan.computed_from.items() if charge in held for name in names}
     beside = [
         (name, ColumnType("money", terms.plan.charges[at].currency.exponent), f"a{at}")
         for at, name in enumerate(terms.enabled)
@@ -191,6 +193,7 @@ def _group(
         terms.currency,
         terms.decisions,
         terms.money_with(name for name, _, _ in beside),
+        shares=terms.shares,
     )
     body = _whole(records.column("body"))
     fields = [*body.type, *(pa.field(name, kind.arrow) for name, kind, _ in beside)]

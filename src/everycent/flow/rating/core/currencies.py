@@ -24,12 +24,15 @@ def of_record(money: RecordMoney, known: Currency) -> Denomination:
 
 def of_charge(name: str, spec: RatedChargeSpec, record: Denomination) -> Denomination:
     """What a charge is in: what it says, or what its record is in. Raises RatingRefused."""
-    if spec.currency is None:
-        return record
+    return record if spec.currency is None else of_code(spec.currency, ("charges", name, "currency"))
+
+
+def of_code(code: str, path: tuple[str, ...]) -> Denomination:
+    """A currency by its ISO 4217 code. Raises RatingRefused."""
     try:
-        return Denomination(spec.currency, currency(spec.currency))
+        return Denomination(code, currency(code))
     except UnknownCurrency as unknown:
-        raise RatingRefused(str(unknown), ("charges", name, "currency")) from None
+        raise RatingRefused(str(unknown), path) from None
 
 
 def money_of_factors(

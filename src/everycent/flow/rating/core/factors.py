@@ -8,7 +8,7 @@ from everycent.base.engine.sql import literal
 from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.currency import currency
 from everycent.flow.intake.contract import TableSpec
-from everycent.flow.rating.contract import FactorSpec, RatingRefused, declared_total
+from everycent.flow.rating.contract import BEARER, FactorSpec, RatingRefused, declared_total
 from everycent.flow.rating.core.plan import Factor, Lookup
 from everycent.flow.rating.core.running import history_type
 
@@ -174,6 +174,8 @@ def _key(name: str, ours: str, theirs: str, table: str, sources: FactorSources) 
         our = sources.column(ours)
     else:
         message = f"factor {name} is looked up by {ours}, which this record kind does not have"
+        if ours == BEARER:
+            message = f"factor {name} is looked up by {ours}, which only a charge with per_share_of has"
         raise RatingRefused(f"{message}; its columns are {', '.join(sources.columns)}", path)
     if our.type.kind != their_type.kind:
         message = f"factor {name}: column {ours} is {our.type}, but {theirs} of table {table} is {their_type}"

@@ -13,7 +13,8 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Names:
-    """The names in scope of a kind's formulas; `off` are its charges that are switched off.
+    """The names in scope of a kind's formulas; `off` are its charges that are switched off, `per_share` those that have
+    an amount for each bearer.
 
     `money`: what each name that is money is in. `record`: what the records are in; `charge`: the charge that is read.
     `several`: whether there is more than one currency.
@@ -23,6 +24,7 @@ class Names:
     factors: Mapping[str, Column]
     charges: Mapping[str, Column]
     off: tuple[str, ...]
+    per_share: tuple[str, ...]
     money: Mapping[str, str]
     record: Denomination
     charge: Denomination
@@ -42,14 +44,19 @@ class Names:
     def formula(self, text: str, path: Path, tokens_max: int = FORMULA_TOKENS_MAX) -> Formula:
         """The formula, typed. Raises RatingRefused with the place of what is wrong."""
         scope = {**self.charges, **self.factors, **self.columns}
-        for name in self.off:
+        for name in (*self.off, *self.per_share):
             scope.setdefault(name, Column(name, ColumnType("money"), "NULL"))
         try:
             formula = parse_formula(text, scope, tokens_max)
         except FormulaError as error:
             raise RatingRefused(error.message, path, error.position) from None
         for name in formula.columns:
-            if name in self.off and not self.is_factor(name) and name not in self.columns:
+            if self.is_factor(name) or name in self.columns:
+                continue
+            if name in self.per_share:
+                message = f"charge {name} has an amount for each bearer, so no other charge can use it as one"
+                raise RatingRefused(f"{message}; use what it is computed from", path)
+            if name in self.off:
                 message = f"charge {name} is switched off (enabled: no), so its amount cannot be used here"
                 raise RatingRefused(f"{message}; switch it on, or this charge off too", path)
         self.currency_of(formula, path)

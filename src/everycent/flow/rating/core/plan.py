@@ -10,7 +10,7 @@ from everycent.base.engine.formula import CompiledAmount
 from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.currency import Currency
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.rating.contract import FETCHED_TABLE
+from everycent.flow.rating.contract import FETCHED_TABLE, SharesOf, factor_of_bearer
 
 
 def shown_validity(valid: tuple[date | None, date | None]) -> str:
@@ -126,6 +126,31 @@ class Charge:
 
 
 @dataclass(frozen=True)
+class PerShare:
+    """A charge per share, as far as it is known before the shares are: what is looked up for it.
+
+    `names`: all that it is computed from, as written. `looked_up`: those of them that are factors from tables;
+    `by_bearer`: of these, the ones that each bearer has a value of its own of.
+    """
+
+    name: str
+    of: SharesOf
+    names: tuple[str, ...]
+    looked_up: tuple[str, ...]
+    by_bearer: tuple[str, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """`names`, with the factors that are looked up for each role in the place of those that are so by bearer."""
+        roles = tuple(dict.fromkeys(self.of.rated.values()))
+        each = (
+            tuple(factor_of_bearer(name, role) for role in roles) if name in self.by_bearer else (name,)
+            for name in self.names
+        )
+        return tuple(name for names in each for name in names)
+
+
+@dataclass(frozen=True)
 class RatingPlan:
     """How records of one kind become charges. `charges` and `factors` are in declared order.
 
@@ -135,7 +160,8 @@ class RatingPlan:
 
     `in_turn`: the charges that depend on what came before; here they are computed as if that were 1, as far as that
     cannot change whether they are held. `history`: the factors that make them so. `given`: columns that are no columns
-    of the record, and what to say where they have no value.
+    of the record, and what to say where they have no value. `per_share`: charges that are computed later, from shares;
+    what they look up is among the factors.
     """
 
     kind: str
@@ -150,6 +176,14 @@ class RatingPlan:
     in_turn: tuple[str, ...] = ()
     history: tuple[Factor, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
+    per_share: tuple[PerShare, ...] = ()
+
+    @property
+    def computed_from(self) -> dict[str, tuple[str, ...]]:
+        """What each charge is computed from, those per share among them."""
+        return {charge.name: charge.names for charge in self.charges} | {
+            charge.name: charge.reads for charge in self.per_share
+        }
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:

@@ -9,14 +9,30 @@ from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.currency import Currency
 from everycent.flow.intake.contract import RecordMoney, TableSpec
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.rating.contract import FactorSpec, RatedChargeSpec, RatingRefused, with_price_factors
-from everycent.flow.rating.core.currencies import Denomination, columns_in, money_of_factors, of_charge, of_record
+from everycent.flow.rating.contract import (
+    BEARER,
+    SHARE,
+    FactorSpec,
+    RatedChargeSpec,
+    RatingRefused,
+    SharesOf,
+    with_price_factors,
+)
+from everycent.flow.rating.core.by_bearer import for_bearers
+from everycent.flow.rating.core.currencies import (
+    Denomination,
+    columns_in,
+    money_of_factors,
+    of_charge,
+    of_code,
+    of_record,
+)
 from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.factors import FactorSources, factor_scope, history_factors, plan_factors
 from everycent.flow.rating.core.fetched import as_tables
 from everycent.flow.rating.core.levels import CyclicCharges, levels
 from everycent.flow.rating.core.names import Names
-from everycent.flow.rating.core.plan import Charge, RatingPlan
+from everycent.flow.rating.core.plan import Charge, PerShare, RatingPlan
 from everycent.flow.rating.core.ruling import ParsedRule, compile_rule, compiled_condition, parse_rules
 
 
@@ -31,17 +47,19 @@ def plan_rating(
     decisions: Mapping[str, DecisionTable] = MappingProxyType({}),
     money: RecordMoney | None = None,
     given: Mapping[str, str] = MappingProxyType({}),
+    shares: Mapping[str, SharesOf] = MappingProxyType({}),
 ) -> RatingPlan:
     """The plan for the records of one kind, whose body has `columns`; `tables` are all attached tables, by name, and
     `decisions` the rows of decision tables, by charge. `currency` is the model's, `money` what the records' is in.
-    `given`: columns that are none of the record's, and what to say where they have no value.
+    `given`: columns that are none of the record's, and what to say where they have no value. `shares`: of charges per
+    share, whose formulas are read here for what is to be looked up for them.
 
     A name in a formula is the record's column, else a factor, else another charge of the kind. Raises RatingRefused.
     """
     if money is None:
         of = {name: currency.code for name, kind_ in columns.items() if kind_.kind == "money"}
         money = RecordMoney(None, (currency,), of)
-    terms = _Terms(charges, factors, kind, columns, party_roles, tables, currency, decisions, money, given)
+    terms = _Terms(charges, factors, kind, columns, party_roles, tables, currency, decisions, money, given, shares)
     plans = {known.code: _plan(terms, known) for known in money.currencies}
     first = next(iter(plans.values()))
     if money.column is None:
@@ -64,6 +82,7 @@ class _Terms:
     decisions: Mapping[str, DecisionTable]
     money: RecordMoney
     given: Mapping[str, str]
+    shares: Mapping[str, SharesOf]
 
 
 def _plan(terms: _Terms, known: Currency) -> RatingPlan:
@@ -72,8 +91,8 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
     record = of_record(terms.money, known)
     columns = columns_in(terms.columns, terms.money.of, record)
     of_kind = {name: spec for name, spec in charges.items() if kind in spec.for_}
-    enabled = {name: spec for name, spec in of_kind.items() if spec.enabled}
-    in_charge = {name: of_charge(name, spec, record) for name, spec in enabled.items()}
+    enabled = {name: spec for name, spec in of_kind.items() if spec.enabled and spec.per_share_of is None}
+    in_charge = {name: of_charge(name, spec, record) for name, spec in of_kind.items() if spec.enabled}
     made = with_price_factors(terms.factors, charges)  # one whose value is frozen is a column
     made = {name: spec for name, spec in made.items() if name in terms.factors or name not in columns}
     factors, fetched = as_tables(made, columns)
@@ -92,9 +111,12 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
     except CyclicCharges as error:
         raise RatingRefused(str(error), ("charges", error.cycle[0])) from None
     used = {name for charge in parsed.values() for name in charge.names if names.is_factor(name)}
-    planned, lookups = plan_factors(factors, used, sources)
     history = history_factors(factors, used, kind, terms.model.exponent)
     late = _in_turn(parsed, uses, level, {factor.name for factor in history})
+    per_share = _per_share(terms, of_kind, names, in_charge, factors, late)
+    factors |= for_bearers(per_share, factors, columns)
+    used |= {name for charge in per_share for name in charge.reads if name in factors and name not in columns}
+    planned, lookups = plan_factors(factors, used, sources)
     unknown = late | {factor.name for factor in history}
     arriving = {name: _as_known(name, charge, unknown, names) for name, charge in parsed.items()}
     compiled = tuple(
@@ -114,7 +136,42 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
         in_turn=in_turn,
         history=history,
         given=terms.given,
+        per_share=per_share,
     )
+
+
+def _per_share(
+    terms: _Terms,
+    of_kind: Mapping[str, RatedChargeSpec],
+    names: Names,
+    in_charge: Mapping[str, Denomination],
+    factors: Mapping[str, FactorSpec],
+    late: set[str],
+) -> tuple[PerShare, ...]:
+    """The charges per share, their formulas read with a share and a bearer in scope. Raises RatingRefused."""
+    found = []
+    for name in names.per_share:
+        of, path = terms.shares[name], ("charges", name, "per_share_of")
+        for word in (SHARE, BEARER):
+            if word in names.columns or word in names.factors or word in names.charges:
+                message = f"'{word}' is what a charge per share calls a part of '{of.base}' and who carries it"
+                raise RatingRefused(f"{message}; rename the column, factor or charge of this name", path)
+        base = names.record if of.base_currency is None else of_code(of.base_currency, path)
+        share = {
+            SHARE: Column(SHARE, ColumnType("money", base.currency.exponent), SHARE),
+            BEARER: Column(BEARER, ColumnType("text"), BEARER),
+        }
+        money = {**names.money, SHARE: base.said}
+        scope = replace(names, columns={**names.columns, **share}, money=money, charge=in_charge[name])
+        used = _parse(name, of_kind[name], scope, None).names
+        for base_name in (of.base, *used):
+            if base_name in late or (scope.is_factor(base_name) and factors[base_name].history is not None):
+                message = f"'{base_name}' depends on what came before, so it is computed in strict order"
+                raise RatingRefused(f"{message}; a charge per share of it cannot be, it is computed on arrival", path)
+        looked_up = tuple(each for each in used if scope.is_factor(each) and factors[each].table is not None)
+        by_bearer = tuple(each for each in looked_up if BEARER in factors[each].key)
+        found.append(PerShare(name, of, used, looked_up, by_bearer))
+    return tuple(found)
 
 
 def _names(
@@ -128,7 +185,7 @@ def _names(
 ) -> Names:
     """The names in scope, as of a charge in the record's own currency."""
     in_charge = {name: of_charge(name, spec, record) for name, spec in of_kind.items()}
-    enabled = [name for name, spec in of_kind.items() if spec.enabled]
+    enabled = [name for name, spec in of_kind.items() if spec.enabled and spec.per_share_of is None]
     own = {column.name for column in columns}
     of_factors = money_of_factors(specs, sources.tables, terms.money.of, terms.model)
     money = {
@@ -143,7 +200,8 @@ def _names(
             name: Column(name, ColumnType("money", in_charge[name].currency.exponent), f"a{at}")
             for at, name in enumerate(enabled)
         },
-        off=tuple(name for name in of_kind if name not in enabled),
+        off=tuple(name for name, spec in of_kind.items() if not spec.enabled),
+        per_share=tuple(name for name, spec in of_kind.items() if spec.enabled and spec.per_share_of is not None),
         money=money,
         record=record,
         charge=record,

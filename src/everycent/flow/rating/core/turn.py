@@ -99,6 +99,8 @@ def _beside(
     looked_up = [f"snapshots.{identifier(factor.name)}" for factor in turn.frozen]
     history = [_history_sql(factor) for factor in turn.history]
     first, second = len(amounts), len(amounts) + len(looked_up)
+    if not amounts and not looked_up and not history:
+        return pa.table({})
     named = [
         *(f"b.v{at}" for at in range(first)),
         *(f"{sql} AS v{first + at}" for at, sql in enumerate(looked_up)),

@@ -120,6 +120,11 @@ class ModelText:
         told = self._at("charges", charge, "apportion")
         return Sharing(told, caps_of(self._document, told.get("budget"))) if told.get("bearers") else None
 
+    def per_share_of(self, charge: str) -> str | None:
+        """The charge whose bearers' shares this one is computed from, each by itself; None where it is not."""
+        base = self._at("charges", charge).get("per_share_of")
+        return None if base is None else str(base)
+
     def on_refund(self, charge: str) -> str:
         """What the charge says a refund does to it."""
         return str(self._at("charges", charge).get("on_refund", "prorate"))
