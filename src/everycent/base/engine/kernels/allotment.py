@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from everycent.base.engine.kernels.compiling import kernel
+from everycent.base.engine.kernels.scaling import scale
 from everycent.base.money.allotment import NotAllottable, RemainderPolicy
 
 Minor = npt.NDArray[np.int64]
@@ -143,7 +144,7 @@ def _allot_one(amount: int, weights: Minor, largest: bool, shares: Minor, lost: 
     odd = magnitude
     for place in range(len(weights)):
         weight = np.uint64(weights[place])
-        share, rest = _scale(part, weight, np.uint64(total))
+        share, rest = scale(part, weight, np.uint64(total))
         share += whole * weight
         shares[place] = np.int64(share)
         lost[place] = rest
@@ -173,23 +174,3 @@ def _spread(odd: np.uint64, weights: Minor, largest: bool, shares: Minor, lost: 
             shares[place] += 1
             odd -= np.uint64(1)
         place += 1
-
-
-@kernel
-def _scale(part: np.uint64, weight: np.uint64, total: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """(part * weight // total, part * weight % total), exactly; part < total, weight <= total < 2**63."""
-    zero, one = np.uint64(0), np.uint64(1)
-    if total <= np.uint64(4294967296):  # part < 2**32 and weight <= 2**32: their product fits
-        product = part * weight
-        quotient = product // total
-        return quotient, product - quotient * total
-    quotient, rest = zero, zero
-    for bit in range(63):  # schoolbook: rest stays below total, so twice it stays below 2**64
-        quotient, rest = quotient + quotient, rest + rest
-        if rest >= total:
-            quotient, rest = quotient + one, rest - total
-        if (weight >> np.uint64(62 - bit)) & one:
-            rest = rest + part
-            if rest >= total:
-                quotient, rest = quotient + one, rest - total
-    return quotient, rest

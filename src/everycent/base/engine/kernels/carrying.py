@@ -3,10 +3,7 @@
 Totals live in *nodes*: each pot is a block of them, its root first (the whole pot), then groups, then leaves. A node's
 total is the sum of its children's. A cap bounds the total; what a node may still take is its room.
 
-
-All arithmetic is exact: magnitudes are unsigned 64-bit, and where amount times weight does not fit, it is multiplied
-and divided bit by bit. The odd units of one amount are handed out as `kernels.allotment` does (whose kernels cannot be
-called from here: Numba keeps machine code by file).
+All arithmetic is exact. The odd units of one amount are handed out as `kernels.allotment` does.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from everycent.base.engine.kernels.carrying_loop import QUICK_MAX, Packed, carry_in_order, deal_out, scratch_of
+from everycent.base.engine.kernels.carrying_loop import carry_in_order, deal_out
+from everycent.base.engine.kernels.carrying_packed import pack, scratch_of
 from everycent.base.engine.kernels.carrying_types import (
     BEYOND_INT64,
     CARRIED,
@@ -71,7 +69,7 @@ def carry(terms: Terms, nodes: Nodes, events: Events, slots: Slots, threads: int
         np.zeros(count, dtype=np.int8),
         np.zeros(count, dtype=np.int64),
     )
-    packed, careful, widest = _pack(terms), _may_overflow(nodes, events), _widest(terms, slots)
+    packed, careful, widest = pack(terms), _may_overflow(nodes, events), _widest(terms, slots)
     order, cuts = _dealt_out(events.roots, len(nodes.totals), threads)
     if len(cuts) == 2:
         carry_in_order(packed, nodes, events, slots, out, order, careful, scratch_of(widest))
@@ -91,42 +89,6 @@ def _room(count: int) -> Minor:
     """Room for numbers, from Arrow's pool: what was given back there is handed out again at once, while numpy asks the
     system for each large array anew, which takes as long as the kernel's own work."""
     return np.frombuffer(pa.allocate_buffer(8 * count), dtype=np.int64) if count else np.empty(0, dtype=np.int64)
-
-
-def _pack(terms: Terms) -> Packed:
-    first, end = terms.bearer_starts[:-1], terms.bearer_starts[1:]
-    begin, stop = terms.leaf_starts[:-1], terms.leaf_starts[1:]
-    among = np.concatenate([[0], np.cumsum(terms.leaf_weights)])
-    sums = among[stop] - among[begin]
-    so_far = np.concatenate([[0], np.cumsum(terms.weights)])
-    totals = so_far[end] - so_far[first]
-    quick = ~terms.in_order & (totals > 0) & (totals < QUICK_MAX)
-    for charge in range(len(first)):
-        quick[charge] &= (sums[first[charge] : end[charge]] < QUICK_MAX).all()
-    flags = [flag.astype(np.int64) for flag in (terms.in_order, terms.cut, terms.reverse, terms.largest)]
-    whole, cut = 1 << 32, np.repeat(terms.cut, end - first)
-    least = (terms.weights > 0) & ~cut
-    leaf_least = (terms.leaf_weights > 0) & ~np.repeat(cut, stop - begin)
-    above = np.zeros((3, len(terms.leaf_weights)), dtype=np.int64)
-    is_group = terms.leaf_nodes[begin] != terms.nodes
-    above[:, stop - 1] = np.where(is_group, terms.nodes, -1), terms.caps, least
-    leaf_least[begin[~is_group]] = least[~is_group]
-    charges = [
-        first,
-        end,
-        terms.leaf_starts[first],
-        terms.leaf_starts[end],
-        *flags,
-        terms.last,
-        terms.root_caps,
-        totals,
-    ]
-    bearers = [terms.weights, terms.nodes, terms.caps, least.astype(np.int64), begin, stop, sums]
-    return Packed(
-        np.column_stack([*charges, whole // np.maximum(totals, 1), quick.astype(np.int64)]),
-        np.column_stack([*bearers, whole // np.maximum(sums, 1), terms.limits, terms.turns]),
-        np.column_stack([terms.leaf_weights, terms.leaf_nodes, terms.leaf_caps, leaf_least.astype(np.int64), *above]),
-    )
 
 
 def _may_overflow(nodes: Nodes, events: Events) -> bool:

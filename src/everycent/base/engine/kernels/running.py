@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from everycent.base.engine.kernels.compiling import kernel
+from everycent.base.engine.kernels.scaling import scale
 from everycent.base.money.rounding import Rounding
 
 Minor = npt.NDArray[np.int64]
@@ -117,19 +118,7 @@ def _part(value: np.uint64, quantity: np.uint64, stock: np.uint64, rounding: int
     """value * quantity / stock, rounded; 0 < quantity <= stock. The product has up to 126 bits."""
     one = np.uint64(1)
     whole, part = value // stock, value - value // stock * stock
-    quotient, rest = np.uint64(0), np.uint64(0)
-    if stock <= np.uint64(4294967296):
-        quotient = part * quantity // stock
-        rest = part * quantity - quotient * stock
-    else:
-        for bit in range(63):  # schoolbook: rest stays below stock, so twice it stays below 2**64
-            quotient, rest = quotient + quotient, rest + rest
-            if rest >= stock:
-                quotient, rest = quotient + one, rest - stock
-            if (quantity >> np.uint64(62 - bit)) & one:
-                rest += part
-                if rest >= stock:
-                    quotient, rest = quotient + one, rest - stock
+    quotient, rest = scale(part, quantity, stock)
     found = whole * quantity + quotient
     twice = rest + rest
     up = rest > np.uint64(0) and rounding == _UP

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,3 +55,51 @@ def test_numba_is_loaded_by_the_first_call_and_not_before() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+_LOOP = """
+import numpy as np
+
+from parts.shares import half
+from parts.types import Row
+from everycent.base.engine.kernels.compiling import kernel
+
+
+@kernel
+def shared(row):
+    return half(row.amount[0])
+
+
+print(int(shared(Row(np.array([41]), np.array([7])))))
+"""
+_SHARES = "from everycent.base.engine.kernels.compiling import kernel\n\n\n@kernel\ndef half(minor):\n    return {}\n"
+_TYPES = "from typing import Any, NamedTuple\n\n\nclass {0}(NamedTuple):\n    {1}: Any\n    {2}: Any\n\n\nRow = {0}\n"
+
+
+def _run(folder: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    command = [sys.executable, "-m", "parts.loop"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_an_upgrade_in_place_leaves_no_machine_code_behind_that_is_used(tmp_path: Path) -> None:
+    """A kernel's own file stays as it is, but what it calls does something else, and a type that it takes has another
+    name and order."""
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "__init__.py").touch()
+    (parts / "loop.py").write_text(_LOOP)
+    (parts / "shares.py").write_text(_SHARES.format("minor // 2"))
+    (parts / "types.py").write_text(_TYPES.format("Old", "amount", "weight"))
+    assert _run(tmp_path) == "20"
+    [kept] = (parts / "__pycache__").glob("kernels-*")
+    assert list(kept.rglob("*.nbc")), "machine code was kept"
+    (parts / "shares.py").write_text(_SHARES.format("minor - 1"))
+    (parts / "types.py").write_text(_TYPES.format("New", "weight", "amount"))
+    assert _run(tmp_path) == "6"
+    [other] = (parts / "__pycache__").glob("kernels-*")
+    assert other != kept and not kept.exists(), "what is stale is taken away"
+    assert _run(tmp_path) == "6"
