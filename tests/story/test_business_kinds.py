@@ -14,7 +14,7 @@ from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
 
 ROOT = Path(__file__).parents[2]
-KINDS = ["commission", "performance-commission", "technical-service-fee", "goods-marketing"]
+KINDS = ["commission", "performance-commission", "technical-service-fee", "goods-marketing", "four-flows"]
 #: What each party is owed at the end of the month, in cents, reckoned by hand from the example's few rows.
 OWED = {
     "commission": {
@@ -54,6 +54,20 @@ OWED = {
         "mall:south": -(200 + 3 * 200),
         "supplier:b-2": -(180 + 180 + 140 - 70 + 180),
         "supplier:b-3": -(300 + 200),
+    },
+    "four-flows": {
+        # A1: 1800.00 + 200.00 - 100.00 - 2.00 - 70.61; A2: 90.00 + 9.99 - 5.00 - 2.00; R1: half of A1, some is kept
+        "merchant:m-1": 180000 + 20000 - 10000 - 200 - 7061 + 9999 - 500 - 200 - 90000 - 10000 + 5000,
+        # A3: 50.00 - 2.50 - 2.00 - 35.50
+        "merchant:m-2": 1000,
+        # A1: 70.00 and 1.40, half of which goes back; A2: 3.49 and the minimum of 0.30
+        "brand:b-1": -3500 - 70,
+        "brand:b-2": -349 - 30,
+        # A1: 30.00 and 1.50, half of which goes back; A2: 1.50 and the minimum
+        "mall:north": -1500 - 75 - 150 - 30,
+        "mall:south": 0,
+        # 2.5 km, 7 km, 1 km
+        "courier:c-1": 500 + 1000 + 200,
     },
     "neighbourhood-market": {
         # A1/1: 89.99 - 5.00 + 10.00; A1/2: 20.00 - 1.60; R1: -45.00 + 5.00 - 5.00; A3: 90.00 - 5.00 + 10.00

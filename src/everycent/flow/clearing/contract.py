@@ -435,6 +435,11 @@ class ChargeSpec(RatedChargeSpec):
     )
 
     @property
+    def ends(self) -> tuple[str, ...]:
+        """The party roles that it is settled with; each bearer's among them, where it is apportioned."""
+        return super().ends + (() if self.apportion is None else bearer_roles(self.apportion))
+
+    @property
     def budget(self) -> str | None:
         """The budget that it draws on; then it is cleared in strict order."""
         return None if self.apportion is None else self.apportion.budget

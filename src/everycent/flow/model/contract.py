@@ -16,7 +16,7 @@ from everycent.flow.intake.contract import RecordSpec, TableSpec
 from everycent.flow.model.yaml_source import ModelIssue, Source
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments.contract import PayoutSpec
-from everycent.flow.rating.contract import FactorSpec, RuleTableSpec, with_price_factors
+from everycent.flow.rating.contract import FactorSpec, RuleTableSpec, with_made_factors
 from everycent.flow.settlement.contract import StatementSpec
 
 __all__ = ["LoadedModel", "ModelIssue", "ModelRefused", "SettlementModel", "compose", "table_files"]
@@ -188,7 +188,7 @@ class LoadedModel:
 def table_files(spec: SettlementModel) -> list[str]:
     """The file names that the model's attached tables and factors name, in the order of the file."""
     named = [table.file for table in spec.tables.values() if table.file]
-    factors = with_price_factors(spec.factors, spec.charges).values()
+    factors = with_made_factors(spec.factors, spec.charges, spec.parties).values()
     named += [factor.table for factor in factors if factor.table and factor.table not in spec.tables]
     named += [file for file in map(spec.decision_file, spec.charges) if file is not None]
     return list(dict.fromkeys(named))

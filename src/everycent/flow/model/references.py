@@ -9,7 +9,7 @@ from everycent.flow.clearing.contract import shares_of
 from everycent.flow.intake.contract import RecordSpec
 from everycent.flow.model.contract import SettlementModel
 from everycent.flow.model.yaml_source import ModelIssue, Source
-from everycent.flow.rating.contract import BEARER, FactorSpec, factor_path, with_price_factors
+from everycent.flow.rating.contract import BEARER, FactorSpec, factor_path, with_made_factors
 
 
 def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
@@ -107,7 +107,7 @@ def _refunds(spec: SettlementModel, kind: str, record: RecordSpec, source: Sourc
 
 
 def _factors(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
-    for name, factor in with_price_factors(spec.factors, spec.charges).items():
+    for name, factor in with_made_factors(spec.factors, spec.charges, spec.parties).items():
         path = factor_path(name, spec.charges)
         if factor.history is not None and name in spec.factors:
             yield from _history(spec, source, name, factor)

@@ -6,7 +6,7 @@ from typing import Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, Words
+from everycent.base.engine.declaration import Declaration, Name, Words
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
 
@@ -26,6 +26,16 @@ PARTY = TableSchema(
 )
 
 
+class ContractSpec(Declaration):
+    """Where the contract is found under which a party is settled: by the party's key, on the business date."""
+
+    table: str = Field(
+        description="an attached table keyed by the party's key columns, or a file beside the model",
+        examples=["contracts.csv"],
+    )
+    number: Name = Field(default="contract_no", description="its column with the contract's number")
+
+
 class PartySpec(Declaration):
     """A party role: the operator itself, or whoever the key columns of a record name."""
 
@@ -38,10 +48,17 @@ class PartySpec(Declaration):
         default=(), description="the record's columns that identify the party", examples=[["merchant", "store"]]
     )
 
+    contract: ContractSpec | None = Field(
+        default=None,
+        description="where the party's contract is found; a charge of a party that has none on the day is held",
+    )
+
     @model_validator(mode="after")
     def _operator_or_key(self) -> Self:
         if (self.operator is None) == (not self.key):
             raise ValueError("a party role is either the 'operator' or found by its 'key' columns")
+        if self.operator is not None and self.contract is not None:
+            raise ValueError("the operator has no contract with itself; write 'contract' at the roles that have one")
         return self
 
 

@@ -21,7 +21,7 @@ from everycent.flow.pipeline.golden_factors import ValuesOutside, tables_outside
 from everycent.flow.pipeline.golden_order import in_order
 from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
-from everycent.flow.rating.contract import with_price_factors
+from everycent.flow.rating.contract import with_made_factors
 
 _OBLIGATION_COLUMNS = frozenset(
     {"record", "charge", "debtor", "creditor", "amount", "currency", "legal_entity", "booked_on"}
@@ -46,7 +46,7 @@ def run_golden_cases(model: LoadedModel, tenant: str, engine: LocalEngine) -> li
         for name, spec in plan.tables.items()
         if spec.file in model.files
     }
-    for name, factor in with_price_factors(model.spec.factors, model.spec.charges).items():
+    for name, factor in with_made_factors(model.spec.factors, model.spec.charges, model.spec.parties).items():
         if factor.table is not None and factor.table not in tables and model.spec.tests:
             raise InputRefused(
                 f"factor '{name}' is from {factor.table}, which is not beside {model.path}: golden cases need it there"

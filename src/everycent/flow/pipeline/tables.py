@@ -7,7 +7,7 @@ from pathlib import Path
 
 from everycent.flow.intake.contract import ColumnSpec, TableSpec
 from everycent.flow.model.contract import LoadedModel, ModelIssue
-from everycent.flow.rating.contract import FactorSpec, factor_path, with_price_factors
+from everycent.flow.rating.contract import FactorSpec, factor_path, with_made_factors
 from everycent.flow.rating.stage import DecisionTable
 
 #: A rate read from a file that declares no types keeps up to eight decimals; a factor's `type` says otherwise.
@@ -30,7 +30,7 @@ def table_specs(model: LoadedModel, files: Mapping[str, Path], issues: list[Mode
             for source in spec.sources or (column,)
         )
         issues += _absent(model, table.file, headers, ((("tables", name, "columns", at), it) for at, it in columns))
-    for name, factor in with_price_factors(model.spec.factors, model.spec.charges).items():
+    for name, factor in with_made_factors(model.spec.factors, model.spec.charges, model.spec.parties).items():
         if factor.table is None or factor.table in model.spec.tables:
             continue
         implied = _implied(name, factor, headers.get(factor.table))

@@ -15,6 +15,7 @@ from everycent.base.engine.formula import Position
 from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import NUMBERED, UUID, TableSchema
 from everycent.base.money.rounding import Rounding
+from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.history import AccumulatorSpec, MovingAverageSpec
 from everycent.flow.rating.outside import RestSpec, SqlSpec
 from everycent.flow.rating.price import ConvertSpec, PriceSpec
@@ -145,6 +146,10 @@ def parked_sql(held: str, retries: str) -> str:
         ) AS last USING (record_id, charge)
         WHERE coalesce(outcome, state) NOT IN ({released})
     """
+
+
+#: The words of a charge per share: what a bearer carries of the apportioned charge, and the bearer's party role.
+SHARE, BEARER = "share", "bearer"
 
 
 class RatingRefused(Exception):
@@ -400,6 +405,11 @@ class RatedChargeSpec(Declaration):
         default=None, description="who settles it; the operator otherwise", examples=["market-shanghai"]
     )
 
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The party roles that it is settled with, those of its bearers aside."""
+        return tuple(role for role in (self.debtor, self.creditor) if role not in (None, BEARER))
+
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         ways = (self.amount is not None) + (self.price is not None) + bool(self.rules)
@@ -408,10 +418,6 @@ class RatedChargeSpec(Declaration):
         if self.rules and self.convert is not None:
             raise ValueError("with 'rules', each rule says what it converts; write 'convert' there")
         return self
-
-
-#: The words of a charge per share: what a bearer carries of the apportioned charge, and the bearer's party role.
-SHARE, BEARER = "share", "bearer"
 
 
 @dataclass(frozen=True)
@@ -489,8 +495,23 @@ def ways_to_amounts(charges: Mapping[str, RatedChargeSpec]) -> Iterator[WayToAmo
             yield WayToAmount(f"{name} rule {at + 1}", ("charges", name, "rules", at), rule.price, rule.convert)
 
 
+def contract_factor(role: str) -> str:
+    """The factor that is the number of a party's contract."""
+    return f"{_CONTRACT}{role}"
+
+
+_CONTRACT = "contract of "
+
+
+def told_factor(name: str) -> str:
+    """What a factor is called where it is missing."""
+    return name if name.startswith(_CONTRACT) else f"factor {name}"
+
+
 def factor_path(name: str, charges: Mapping[str, RatedChargeSpec]) -> tuple[str | int, ...]:
-    """Where a factor is declared: under `factors`, or in the rate card or conversion that it was made for."""
+    """Where a factor is declared: under `factors`, or in the contract, rate card or conversion that it was made for."""
+    if name.startswith(_CONTRACT):
+        return ("parties", name.removeprefix(_CONTRACT), "contract")
     for way in ways_to_amounts(charges):
         if name == rate_card_factor(way.place):
             return (*way.path, "price", "rate_card")
@@ -501,11 +522,16 @@ def factor_path(name: str, charges: Mapping[str, RatedChargeSpec]) -> tuple[str 
     return ("factors", name)
 
 
-def with_price_factors(
-    factors: Mapping[str, FactorSpec], charges: Mapping[str, RatedChargeSpec]
+def with_made_factors(
+    factors: Mapping[str, FactorSpec], charges: Mapping[str, RatedChargeSpec], parties: Mapping[str, PartySpec]
 ) -> dict[str, FactorSpec]:
-    """`factors`, and those that the charges' rate cards and conversions read."""
+    """`factors`, and those that the charges' rate cards and conversions read, and the parties' contracts."""
     found = dict(factors)
+    for role, party in parties.items():
+        if party.contract is not None:
+            found[contract_factor(role)] = FactorSpec(
+                table=party.contract.table, column=party.contract.number, key=party.key, type="text"
+            )
     for way in ways_to_amounts(charges):
         card = None if way.price is None else way.price.rate_card
         if card is not None:

@@ -230,11 +230,23 @@ class _Walk:
             (
                 ("booked on", str(row["booked_on"])),
                 ("settled by", row["legal_entity"]),
+                *self._contracts(row),
                 *self._share(row, charge, money),
                 *self._in_pot(row, money),
             ),
             tuple(Explanation("statement", row[f"{end}_statement"], f"of the {end}: {line}") for end, line in ends),
         )
+
+    def _contracts(self, row: Row) -> list[tuple[str, str]]:
+        """The contracts under which the two ends are settled."""
+        snapshot, facts = self._snapshot(row["batch_no"]), []
+        text = self.finder.model_text(self.model, row["batch_no"])
+        for party in (row["debtor"], row["creditor"]):
+            role = party.partition(":")[0]
+            number, _ = snapshot.get(f"contract of {role}", (None, 0))
+            if number is not None:
+                facts.append(("contract", f"{number} of {party}, {text.contract(role)}"))
+        return facts
 
     def _share(self, row: Row, charge: Row, money: Currency) -> list[tuple[str, str]]:
         """What the bearer was to carry of the charge, and what kept it from that."""

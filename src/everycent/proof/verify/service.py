@@ -7,8 +7,9 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
-from everycent.proof.verify.core import charges, ledger, ordered, payments, recon, records, statements
+from everycent.proof.verify.core import charges, ledger, ordered, payments, recon, records, shares, statements
 from everycent.proof.verify.core.rule import Rule
+from everycent.proof.verify.declared import declared_tables
 from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_reconciled, check_seals
 from everycent.proof.verify.tables import DECIDED, each_slice, stored_tables
 
@@ -19,6 +20,7 @@ _ROWS_PER_MB = 20_000
 RULES: tuple[Rule, ...] = (
     *records.RULES,
     *charges.RULES,
+    *shares.RULES,
     *ordered.RULES,
     *statements.RULES,
     *payments.RULES,
@@ -51,7 +53,10 @@ def _verify_model(
     lake, files = check_lake(connection, details.lake_dir, tenant, model)
     checks = [lake, *(check(connection, tenant, model) for check in (check_seals, check_hot_parts, check_reconciled))]
     checks.append(check_content(connection, engine, tenant, model, files))
-    with stored_tables(connection, engine, tenant, model, files):
+    with (
+        stored_tables(connection, engine, tenant, model, files),
+        declared_tables(connection, engine, tenant, model),
+    ):
         (largest,) = engine.query("SELECT count(*) AS rows FROM clearing.obligation").to_pylist()
         slices = 1 + largest["rows"] // (engine.memory_mb * _ROWS_PER_MB)
         checks += [_applied(rule, engine, model, slices) for rule in RULES]

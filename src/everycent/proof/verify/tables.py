@@ -64,8 +64,8 @@ DETAILS = {
 #: Decided rows: in PostgreSQL only.
 DECIDED = {
     "platform.batch": _columns(
-        batch_no=_LONG, kind=_TEXT, source_file=_TEXT, content_hash=_TEXT, rows_read=_LONG, accepted=_LONG,
-        duplicates=_LONG, conflicts=_LONG, quarantined=_LONG,
+        batch_no=_LONG, model_version=_TEXT, kind=_TEXT, source_file=_TEXT, content_hash=_TEXT, rows_read=_LONG,
+        accepted=_LONG, duplicates=_LONG, conflicts=_LONG, quarantined=_LONG,
     ),
     "platform.generation": _columns(generation=pa.int32(), starts_at=_LONG, state=_TEXT),
     "clearing.frontier": _columns(through_batch=_LONG, last_no=_LONG),

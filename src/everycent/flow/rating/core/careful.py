@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from everycent.base.engine.sql import literal
 from everycent.base.engine.types import ColumnType
+from everycent.flow.rating.contract import told_factor
 from everycent.flow.rating.core import adding
 from everycent.flow.rating.core.plan import Charge, Condition, Factor, RatingPlan, Rule
 from everycent.flow.rating.core.wide import by_rule, chained, has_choice
@@ -86,6 +87,7 @@ class Cases:
             *([] if charge.when is None else self._condition(charge.when)),
             *self._held_bases([name for rule in charge.rules for name in _names(rule)]),
             *self._parties(),
+            *self._contracts(),
             *self._no_rule(),
             (f"a{at} IS NOT NULL", COMPUTED, "NULL"),
             (f"m{at} IS NOT NULL", IS_HELD, by_rule(at, charge, lambda place: self._missing(charge.rules[place]))),
@@ -114,6 +116,10 @@ class Cases:
                 unknown = f"nullif(CAST({self.plan.column(name).sql} AS VARCHAR), '') IS NULL"
                 cases.append((unknown, IS_HELD, literal(f"column {name} is empty, so its {role} is not known")))
         return cases
+
+    def _contracts(self) -> list[tuple[str, int, str]]:
+        absent = [self._absent(contract) for contract in self.charge.contracts]
+        return [(f"{why} IS NOT NULL", IS_HELD, why) for why in absent]
 
     def _no_rule(self) -> list[tuple[str, int, str]]:
         """No rule matched: one could not be decided after none before it was true, or each was false."""
@@ -202,7 +208,7 @@ class Cases:
             return f"CASE WHEN {column.sql} IS NULL THEN {literal(f'column {column.name} is empty')} END"
         if factor.lookup is None:
             return "CAST(NULL AS VARCHAR)"
-        lookup = self.plan.lookups[factor.lookup]
+        lookup, told = self.plan.lookups[factor.lookup], told_factor(factor.name)
         keys = [ours for ours, _ in lookup.keys]
         asked = [*keys, lookup.on] if lookup.on is not None and lookup.changes else keys
         empty = _first(
@@ -216,9 +222,9 @@ class Cases:
         why = f" || coalesce(': ' || unfound{factor.lookup}, '')" if lookup.is_fetched else ""
         return (
             f"CASE WHEN {factor.alias} IS NULL THEN CASE"
-            f" WHEN {empty} IS NOT NULL THEN {literal(f'factor {factor.name} is not found: ')} || {empty}"
-            f" WHEN x{factor.lookup} IS NULL THEN {literal(f'factor {factor.name} is missing for ')} || {shown}{dated}"
-            f" ELSE {literal(f'factor {factor.name} is empty for ')} || {shown}{dated}{why} END END"
+            f" WHEN {empty} IS NOT NULL THEN {literal(f'{told} is not found: ')} || {empty}"
+            f" WHEN x{factor.lookup} IS NULL THEN {literal(f'{told} is missing for ')} || {shown}{dated}"
+            f" ELSE {literal(f'{told} is empty for ')} || {shown}{dated}{why} END END"
         )
 
     def _factor_sql(self, factor: Factor) -> str:

@@ -104,7 +104,8 @@ class Charge:
     """A charge of the kind, in `currency`; `said` is what the model calls that. `rules` are in the order in which they
     are tried; `level` is above its bases' levels.
 
-    `adds`: all rules that hold add up; otherwise the first one does. `names`: all that it is computed from, as written.
+    `adds`: all rules that hold add up; otherwise the first one does. `names`: all that it is computed from, as written,
+    and `contracts`: the factors that are its parties' contracts, each of which there must be.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Charge:
     said: str
     currency: Currency
     names: tuple[str, ...]
+    contracts: tuple[str, ...] = ()
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -197,6 +199,11 @@ class RatingPlan:
     def snapshot_type(self) -> pa.DataType:
         """The type of a snapshot's body: each factor and its value."""
         return pa.struct([pa.field(factor.name, factor.type.arrow) for factor in self.factors])
+
+    def value_sql(self, name: str) -> str:
+        """SQL of a name that is a column or a factor from a table."""
+        factors = {factor.name: factor.alias for factor in self.factors}
+        return factors[name] if name in factors else self.column(name).sql
 
     def column(self, name: str) -> Column:
         """The record's column of this name."""

@@ -16,7 +16,8 @@ from everycent.flow.rating.contract import (
     RatedChargeSpec,
     RatingRefused,
     SharesOf,
-    with_price_factors,
+    contract_factor,
+    with_made_factors,
 )
 from everycent.flow.rating.core.by_bearer import for_bearers
 from everycent.flow.rating.core.currencies import (
@@ -93,7 +94,7 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
     of_kind = {name: spec for name, spec in charges.items() if kind in spec.for_}
     enabled = {name: spec for name, spec in of_kind.items() if spec.enabled and spec.per_share_of is None}
     in_charge = {name: of_charge(name, spec, record) for name, spec in of_kind.items() if spec.enabled}
-    made = with_price_factors(terms.factors, charges)  # one whose value is frozen is a column
+    made = with_made_factors(terms.factors, charges, terms.party_roles)  # one whose value is frozen is a column
     made = {name: spec for name, spec in made.items() if name in terms.factors or name not in columns}
     factors, fetched = as_tables(made, columns)
     sources = FactorSources({**tables, **fetched}, columns, terms.model.exponent)
@@ -110,7 +111,9 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
         level = levels(uses)
     except CyclicCharges as error:
         raise RatingRefused(str(error), ("charges", error.cycle[0])) from None
+    contracts = {name: _contracts(spec, terms.party_roles) for name, spec in of_kind.items()}
     used = {name for charge in parsed.values() for name in charge.names if names.is_factor(name)}
+    used |= {contract for name in parsed for contract in contracts[name] if names.is_factor(contract)}
     history = history_factors(factors, used, kind, terms.model.exponent)
     late = _in_turn(parsed, uses, level, {factor.name for factor in history})
     per_share = _per_share(terms, of_kind, names, in_charge, factors, late)
@@ -120,7 +123,7 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
     unknown = late | {factor.name for factor in history}
     arriving = {name: _as_known(name, charge, unknown, names) for name, charge in parsed.items()}
     compiled = tuple(
-        _compile(name, spec, arriving[name], parsed[name].names, uses, level[name], in_charge[name])
+        _compile(name, spec, arriving[name], parsed[name].names, uses, level[name], in_charge[name], contracts[name])
         for name, spec in enabled.items()
     )
     roles = {role: _role(role, terms.party_roles, columns) for charge in compiled for role in charge.roles}
@@ -163,7 +166,7 @@ def _per_share(
         }
         money = {**names.money, SHARE: base.said}
         scope = replace(names, columns={**names.columns, **share}, money=money, charge=in_charge[name])
-        used = _parse(name, of_kind[name], scope, None).names
+        used = (*_parse(name, of_kind[name], scope, None).names, *_contracts(of_kind[name], terms.party_roles))
         for base_name in (of.base, *used):
             if base_name in late or (scope.is_factor(base_name) and factors[base_name].history is not None):
                 message = f"'{base_name}' depends on what came before, so it is computed in strict order"
@@ -272,13 +275,22 @@ def _compile(
     uses: Mapping[str, tuple[str, ...]],
     level: int,
     own: Denomination,
+    contracts: tuple[str, ...],
 ) -> Charge:
     place = {other: at for at, other in enumerate(uses)}
     bases = tuple(place[base] for base in uses[name])
     rules = tuple(compile_rule(rule, spec, own.currency.exponent) for rule in parsed.rules)
     when = None if parsed.when is None else compiled_condition(parsed.when, ("charges", name, "when"))
     adds = spec.match == "all"
-    return Charge(name, when, rules, bases, level, spec.debtor, spec.creditor, adds, own.said, own.currency, names)
+    names = tuple(dict.fromkeys((*names, *contracts)))
+    ends = (spec.debtor, spec.creditor)
+    return Charge(name, when, rules, bases, level, *ends, adds, own.said, own.currency, names, contracts)
+
+
+def _contracts(spec: RatedChargeSpec, roles: Mapping[str, PartySpec]) -> tuple[str, ...]:
+    """The factors that are the contracts of the charge's parties."""
+    having = (role for role in spec.ends if role in roles and roles[role].contract is not None)
+    return tuple(dict.fromkeys(contract_factor(role) for role in having))
 
 
 def _role(role: str, roles: Mapping[str, PartySpec], columns: Mapping[str, ColumnType]) -> PartySpec:

@@ -18,6 +18,7 @@ from everycent.flow.rating.contract import (
     WHOLE_RECORD,
     SharesOf,
     factor_of_bearer,
+    told_factor,
 )
 from everycent.flow.rating.core.again import RatingTerms
 from everycent.flow.rating.core.plan import Factor, PerShare
@@ -64,7 +65,7 @@ def _plan(terms: RatingTerms, charge: PerShare) -> SharePlan:
     columns = {**terms.columns, SHARE: money[charge.of.base], BEARER: ColumnType("text")}
     beside = bases | {factor.name: factor.type for factor in frozen}
     given = {name: f"charge {name} is held, or the record has none" for name in bases}
-    given |= {factor.name: f"factor {factor.name} was not found" for factor in frozen}
+    given |= {factor.name: f"{told_factor(factor.name)} was not found" for factor in frozen}
     known = terms.money_with(beside)
     plan = plan_rating(
         {charge.name: spec.model_copy(update={"per_share_of": None, "debtor": None, "creditor": charge.of.other})},

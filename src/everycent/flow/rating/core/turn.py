@@ -8,7 +8,7 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.types import ColumnType
-from everycent.flow.rating.contract import declared_total
+from everycent.flow.rating.contract import declared_total, told_factor
 from everycent.flow.rating.core.again import RatingTerms
 from everycent.flow.rating.core.plan import Factor, RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
@@ -44,7 +44,7 @@ def plan_turn(terms: RatingTerms) -> TurnPlan:
     money = {charge.name: ColumnType("money", charge.currency.exponent) for charge in terms.plan.charges}
     beside = {name: money[name] for name in bases} | {factor.name: factor.type for factor in (*frozen, *history)}
     given = {name: f"charge {name} is held, or the record has none" for name in bases}
-    given |= {factor.name: f"factor {factor.name} was not found when the record arrived" for factor in frozen}
+    given |= {factor.name: f"{told_factor(factor.name)} was not found when the record arrived" for factor in frozen}
     given |= {factor.name: f"factor {declared_total(factor.name)} is not known: {_UNKNOWN}" for factor in history}
     plan = plan_rating(
         {name: spec for name, spec in terms.charges.items() if name in in_turn or not spec.enabled},

@@ -126,4 +126,7 @@ def _amount_sql(plan: RatingPlan, at: int, charge: Charge) -> list[list[str]]:
         amount = adding.sum_sql(at, charge, lambda place: charge.rules[place].amount.fast_sql, "BIGINT")
     else:
         amount = by_rule(at, charge, lambda place: charge.rules[place].amount.fast_sql)
-    return [[f"{amount if charge.when is None else f'CASE WHEN w{at} THEN {amount} END'} AS a{at}"]]
+    asked = [] if charge.when is None else [f"w{at}"]
+    asked += [f"{plan.value_sql(contract)} IS NOT NULL" for contract in charge.contracts]
+    found = f"CASE WHEN {' AND '.join(asked)} THEN {amount} END" if asked else amount
+    return [[f"{found} AS a{at}"]]

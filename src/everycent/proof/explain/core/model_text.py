@@ -125,6 +125,12 @@ class ModelText:
         base = self._at("charges", charge).get("per_share_of")
         return None if base is None else str(base)
 
+    def contract(self, role: str) -> str:
+        """Where the contracts of a party role are from."""
+        keys = self._at("parties", role).get("key", [])
+        by = ", ".join([keys] if isinstance(keys, str) else keys)
+        return f"from {self._at('parties', role, 'contract').get('table')} by {by}"
+
     def on_refund(self, charge: str) -> str:
         """What the charge says a refund does to it."""
         return str(self._at("charges", charge).get("on_refund", "prorate"))
