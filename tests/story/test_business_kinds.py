@@ -109,6 +109,24 @@ def test_the_page_of_a_business_kind_goes_as_it_is_written(kind: str, capsys: py
     assert owed == OWED[kind]
 
 
+def test_each_obligation_goes_out_with_the_contracts_of_its_ends() -> None:
+    place = "examples/four-flows"
+    ran = ["run", f"{place}/model.yaml", "--records", f"{place}/data", "--out", "out", "--as-of", "2026-04-30"]
+    assert run_app(ran) == exits.OK
+    rows = pq.read_table("out/obligations.parquet").to_pylist()
+    keys = {row["record_id"]: row["key"] for row in pq.read_table("out/records.parquet").to_pylist()}
+    found = {
+        (keys[row["record_id"]], row["creditor"], row["creditor_contract"]) for row in rows if row["charge"] == "goods"
+    }
+    assert found == {
+        ("A1", "merchant:m-1", "C-2025-014"), ("R1", "merchant:m-1", "C-2025-014"),
+        ("A2", "merchant:m-1", "C-2026-031"), ("A3", "merchant:m-2", "C-2026-007"),
+    }  # fmt: skip
+    owing = {(row["debtor"], row["debtor_contract"]) for row in rows if row["charge"] == "commission"}
+    assert owing == {("merchant:m-1", "C-2025-014"), ("merchant:m-1", "C-2026-031"), ("merchant:m-2", "C-2026-007")}
+    assert len(rows) == len({(row["record_id"], row["charge"], row["bearer"]) for row in rows})
+
+
 def test_a_coupon_at_its_caps_is_explained_step_by_step(capsys: pytest.CaptureFixture[str]) -> None:
     place = "examples/neighbourhood-market"
     ran = ["run", f"{place}/model.yaml", "--records", f"{place}/data", "--out", "out", "--as-of", "2026-04-30"]

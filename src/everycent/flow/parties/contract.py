@@ -51,6 +51,7 @@ class PartySpec(Declaration):
     contract: ContractSpec | None = Field(
         default=None,
         description="where the party's contract is found; a charge of a party that has none on the day is held",
+        examples=[{"table": "contracts.csv"}],
     )
 
     @model_validator(mode="after")

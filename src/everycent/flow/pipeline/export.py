@@ -1,7 +1,8 @@
 """Writes what a model's runs gave as Parquet files, and the bank files of the day, into one folder.
 
 Each Parquet file holds all stored rows of the model in key order; `amount` in major units stands beside `amount_minor`,
-with as many decimals as the model's currency with most of them has.
+with as many decimals as the model's currency with most of them has. Where party roles have contracts, an obligation has the
+numbers that its ends are settled under.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from everycent.flow.payments import service as payments
 from everycent.flow.payments import store as payments_store
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.session import Session
-from everycent.flow.rating.contract import CHARGE, HELD, RETRY
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT, contract_factor
 from everycent.flow.settlement import store as settlement_store
 
 _DETAIL: dict[str, TableSchema] = {
@@ -47,11 +48,12 @@ def export(session: Session, model: LoadedModel, as_of: date, folder: Path) -> t
     No other run of the model changes anything meanwhile.
     """
     plan = plan_model(model, session.tenant, model.files)
+    under = [role for role, party in model.spec.parties.items() if party.contract is not None]
     codes = model.spec.currency_codes
     where = (session.connection, session.tenant, model.name)
     with run_lock(session.details, model.name):
         paths = [
-            _detail(session, model.name, name, schema, codes, folder, model.spec.order is not None)
+            _detail(session, model.name, name, schema, codes, folder, model.spec.order is not None, under)
             for name, schema in _DETAIL.items()
         ]
         paths.append(_records(session, model.name, folder / "records.parquet", pa.string(), None))
@@ -79,7 +81,14 @@ def _bank_files(session: Session, plan: ModelPlan, as_of: date, folder: Path) ->
 
 
 def _detail(
-    session: Session, model: str, name: str, schema: TableSchema, codes: Sequence[str], folder: Path, in_order: bool
+    session: Session,
+    model: str,
+    name: str,
+    schema: TableSchema,
+    codes: Sequence[str],
+    folder: Path,
+    in_order: bool,
+    under: Sequence[str],
 ) -> Path:
     names = schema.columns.names
     if in_order and schema.in_order is not None:  # the generation is how rows came to be, not what they say
@@ -91,8 +100,42 @@ def _detail(
         if column == "amount_minor":
             columns.append(f"{_amount_sql(codes)} AS amount")
     order = [*schema.key, *(["booked_on"] if "adjusts" in names else [])]
-    rows = _ordered(session.engine, f"SELECT {', '.join(columns)} FROM {_VIEW}", order)
+    source = _VIEW
+    if schema is OBLIGATION and under:
+        _contracts(session, model, under)
+        columns += [f"{end}_contract" for end in ("debtor", "creditor")]
+        source = f"(SELECT o.*, {_contract_of('debtor')}, {_contract_of('creditor')} FROM {_VIEW} AS o {_ENDS})"
+    rows = _ordered(session.engine, f"SELECT {', '.join(columns)} FROM {source}", order)
     return _copied(rows, folder / f"{name}.parquet")
+
+
+_CONTRACTS = "exported_contract"
+_ENDS = " ".join(
+    f"LEFT JOIN {_CONTRACTS} AS {end}_under ON {end}_under.record_id = coalesce(o.refund_of, o.record_id)"
+    f" AND {end}_under.role = split_part(o.{end}, ':', 1)"
+    for end in ("debtor", "creditor")
+)
+
+
+def _contract_of(end: str) -> str:
+    return f"{end}_under.contract AS {end}_contract"
+
+
+def _contracts(session: Session, model: str, roles: Sequence[str]) -> None:
+    """The contract of each record's party in each role; a later look-up found what was missing before."""
+    body = pa.struct([pa.field(contract_factor(role), pa.string()) for role in roles])
+    for view, schema in (("arrived", SNAPSHOT), ("retried", RETRY_SNAPSHOT)):
+        session.details.attach(session.engine, f"exported_{view}", schema, model, body_type=body)
+    looked_up = (
+        f"SELECT record_id, {literal(role)} AS role, attempt, body.{identifier(contract_factor(role))} AS contract"
+        " FROM (SELECT record_id, 1 AS attempt, body FROM exported_arrived UNION ALL"
+        " SELECT record_id, attempt, body FROM exported_retried)"
+        for role in roles
+    )
+    session.engine.connection.execute(
+        f"CREATE OR REPLACE TABLE {_CONTRACTS} AS SELECT record_id, role, arg_max(contract, attempt) AS contract"
+        f" FROM ({' UNION ALL '.join(looked_up)}) WHERE contract IS NOT NULL GROUP BY record_id, role"
+    )
 
 
 def _amount_sql(codes: Sequence[str]) -> str:
