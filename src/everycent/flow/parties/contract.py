@@ -33,7 +33,9 @@ class ContractSpec(Declaration):
         description="an attached table keyed by the party's key columns, or a file beside the model",
         examples=["contracts.csv"],
     )
-    number: Name = Field(default="contract_no", description="its column with the contract's number")
+    number: Name = Field(
+        default="contract_no", description="its column with the contract's number", examples=["agreement"]
+    )
 
 
 class PartySpec(Declaration):

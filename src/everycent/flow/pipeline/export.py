@@ -1,8 +1,8 @@
 """Writes what a model's runs gave as Parquet files, and the bank files of the day, into one folder.
 
 Each Parquet file holds all stored rows of the model in key order; `amount` in major units stands beside `amount_minor`,
-with as many decimals as the model's currency with most of them has. Where party roles have contracts, an obligation has the
-numbers that its ends are settled under.
+with as many decimals as the model's currency with most of them has. Obligations have the numbers of the contracts that
+their ends are settled under, where party roles have any.
 """
 
 from collections.abc import Callable, Sequence
