@@ -123,6 +123,14 @@ def run(
     return run_command(model, records, bill or [], out, as_of, fail_on_breaks=fail_on_breaks, as_json=json)
 
 
+@app.command("prove-run", hidden=True)
+def prove_run(file_no: Annotated[int, typer.Argument()]) -> int:
+    """Go on with a run that took everything in; it starts this itself where memory is small."""
+    from everycent.serve.cli.running import prove_command
+
+    return prove_command(file_no)
+
+
 @app.command()
 def rate(
     model: Model,

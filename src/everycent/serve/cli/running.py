@@ -1,13 +1,16 @@
 """`everycent run`: records through the model, then reconciliation, verification, files and the report."""
 
+import os
+import pickle
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, NoReturn
 
-from everycent.base.platform.settings import Settings
+from everycent.base.platform.settings import Settings, is_frugal
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
@@ -25,8 +28,30 @@ from everycent.serve.report.page import render
 from everycent.serve.report.summary import summary_table
 from everycent.serve.wiring import SECTIONS, migrations
 
+#: The command, told to nobody, by which a run goes on in a new program.
+PROVE = "prove-run"
 #: How many reasons a terminal shows; the rest is in the report and in quarantine.parquet.
 REASONS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a run took in and decided, before it is proven and written to files."""
+
+    summary: RunSummary
+    scenarios: tuple[Scenario, ...]
+    unused: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Going:
+    """What it takes to go on from there, in whichever process."""
+
+    model_path: Path
+    taken: Taken
+    folder: Path | None
+    fail_on_breaks: bool
+    as_json: bool
 
 
 @dataclass(frozen=True)
@@ -54,13 +79,42 @@ def run_command(
     """Runs, says what happened, and exits 1 where verification finds something, or on breaks where that is asked."""
     model = load_model(model_path, SECTIONS)
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
-        outcome = run_model(session, model, records, bills, folder, as_of, report)
-    if as_json:
+        taken = take_in(session, model, records, bills, folder, as_of, report)
+        going = Going(model_path, taken, folder, fail_on_breaks, as_json)
+        outcome = None if is_frugal() else prove(session, model, taken, folder, report)
+    if outcome is None:
+        _go_on_anew(going)
+    return _told(going, outcome)
+
+
+def prove_command(file_no: int) -> int:
+    """Goes on with the run that an earlier program of this process left in the open file of this number."""
+    with os.fdopen(file_no, "rb") as file:
+        going: Going = pickle.load(file)
+    model = load_model(going.model_path, SECTIONS)
+    with open_session(Settings.load(), migrations()) as session, progress(quiet=going.as_json) as report:
+        outcome = prove(session, model, going.taken, going.folder, report)
+    return _told(going, outcome)
+
+
+def _go_on_anew(going: Going) -> NoReturn:
+    """Becomes a new program that proves what was taken in: what taking in has loaded, and left in pieces, is not there
+    any more, and under a small limit on the address space there would be no room beside it."""
+    with TemporaryFile() as file:
+        pickle.dump(going, file)
+        file.seek(0)
+        os.set_inheritable(file.fileno(), True)
+        command = [sys.executable, "-m", "everycent.serve.cli", PROVE, str(file.fileno())]
+        os.execv(sys.executable, command)
+
+
+def _told(going: Going, outcome: Outcome) -> int:
+    if going.as_json:
         print_json(as_dict(outcome))
     else:
         print_outcome(outcome)
     broken = any(scenario.run.reconciled.breaks.num_rows for scenario in outcome.scenarios)
-    return exits.OK if outcome.verdict.ok and not (fail_on_breaks and broken) else exits.FAILED
+    return exits.OK if outcome.verdict.ok and not (going.fail_on_breaks and broken) else exits.FAILED
 
 
 def run_model(
@@ -73,6 +127,20 @@ def run_model(
     report: Reporter,
 ) -> Outcome:
     """The whole of `everycent run` within an open session."""
+    taken = take_in(session, model, records, bills, folder, as_of, report)
+    return prove(session, model, taken, folder, report)
+
+
+def take_in(
+    session: Session,
+    model: LoadedModel,
+    records: Sequence[str],
+    bills: Sequence[str],
+    folder: Path | None,
+    as_of: date | None,
+    report: Reporter,
+) -> Taken:
+    """Records through the model, and reconciliation."""
     inputs = find_inputs(model, records)
     day = as_of or model.calendar.today(datetime.now(UTC))
     prepared = prepare(session, model, records, bills)
@@ -83,16 +151,20 @@ def run_model(
     summary = run(
         session, model, inputs, day, report, on_wait=lambda message: err.print(f"everycent: {message}"), now=now
     )
-    scenarios = reconcile_all(session, model, prepared, report)
+    return Taken(summary, reconcile_all(session, model, prepared, report), unused)
+
+
+def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | None, report: Reporter) -> Outcome:
+    """Verification, files and the report."""
     report("verifying", 0, None)
     verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name)
     data = report_data(session, model.name, verdict)
     files: tuple[Path, ...] = ()
     if folder is not None:
         report("writing files", 0, None)
-        files = (*export(session, model, day, folder), write_breaks(folder, scenarios))
+        files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, taken.scenarios))
         files = (*files, *render(data, folder / "report.html"))
-    return Outcome(summary, scenarios, verdict, data, files, unused)
+    return Outcome(taken.summary, taken.scenarios, verdict, data, files, taken.unused)
 
 
 def _make_writable(folder: Path) -> None:
