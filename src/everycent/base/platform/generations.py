@@ -10,9 +10,11 @@ from everycent.base.platform.database import Connection
 
 @dataclass(frozen=True)
 class Generation:
-    """Rows of `number` stand from sequence number `starts_at` on, once the state is `effective`.
+    """Rows of `number` stand from sequence number `starts_at` on, once the state is `effective`. Before that it is
+    `building`, or `abandoned`.
 
-    It takes in records of batches up to `through_batch`; later ones wait until it is effective.
+    It takes in records of batches up to `through_batch`; later ones wait until it is effective. It is made by one
+    `model_version`; None where an older program began it and made nothing.
     """
 
     number: int
@@ -20,12 +22,13 @@ class Generation:
     state: str
     cause: str
     through_batch: int
+    model_version: str | None
 
 
 def generations(connection: Connection, tenant: str, model: str) -> list[Generation]:
     """A model's generations after the first, which is 0 and has no row, in their order."""
     rows = connection.execute(
-        "SELECT generation, starts_at, state, cause, through_batch FROM platform.generation"
+        "SELECT generation, starts_at, state, cause, through_batch, model_version FROM platform.generation"
         " WHERE tenant = %s AND model = %s ORDER BY generation",
         (tenant, model),
     )

@@ -19,6 +19,7 @@ from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.rewinding import Rewound, building, resume, rewind
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.versions import is_other_version, refuse_left_behind
 from everycent.flow.pipeline.windows import Window, Windows, placed_on_statements, with_obligations
 from everycent.flow.settlement import store as settlement_store
 
@@ -58,7 +59,7 @@ def clear_waiting(session: Session, plan: ModelPlan, as_of: date, report: Progre
     open_on = settlement_store.open_on(session.connection, session.tenant, plan.model.name)
     turns = ordering.turns(session, open_on, placed)
     known = generations(session.connection, session.tenant, plan.model.name)
-    number = max((each.number for each in known), default=0)
+    number = max((each.number for each in known if each.state == "effective"), default=0)
     windows = Windows(session, plan, session.details, number, turns, placed.reach, _Posting(session, plan).finish)
     cleared = windows.clear(lambda done, total: report("in order", done, total))
     ordering.keep_frontier(session, plan, placed, through, turns)
@@ -90,26 +91,39 @@ def rewind_from(
     plan: ModelPlan,
     start: str,
     report: Progress,
-    on_wait: Callable[[str], None],
+    tell: Callable[[str], None],
     *,
     dry_run: bool = False,
 ) -> Rewound:
     """Rewinds to a record (by its uuid or key) or to a time, `start`. Raises InputRefused, StorageFailed.
 
-    Where a rewind was begun and broke off, that one is ended. A dry run is the same path, rolled back.
+    Where a rewind was begun and broke off, that one is ended; where another version of the model began it, it is
+    abandoned. `tell` gets a message of that, and where one has to wait. A dry run is the same path, rolled back.
     """
     model: LoadedModel = plan.model
     if model.spec.order is None:
         raise InputRefused(f"the model '{model.name}' has no order, so there is nothing to rewind")
     with (
-        run_lock(session.details, model.name, on_wait),
+        run_lock(session.details, model.name, tell),
         session.connection.transaction() if dry_run else nullcontext() as transaction,
     ):
+        refuse_left_behind(session, plan, always=True)
         store.register_version(session.connection, session.tenant, model)
+        _abandon_other(session, plan, tell)
         done = _rewound(session, plan, start, lambda at, total: report("rewind", at, total))
         if transaction is not None:
             raise psycopg.Rollback(transaction)
     return done
+
+
+def _abandon_other(session: Session, plan: ModelPlan, tell: Callable[[str], None]) -> None:
+    """Drops a rewind that another version began; the records that it took in stand where they stood."""
+    model, begun = plan.model.name, building(session, plan.model.name)
+    if begun is None or begun.model_version is None or not is_other_version(plan, begun):
+        return
+    with_it = store.version_named(session.connection, session.tenant, model, begun.model_version)
+    tell(f"the rewind from number {begun.starts_at} on that was begun with {with_it} and broke off is dropped")
+    store.abandon(session.connection, session.tenant, model, begun.number)
 
 
 def _rewound(session: Session, plan: ModelPlan, start: str, report: Callable[[int, int], None]) -> Rewound:

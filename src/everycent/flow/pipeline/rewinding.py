@@ -18,6 +18,7 @@ from everycent.flow.ledger import store as ledger_store
 from everycent.flow.pipeline import ordering, store
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.versions import is_other_version
 from everycent.flow.pipeline.windows import Window, Windows, placed_on_statements, with_obligations
 from everycent.flow.settlement import stage as settlement
 from everycent.flow.settlement import store as settlement_store
@@ -53,10 +54,10 @@ def rewind(
 ) -> Rewound:
     """Clears all records from number `starts_at` on again, with late ones in their places. Inside the run lock.
 
-    One that was begun has to be ended first (`resume`).
+    One that was begun has to be ended first (`resume`), or abandoned.
     """
     through = store.last_batch(session.connection)
-    store.begin_generation(session.connection, session.tenant, plan.model.name, starts_at, cause, through)
+    store.begin_generation(session.connection, session.tenant, plan.model, starts_at, cause, through)
     return resume(session, plan, report)
 
 
@@ -64,6 +65,7 @@ def resume(session: Session, plan: ModelPlan, report: Callable[[int, int], None]
     """Goes on with the generation that is being built, at the first record that it lacks, and makes it effective."""
     begun = building(session, plan.model.name)
     assert begun is not None, "there is a generation to go on with"
+    assert not is_other_version(plan, begun), "one version makes a generation"
     return _Rewind(session, plan, begun).run(report)
 
 

@@ -22,9 +22,11 @@ from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
 from everycent.flow.pipeline.parked import ParkedCharges, Tried
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
+from everycent.flow.pipeline.rewinding import building
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sourcing import Sourcing, sourcing
 from everycent.flow.pipeline.taking import COUNTED, FileTask
+from everycent.flow.pipeline.versions import refuse_left_behind, refuse_other_version
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
 
@@ -81,7 +83,7 @@ def run(
     now: datetime,
 ) -> RunSummary:
     """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
-    StorageFailed.
+    InputRefused (an earlier version's order is not in this one), StorageFailed.
 
     Every file is opened before the first is taken in, so that one which cannot be read leaves nothing behind. Whatever
     was committed stays; the same call again goes on where it stopped, and changes nothing where all was done. Charges
@@ -92,6 +94,8 @@ def run(
         report("attached tables", 0, len(plan.tables))
         attached = {name: attached_table(session, plan, inputs.tables, name) for name in plan.tables}
         opened = [_open(session, plan, item, inputs, attached, report) for item in inputs.records]
+        refuse_left_behind(session, plan)
+        refuse_other_version(session, plan, building(session, model.name))
         store.register_version(session.connection, session.tenant, model)
         sources = sourcing(session, plan, attached)
         ParkedCharges(session, plan, sources, now).begin()
@@ -141,11 +145,12 @@ def rate_parked(
 ) -> Tried:
     """Rates all parked charges of the model again, whether or not that is due; `tables` are its attached tables' files.
 
-    Raises ModelRefused, SourceError, AmbiguousFactor, StorageFailed.
+    Raises ModelRefused, SourceError, InputRefused, AmbiguousFactor, StorageFailed.
     """
     plan = plan_model(model, session.tenant, tables)
     with run_lock(session.details, model.name, on_wait):
         attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
+        refuse_left_behind(session, plan)
         store.register_version(session.connection, session.tenant, model)
         open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
         return ParkedCharges(session, plan, sourcing(session, plan, attached), now, open_on).rate()

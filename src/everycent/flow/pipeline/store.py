@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import re
 
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
 from everycent.flow.model.contract import LoadedModel
+
+_SAID_VERSION = re.compile(r"""^version:\s*["']?([^"'\s#]+)""", re.MULTILINE)
 
 
 def register_version(connection: Connection, tenant: str, model: LoadedModel) -> None:
@@ -54,25 +57,56 @@ _SEAL_GENERATION = f"""
 
 
 def begin_generation(
-    connection: Connection, tenant: str, model: str, starts_at: int, cause: str, through_batch: int
+    connection: Connection, tenant: str, model: LoadedModel, starts_at: int, cause: str, through_batch: int
 ) -> None:
     """Begins the model's next generation; there is at most one that is being built."""
     with connection.transaction():
         connection.execute(
-            "INSERT INTO platform.generation (tenant, model, generation, starts_at, state, cause, through_batch)"
+            "INSERT INTO platform.generation"
+            " (tenant, model, generation, starts_at, state, cause, through_batch, model_version)"
             " SELECT %(tenant)s, %(model)s, coalesce(max(generation), 0) + 1, %(starts_at)s, 'building', %(cause)s,"
-            " %(through)s FROM platform.generation WHERE tenant = %(tenant)s AND model = %(model)s",
-            {"tenant": tenant, "model": model, "starts_at": starts_at, "cause": cause, "through": through_batch},
-        )
-        connection.execute(_SEAL_GENERATION, (tenant, model, "building"))
+            " %(through)s, %(version)s FROM platform.generation WHERE tenant = %(tenant)s AND model = %(model)s",
+            {"tenant": tenant, "model": model.name, "starts_at": starts_at, "cause": cause, "through": through_batch,
+             "version": model.version_hash},
+        )  # fmt: skip
+        connection.execute(_SEAL_GENERATION, (tenant, model.name, "building"))
 
 
 def make_effective(connection: Connection, tenant: str, model: str, generation: int) -> None:
     """From here on, what the generation made stands. Belongs into the transaction of what changes with it."""
-    made = connection.execute(
-        "UPDATE platform.generation SET state = 'effective'"
+    _end_generation(connection, tenant, model, generation, "effective")
+
+
+def abandon(connection: Connection, tenant: str, model: str, generation: int) -> None:
+    """What the generation made so far will never stand."""
+    with connection.transaction():
+        _end_generation(connection, tenant, model, generation, "abandoned")
+
+
+def _end_generation(connection: Connection, tenant: str, model: str, generation: int, state: str) -> None:
+    ended = connection.execute(
+        "UPDATE platform.generation SET state = %s"
         " WHERE tenant = %s AND model = %s AND generation = %s AND state = 'building'",
-        (tenant, model, generation),
+        (state, tenant, model, generation),
     ).rowcount
-    assert made == 1, f"generation {generation} of {model} is being built"
-    connection.execute(_SEAL_GENERATION, (tenant, model, "effective"))
+    assert ended == 1, f"generation {generation} of {model} is being built"
+    connection.execute(_SEAL_GENERATION, (tenant, model, state))
+
+
+def last_version(connection: Connection, tenant: str, model: str) -> str | None:
+    """The version that the model's last batch was committed with; None before the first."""
+    row = connection.execute(
+        "SELECT model_version FROM platform.batch WHERE tenant = %s AND model = %s ORDER BY batch_no DESC LIMIT 1",
+        (tenant, model),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def version_named(connection: Connection, tenant: str, model: str, version_hash: str) -> str:
+    """A version, as people know it: by its author's number and the beginning of its hash."""
+    row = connection.execute(
+        "SELECT source FROM platform.model_version WHERE tenant = %s AND model = %s AND model_version = %s",
+        (tenant, model, version_hash),
+    ).fetchone()
+    said = None if row is None else _SAID_VERSION.search(row[0])
+    return f"version {'?' if said is None else said[1]} ({version_hash[:8]})"
