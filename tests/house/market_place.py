@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from small_market import Fact, market, written
+from small_market import COLUMNS, Fact, market, written
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.details import Details
@@ -16,6 +16,7 @@ from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.ordered_pass import rewind_from
 from everycent.flow.pipeline.parked import Tried
 from everycent.flow.pipeline.service import Inputs, RunSummary, Session, find_inputs, plan_model, rate_parked, run
+from everycent.flow.rating.contract import RUNNING
 from everycent.proof.verify.service import verify
 
 #: What is compared: all that is effective, but for the generation and the batch that it is from.
@@ -28,18 +29,26 @@ FIRST_DAY, LATER = date(2026, 3, 1), date(2026, 5, 1)
 
 
 class MarketPlace:
-    """A model, its facts, and what came of them. `tables` are files beside the model, by name."""
+    """A model, its facts, and what came of them. `tables` are files beside the model, by name; `columns` the first
+    lines of its files of facts, by kind."""
 
     def __init__(
-        self, session: Session, folder: Path, model: str | None = None, tables: Mapping[str, str] | None = None
+        self,
+        session: Session,
+        folder: Path,
+        model: str | None = None,
+        tables: Mapping[str, str] | None = None,
+        columns: Mapping[str, str] = COLUMNS,
     ) -> None:
-        self.session, self.folder, self.deliveries = session, folder, 0
+        self.session, self.folder, self.columns, self.deliveries = session, folder, columns, 0
         folder.mkdir(exist_ok=True)
         self.written(model or market(), tables or {})
 
-    def about(self, model: str, tables: Mapping[str, str] | None = None) -> "MarketPlace":
+    def about(
+        self, model: str, tables: Mapping[str, str] | None = None, columns: Mapping[str, str] | None = None
+    ) -> "MarketPlace":
         """This place with another model."""
-        other = MarketPlace(self.session, self.folder, model, tables)
+        other = MarketPlace(self.session, self.folder, model, tables, columns or self.columns)
         other.deliveries = self.deliveries
         return other
 
@@ -54,7 +63,7 @@ class MarketPlace:
         """A run over the facts as new files."""
         self.deliveries += 1
         inbox = self.folder / f"in{self.deliveries}"
-        written(facts, inbox, str(self.deliveries))
+        written(facts, inbox, str(self.deliveries), self.columns)
         inputs = find_inputs(self.model, [str(inbox)]) if facts else Inputs((), self.model.files, ())
         now = datetime(2026, 3, 1, tzinfo=UTC)
         return run(self.session, self.model, inputs, as_of, lambda *_: None, print, now)
@@ -98,6 +107,17 @@ class MarketPlace:
             key = tuple(row[name] for name in names)
             found[key] = found.get(key, 0) + row["amount_minor"]
         return {key: amount for key, amount in found.items() if amount}
+
+    def totals(self) -> list[tuple[Any, ...]]:
+        """What stands of running totals: number, key, factor, pot, period, amount, total and quantity after."""
+        session, names = self.session, "factor, pot, period, amount, total_after, quantity_after"
+        session.details.attach(session.engine, "moved", RUNNING, self.model.name)
+        session.details.attach(session.engine, "named", RECORD, self.model.name, columns=["record_id", "key"])
+        rows = session.engine.query(
+            f"SELECT sequence_no, key, {names} FROM moved JOIN named USING (record_id)"
+            f" WHERE {session.details.effective(self.model.name)} ORDER BY ALL"
+        ).to_pylist()
+        return [tuple(row.values()) for row in rows]
 
     def proven(self) -> None:
         """The verifier has nothing to say."""

@@ -3,7 +3,7 @@
 A test says of it what it is about (charges, budgets, order ...) and leaves the rest as it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -81,13 +81,13 @@ def returns(numbers: Iterable[int]) -> list[Fact]:
     ]
 
 
-def written(facts: Sequence[Fact], folder: Path, name: str = "") -> list[Path]:
-    """The facts as files, one a kind; `name` tells deliveries apart."""
+def written(facts: Sequence[Fact], folder: Path, name: str = "", columns: Mapping[str, str] = COLUMNS) -> list[Path]:
+    """The facts as files, one a kind; `name` tells deliveries apart. `columns`: each kind's first line."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for kind, columns in COLUMNS.items():
+    for kind, head in columns.items():
         lines = [line for of, _, line in facts if of == kind]
         if lines:
             files.append(folder / f"{kind}{name}.csv")
-            files[-1].write_text("\n".join([columns, *lines]) + "\n", encoding="utf-8")
+            files[-1].write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
     return files

@@ -108,7 +108,7 @@ def rewind_from(
         session.connection.transaction() if dry_run else nullcontext() as transaction,
     ):
         refuse_left_behind(session, plan, always=True)
-        store.register_version(session.connection, session.tenant, model)
+        store.register_version(session.connection, session.tenant, plan)
         _abandon_other(session, plan, tell)
         done = _rewound(session, plan, start, lambda at, total: report("rewind", at, total))
         if transaction is not None:

@@ -56,7 +56,7 @@ def replay(
     tables = factor_tables(scratch, plan)
     counts: dict[str, int] = {}
     with run_lock(history.details, model.name), run_lock(scratch.details, model.name):
-        store.register_version(scratch.connection, scratch.tenant, model)
+        store.register_version(scratch.connection, scratch.tenant, plan)
         for kind in arrival_order(model):
             counts[kind] = 0
             for shard, records in enumerate(_records(history, plan, kind)):

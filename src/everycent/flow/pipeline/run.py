@@ -96,7 +96,7 @@ def run(
         opened = [_open(session, plan, item, inputs, attached, report) for item in inputs.records]
         refuse_left_behind(session, plan)
         refuse_other_version(session, plan, building(session, model.name))
-        store.register_version(session.connection, session.tenant, model)
+        store.register_version(session.connection, session.tenant, plan)
         sources = sourcing(session, plan, attached)
         ParkedCharges(session, plan, sources, now).begin()
         files = tuple(_take(session, plan, arrival, sources, report) for arrival in opened)
@@ -151,7 +151,7 @@ def rate_parked(
     with run_lock(session.details, model.name, on_wait):
         attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
         refuse_left_behind(session, plan)
-        store.register_version(session.connection, session.tenant, model)
+        store.register_version(session.connection, session.tenant, plan)
         open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
         return ParkedCharges(session, plan, sourcing(session, plan, attached), now, open_on).rate()
 

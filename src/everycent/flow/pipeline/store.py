@@ -7,15 +7,21 @@ import re
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
 from everycent.flow.model.contract import LoadedModel
+from everycent.flow.pipeline.plan import ModelPlan
 
 _SAID_VERSION = re.compile(r"""^version:\s*["']?([^"'\s#]+)""", re.MULTILINE)
 
 
-def register_version(connection: Connection, tenant: str, model: LoadedModel) -> None:
-    """Keeps the text of a model's version, once; everything computed under it can be explained from it."""
+def register_version(connection: Connection, tenant: str, plan: ModelPlan) -> None:
+    """Keeps the text of a model's version, once, and the rules that its decision tables' rows are; everything computed
+    under it can be explained from it."""
+    model = plan.model
     files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in model.files.items()}
-    decisions = {file for charge in model.spec.charges if (file := model.spec.decision_file(charge)) is not None}
-    texts = {file: model.files[file].read_text(encoding="utf-8-sig") for file in decisions}
+    rules = {
+        charge: [row.model_dump(mode="json", by_alias=True, exclude_unset=True) for row in rows]
+        for rated in plan.rating.values()
+        for charge, rows in rated.rows.items()
+    }
     connection.execute(
         f"""INSERT INTO platform.model_version
             (tenant, model, model_version, source, files, decision_tables, recorded_at, seal)
@@ -25,7 +31,7 @@ def register_version(connection: Connection, tenant: str, model: LoadedModel) ->
         ) AS kept ON CONFLICT DO NOTHING""",
         (
             *(tenant, model.name, model.version_hash, model.text),
-            *(json.dumps(each, sort_keys=True) for each in (files, texts)),
+            *(json.dumps(each, sort_keys=True) for each in (files, rules)),
         ),
     )
 

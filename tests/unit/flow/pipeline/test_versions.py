@@ -9,6 +9,7 @@ from small_market import PROMOTIONS, market, returns, sales
 
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.windows import Windows
+from everycent.proof.explain.core.model_text import ModelText
 
 SALES, RETURNS = sales(range(12)), returns((1, 4))
 OLD, NEW = market(), market(PROMOTIONS.replace("cap: 30.00", "cap: 12.00"))
@@ -162,3 +163,30 @@ def test_a_total_that_is_no_longer_used_is_refused_and_a_rule_beside_it_is_not(p
     owed = both.sums(of=("key",))
     assert (owed[("S11",)], owed[("S12",)]) == (500, 200)
     both.proven()
+
+
+TABLE = """\
+name,when date(at),when coupon,percentage.rate,flat.amount
+early,2026-03-01..2026-03-02,,0.10,
+small,..2026-03-03,<= 9,,1.50
+,,,,2.00
+"""
+
+
+def test_a_version_is_kept_with_the_rules_that_its_decision_table_s_rows_are(place: MarketPlace) -> None:
+    """One place expands them: what explains a charge says what computed it, a range of days as one."""
+    fee = (
+        "charges:\n  fee: {for: sold, debtor: merchant, creditor: platform,"
+        " rules: {table: rules.csv, given: {percentage.of: price}}}\n" + TOTALLED[TOTALLED.index("statements") :]
+    )
+    place.about(market(fee), {"rules.csv": TABLE}).deliver(SALES)
+    found = place.session.connection.execute("SELECT source, decision_tables FROM platform.model_version").fetchone()
+    assert found is not None
+    told = ModelText(*found)
+    early = "(date(at)) >= date '2026-03-01' and (date(at)) < date '2026-03-02'"
+    assert told.rule("fee", "early").when == early
+    assert told.rule("fee", "early").amount == "price {percentage: {of: price, rate: 0.10}}"
+    assert told.other_rules("fee", "early") == [
+        ("small", "(date(at)) < date '2026-03-03' and coupon <= 9"),
+        ("rules.csv line 4", "always"),
+    ]

@@ -10,7 +10,7 @@ from everycent.base.engine.formula import CompiledAmount
 from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.currency import Currency
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.rating.contract import FETCHED_TABLE, SharesOf, factor_of_bearer
+from everycent.flow.rating.contract import FETCHED_TABLE, RuleSpec, SharesOf, factor_of_bearer
 
 
 def shown_validity(valid: tuple[date | None, date | None]) -> str:
@@ -163,7 +163,8 @@ class RatingPlan:
     `in_turn`: the charges that depend on what came before; here they are computed as if that were 1, as far as that
     cannot change whether they are held. `history`: the factors that make them so. `given`: columns that are no columns
     of the record, and what to say where they have no value. `per_share`: charges that are computed later, from shares;
-    what they look up is among the factors.
+    what they look up is among the factors. `rows`: by charge, the rules that the rows of its decision table are, each
+    with the name that it goes by.
     """
 
     kind: str
@@ -179,6 +180,7 @@ class RatingPlan:
     history: tuple[Factor, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
     per_share: tuple[PerShare, ...] = ()
+    rows: Mapping[str, tuple[RuleSpec, ...]] = field(default_factory=dict)
 
     @property
     def computed_from(self) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from everycent.flow.rating.contract import (
     FactorSpec,
     RatedChargeSpec,
     RatingRefused,
+    RuleTableSpec,
     SharesOf,
     contract_factor,
     with_made_factors,
@@ -128,6 +129,11 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
     )
     roles = {role: _role(role, terms.party_roles, columns) for charge in compiled for role in charge.roles}
     in_turn = tuple(name for name in enabled if name in late)
+    rows = {
+        name: tuple(rule.written.model_copy(update={"name": rule.label}) for rule in parsed[name].rules)
+        for name, spec in enabled.items()
+        if isinstance(spec.rules, RuleTableSpec)
+    }
     return RatingPlan(
         kind,
         record_columns,
@@ -140,6 +146,7 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
         history=history,
         given=terms.given,
         per_share=per_share,
+        rows=rows,
     )
 
 

@@ -24,9 +24,13 @@ ADDED_MAX = 30
 
 @dataclass(frozen=True)
 class ParsedRule:
-    """A rule with its formulas; `path` is where it stands, `specificity` how many subjects its condition asks about."""
+    """A rule with its formulas; `path` is where it stands, `specificity` how many subjects its condition asks about.
+
+    `written`: the rule as its author wrote it, or as the row of a decision table says it.
+    """
 
     label: str
+    written: RuleSpec
     condition: Formula | None
     amount: Formula
     amount_path: Path
@@ -106,7 +110,8 @@ def _parse(label: str, place: str, rule: RuleSpec, spec: RatedChargeSpec, names:
     condition = None if rule.when is None else names.formula(rule.when, (*path, "when"))
     amount, amount_path = amount_formula(rule, place, names, path, spec.round)
     asked = {} if condition is None else demands(condition)
-    return ParsedRule(label, condition, amount, amount_path, path, rule.priority, rule.valid or (None, None), asked)
+    days = rule.valid or (None, None)
+    return ParsedRule(label, rule, condition, amount, amount_path, path, rule.priority, days, asked)
 
 
 def _parse_row(

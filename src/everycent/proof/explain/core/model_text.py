@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from everycent.proof.explain.core.decided import rules_of_text
 from everycent.proof.explain.core.sharing import Sharing, caps_of
 
 _TEXT = re.compile(r"'(?:[^']|'')*'")
@@ -50,8 +49,10 @@ def with_values(formula: str, values: Mapping[str, str]) -> str:
 class ModelText:
     """Reads a model's YAML as text: every scalar is a string."""
 
-    def __init__(self, source: str, decision_tables: Mapping[str, str] = MappingProxyType({})) -> None:
-        """`decision_tables`: file name -> text of the tables that rules of charges are rows of."""
+    def __init__(
+        self, source: str, decision_tables: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType({})
+    ) -> None:
+        """`decision_tables`: charge -> the rows of its decision table, as rules that an author could have written."""
         self._decision_tables = decision_tables
         document = yaml.load(source, Loader=yaml.BaseLoader)  # BaseLoader makes strings only
         self._document: Mapping[str, Any] = document if isinstance(document, dict) else {}
@@ -109,11 +110,7 @@ class ModelText:
         told = self._at("charges", charge).get("rules")
         if isinstance(told, list):
             return [rule if isinstance(rule, dict) else {} for rule in told]
-        if not isinstance(told, dict):
-            return []
-        table = str(told.get("table"))
-        attached = self._at("tables", table).get("file", table)
-        return rules_of_text(attached, self._decision_tables.get(attached, ""), told.get("given") or {})
+        return list(self._decision_tables.get(charge, ()))
 
     def sharing(self, charge: str) -> Sharing | None:
         """How the charge is apportioned; None where one party owes it."""
