@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.service import parked, rate_parked, rules_of_record
 from everycent.proof.explain.service import explain
 from everycent.proof.verify.service import verify
+from everycent.serve.cli.simulations import asked_outside
 from everycent.serve.simulating import Simulated, simulate
 from everycent.serve.wiring import SECTIONS
 
@@ -180,6 +182,14 @@ def test_a_simulation_takes_the_value_given_or_says_that_none_is_stored(
     reasons = [row["reason"] for row in held.to_pylist() if row["after"]]
     assert len(reasons) == 2, "m-1 and m-2"
     assert "bonus is empty for merchant 'm-1': no value of it is stored for this record" in reasons[0]
+
+
+def test_a_trial_over_files_says_whom_it_asks(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text(dedent(MODEL))
+    outside = load_model(tmp_path / "model.yaml", SECTIONS)
+    fixed = load_model(tmp_path / "model.yaml", SECTIONS, {"factors.rate.constant": "0.5"})
+    assert asked_outside([outside, fixed]) == ("rate (service RATES_URL)", "floor (database FLOORS_URL)")
+    assert asked_outside([fixed]) == ("floor (database FLOORS_URL)",)
 
 
 def test_why_shows_the_frozen_value_and_what_was_never_stored(tell: Any, service: PriceService, tmp_path: Path) -> None:

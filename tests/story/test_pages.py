@@ -50,7 +50,7 @@ def test_the_first_model_of_the_how_to_works_as_it_is_written(capsys: pytest.Cap
         assert run_app(words) == exits.OK, words
     said = capsys.readouterr().out
     assert "1 passed, 0 failed" in said and "verified: every cent accounted for" in said
-    assert "net 88.00 by instruction" in said  # what it says of anna's week
+    assert "net 88.00, to be paid by instruction" in said  # what it says of anna's week
     run = next(words for words in typed if words[0] == "run")
     assert run_app(run) == exits.OK
     assert "nothing changed: all of this was there already" in capsys.readouterr().out

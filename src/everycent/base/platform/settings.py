@@ -18,6 +18,8 @@ _ENGINE_MB_MIN = 128
 #: Threads get stacks of so much address space, unless asked otherwise; 8 MB each are too much for twenty of them.
 FRUGAL_STACK_BYTES = 2 * _MB
 BATCH_ROWS_MAX = 500_000
+#: Each thread of the engine keeps buffers of its own; with less than this for each, they leave no room for the rows.
+_MB_PER_THREAD = 128
 _BATCH_ROWS_FRUGAL = 20_000
 LAKE_FROM_ROWS = 50_000
 
@@ -64,7 +66,8 @@ class Settings:
         batch_rows_default = _BATCH_ROWS_FRUGAL if is_frugal() else min(BATCH_ROWS_MAX, max(20_000, memory_mb * 500))
         batch_rows = _whole(env, "EVERYCENT_BATCH_ROWS", batch_rows_default, at_least=1)
         lake_from_default = min(LAKE_FROM_ROWS, max(batch_rows, LAKE_FROM_ROWS // 5))  # shards of large files go there
-        threads_default = 1 if is_frugal() else len(os.sched_getaffinity(0))
+        threads_max = max(1, memory_mb // _MB_PER_THREAD)
+        threads_default = 1 if is_frugal() else min(threads_max, len(os.sched_getaffinity(0)))
         return cls(
             data_dir=_data_dir(env, Path.cwd() if cwd is None else cwd),
             database_url=_database_url(env),

@@ -17,7 +17,7 @@ from everycent.flow.clearing.contract import (
 from everycent.flow.clearing.core.bearers import Bearers
 from everycent.flow.clearing.core.bearing import bear
 from everycent.flow.clearing.core.ordered import clear_window, reach
-from everycent.flow.clearing.core.parallel import Component, components
+from everycent.flow.clearing.core.parallel import Component, components, told_apart
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
 from everycent.flow.clearing.core.prorating import take_back
 from everycent.flow.clearing.core.refunding import give_back
@@ -39,6 +39,7 @@ __all__ = [
     "pots_in_reach",
     "refund",
     "take_back",
+    "told_apart",
 ]
 
 

@@ -119,8 +119,9 @@ def rewind_from(
 def _abandon_other(session: Session, plan: ModelPlan, tell: Callable[[str], None]) -> None:
     """Drops a rewind that another version began; the records that it took in stand where they stood."""
     model, begun = plan.model.name, building(session, plan.model.name)
-    if begun is None or begun.model_version is None or not is_other_version(plan, begun):
+    if begun is None or not is_other_version(session, plan, begun):
         return
+    assert begun.model_version is not None, "it is another"
     with_it = store.version_named(session.connection, session.tenant, model, begun.model_version)
     tell(f"the rewind from number {begun.starts_at} on that was begun with {with_it} and broke off is dropped")
     store.abandon(session.connection, session.tenant, model, begun.number)

@@ -1,6 +1,6 @@
 """A model planned: every context's plan compiled once, before any row is read; every mistake told with its place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
@@ -8,14 +8,14 @@ from typing import ParamSpec, Protocol, TypeVar
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
 from everycent.flow.clearing.contract import ClearingRefused, shares_of
-from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing
+from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownStep, declared_fields, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
 from everycent.flow.pipeline.tables import decision_tables, table_specs
-from everycent.flow.rating.contract import RatingRefused, factor_path
+from everycent.flow.rating.contract import RatingRefused, declared_total, factor_path
 from everycent.flow.rating.stage import (
     DecisionTable,
     RatingPlan,
@@ -72,8 +72,26 @@ class ModelPlan:
 
     @property
     def parallel(self) -> tuple[str, ...]:
-        """Each budget whose charges wait for each other, and its pots; empty where no charge waits for another."""
-        return tuple(str(component) for component in components(self.clearing))
+        """Each budget, running total and stock whose charges wait for each other, and what divides it into parts that
+        do not; empty where no charge waits for another."""
+        totals = tuple(line for running in self.running for line in self._total_told(running))
+        return (*(str(component) for component in components(self.clearing)), *totals)
+
+    def _total_told(self, running: Running) -> Iterator[str]:
+        """A running total as `model check` says it; nothing where no charge uses it."""
+        history = self.model.spec.factors[running.name].history
+        assert history is not None, "a running total is declared as one"
+        users = dict.fromkeys(
+            charge.name
+            for turn in self.turns.values()
+            for charge in turn.plan.charges
+            if any(
+                factor.name in charge.names and declared_total(factor.name) == running.name for factor in turn.history
+            )
+        )
+        what, each = ("running total", "total") if running.rounding is None else ("stock", "stock")
+        if users:
+            yield f"{what} {running.name} ({', '.join(users)}): {told_apart(each, history.per, running.period)}"
 
 
 class _Refusal(Protocol):

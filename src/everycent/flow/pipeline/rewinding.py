@@ -65,7 +65,7 @@ def resume(session: Session, plan: ModelPlan, report: Callable[[int, int], None]
     """Goes on with the generation that is being built, at the first record that it lacks, and makes it effective."""
     begun = building(session, plan.model.name)
     assert begun is not None, "there is a generation to go on with"
-    assert not is_other_version(plan, begun), "one version makes a generation"
+    assert not is_other_version(session, plan, begun), "one version makes a generation"
     return _Rewind(session, plan, begun).run(report)
 
 

@@ -3,6 +3,9 @@
 import hashlib
 import json
 import re
+from typing import Any
+
+import yaml
 
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
@@ -17,11 +20,6 @@ def register_version(connection: Connection, tenant: str, plan: ModelPlan) -> No
     under it can be explained from it."""
     model = plan.model
     files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in model.files.items()}
-    rules = {
-        charge: [row.model_dump(mode="json", by_alias=True, exclude_unset=True) for row in rows]
-        for rated in plan.rating.values()
-        for charge, rows in rated.rows.items()
-    }
     connection.execute(
         f"""INSERT INTO platform.model_version
             (tenant, model, model_version, source, files, decision_tables, recorded_at, seal)
@@ -31,9 +29,30 @@ def register_version(connection: Connection, tenant: str, plan: ModelPlan) -> No
         ) AS kept ON CONFLICT DO NOTHING""",
         (
             *(tenant, model.name, model.version_hash, model.text),
-            *(json.dumps(each, sort_keys=True) for each in (files, rules)),
+            *(json.dumps(each, sort_keys=True) for each in (files, _rules(plan))),
         ),
     )
+
+
+def _rules(plan: ModelPlan) -> dict[str, list[dict[str, Any]]]:
+    """The rows of decision tables as rules, by charge."""
+    return {
+        charge: [row.model_dump(mode="json", by_alias=True, exclude_unset=True) for row in rows]
+        for rated in plan.rating.values()
+        for charge, rows in rated.rows.items()
+    }
+
+
+def says_the_same(connection: Connection, tenant: str, plan: ModelPlan, version_hash: str) -> bool:
+    """Whether a version says in its words and decision tables what this one says; other files beside them may differ,
+    such as rate tables: what was looked up in these is frozen."""
+    row = connection.execute(
+        "SELECT source, decision_tables FROM platform.model_version"
+        " WHERE tenant = %s AND model = %s AND model_version = %s",
+        (tenant, plan.model.name, version_hash),
+    ).fetchone()
+    words = [json.dumps(yaml.load(text, yaml.BaseLoader)) for text in (plan.model.text, row[0] if row else "")]
+    return row is not None and words[0] == words[1] and row[1] == _rules(plan)
 
 
 def accepted_rows(connection: Connection, tenant: str, model: str, kind: str) -> int:

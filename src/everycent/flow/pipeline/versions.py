@@ -14,17 +14,21 @@ from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
 
 
-def is_other_version(plan: ModelPlan, begun: Generation | None) -> bool:
-    """Whether a rewind was begun with another version of the model."""
-    return begun is not None and begun.model_version not in (None, plan.model.version_hash)
+def is_other_version(session: Session, plan: ModelPlan, begun: Generation) -> bool:
+    """Whether a rewind was begun with a version of the model that says something else."""
+    version = begun.model_version
+    if version is None or version == plan.model.version_hash:
+        return False
+    return not store.says_the_same(session.connection, session.tenant, plan, version)
 
 
 def refuse_other_version(session: Session, plan: ModelPlan, begun: Generation | None) -> None:
     """Raises InputRefused where a rewind was begun with another version: half of it would be of one, half of the
     other."""
-    if begun is None or begun.model_version is None or not is_other_version(plan, begun):
+    if begun is None or not is_other_version(session, plan, begun):
         return
     model = plan.model
+    assert begun.model_version is not None, "it is another"
     with_it = store.version_named(session.connection, session.tenant, model.name, begun.model_version)
     raise InputRefused(
         f"a rewind from number {begun.starts_at} on was begun with {with_it} of '{model.name}' and broke off; this is"

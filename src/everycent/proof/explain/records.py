@@ -1,6 +1,5 @@
 """A record explained: its source row, and each charge with the formula, the values it used, and who owes it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -9,11 +8,11 @@ from uuid import UUID
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency, currency
 from everycent.proof.explain.contract import Explanation
-from everycent.proof.explain.core.model_text import ModelText, RuleText, names_in, with_values
+from everycent.proof.explain.core.model_text import ModelText, RuleText, names_in
+from everycent.proof.explain.core.numbers import in_numbers, plain, with_numbers
 from everycent.proof.explain.statements import statement_line
 from everycent.proof.explain.store import Finder, Row
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?|\(none\)")
 #: What a charge per share calls a part of what is shared, and the role of who carries it.
 SHARE, BEARER = "share", "bearer"
 #: So many rules that were not used are told of a charge.
@@ -125,14 +124,15 @@ class _Walk:
         facts = [("rule", f"{charge['rule']}, {used}" if used else charge["rule"])] if named else []
         if rule.amount is not None:
             facts.append(("formula", f"{rule.amount}, rounded {rule.rounding} once"))
-        if rule.when is not None:
-            facts.append(("when", rule.when))
         base = text.per_share_of(charge["charge"])
         if base is not None:  # its bearers' obligations have the numbers
-            return [("per share of", f"{base}: for each of its bearers, added up"), *facts]
+            when = [] if rule.when is None else [("when", rule.when)]
+            return [("per share of", f"{base}: for each of its bearers, added up"), *facts, *when]
         snapshot = self._snapshot(charge["batch_no"])
         found = {name: value for name in rule.names if (value := self._value(name, text, snapshot)) is not None}
-        facts += _in_numbers(rule, found, format_minor(charge["amount_minor"], currency(charge["currency"])))
+        if rule.when is not None:
+            facts.append(("when", with_numbers(rule.when, {name: value for name, (value, _) in found.items()})))
+        facts += in_numbers(rule, found, format_minor(charge["amount_minor"], currency(charge["currency"])))
         facts += self._other_rules(charge, text, snapshot)
         sharing = text.sharing(charge["charge"])
         return facts if sharing is None else [*facts, ("shared", sharing.line())]
@@ -142,11 +142,11 @@ class _Walk:
     ) -> list[tuple[str, str]]:
         """The rules that the charge was not computed by, their conditions as written and with the record's values."""
         facts = []
-        for label, condition in text.other_rules(charge["charge"], charge["rule"])[:OTHER_RULES_MAX]:
+        for label, condition, days in text.other_rules(charge["charge"], charge["rule"])[:OTHER_RULES_MAX]:
             known = {name: self._value(name, text, snapshot) for name in names_in(condition)}
-            values = {name: _quoted(value[0]) for name, value in known.items() if value is not None}
-            numbers = with_values(condition, values)
-            facts.append(("not by", f"{label}: {condition}{f' ({numbers})' if numbers != condition else ''}"))
+            asked = with_numbers(condition, {name: value[0] for name, value in known.items() if value is not None})
+            parts = [asked, f"{days} (it is {self.record['business_date']})" if days else ""]
+            facts.append(("not used", f"{label}: {', '.join(filter(None, parts)) or 'always'}"))
         return facts
 
     def _snapshot(self, batch_no: int) -> dict[str, tuple[Any, int]]:
@@ -196,7 +196,7 @@ class _Walk:
         if name in snapshot:
             value, batch_no = snapshot[name]
             money = text.factor_is_money(name, (self.origin or self.record)["kind"])
-            return self._money(value) if money else _plain(value), f" ({self._source(name, batch_no)})"
+            return self._money(value) if money else plain(value), f" ({self._source(name, batch_no)})"
         if name in self.record["body"]:
             return self._shown(name, self.record["body"][name]), ""
         charged = [row["amount_minor"] for row in self.charges if row["charge"] == name]
@@ -204,7 +204,7 @@ class _Walk:
 
     def _accumulated(self, name: str, text: ModelText, row: Row) -> tuple[str, str]:
         """A factor that depends on what came before, with the total that it is of, before and after the record."""
-        shown = self._money if text.total_is_money(name) else _plain
+        shown = self._money if text.total_is_money(name) else plain
         where = " ".join(part for part in (row["pot"], row["period"]) if part)
         number = f"number {row['sequence_no']}"
         after, before = row["total_after"], row["total_after"] - row["amount"]
@@ -218,6 +218,7 @@ class _Walk:
 
     def _obligation(self, row: Row, charge: Row, money: Currency) -> Explanation:
         amount = format_minor(row["amount_minor"], money)
+        number = f"{row['bearer']}: " if row["bearer"] else ""  # 0: one party owes all of it
         ends = [
             (end, statement_line(self.finder, self.model, row[f"{end}_statement"]))
             for end in ("debtor", "creditor")
@@ -226,7 +227,7 @@ class _Walk:
         return Explanation(
             "obligation",
             f"{self.id}/{row['charge']}/{row['bearer']}",
-            f"{row['bearer']}: {row['debtor']} owes {row['creditor']} {amount} {money}",
+            f"{number}{row['debtor']} owes {row['creditor']} {amount} {money}",
             (
                 ("booked on", str(row["booked_on"])),
                 ("settled by", row["legal_entity"]),
@@ -279,7 +280,7 @@ class _Walk:
         own = {SHARE: (share, f" (of {base}, carried by {shares[0]['debtor']})"), BEARER: (role, "")}
         rule = text.rule(row["charge"], row["charge"])
         found = {name: value for name in rule.names if (value := own.get(name) or self._value(name, text, snapshot))}
-        return _in_numbers(rule, found, format_minor(row["amount_minor"], money))
+        return in_numbers(rule, found, format_minor(row["amount_minor"], money))
 
     def _in_pot(self, row: Row, money: Currency) -> tuple[tuple[str, str], ...]:
         """What the bearer had carried before and after, in the pot of its budget."""
@@ -291,22 +292,13 @@ class _Walk:
         return (("carried", f"{pot['leaf']} had carried {before} of budget {named}, then {after}"),)
 
     def _shown(self, column: str, value: Any) -> str:
-        return self._money(value) if self.text.is_money(self.record["kind"], column) else _plain(value)
+        return self._money(value) if self.text.is_money(self.record["kind"], column) else plain(value)
 
     def _money(self, value: Any) -> str:
         """Minor units as an amount; as they are where the record has no charge that names a currency."""
         if value is None or self.money is None:
-            return _plain(value)
+            return plain(value)
         return format_minor(int(value), self.money)
-
-
-def _in_numbers(rule: RuleText, found: Mapping[str, tuple[str, str]], amount: str) -> list[tuple[str, str]]:
-    """The formula with values in the place of its names, and each value with where it is from."""
-    facts = []
-    if rule.amount is not None and rule.amount not in rule.names and found:
-        numbers = with_values(rule.amount, {name: value for name, (value, _) in found.items()})
-        facts.append(("in numbers", f"{numbers} = {amount}"))
-    return facts + [("value", f"{name} = {value}{source}") for name, (value, source) in found.items()]
 
 
 def _held(finder: Finder, row: Row, retries: Sequence[Row]) -> Explanation:
@@ -334,12 +326,3 @@ def _refunding(row: Row) -> Explanation:
 
 def _place(row: Row) -> str:
     return f"{row['kind']} {row['key']} ({row['source_file']}:{row['source_line']})"
-
-
-def _quoted(value: str) -> str:
-    """As a formula writes it: numbers bare, texts in quotes."""
-    return value if _NUMBER.fullmatch(value) else f"'{value}'"
-
-
-def _plain(value: Any) -> str:
-    return "(none)" if value is None else str(value)

@@ -32,10 +32,10 @@ def statement_explained(finder: Finder, row: Row) -> Explanation:
         ("payable", format_minor(int(row["payable_minor"]), money)),
         ("receivable", format_minor(int(row["receivable_minor"]), money)),
         *(
-            (f"of which {name}", f"{format_minor(sum(due), money)} in {len(due)}")
+            (f"of which {name}", f"{format_minor(sum(due), money)} in {_counted(len(due), 'obligation')}")
             for name, due in sorted(per_charge.items())
         ),
-        *(("paid by", _outcome(side, money)) for side in finder.sides_of_statement(row["model"], row["statement_id"])),
+        *(("outcome", _outcome(side, money)) for side in finder.sides_of_statement(row["model"], row["statement_id"])),
     ]
     largest = sorted(
         owed, key=lambda each: (-abs(each["due_minor"]), str(each["record_id"]), each["charge"], each["bearer"])
@@ -101,4 +101,9 @@ def _outcome(side: Row, money: Currency) -> str:
     amount = format_minor(int(side["side_minor"]), money)
     if side["instruction_id"] is None:
         return f"{side['side']} {amount} {side['outcome']} as of {side['outcome_as_of']}"
-    return f"{side['side']} {amount} by instruction {side['instruction_id']} ({side['direction']}, {side['state']})"
+    way = {"pay": "to be paid", "collect": "to be collected"}[side["direction"]]
+    return f"{side['side']} {amount}, {way} by instruction {side['instruction_id']} ({side['state']})"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,5 +1,7 @@
 """The verifier: re-adds everything that is stored, with SQL of its own."""
 
+from collections.abc import Callable
+
 from psycopg.pq import TransactionStatus
 
 from everycent.base.engine.local import LocalEngine
@@ -11,9 +13,9 @@ from everycent.proof.verify.core import charges, ledger, ordered, payments, reco
 from everycent.proof.verify.core.rule import Rule
 from everycent.proof.verify.declared import declared_tables
 from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_reconciled, check_seals
-from everycent.proof.verify.tables import DECIDED, each_slice, stored_tables
+from everycent.proof.verify.tables import DECIDED, each_slice, rows_of_largest, stored_tables
 
-#: Rows of obligations that a rule looks at together for each MB of the engine's; more are looked at in slices.
+#: Rows of the largest table that a rule looks at together for each MB of the engine's; more are looked at in slices.
 _ROWS_PER_MB = 20_000
 
 #: In the order in which a finding says most: a row that is not as written comes before a sum that is off by it.
@@ -29,8 +31,21 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+#: Told what is looked at, how many of its checks are made, and how many there are.
+Report = Callable[[str, int, int | None], None]
+
+
+def _silent(_stage: str, _done: int, _total: int | None) -> None:
+    """Nobody asked how far it is."""
+
+
 def verify(
-    connection: Connection, details: Details, engine: LocalEngine, tenant: str, model: str | None = None
+    connection: Connection,
+    details: Details,
+    engine: LocalEngine,
+    tenant: str,
+    model: str | None = None,
+    report: Report = _silent,
 ) -> Verdict:
     """Checks one model, or all models of the tenant, against one state of the database. Changes nothing.
 
@@ -43,23 +58,36 @@ def verify(
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         models = [model] if model is not None else _models(connection, tenant)
         return Verdict(
-            tuple(check for each in models for check in _verify_model(connection, details, engine, tenant, each))
+            tuple(
+                check for each in models for check in _verify_model(connection, details, engine, tenant, each, report)
+            )
         )
 
 
 def _verify_model(
-    connection: Connection, details: Details, engine: LocalEngine, tenant: str, model: str
+    connection: Connection, details: Details, engine: LocalEngine, tenant: str, model: str, report: Report
 ) -> list[Check]:
+    checks: list[Check] = []
+    plain = (check_seals, check_hot_parts, check_reconciled)
+    total = 2 + len(plain) + len(RULES)
+
+    def made(check: Check) -> None:
+        checks.append(check)
+        report(f"verifying {model}", len(checks), total)
+
+    report(f"verifying {model}", 0, total)
     lake, files = check_lake(connection, details.lake_dir, tenant, model)
-    checks = [lake, *(check(connection, tenant, model) for check in (check_seals, check_hot_parts, check_reconciled))]
-    checks.append(check_content(connection, engine, tenant, model, files))
+    made(lake)
+    for check in plain:
+        made(check(connection, tenant, model))
+    made(check_content(connection, engine, tenant, model, files))
     with (
         stored_tables(connection, engine, tenant, model, files),
         declared_tables(connection, engine, tenant, model),
     ):
-        (largest,) = engine.query("SELECT count(*) AS rows FROM clearing.obligation").to_pylist()
-        slices = 1 + largest["rows"] // (engine.memory_mb * _ROWS_PER_MB)
-        checks += [_applied(rule, engine, model, slices) for rule in RULES]
+        slices = 1 + rows_of_largest(engine) // (engine.memory_mb * _ROWS_PER_MB)
+        for rule in RULES:
+            made(_applied(rule, engine, model, slices))
     return checks
 
 

@@ -162,6 +162,13 @@ def stored_tables(
                 duck.execute(f"DROP SCHEMA {identifier(context)} CASCADE")
 
 
+def rows_of_largest(engine: LocalEngine) -> int:
+    """How many rows the largest table has that rules may look at in slices."""
+    counts = " UNION ALL ".join(f"SELECT count(*) AS rows FROM {_quoted(name)}" for name in _SLICED)
+    ((rows,),) = engine.connection.execute(f"SELECT max(rows) FROM ({counts})").fetchall()
+    return int(rows)
+
+
 def each_slice(engine: LocalEngine, by: str | None, slices: int) -> Iterator[int]:
     """Goes through the slices of what is stored, by record or by batch; within each, the tables hold its rows alone.
 

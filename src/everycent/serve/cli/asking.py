@@ -9,7 +9,7 @@ from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
-from everycent.serve.cli.terminal import err, out, print_json
+from everycent.serve.cli.terminal import err, out, print_json, progress
 from everycent.serve.report.collect import collect
 from everycent.serve.report.data import Check, ReportData
 from everycent.serve.report.page import render
@@ -32,9 +32,9 @@ def explain_command(id_text: str, *, as_json: bool) -> int:
 
 def verify_command(model: str | None, *, as_json: bool) -> int:
     """Verifies one model or all; exit code 1 where something does not add up."""
-    with open_session(Settings.load(), migrations()) as session:
+    with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
         names = _named(session, model)
-        verdict = verify(session.connection, session.details, session.engine, session.tenant, model)
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, model, report)
     if as_json:
         checks = [
             {"model": c.model, "check": c.name, "rows": c.rows, "bad": c.bad, "first_bad": c.first_bad}
@@ -49,11 +49,11 @@ def verify_command(model: str | None, *, as_json: bool) -> int:
 
 def report_command(model: str | None, path: Path, *, as_json: bool) -> int:
     """Writes the report of one model, verified afresh."""
-    with open_session(Settings.load(), migrations()) as session:
+    with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as tell:
         names = _named(session, model)
         if len(names) > 1:
             raise NothingStored(f"the database holds {', '.join(names)}; name one with --model")
-        verdict = verify(session.connection, session.details, session.engine, session.tenant, names[0])
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, names[0], tell)
         data = report_data(session, names[0], verdict)
     path.parent.mkdir(parents=True, exist_ok=True)
     render(data, path)

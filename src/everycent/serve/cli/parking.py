@@ -13,7 +13,7 @@ from everycent.flow.pipeline.service import Tried, given_files, open_session, pa
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 from everycent.serve.cli.asking import print_findings
-from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
+from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.wiring import SECTIONS, migrations
 
 
@@ -24,10 +24,10 @@ def rate_command(path: Path, tables: Sequence[str], *, as_json: bool) -> int:
     for name in table_files(model.spec):
         if name not in found:
             raise InputRefused(f"the model needs {name}; put it beside {path} or give it with --tables")
-    with open_session(Settings.load(), migrations()) as session:
+    with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
         now = datetime.now(UTC)
         tried = rate_parked(session, model, found, lambda message: err.print(f"everycent: {message}"), now)
-        verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name)
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name, report)
     if as_json:
         print_json({"model": model.name, **parked_as_dict(tried), "verified": verdict.ok})
     else:

@@ -29,7 +29,7 @@ def rewind_command(path: Path, record: str | None, since: str | None, *, dry_run
         rewound = rewind_from(
             session, plan, start, report, lambda message: err.print(f"everycent: {message}"), dry_run=dry_run
         )
-        verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name)
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name, report)
     if as_json:
         print_json({"model": model.name, "dry_run": dry_run, **rewound_as_dict(rewound), "verified": verdict.ok})
         return exits.OK if verdict.ok else exits.FAILED

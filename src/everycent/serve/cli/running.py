@@ -156,8 +156,7 @@ def take_in(
 
 def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | None, report: Reporter) -> Outcome:
     """Verification, files and the report."""
-    report("verifying", 0, None)
-    verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name)
+    verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name, report)
     data = report_data(session, model.name, verdict)
     files: tuple[Path, ...] = ()
     if folder is not None:

@@ -14,7 +14,7 @@ from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import open_session
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
-from everycent.serve.cli.terminal import out, print_json, print_table, progress
+from everycent.serve.cli.terminal import err, out, print_json, print_table, progress
 from everycent.serve.report.data import grouped
 from everycent.serve.report.difference import render_difference
 from everycent.serve.simulating import Simulated, simulate
@@ -64,6 +64,13 @@ def _simulated(
     *,
     as_json: bool,
 ) -> int:
+    asked = asked_outside([model for model in (before, after) if model is not None]) if on else ()
+    if asked:
+        err.print(
+            f"everycent: over files, values are looked up outside as in a run: {', '.join(asked)}. Where answers change"
+            " meanwhile, so do the figures; a trial on what is stored (without --on) asks nobody",
+            markup=False,
+        )
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
         if not on and after.name not in session.models():
             known = ", ".join(session.models()) or "no model"
@@ -81,6 +88,18 @@ def _simulated(
         if page is not None:
             out.print(f"page: {page}", markup=False)
     return exits.OK
+
+
+def asked_outside(models: Sequence[LoadedModel]) -> tuple[str, ...]:
+    """The factors that a run of the models looks up outside, each with the variable that says where."""
+    found: dict[str, None] = {}
+    for model in models:
+        for name, factor in model.spec.factors.items():
+            if factor.sql is not None:
+                found[f"{name} (database {factor.sql.database})"] = None
+            if factor.rest is not None:
+                found[f"{name} (service {factor.rest.address})"] = None
+    return tuple(found)
 
 
 def _print(found: Simulated, model: LoadedModel) -> None:

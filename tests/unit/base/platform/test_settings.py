@@ -1,5 +1,6 @@
 """Settings come from the environment; wrong ones are named."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,12 @@ def test_a_wrong_value_is_named(tmp_path: Path, name: str, value: str, right: st
 def test_the_shards_of_a_large_file_go_to_the_lake(tmp_path: Path):
     for batch_rows, lake_from_rows in (("500000", 50_000), ("20000", 20_000), ("60", 10_000)):
         assert Settings.load({"EVERYCENT_BATCH_ROWS": batch_rows}, tmp_path).lake_from_rows == lake_from_rows
+
+
+def test_little_memory_is_for_few_threads(tmp_path: Path):
+    for memory_mb, threads_max in (("64", 1), ("255", 1), ("256", 2), ("100000", len(os.sched_getaffinity(0)))):
+        assert 1 <= Settings.load({"EVERYCENT_MEMORY_MB": memory_mb}, tmp_path).threads <= threads_max
+    assert Settings.load({"EVERYCENT_MEMORY_MB": "64", "EVERYCENT_THREADS": "3"}, tmp_path).threads == 3
 
 
 def test_a_wrong_address_does_not_show_its_password(tmp_path: Path):

@@ -14,7 +14,7 @@ from small_market import Fact
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
-from everycent.flow.pipeline.service import run_golden_cases
+from everycent.flow.pipeline.service import plan_model, run_golden_cases
 from everycent.flow.rating.contract import HELD
 
 MODEL = """
@@ -334,6 +334,21 @@ def test_goods_that_go_out_cost_their_part_of_the_stock(place: MarketPlace) -> N
     assert (held["charge"], held["state"]) == ("margin", "held")
     assert "factor cost_of_goods is not known" in held["reason"]
     shop.proven()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (MODEL, "running total sold_before (commission, bonus): one total for each seller and month, side by side"),
+        (MODEL.replace(", per: [seller], period: month", ""),
+         "running total sold_before (commission, bonus): one total, one after the other"),
+        (STOCK, "stock cost_of_goods (margin): one stock for each article, side by side"),
+    ],
+)  # fmt: skip
+def test_a_check_says_how_far_totals_can_be_cleared_side_by_side(model: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_text(model)
+    assert plan_model(load_model(path, {}), "default", {}).parallel == (said,)
 
 
 def test_a_model_with_a_running_total_needs_an_order(tmp_path: Path) -> None:

@@ -187,6 +187,6 @@ def test_a_version_is_kept_with_the_rules_that_its_decision_table_s_rows_are(pla
     assert told.rule("fee", "early").when == early
     assert told.rule("fee", "early").amount == "price {percentage: {of: price, rate: 0.10}}"
     assert told.other_rules("fee", "early") == [
-        ("small", "(date(at)) < date '2026-03-03' and coupon <= 9"),
-        ("rules.csv line 4", "always"),
+        ("small", "(date(at)) < date '2026-03-03' and coupon <= 9", ""),
+        ("rules.csv line 4", "", ""),
     ]

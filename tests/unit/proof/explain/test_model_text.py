@@ -77,9 +77,9 @@ def test_the_declaration_on_one_line_and_where_refunds_go():
 
 def test_the_rules_that_were_not_used():
     assert TEXT.other_rules("fee", "fee rule 3") == [
-        ("large", "price >= 100"), ("rule 2", "store = 's-1', from 2026-01-01, before 2026-07-01"),
+        ("large", "price >= 100", ""), ("rule 2", "store = 's-1'", "from 2026-01-01, before 2026-07-01"),
     ]  # fmt: skip
-    assert TEXT.other_rules("fee", "large")[-1] == ("rule 3", "always")
+    assert TEXT.other_rules("fee", "large")[-1] == ("rule 3", "", "")
     assert TEXT.other_rules("plain", "plain") == []
 
 
@@ -114,7 +114,7 @@ charges:
     assert text.rule("fee", "large").when == "price >= 100"
     other = text.rule("fee", "rules.csv line 4")
     assert other.amount == "price {flat: {amount: 1.50}}"
-    assert text.other_rules("fee", "large") == [("rules.csv line 4", "type in ('food', 'drinks'), from 2026-02-01")]
+    assert text.other_rules("fee", "large") == [("rules.csv line 4", "type in ('food', 'drinks')", "from 2026-02-01")]
     assert ModelText(source).other_rules("fee", "large") == []
 
 
@@ -130,4 +130,4 @@ charges:
 """)
     rule = text.rule("fee", "base+large")
     assert (rule.amount, rule.when) == ("price * 0.01, price * 0.02", "price > 100")
-    assert text.other_rules("fee", "base+large") == [("night", "hour > 22")]
+    assert text.other_rules("fee", "base+large") == [("night", "hour > 22", "")]

@@ -1,5 +1,6 @@
 """How much of a model's ordered clearing can run side by side: pots never wait for each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everycent.base.money.span import Span
@@ -17,9 +18,15 @@ class Component:
 
     def __str__(self) -> str:
         """As `model check` says it."""
-        divided = [*self.per, *([] if self.period is Span.NONE else [self.period.value])]
-        pots = f"one pot for each {' and '.join(divided)}, side by side" if divided else "one pot, one after the other"
-        return f"budget {self.budget} ({', '.join(self.charges)}): {pots}"
+        return f"budget {self.budget} ({', '.join(self.charges)}): {told_apart('pot', self.per, self.period)}"
+
+
+def told_apart(what: str, per: Sequence[str], period: Span) -> str:
+    """What is kept for each value of `per` and each period, and whether it runs side by side."""
+    divided = [*per, *([] if period is Span.NONE else [period.value])]
+    return (
+        f"one {what} for each {' and '.join(divided)}, side by side" if divided else f"one {what}, one after the other"
+    )
 
 
 def components(plan: ClearingPlan) -> tuple[Component, ...]:

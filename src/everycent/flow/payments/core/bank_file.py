@@ -136,7 +136,10 @@ def _add_account(parent: Any, tag: str, account: str) -> None:
 
 
 def _add_control_sum(parent: Any, instructions: pa.Table) -> None:
-    """The exact sum of the amounts as written, whatever their currencies; left out where the schema cannot hold it."""
+    """The exact sum of the amounts as written, whatever their currencies: ISO 20022 defines CtrlSum so, "irrespective
+    of currencies", of the message and of each block. A block is of one currency and one account, so there it is money.
+    Left out where the schema cannot hold it.
+    """
     totals = instructions.group_by("currency").aggregate([("amount_minor", "sum")])
     written = [
         Decimal(format_minor(int(total), currency(code)))

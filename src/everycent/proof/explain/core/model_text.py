@@ -88,11 +88,11 @@ class ModelText:
         }
         return words[self._at("charges", charge).get("match", "first")] if self._rules(charge) else ""
 
-    def other_rules(self, charge: str, label: str) -> list[tuple[str, str]]:
-        """The charge's rules but those that go by `label`: each with its condition and days, as written."""
+    def other_rules(self, charge: str, label: str) -> list[tuple[str, str, str]]:
+        """The charge's rules but those that go by `label`: each with its condition, as written, and its days."""
         used = self._places(charge, label)
         return [
-            (str(rule.get("name", f"rule {at + 1}")), _asked(rule))
+            (str(rule.get("name", f"rule {at + 1}")), str(rule.get("when", "")), _days(rule))
             for at, rule in enumerate(self._rules(charge))
             if at not in used
         ]
@@ -208,14 +208,11 @@ def _place(rules: Sequence[Mapping[str, Any]], label: str) -> int:
     return int(numbered[1]) - 1 if numbered else 0
 
 
-def _asked(rule: Mapping[str, Any]) -> str:
-    """When a rule holds."""
+def _days(rule: Mapping[str, Any]) -> str:
+    """The days that a rule is valid for; nothing where these are all."""
     days = rule.get("valid")
     since, until = (*days, "", "")[:2] if isinstance(days, list) else ("", "")
-    said = [str(rule["when"])] if "when" in rule else []
-    said += [f"from {since}"] if since else []
-    said += [f"before {until}"] if until else []
-    return ", ".join(said) or "always"
+    return ", ".join([*([f"from {since}"] if since else []), *([f"before {until}"] if until else [])])
 
 
 def _rule_at(rules: Sequence[Mapping[str, Any]], at: int) -> Mapping[str, Any]:
