@@ -180,10 +180,26 @@ class ParkedCharges:
 def parked(session: Session, model: str) -> list[Waits]:
     """Why charges of the model wait, the most frequent reasons first."""
     _attach(session, model)
+    return _reasons(session, _PARKED)
+
+
+def held_in_turn(session: Session, model: str) -> list[Waits]:
+    """Why charges of the model were held in their turn in strict order, the most frequent reasons first.
+
+    What came before them decides, so rating them again alone gives the same: a rewind computes them anew.
+    """
+    details, columns = session.details, ["record_id", "charge", "state", "reason", "sequence_no", "generation"]
+    details.attach(session.engine, "turned", HELD.ordered, model, columns=columns)
+    details.attach(session.engine, _RECORDS, RECORD, model, columns=["record_id", "kind", "key"])
+    return _reasons(session, f"(FROM turned WHERE {details.effective(model)})")
+
+
+def _reasons(session: Session, held: str) -> list[Waits]:
+    """`held`: SQL of record_id, charge, state, reason."""
     rows = session.engine.query(
         f"""
         SELECT charge, state, reason, count(*) AS charges, list_sort(min(kind || ':' || key, 3)) AS examples
-        FROM {_PARKED} JOIN {_RECORDS} USING (record_id)
+        FROM {held} JOIN {_RECORDS} USING (record_id)
         GROUP BY ALL ORDER BY charges DESC, charge, state, reason
         """
     )

@@ -7,7 +7,7 @@ from everycent.flow.pipeline.export import export, write_table
 from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
 from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
 from everycent.flow.pipeline.ordered_pass import Ordered, rewind_from
-from everycent.flow.pipeline.parked import Tried, Waits, parked
+from everycent.flow.pipeline.parked import Tried, Waits, held_in_turn, parked
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.replay import Replayed, replay
 from everycent.flow.pipeline.rewinding import Rewound
@@ -34,6 +34,7 @@ __all__ = [
     "factor_dictionary",
     "find_inputs",
     "given_files",
+    "held_in_turn",
     "local_engine",
     "open_session",
     "parked",

@@ -10,6 +10,7 @@ from everycent.base.money.currency import Currency, currency
 from everycent.proof.explain.contract import Explanation
 from everycent.proof.explain.core.model_text import ModelText, RuleText, names_in
 from everycent.proof.explain.core.numbers import in_numbers, plain, with_numbers
+from everycent.proof.explain.core.slices import slices_told
 from everycent.proof.explain.statements import statement_line
 from everycent.proof.explain.store import Finder, Row
 
@@ -133,9 +134,25 @@ class _Walk:
         if rule.when is not None:
             facts.append(("when", with_numbers(rule.when, {name: value for name, (value, _) in found.items()})))
         facts += in_numbers(rule, found, format_minor(charge["amount_minor"], currency(charge["currency"])))
+        facts += self._slices(rule, found, text)
         facts += self._other_rules(charge, text, snapshot)
         sharing = text.sharing(charge["charge"])
         return facts if sharing is None else [*facts, ("shared", sharing.line())]
+
+    def _slices(self, rule: RuleText, found: Mapping[str, tuple[str, str]], text: ModelText) -> list[tuple[str, str]]:
+        """A graduated price slice by slice: of a running total, or of a value by itself."""
+        price = rule.graduated
+        if price is None or "from" in price:
+            return []
+        moved = self.moved.get(str(price.get("over")))
+        if moved is not None:
+            shown = self._money if text.total_is_money(str(price["over"])) else plain
+            ends = shown(moved["total_after"] - moved["amount"]), shown(moved["total_after"])
+        else:
+            of = str(price.get("of"))
+            ends = "0", found[of][0] if of in found else of
+        told = slices_told(price, *ends)
+        return [] if told is None else [("slices", told)]
 
     def _other_rules(
         self, charge: Row, text: ModelText, snapshot: Mapping[str, tuple[Any, int]]

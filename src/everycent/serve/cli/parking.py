@@ -9,7 +9,15 @@ from everycent.base.platform.settings import Settings
 from everycent.flow.model.contract import table_files
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
-from everycent.flow.pipeline.service import Tried, given_files, open_session, parked, rate_parked
+from everycent.flow.pipeline.service import (
+    Tried,
+    Waits,
+    given_files,
+    held_in_turn,
+    open_session,
+    parked,
+    rate_parked,
+)
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 from everycent.serve.cli.asking import print_findings
@@ -27,6 +35,7 @@ def rate_command(path: Path, tables: Sequence[str], *, as_json: bool) -> int:
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
         now = datetime.now(UTC)
         tried = rate_parked(session, model, found, lambda message: err.print(f"everycent: {message}"), now)
+        in_turn = sum(waits.charges for waits in held_in_turn(session, model.name))
         verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name, report)
     if as_json:
         print_json({"model": model.name, **parked_as_dict(tried), "verified": verdict.ok})
@@ -34,6 +43,8 @@ def rate_command(path: Path, tables: Sequence[str], *, as_json: bool) -> int:
         print_parked(model.name, tried)
         if tried.released == 0:
             out.print("nothing was released")
+        if in_turn:
+            out.print(f"{in_turn:,} charges are held in their turn; {_in_turn_hint(path)}", markup=False)
         print_findings(verdict)
     return exits.OK if verdict.ok else exits.FAILED
 
@@ -42,19 +53,45 @@ def parked_command(path: Path, *, as_json: bool) -> int:
     """Lists why charges wait."""
     model = load_model(path, SECTIONS)
     with open_session(Settings.load(), migrations()) as session:
-        waits = parked(session, model.name)
+        waits, in_turn = parked(session, model.name), held_in_turn(session, model.name)
     if as_json:
-        reasons = [{"charge": w.charge, "state": w.state, "reason": w.reason, "charges": w.charges,
-                    "examples": list(w.examples)} for w in waits]  # fmt: skip
-        print_json({"model": model.name, "parked": sum(w.charges for w in waits), "reasons": reasons})
+        print_json(
+            {
+                "model": model.name,
+                "parked": sum(w.charges for w in waits),
+                "reasons": _as_dicts(waits),
+                "held_in_turn": _as_dicts(in_turn),
+            }
+        )
         return exits.OK
     if not waits:
         out.print("nothing is parked")
-        return exits.OK
-    rows = [[w.charge, w.state, f"{w.charges:,}", ", ".join(w.examples), shorten(w.reason)] for w in waits]
-    print_table("parked charges", ["charge", "state", "charges", "for example", "why"], rows, right=frozenset({2}))
-    out.print(f"mend the model or its tables, then: everycent rate {path} --parked", markup=False)
+    else:
+        _print_reasons("parked charges", waits)
+        out.print(f"mend the model or its tables, then: everycent rate {path} --parked", markup=False)
+    if in_turn:
+        _print_reasons("charges held in their turn, in strict order", in_turn)
+        out.print(_in_turn_hint(path), markup=False)
     return exits.OK
+
+
+def _print_reasons(title: str, waits: Sequence[Waits]) -> None:
+    rows = [[w.charge, w.state, f"{w.charges:,}", ", ".join(w.examples), shorten(w.reason)] for w in waits]
+    print_table(title, ["charge", "state", "charges", "for example", "why"], rows, right=frozenset({2}))
+
+
+def _in_turn_hint(path: Path) -> str:
+    return (
+        "what came before them decides, so rating them again gives the same: send the records that are missing, or mend"
+        f" the model, and clear them anew from there: everycent rewind run {path} --to RECORD"
+    )
+
+
+def _as_dicts(waits: Sequence[Waits]) -> list[dict[str, Any]]:
+    return [
+        {"charge": w.charge, "state": w.state, "reason": w.reason, "charges": w.charges, "examples": list(w.examples)}
+        for w in waits
+    ]
 
 
 def print_parked(model: str, tried: Tried) -> None:

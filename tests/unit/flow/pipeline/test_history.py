@@ -14,7 +14,7 @@ from small_market import Fact
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
-from everycent.flow.pipeline.service import plan_model, run_golden_cases
+from everycent.flow.pipeline.service import held_in_turn, parked, plan_model, run_golden_cases
 from everycent.flow.rating.contract import HELD
 
 MODEL = """
@@ -333,6 +333,9 @@ def test_goods_that_go_out_cost_their_part_of_the_stock(place: MarketPlace) -> N
     (held,) = shop.session.engine.query("SELECT charge, state, reason FROM kept_back").to_pylist()
     assert (held["charge"], held["state"]) == ("margin", "held")
     assert "factor cost_of_goods is not known" in held["reason"]
+    assert parked(shop.session, "shop") == [], "rating it again alone would give the same"
+    (waits,) = held_in_turn(shop.session, "shop")
+    assert (waits.charge, waits.charges, waits.examples) == ("margin", 1, ("sold:S3",))
     shop.proven()
 
 

@@ -13,6 +13,8 @@ from everycent.proof.explain.core.sharing import Sharing, caps_of
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 #: A name, in quotes or plain; what a colon or a brace follows is a word of the model.
 _NAME = re.compile(r'"([^"]+)"|([^\W\d]\w*)\b(?!:\s|\s\{)')
+#: What is looked up for a price: for a charge, or for a rule of it by its number.
+_MADE = re.compile(r"(rate card|exchange rate) of (.+?)(?: rule (\d+))?")
 _RULE_NO = re.compile(r".* rule (\d+)")
 
 
@@ -24,6 +26,7 @@ class RuleText:
     when: str | None
     rounding: str
     formulas: tuple[str, ...]
+    graduated: Mapping[str, Any] | None = None  # the tiers, where it is one graduated price
 
     @property
     def names(self) -> list[str]:
@@ -75,9 +78,11 @@ class ModelText:
         ]
         for place in [f"{charge} rule {at + 1}" for at in places] or [charge]:
             formulas += [f'"{made} of {place}"' for made in ("rate card", "exchange rate")]
-        return RuleText(
-            ", ".join(written) or None, " and ".join(conditions) or None, spec.get("round", "half_up"), tuple(formulas)
-        )
+        prices = [each.get("price") for each in chosen]
+        graduated = prices[0].get("graduated") if len(prices) == 1 and isinstance(prices[0], dict) else None
+        rounding = str(spec.get("round", "half_up"))
+        when = " and ".join(conditions) or None
+        return RuleText(", ".join(written) or None, when, rounding, tuple(formulas), graduated)
 
     def used(self, charge: str) -> str:
         """Which of the charge's rules are used; nothing where it has one way only."""
@@ -144,6 +149,9 @@ class ModelText:
 
     def factor(self, name: str) -> str | None:
         """Where a factor comes from; None where there is no such factor."""
+        made = _MADE.fullmatch(name)
+        if made is not None:
+            return f"from {self._made_from(made)}"
         spec = self._at("factors").get(name)
         if not isinstance(spec, dict):
             return None
@@ -162,8 +170,19 @@ class ModelText:
 
     def factor_table(self, name: str) -> str | None:
         """The attached table that a factor is read from; None where it is from elsewhere."""
+        made = _MADE.fullmatch(name)
+        if made is not None:
+            return self._made_from(made)
         table = self._factor(name).get("table")
         return None if table is None else str(table)
+
+    def _made_from(self, made: re.Match[str]) -> str:
+        """The table that an exchange rate or a rate card of a charge, or of one of its rules, is looked up in."""
+        charge, rules = made[2], self._rules(made[2])
+        spec = _rule_at(rules, int(made[3]) - 1) if made[3] else self._at("charges", charge)
+        if made[1] == "exchange rate":
+            return str((spec.get("convert") or {}).get("rates"))
+        return str(((spec.get("price") or {}).get("rate_card") or {}).get("table"))
 
     def factor_is_fetched(self, name: str) -> bool:
         """Whether a factor's values are looked up outside."""

@@ -30,4 +30,5 @@ def _quoted(value: str) -> str:
 
 
 def plain(value: Any) -> str:
+    """A value as text; `(none)` where there is none."""
     return "(none)" if value is None else str(value)
