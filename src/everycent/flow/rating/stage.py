@@ -235,7 +235,8 @@ def rate_shares(
     return folded(plan, records, charged, held, base_held, engine)
 
 
-_NOTHING_MOVED = pa.schema([CHARGE.columns.field("record_id")]).empty_table()
+_MOVED_BY = CHARGE.columns.field("record_id")
+_NOTHING_MOVED = pa.table([pa.nulls(0, _MOVED_BY.type)], schema=pa.schema([_MOVED_BY]))
 
 
 def _placed(rows: pa.Table) -> pa.Table:

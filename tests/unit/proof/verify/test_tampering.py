@@ -194,6 +194,20 @@ def test_slices_find_what_the_whole_finds(hot_market: Any, monkeypatch: pytest.M
             assert sliced == whole, tamper
 
 
+def test_it_tells_how_many_of_its_checks_are_made(hot_market: Any) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    verdict = verify(
+        hot_market.database.connection,
+        hot_market.details,
+        hot_market.engine,
+        "default",
+        None,
+        lambda *at: told.append(at),
+    )
+    total = len(verdict.checks)
+    assert told == [("verifying market", made, total) for made in range(total + 1)]
+
+
 DECIDED = [
     ("UPDATE settlement.statement SET payable_minor = payable_minor + 1 WHERE period = '2026-W11'",
      {STATEMENT, BALANCES}),
