@@ -15,6 +15,7 @@ from everycent.flow.rating.contract import (
     FactorSpec,
     RatedChargeSpec,
     RatingRefused,
+    RuleSpec,
     RuleTableSpec,
     SharesOf,
     contract_factor,
@@ -129,11 +130,6 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
     )
     roles = {role: _role(role, terms.party_roles, columns) for charge in compiled for role in charge.roles}
     in_turn = tuple(name for name in enabled if name in late)
-    rows = {
-        name: tuple(rule.written.model_copy(update={"name": rule.label}) for rule in parsed[name].rules)
-        for name, spec in enabled.items()
-        if isinstance(spec.rules, RuleTableSpec)
-    }
     return RatingPlan(
         kind,
         record_columns,
@@ -146,7 +142,7 @@ def _plan(terms: _Terms, known: Currency) -> RatingPlan:
         history=history,
         given=terms.given,
         per_share=per_share,
-        rows=rows,
+        rows={name: parsed[name].written for name, spec in enabled.items() if isinstance(spec.rules, RuleTableSpec)},
     )
 
 
@@ -226,6 +222,11 @@ class _Parsed:
 
     when: Formula | None
     rules: tuple[ParsedRule, ...]
+
+    @property
+    def written(self) -> tuple[RuleSpec, ...]:
+        """The rules as written, each with the name that it goes by."""
+        return tuple(rule.written.model_copy(update={"name": rule.label}) for rule in self.rules)
 
     @property
     def names(self) -> tuple[str, ...]:
