@@ -10,6 +10,9 @@ from everycent.base.engine.local import LocalEngine
 
 #: Up to so many pairs of codes are told apart by a table of all of them, which is faster than hashing.
 _PAIRS_LISTED_MAX = 1 << 20
+#: Of so many values at most the texts are kept.
+_KEPT_MAX = 20_000
+_TEXT = "text of it"
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,35 @@ def over_distinct(engine: LocalEngine, columns: pa.Table, sql: str) -> pa.Dictio
 
 def over_combinations(engine: LocalEngine, found: Combinations, sql: str) -> pa.DictionaryArray:
     """What `over_distinct` gives, for combinations that were found before."""
-    texts = engine.query(f"SELECT {sql} AS text FROM distinct_values", distinct_values=found.values).column("text")
-    assert len(texts) == found.values.num_rows, "one text for each distinct combination"
-    places, dictionary = found.places, texts.combine_chunks()
+    places, dictionary = found.places, _texts(engine, found.values, sql)
     if dictionary.null_count:
         places = pc.if_else(pc.is_in(places, pc.indices_nonzero(dictionary.is_null()).cast(pa.int32())), None, places)
         dictionary = dictionary.fill_null("")
     return pa.DictionaryArray.from_arrays(places, dictionary)
+
+
+def _texts(engine: LocalEngine, values: pa.Table, sql: str) -> pa.Array:
+    """`sql` for each of the distinct values. Those of one column are kept by the engine for the next time: a window
+    mostly has the parties of the one before it, and a query takes longer than looking them up."""
+    if values.num_columns > 1 or values.num_rows > _KEPT_MAX:
+        return _computed(engine, values, sql)
+    [name], [column] = values.column_names, values.columns
+    asked = (sql, name, str(column.type))
+    known = engine.kept_texts.get(asked)
+    if known is None or known.num_rows > _KEPT_MAX:
+        known = pa.table({name: pa.array([], column.type), _TEXT: pa.array([], pa.string())})
+    new = values.filter(pc.invert(pc.is_in(column, value_set=known.column(name).combine_chunks())))
+    if new.num_rows:
+        known = pa.concat_tables([known, new.append_column(_TEXT, _computed(engine, new, sql))]).combine_chunks()
+        engine.kept_texts[asked] = known
+    texts = known.column(_TEXT).take(pc.index_in(column, value_set=known.column(name).combine_chunks()))
+    return texts.combine_chunks()
+
+
+def _computed(engine: LocalEngine, values: pa.Table, sql: str) -> pa.Array:
+    texts = engine.query(f"SELECT {sql} AS text FROM distinct_values", distinct_values=values).column("text")
+    assert len(texts) == values.num_rows, "one text for each distinct combination"
+    return texts.combine_chunks()
 
 
 def combinations(columns: pa.Table) -> Combinations:

@@ -27,6 +27,8 @@ class LocalEngine:
         self.temp_dir = temp_dir
         self.memory_mb = memory_mb
         self._kept: dict[str, IO[bytes]] = {}
+        #: Of `engine.distinct`: by expression, column and type, values and their texts.
+        self.kept_texts: dict[tuple[str, str, str], pa.Table] = {}
         self.connection = duckdb.connect(
             ":memory:",
             config={

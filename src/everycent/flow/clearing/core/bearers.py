@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from everycent.base.engine.distinct import over_distinct
+from everycent.base.engine.distinct import Combinations, combinations, over_combinations
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
 from everycent.flow.clearing.core.columns import texts
@@ -19,6 +19,7 @@ class Bearers:
     def __init__(self, records: pa.Table, engine: LocalEngine) -> None:
         self._records, self._engine = records, engine
         self._found: dict[str, pa.DictionaryArray] = {}
+        self._distinct: dict[tuple[str, ...], Combinations] = {}
 
     def of(self, role: str, spec: PartySpec) -> pa.DictionaryArray:
         """Each record's party id in this role, null where a key column is empty."""
@@ -26,9 +27,16 @@ class Bearers:
             if spec.operator is not None:
                 self._found[role] = texts(np.zeros(self._records.num_rows, dtype=np.int32), [role])
             else:
-                columns, named = self._key_columns(spec)
-                self._found[role] = over_distinct(self._engine, columns, party_id_sql(role, spec, named.__getitem__))
+                named = _named(spec.key)
+                sql = party_id_sql(role, spec, named.__getitem__)
+                self._found[role] = over_combinations(self._engine, self.distinct(spec.key), sql)
         return self._found[role]
+
+    def distinct(self, names: tuple[str, ...]) -> Combinations:
+        """The distinct values of some columns of the records' bodies, as c0, c1 …; found once."""
+        if names not in self._distinct:
+            self._distinct[names] = combinations(self._columns(names))
+        return self._distinct[names]
 
     def unknown(self, role: str, spec: PartySpec, records: Places) -> npt.NDArray[np.bool_]:
         """Which of these records do not name their bearer in this role."""
@@ -40,7 +48,7 @@ class Bearers:
 
     def reasons(self, role: str, spec: PartySpec, records: Places) -> list[str]:
         """Why each of these records names no bearer in this role: the first key column that is empty."""
-        columns, named = self._key_columns(spec)
+        columns, named = self._columns(spec.key), _named(spec.key)
         cases = " ".join(
             f"WHEN nullif(CAST({sql} AS VARCHAR), '') IS NULL"
             f" THEN {literal(f'column {name} is empty, so bearer {role} is not known')}"
@@ -52,9 +60,12 @@ class Bearers:
         assert None not in reasons, "a party is unknown only where a key column is empty"
         return reasons
 
-    def _key_columns(self, spec: PartySpec) -> tuple[pa.Table, dict[str, str]]:
-        """A role's key columns out of the records' bodies, and what each is called in SQL."""
+    def _columns(self, names: tuple[str, ...]) -> pa.Table:
         body = self._records.column("body")
         parts = dict(zip([field.name for field in body.type], body.flatten(), strict=True))
-        named = {name: f"c{at}" for at, name in enumerate(spec.key)}
-        return pa.table({named[name]: parts[name] for name in spec.key}), named
+        return pa.table({column: parts[name] for name, column in _named(names).items()})
+
+
+def _named(names: tuple[str, ...]) -> dict[str, str]:
+    """What each column is called in SQL."""
+    return {name: f"c{at}" for at, name in enumerate(names)}

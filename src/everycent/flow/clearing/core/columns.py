@@ -59,9 +59,10 @@ def places_of_texts(texts: pa.ChunkedArray, among: Sequence[str]) -> Places:
 
 
 def texts(codes: npt.NDArray[Any], distinct: Sequence[str] | pa.Array) -> pa.DictionaryArray:
-    """Texts by their place in `distinct`."""
+    """Texts by their place in `distinct`, which each of the codes has. (Arrow does not look at them again, which takes
+    as long as all else here.)"""
     values = distinct if isinstance(distinct, pa.Array) else pa.array(distinct, pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32, copy=False)), values)
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32, copy=False)), values, safe=False)
 
 
 def minor(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
@@ -70,13 +71,26 @@ def minor(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
+def days(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    """Dates without NULLs as days since 1970."""
+    assert column.null_count == 0, "a date is missing"
+    return np.asarray(column.cast(pa.int32()).to_numpy(), dtype=np.int32)
+
+
+def dates(days: npt.NDArray[np.int32]) -> pa.Array:
+    """The inverse of `days`."""
+    return pa.array(days).view(pa.date32())
+
+
 def taken(values: npt.NDArray[Any], places: Places) -> npt.NDArray[Any]:
     """The values at these places, which rise; all of them where each has its place."""
     return values if len(places) == len(values) and _all_in_order(places) else values[places]
 
 
 def _all_in_order(places: Places) -> bool:
-    return len(places) == 0 or (places[0] == 0 and places[-1] == len(places) - 1 and bool((np.diff(places) == 1).all()))
+    if len(places) == 0:
+        return True
+    return places[0] == 0 and places[-1] == len(places) - 1 and bool((places[1:] > places[:-1]).all())
 
 
 def no_ids(count: int) -> pa.Array:

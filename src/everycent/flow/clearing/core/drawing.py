@@ -47,16 +47,16 @@ class Drawn:
     parties: Mapping[str, Coded]
 
 
-def draw(plan: ClearingPlan, window: Window, charges: pa.Table, engine: LocalEngine) -> Drawn:
+def draw(plan: ClearingPlan, window: Window, charges: pa.Table, engine: LocalEngine, threads: int = 1) -> Drawn:
     """`charges`: CHARGE rows of ordered charges of the window's records, in any order."""
     charges, place, code = _in_order(plan, window, CHARGE.check(charges))
     stands = np.ones(len(code), dtype=np.bool_)
     unnamed: list[Unnamed] = []
     parties: dict[str, Coded] = {}
     occurs = np.bincount(code, minlength=len(plan.charges)) > 0
+    _look_ahead(plan, window, place, code, occurs, threads)
     for role, spec in plan.roles.items():
-        users = [at for at, charge in enumerate(plan.charges) if charge.budget and role in charge.apportionment.bearers]  # type: ignore[union-attr]
-        rows = _of_charges(code, occurs, users)
+        rows = _of_charges(code, occurs, _carried_by(plan, role))
         if len(rows) == 0:
             continue
         parties[role] = window.parties(role, spec, _kinds(window, place, rows))
@@ -68,6 +68,29 @@ def draw(plan: ClearingPlan, window: Window, charges: pa.Table, engine: LocalEng
         stands[lacking] = False
     pots, pot = _pots(plan, window, place, code, occurs, stands, unnamed, engine)
     return Drawn(charges, place, code, stands, unnamed, pots, pot, parties)
+
+
+def _look_ahead(
+    plan: ClearingPlan, window: Window, place: Places, code: Places, occurs: npt.NDArray[np.bool_], threads: int
+) -> None:
+    """Tells the window which columns of its records' bodies name bearers and pots."""
+    if threads == 1:
+        return
+    asked = [(spec.key, _carried_by(plan, role)) for role, spec in plan.roles.items() if spec.operator is None]
+    asked += [(budget.per, _drawing_on(plan, name)) for name, budget in plan.budgets.items() if budget.per]
+    found = [(names, _of_charges(code, occurs, users)) for names, users in asked]
+    kinds = [(kind, names) for names, rows in found if len(rows) for kind in sorted(_kinds(window, place, rows))]
+    window.look_ahead(kinds, threads)
+
+
+def _carried_by(plan: ClearingPlan, role: str) -> list[int]:
+    """The charges that a role bears a share of."""
+    return [at for at, charge in enumerate(plan.charges) if charge.budget and role in charge.apportionment.bearers]  # type: ignore[union-attr]
+
+
+def _drawing_on(plan: ClearingPlan, budget: str) -> list[int]:
+    """The charges that draw on a budget."""
+    return [at for at, charge in enumerate(plan.charges) if charge.budget == budget]
 
 
 def _in_order(plan: ClearingPlan, window: Window, charges: pa.Table) -> tuple[pa.Table, Places, Places]:
@@ -114,8 +137,7 @@ def _pots(
     pot = np.full(len(code), -1, dtype=np.int64)
     found: list[pa.Table] = [_NO_POTS]
     for name, budget in plan.budgets.items():
-        users = [at for at, charge in enumerate(plan.charges) if charge.budget == name]
-        rows = _of_charges(code, occurs, users)
+        rows = _of_charges(code, occurs, _drawing_on(plan, name))
         rows = rows[stands[rows]] if len(unnamed) else rows
         if len(rows) == 0:
             continue

@@ -35,7 +35,7 @@ def clear_window(
     threads: int,
 ) -> OrderedCleared:
     """What `stage.clear_in_order` gives."""
-    drawn = draw(plan, window, charges, engine)
+    drawn = draw(plan, window, charges, engine, threads)
     back = look_back(plan, window, drawn, state, engine)
     kept, pots, carried_pots = keep(
         plan.budgets, drawn.pots, _NOTHING_CARRIED if back is None else back.carried, accumulators
@@ -51,7 +51,7 @@ def clear_window(
     stands = carried.states == CARRIED
     touched = np.zeros(len(kept.budget_of), dtype=np.bool_)
     own, given_back = stands[: len(flow.own)], roots[len(flow.own) :][stands[len(flow.own) :]]
-    touched[pot[flow.own[own]]] = True
+    touched[pots if own.all() else pot[flow.own[own]]] = True
     touched[np.searchsorted(kept.starts, given_back[given_back >= 0], side="right") - 1] = True
     obligations = own_obligations(plan, window, drawn, kept, pot, flow, carried)
     if back is not None or not stands.all():

@@ -11,7 +11,16 @@ import pyarrow as pa
 
 from everycent.base.engine.kernels.carrying import CARRIED, Carried, Slots
 from everycent.flow.clearing.contract import ORDERED_CHARGE, ORDERED_OBLIGATION
-from everycent.flow.clearing.core.columns import encoded, ids_as_values, ids_from, no_ids, taken, texts
+from everycent.flow.clearing.core.columns import (
+    dates,
+    days,
+    encoded,
+    ids_as_values,
+    ids_from,
+    no_ids,
+    taken,
+    texts,
+)
 from everycent.flow.clearing.core.drawing import Drawn
 from everycent.flow.clearing.core.ordered_refunds import Backward
 from everycent.flow.clearing.core.plan import ClearingPlan
@@ -110,7 +119,7 @@ def own_obligations(
             "amount_minor": pa.array(carried.shares[:size]),
             "currency": coded(charges.column("currency"), flow.own),
             "legal_entity": named(entity[code], entities),
-            "booked_on": pa.array(each(taken(charges.column("booked_on").to_numpy(), flow.own))),
+            "booked_on": dates(each(taken(days(charges.column("booked_on")), flow.own))),
             "refund_of": no_ids(size),
             "debtor_statement": nothing,
             "creditor_statement": nothing,
@@ -138,7 +147,8 @@ def _leaves(
     for at, names in enumerate(named):
         table[at, : len(names)] = [leaves.index(name) for name in names]
     if len(code) and code.min() == code.max():
-        return table[int(code[0])][within], leaves
+        mine = table[int(code[0])]
+        return np.tile(mine[: len(within) // len(code)], len(code)), leaves
     return table[each(code), within], leaves
 
 

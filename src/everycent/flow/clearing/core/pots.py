@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.base.engine.distinct import combinations, over_distinct
+from everycent.base.engine.distinct import combinations, over_combinations
 from everycent.base.engine.kernels.carrying import Nodes
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.span import span_labels
@@ -28,12 +28,9 @@ def pot_texts(window: Window, budget: Budget, kinds: set[str], engine: LocalEngi
     """The pot of each record of these kinds: the values of the budget's `per`; none where one is empty."""
     if not budget.per:
         return Coded(np.zeros(window.size, dtype=np.int32), pa.array([""]))
-    found = {}
-    for kind in sorted(kinds):
-        body = window.kinds[kind].column("body")
-        parts = dict(zip([field.name for field in body.type], body.flatten(), strict=True))
-        named = {f"c{at}": parts[name] for at, name in enumerate(budget.per)}
-        found[kind] = over_distinct(engine, pa.table(named), party_key_sql(tuple(named)))
+    names = tuple(budget.per)
+    sql = party_key_sql(tuple(f"c{at}" for at in range(len(names))))
+    found = {kind: over_combinations(engine, window.distinct(kind, names), sql) for kind in sorted(kinds)}
     return window.gather(found)
 
 

@@ -1,6 +1,7 @@
 """A window of ordered records as columns: all kinds in one strict order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from everycent.base.engine.distinct import Combinations
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import SEQUENCE
 from everycent.flow.clearing.core.bearers import Bearers
@@ -50,9 +52,12 @@ class Window:
         ids = self.sequence.column("record_id")
         rows = np.full(self.size, -1, dtype=np.int64)
         for code, kind in enumerate(self.kind_names):
-            mine = self.places_of_kind(code)
-            wanted = ids if len(mine) == self.size else ids.take(pa.array(mine))
-            rows[mine] = places_of_ids(wanted, self.kinds[kind].column("record_id"))
+            known = self.kinds[kind].column("record_id")
+            if len(self.kind_names) == 1:
+                rows = places_of_ids(ids, known)
+            else:
+                mine = self.places_of_kind(code)
+                rows[mine] = places_of_ids(ids.take(pa.array(mine)), known)
         assert (rows >= 0).all(), "each record of the sequence comes with its row"
         return rows
 
@@ -79,6 +84,18 @@ class Window:
         starts = np.cumsum([0, *(table.num_rows for table in tables)])
         return pa.concat_tables(tables).take(pa.array(starts[self.kind_of] + self.row_of))
 
+    def look_ahead(self, wanted: Iterable[tuple[str, tuple[str, ...]]], threads: int) -> None:
+        """Finds the distinct values of columns of kinds side by side, which take longest; later they are at hand."""
+        asked = list(dict.fromkeys(wanted))
+        if threads == 1 or len(asked) < 2:
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda each: self.distinct(*each), asked))
+
+    def distinct(self, kind: str, names: tuple[str, ...]) -> Combinations:
+        """The distinct values of some columns of a kind's bodies, as c0, c1 …"""
+        return self._bearers[kind].distinct(names)
+
     def parties(self, role: str, spec: PartySpec, kinds: set[str]) -> Coded:
         """The party of each record of these kinds in a role."""
         return self.gather({kind: self._bearers[kind].of(role, spec) for kind in sorted(kinds)})
@@ -92,14 +109,14 @@ class Window:
         """Texts of each kind's rows, brought into the window's order."""
         if self.straight and self.kind_names[0] in found:
             one = found[self.kind_names[0]]
-            return Coded(one.indices.fill_null(-1).to_numpy(zero_copy_only=False), one.dictionary)
+            return Coded(_codes(one), one.dictionary)
         codes = np.full(self.size, -1, dtype=np.int32)
         dictionaries: list[pa.Array] = []
         for code, kind in enumerate(self.kind_names):
             if kind not in found:
                 continue
             mine = self.places_of_kind(code)
-            indices = found[kind].indices.fill_null(-1).to_numpy(zero_copy_only=False)[self.row_of[mine]]
+            indices = _codes(found[kind])[self.row_of[mine]]
             base = sum(map(len, dictionaries))
             codes[mine] = np.where(indices < 0, -1, indices + base)
             dictionaries.append(found[kind].dictionary)
@@ -108,3 +125,10 @@ class Window:
         distinct = pa.concat_arrays([pa.array([], pa.string()), *dictionaries]).dictionary_encode()
         again = np.append(distinct.indices.to_numpy(), -1).astype(np.int32)  # the last one stands for -1
         return Coded(again[codes], distinct.dictionary)
+
+
+def _codes(texts: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    """Each text's place in the dictionary, -1 for none."""
+    indices = texts.indices if texts.indices.null_count == 0 else texts.indices.fill_null(-1)
+    codes: npt.NDArray[np.int32] = indices.to_numpy(zero_copy_only=False)
+    return codes
