@@ -1,5 +1,6 @@
 """What is stored of the records that a batch's refunds refer to, totals, and how far the order was gone through."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import literal
+from everycent.base.engine.sql import among, literal
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
@@ -174,6 +175,16 @@ class OrderedHistory:
             ),
         )
 
+    def periods(self) -> list[str]:
+        """The periods of the pots that the originals drew on."""
+        if len(self.asked) == 0:
+            return []
+        found = self.engine.query(
+            "SELECT DISTINCT period FROM history_obligation WHERE budget IS NOT NULL ORDER BY ALL"
+        )
+        periods: list[str] = found.column("period").to_pylist()
+        return periods
+
     def add(self, turns: pa.Table, charges: pa.Table, held: pa.Table, obligations: pa.Table) -> None:
         """What a window was committed with: it stands before the next."""
         if len(self.asked) == 0:
@@ -245,10 +256,12 @@ def keep_frontier(connection: Connection, tenant: str, model: str, reads: str, r
     )
 
 
-def accumulators(details: Details, engine: LocalEngine, model: str, first_no: int) -> pa.Table:
-    """ACCUMULATOR rows as they were before a number: the sums of the effective obligations with lower ones."""
+def accumulators(details: Details, engine: LocalEngine, model: str, first_no: int, periods: Sequence[str]) -> pa.Table:
+    """ACCUMULATOR rows of these periods' pots as they were before a number: the sums of the effective obligations with
+    lower ones. (What is stored of other periods is not read.)"""
     columns = ["budget", "pot", "period", "leaf", "amount_minor", "sequence_no", "generation"]
-    details.attach(engine, "accumulated", OBLIGATION.ordered, model, columns=columns)
+    only = among("period", periods)
+    details.attach(engine, "accumulated", OBLIGATION.ordered, model, columns=columns, only=only)
     return engine.query(
         f"""
         SELECT budget, pot, period, leaf AS bearer, CAST(sum(amount_minor) AS BIGINT) AS total_minor FROM accumulated

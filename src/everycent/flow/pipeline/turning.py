@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.sql import identifier, literal
+from everycent.base.money.span import span_labels
 from everycent.base.platform.details import Details
 from everycent.flow.clearing import store as clearing_store
 from everycent.flow.clearing.contract import SEQUENCE, WAITING_CHARGE
@@ -60,6 +61,16 @@ class Turning:
                 MOVED.names
             )
         self.originals = originals.cast(pa.binary(16)).combine_chunks()
+
+    def periods(self) -> list[str]:
+        """The periods of all pots that the turns can touch: those of their own days, and those that what they refund
+        moved."""
+        days = " UNION ".join(f"SELECT business_date FROM turning_{at}" for at in range(len(self.kinds)))
+        found = self.engine.query(days).column("business_date").to_numpy()
+        kept = {budget.period for budget in self.plan.clearing.budgets.values()}
+        kept |= {running.period for running in self.plan.running}
+        own = {label for span in kept for label in span_labels(span, found)[1]}
+        return sorted(own.union(self.history.periods(), self.moved.column("period").to_pylist()))
 
     @property
     def _asks_others(self) -> bool:
@@ -155,11 +166,11 @@ def _among(moved: pa.Table, originals: pa.Array) -> pa.Table:
     return moved.filter(pc.or_(*mine)).cast(MOVED)
 
 
-def totals_before(details: Details, session: Session, plan: ModelPlan, first_no: int) -> Totals:
-    """What was added up before a number."""
+def totals_before(details: Details, session: Session, plan: ModelPlan, first_no: int, periods: Sequence[str]) -> Totals:
+    """What was added up in these periods before a number."""
     if not plan.running:
         return Totals()
-    rows = rating_store.standing_totals(details, session.engine, plan.model.name, first_no)
+    rows = rating_store.standing_totals(details, session.engine, plan.model.name, first_no, periods)
     return Totals({running.name: _of(session, running.name, rows) for running in plan.running})
 
 

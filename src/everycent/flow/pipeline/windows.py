@@ -75,8 +75,9 @@ class Windows:
             return 0
         engine, first = self.session.engine, self._first_no(self.turns)
         turning = Turning(self.session, self.plan, self.details, self.turns, self.reach)
-        carried = clearing_store.accumulators(self.details, engine, self.model, first)
-        totals = totals_before(self.details, self.session, self.plan, first)
+        periods = turning.periods()
+        carried = clearing_store.accumulators(self.details, engine, self.model, first, periods)
+        totals = totals_before(self.details, self.session, self.plan, first, periods)
         for done, turns in self._cut():
             report(done, total)
             window, found = self._cleared(turning.known(turns, carried, totals), turns)

@@ -1,14 +1,14 @@
 """All SQL of rating: which held charges wait, and when they are tried again. Callers own the transaction."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier
+from everycent.base.engine.sql import among, identifier
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.flow.rating.contract import HELD, RETRY, RETRY_SNAPSHOT, RUNNING, SNAPSHOT, parked_sql
@@ -72,10 +72,13 @@ def snapshots(
     return pa.concat_tables([first.add_column(1, RETRY_SNAPSHOT.columns.field("attempt"), arrival), later])
 
 
-def standing_totals(details: Details, engine: LocalEngine, model: str, first_no: int) -> pa.Table:
-    """factor, pot, period, total_after, quantity_after as they stood before a number: the last effective rows."""
+def standing_totals(
+    details: Details, engine: LocalEngine, model: str, first_no: int, periods: Sequence[str]
+) -> pa.Table:
+    """factor, pot, period, total_after, quantity_after of these periods as they stood before a number: the last
+    effective rows. (What is stored of other periods is not read.)"""
     columns = ["factor", "pot", "period", "total_after", "quantity_after", "sequence_no", "generation"]
-    details.attach(engine, "added_up", RUNNING, model, columns=columns)
+    details.attach(engine, "added_up", RUNNING, model, columns=columns, only=among("period", periods))
     return engine.query(
         f"""
         SELECT factor, pot, period, arg_max(total_after, sequence_no) AS total_after,

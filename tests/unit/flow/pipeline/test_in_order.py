@@ -223,3 +223,59 @@ def test_where_the_model_orders_other_records_all_are_looked_at_again(lake: Mark
     other.deliver(SALES[6:])
     kept = lake.session.connection.execute("SELECT reads, last_no FROM clearing.frontier").fetchall()
     assert len(kept) == 1 and kept[0][1] == 14 and '["occurred_at"]' in kept[0][0]
+
+
+#: Pots and totals of each day; the commission rises with what a merchant has sold on the day.
+BY_DAY = market(
+    """\
+    budgets:
+      spring: {per: [merchant], period: day}
+    factors:
+      so_far: {accumulator: {add: {sold: price}, per: [merchant], period: day}, meaning: sold on the day}
+    charges:
+      coupon:
+        for: sold
+        amount: coupon
+        creditor: merchant
+        apportion:
+          budget: spring
+          by: ratio
+          bearers: {brand: {weight: 60, cap: 9.00}, platform: 40}
+      commission:
+        for: sold
+        price: {graduated: {over: so_far, tiers: [{up_to: 150.00, rate: 0.05}, {rate: 0.10}]}}
+        debtor: merchant
+        creditor: platform
+        on_refund: return
+    order: {by: [occurred_at, id], late: rewind, window: 3}
+    statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+    payouts: {}
+    """
+)
+
+
+def test_totals_of_periods_that_a_pass_does_not_touch_are_not_read(lake: MarketPlace, once: MarketPlace) -> None:
+    place = lake.about(BY_DAY)
+    place.deliver(SALES)  # of the first four days
+    late = [("sold", "S14", "S14,m-0,b-1,100.00,20.00,2026-03-05 08:00:00")]
+    refund = [("returned", "R04", "R04,S04,34.00,2026-03-05 09:30:00")]  # of a sale on the second day
+    place.deliver(late)
+    assert periods_read(place) == {"accumulated": [], "added_up": []}, "the fifth day is new"
+    place.deliver(refund, LATER)
+    days = ["2026-03-02", "2026-03-05"]
+    assert periods_read(place) == {"accumulated": days, "added_up": days}
+    whole = once.about(BY_DAY)
+    whole.deliver([*SALES, *late, *refund], LATER)
+    assert place.effective() == whole.effective()
+    place.rewind("S09")
+    assert place.effective() == whole.effective()
+    place.proven()
+
+
+def periods_read(place: MarketPlace) -> dict[str, list[str]]:
+    """The periods of what the last pass read of accumulators and running totals."""
+    duck = place.session.engine.connection
+    return {
+        view: [period for (period,) in duck.sql(f"SELECT DISTINCT period FROM {view} ORDER BY ALL").fetchall()]
+        for view in ("accumulated", "added_up")
+    }

@@ -21,8 +21,8 @@ def deal_out(roots: Places, counts: Places, order: Places, cuts: Places, at: Pla
     """Pots are dealt out in ranges of about as many events; counts: room for one more than the nodes, and one.
     at: room for each thread."""
     threads = len(cuts) - 1
-    for root in roots:
-        counts[root + 1] += 1
+    for event in range(len(roots)):
+        counts[np.uint64(roots[event] + 1)] += 1
     seen = 0
     for pot in range(len(counts)):  # from counts to threads
         mine, mean = counts[pot], seen * threads // max(len(roots), 1)
@@ -34,9 +34,9 @@ def deal_out(roots: Places, counts: Places, order: Places, cuts: Places, at: Pla
     for thread in range(threads):
         at[thread] = cuts[thread]
     for event in range(len(roots)):
-        mine = counts[roots[event] + 1]
-        order[at[mine]] = event
-        at[mine] += 1
+        whose = np.uint64(counts[np.uint64(roots[event] + 1)])
+        order[np.uint64(at[whose])] = event
+        at[whose] += 1
 
 
 @uncounted
