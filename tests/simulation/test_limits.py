@@ -77,6 +77,19 @@ def test_an_input_larger_than_its_memory_goes_through(folder: Path):
     run_in_little_memory(Place(folder / "limited"), market)
 
 
+@pytest.mark.soak
+def test_verification_goes_through_with_the_least_memory_of_the_engine(folder: Path):
+    """What is looked at together fits: slices of rows, and few threads."""
+    market = generate(folder / "market", 1_000_000, seed=4)
+    place = Place(folder / "limited")
+    taken_in = place.start(run_arguments(market)).communicate()
+    assert "verified: every cent accounted for" in taken_in[0], taken_in[1]
+    verifying = place.start(["verify"], EVERYCENT_MEMORY_MB="64")
+    out, err = verifying.communicate()
+    assert verifying.returncode == 0, err
+    assert "verified: every cent accounted for" in out
+
+
 @contextlib.contextmanager
 def small_disk(folder: Path, size_mb: int) -> Iterator[Path]:
     """A file system of its own; only root can make one."""

@@ -1,6 +1,6 @@
 """A record explained: its source row, and each charge with the formula, the values it used, and who owes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -57,8 +57,8 @@ class _Walk:
         self.pots = {(row["charge"], row["bearer"]): row for row in finder.in_pots(model, self.id) if row["budget"]}
         self.origin = self._origin()
         self.snapshots = finder.snapshots(model, (self.origin or record)["record_id"])
-        first = next(iter(self.charges), None)
-        self.money: Currency | None = None if first is None else currency(first["currency"])
+        first = next((row["currency"] for row in self.charges), None)
+        self.money = _known(self.text.currency_of(record["kind"], record["body"]) or first)
 
     def _origin(self) -> Row | None:
         """The record that this one refunds."""
@@ -146,7 +146,7 @@ class _Walk:
             return []
         moved = self.moved.get(str(price.get("over")))
         if moved is not None:
-            shown = self._money if text.total_is_money(str(price["over"])) else plain
+            shown = self._total_shown(str(price["over"]), text)
             ends = shown(moved["total_after"] - moved["amount"]), shown(moved["total_after"])
         else:
             of = str(price.get("of"))
@@ -212,16 +212,18 @@ class _Walk:
             return self._accumulated(name, text, self.moved[name])
         if name in snapshot:
             value, batch_no = snapshot[name]
+            if value is None and text.is_made(name):
+                return None  # nothing was looked up, such as a rate where the amount is in the charge's currency
             money = text.factor_is_money(name, (self.origin or self.record)["kind"])
-            return self._money(value) if money else plain(value), f" ({self._source(name, batch_no)})"
+            return _money(value, self.money) if money else plain(value), f" ({self._source(name, batch_no)})"
         if name in self.record["body"]:
             return self._shown(name, self.record["body"][name]), ""
-        charged = [row["amount_minor"] for row in self.charges if row["charge"] == name]
-        return (self._money(charged[0]), " (charge)") if charged else None
+        charged = [row for row in self.charges if row["charge"] == name]
+        return (_money(charged[0]["amount_minor"], currency(charged[0]["currency"])), " (charge)") if charged else None
 
     def _accumulated(self, name: str, text: ModelText, row: Row) -> tuple[str, str]:
         """A factor that depends on what came before, with the total that it is of, before and after the record."""
-        shown = self._money if text.total_is_money(name) else plain
+        shown = self._total_shown(name, text)
         where = " ".join(part for part in (row["pot"], row["period"]) if part)
         number = f"number {row['sequence_no']}"
         after, before = row["total_after"], row["total_after"] - row["amount"]
@@ -309,13 +311,26 @@ class _Walk:
         return (("carried", f"{pot['leaf']} had carried {before} of budget {named}, then {after}"),)
 
     def _shown(self, column: str, value: Any) -> str:
-        return self._money(value) if self.text.is_money(self.record["kind"], column) else plain(value)
-
-    def _money(self, value: Any) -> str:
-        """Minor units as an amount; as they are where the record has no charge that names a currency."""
-        if value is None or self.money is None:
+        kind, body = self.record["kind"], self.record["body"]
+        if not self.text.is_money(kind, column):
             return plain(value)
-        return format_minor(int(value), self.money)
+        return _money(value, _known(self.text.currency_of(kind, body, column)) or self.money)
+
+    def _total_shown(self, name: str, text: ModelText) -> Callable[[Any], str]:
+        """How what a factor adds up is told: as money of the model's, or as it is."""
+        if not text.total_is_money(name):
+            return plain
+        money = _known(text.currency) or self.money
+        return lambda value: _money(value, money)
+
+
+def _known(code: str | None) -> Currency | None:
+    return None if code is None else currency(code)
+
+
+def _money(value: Any, money: Currency | None) -> str:
+    """Minor units as an amount; as they are where nothing says in which currency."""
+    return plain(value) if value is None or money is None else format_minor(int(value), money)
 
 
 def _held(finder: Finder, row: Row, retries: Sequence[Row]) -> Explanation:

@@ -58,3 +58,29 @@ charges:
 """)
     assert text.factor("exchange rate of proceeds") == "from fx.csv"
     assert text.factor_table("rate card of fee rule 2") == "card.csv"
+
+
+def test_a_tag_that_is_money_is_told_as_money() -> None:
+    text = ModelText("""
+records:
+  sale:
+    columns: {price: money, coupon: {type: money, default: "0"}, units: integer}
+    tags: {paid: price - coupon, each: price / units, several: units > 1}
+""")
+    assert [text.is_money("sale", name) for name in ("price", "paid", "several", "units", "none")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+
+
+def test_money_is_in_its_column_s_currency_its_record_s_or_the_model_s() -> None:
+    text = ModelText("""
+currency: CNY
+records:
+  sale:
+    currency: paid_in
+    columns: {price: money, fee: {type: money, currency: USD}, paid_in: {type: text, in: [CNY, JPY]}}
+  usage: {columns: {cost: money}}
+""")
+    body = {"paid_in": "JPY"}
+    assert [text.currency_of("sale", body, name) for name in ("price", "fee", None)] == ["JPY", "USD", "JPY"]
+    assert (text.currency_of("usage", {}, "cost"), ModelText("").currency_of("usage", {})) == ("CNY", None)

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from everycent.base.engine.formula import parse_formula
+from everycent.base.engine.types import Column, ColumnType
 from everycent.proof.explain.core.sharing import Sharing, caps_of
 
 _TEXT = re.compile(r"'(?:[^']|'')*'")
@@ -143,9 +145,26 @@ class ModelText:
         return sorted(names, key=lambda name: (declared.index(name) if name in declared else len(declared), name))
 
     def is_money(self, kind: str, column: str) -> bool:
-        """Whether a record kind's column holds money, in minor units."""
-        spec = self._at("records", kind, "columns").get(column)
-        return (spec.get("type") if isinstance(spec, dict) else spec) == "money"
+        """Whether a record kind's column or tag holds money, in minor units."""
+        columns = self._at("records", kind, "columns")
+        tag = self._at("records", kind, "tags").get(column)
+        if column in columns or tag is None:
+            return bool(_type_of(columns.get(column)) == "money")
+        scope = {name: Column(name, ColumnType.parse(str(_type_of(spec))), name) for name, spec in columns.items()}
+        return parse_formula(str(tag), scope).type.kind == "money"
+
+    def currency_of(self, kind: str, body: Mapping[str, Any], column: str | None = None) -> str | None:
+        """The code that money of a record is in, or of one of its columns; None where the text was not kept."""
+        spec = self._at("records", kind, "columns").get(column or "")
+        own = self._at("records", kind).get("currency")
+        code = spec.get("currency") if isinstance(spec, dict) else None
+        return code or (self.currency if own is None else body.get(own))
+
+    @property
+    def currency(self) -> str | None:
+        """The code of the model's currency, which what it adds up is in; None where the text was not kept."""
+        code = self._document.get("currency")
+        return None if code is None else str(code)
 
     def factor(self, name: str) -> str | None:
         """Where a factor comes from; None where there is no such factor."""
@@ -175,6 +194,10 @@ class ModelText:
             return self._made_from(made)
         table = self._factor(name).get("table")
         return None if table is None else str(table)
+
+    def is_made(self, name: str) -> bool:
+        """Whether this is what a price looks up by itself, not a factor that the model declares."""
+        return _MADE.fullmatch(name) is not None
 
     def _made_from(self, made: re.Match[str]) -> str:
         """The table that an exchange rate or a rate card of a charge, or of one of its rules, is looked up in."""
@@ -216,6 +239,11 @@ class ModelText:
         for name in path:
             found = found.get(name, {}) if isinstance(found, dict) else {}
         return found if isinstance(found, dict) else {}
+
+
+def _type_of(spec: Any) -> Any:
+    """The type that a column is declared with; None where it is none."""
+    return spec.get("type") if isinstance(spec, dict) else spec
 
 
 def _place(rules: Sequence[Mapping[str, Any]], label: str) -> int:
