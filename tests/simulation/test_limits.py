@@ -80,7 +80,7 @@ def test_an_input_larger_than_its_memory_goes_through(folder: Path):
 @pytest.mark.soak
 def test_verification_goes_through_with_the_least_memory_of_the_engine(folder: Path):
     """What is looked at together fits: slices of rows, and few threads."""
-    market = generate(folder / "market", 1_000_000, seed=4)
+    market = generate(folder / "market", 300_000, seed=4)
     place = Place(folder / "limited")
     taken_in = place.start(run_arguments(market)).communicate()
     assert "verified: every cent accounted for" in taken_in[0], taken_in[1]
