@@ -484,6 +484,12 @@ def shares_of(charges: Mapping[str, ChargeSpec]) -> dict[str, SharesOf]:
     return found
 
 
+def shared_in_order(charges: Mapping[str, ChargeSpec]) -> set[str]:
+    """The charges per share of those that draw on budgets: whose shares are known in strict order."""
+    drawing = {name for name, charge in charges.items() if charge.budget is not None}
+    return {name for name, charge in charges.items() if charge.enabled and charge.per_share_of in drawing}
+
+
 def bearer_roles(spec: ApportionSpec) -> tuple[str, ...]:
     """The party role of each share, flattened over both levels in declared order."""
     roles: list[str] = []

@@ -185,9 +185,6 @@ def _per_share(spec: SettlementModel, source: Source, name: str, base: str) -> I
         yield source.issue(f"'{base}' is not apportioned, so nobody has a share of it; add 'apportion' to it", path)
     elif charge.enabled and not shared.enabled:
         yield source.issue(f"'{base}' is switched off (enabled: no), so it has no shares; switch both off", path)
-    elif shared.budget is not None:
-        message = f"'{base}' draws on a budget, so its shares are known in strict order only, and '{name}' is computed"
-        yield source.issue(f"{message} on arrival; take the budget away, or rate first and apportion then", path)
     elif not shares_of(spec.charges)[name].rated:
         message = f"every bearer of '{base}' is at the other end of '{name}' too, and would owe itself"
         yield source.issue(f"{message}; name another party role there", path)

@@ -1,7 +1,7 @@
 """One batch through all pure stages: rows and state in, tables out. No database; the golden cases use it too."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,7 @@ from everycent.flow.intake import stage as intake
 from everycent.flow.ledger import stage as ledger
 from everycent.flow.parties import stage as parties
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
-from everycent.flow.pipeline.sharing import with_per_share
+from everycent.flow.pipeline.sharing import Standing, awaiting, flat, with_per_share
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating.contract import CHARGE, HELD, SNAPSHOT
 from everycent.flow.settlement import stage as settlement
@@ -73,6 +73,7 @@ def rate_and_clear(
         charges, waiting = apart(rated.charges, plan.clearing)
         cleared = clearing.clear(plan.clearing, records, charges, engine)
         cleared = with_per_share(plan, kind, records, cleared, rated_held, snapshots, engine)
+        waiting, cleared = _with_awaiting(plan, kind, records, waiting, cleared, rated_held, snapshots, engine)
     else:
         snapshots, rated_held = _NO_SNAPSHOTS, HELD.empty()
         cleared = clearing.Cleared(CHARGE.empty(), OBLIGATION.empty(), HELD.empty())
@@ -87,6 +88,26 @@ def rate_and_clear(
         parties=parties.identify(plan.model.spec.parties, records, engine),
         transfers=ledger.post(accrued.obligations, plan.operators, engine),
         waiting=waiting,
+    )
+
+
+def _with_awaiting(
+    plan: ModelPlan,
+    kind: str,
+    records: pa.Table,
+    waiting: pa.Table,
+    cleared: clearing.Cleared,
+    held: pa.Table,
+    snapshots: pa.Table,
+    engine: LocalEngine,
+) -> tuple[pa.Table, clearing.Cleared]:
+    """What waits for its turn, and what was cleared, with charges per share that have to wait too."""
+    if not plan.shares_in_order:
+        return waiting, cleared
+    standing = Standing(cleared.charges, cleared.obligations, held.cast(HELD.columns), flat(snapshots))
+    more, lacking = awaiting(plan, kind, records, waiting, standing, engine)
+    return pa.concat_tables([waiting, more]), replace(
+        cleared, held=pa.concat_tables([cleared.held.cast(HELD.columns), lacking])
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.flow.clearing import stage as clearing
-from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, Cleared
+from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, WAITING_CHARGE, Cleared
 from everycent.flow.intake import stage as intake
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.ledger import stage as ledger
@@ -19,7 +19,7 @@ from everycent.flow.parties import stage as parties
 from everycent.flow.pipeline.compute import Batch, apart
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
 from everycent.flow.pipeline.session import Session
-from everycent.flow.pipeline.sharing import Standing, per_share
+from everycent.flow.pipeline.sharing import Standing, awaiting, flat, per_share
 from everycent.flow.pipeline.sourcing import Gathered
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating import store as rating_store
@@ -66,7 +66,7 @@ def retry(
     rated, snapshots = _rated(stored, gathered.tables)
     at_once, waiting = apart(rated.charges, plan.clearing)
     cleared = clearing.clear(plan.clearing, stored.originals, at_once, engine)
-    cleared = _with_per_share(stored, cleared, rated)
+    cleared, waiting = _with_per_share(stored, cleared, rated, waiting)
     held = pa.concat_tables([_plain(HELD, part) for part in (rated.held, cleared.held)])
     given_back = _given_back(stored, cleared, held)
     charges = pa.concat_tables([_plain(CHARGE, part.charges) for part in (cleared, given_back)])
@@ -165,11 +165,14 @@ def _frozen(stored: _Stored, terms: rating.RatingTerms) -> pa.Table:
     return rating.frozen_values(terms.plan, found, stored.charges, stored.engine)
 
 
-def _with_per_share(stored: _Stored, cleared: Cleared, rated: rating.Rated) -> Cleared:
-    """What was cleared, with the charges per share that wait: of shares that stand now, or did before."""
+def _with_per_share(
+    stored: _Stored, cleared: Cleared, rated: rating.Rated, waiting: pa.Table
+) -> tuple[Cleared, pa.Table]:
+    """What was cleared, and what waits for its turn, with the charges per share that were parked: of shares that stand
+    now, or did before."""
     kind, engine, terms = stored.family.kind, stored.engine, rating_terms(stored.plan, stored.family.kind)
     if not stored.plan.shares.get(kind):
-        return cleared
+        return cleared, waiting
     waits = stored.family.waits
     held = pa.concat_tables([_plain(HELD, part) for part in (rated.held, cleared.held)])
     given = _frozen(stored, terms)
@@ -179,15 +182,21 @@ def _with_per_share(stored: _Stored, cleared: Cleared, rated: rating.Rated) -> C
             [stored.rows(OBLIGATION, "record_id", stored.family.originals), _plain(OBLIGATION, cleared.obligations)]
         ),
         _still_held(stored, held),
-        rating.filled(terms.plan, stored.originals, rated.snapshots, given, engine),
+        flat(rating.filled(terms.plan, stored.originals, rated.snapshots, given, engine)),
         waits.filter(pc.is_null(waits.column("refund_of"))).select(["record_id", "charge"]),
     )
     more = per_share(stored.plan, kind, stored.originals, standing, engine)
+    lacking = HELD.empty()
+    if stored.plan.shares_in_order:
+        before = stored.rows(WAITING_CHARGE, "record_id", stored.family.originals)
+        base = pa.concat_tables([_plain(WAITING_CHARGE, before), waiting])
+        wait_too, lacking = awaiting(stored.plan, kind, stored.originals, base, standing, engine)
+        waiting = pa.concat_tables([waiting, wait_too])
     return Cleared(
         pa.concat_tables([_plain(CHARGE, part.charges) for part in (cleared, more)]),
         pa.concat_tables([_plain(OBLIGATION, part.obligations) for part in (cleared, more)]),
-        pa.concat_tables([_plain(HELD, part.held) for part in (cleared, more)]),
-    )
+        pa.concat_tables([*(_plain(HELD, part.held) for part in (cleared, more)), lacking]),
+    ), waiting
 
 
 def _given_back(stored: _Stored, cleared: Cleared, held: pa.Table) -> Cleared:

@@ -12,6 +12,7 @@ from everycent.flow.pipeline.compute import Batch
 from everycent.flow.pipeline.ordering import in_order_sql
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.running import Totals
+from everycent.flow.pipeline.sharing import kept_factors
 from everycent.flow.pipeline.turn import Known, Turned, take_turn
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating.contract import CHARGE, WHOLE_RECORD
@@ -46,23 +47,24 @@ def in_order(plan: ModelPlan, done: Sequence[Batch], engine: LocalEngine) -> Tur
         records,
         waiting,
         pa.concat_tables([charged, waiting.select(columns).filter(pc.is_valid(waiting.column("amount_minor")))]),
-        {kind: _snapshots(turn, kind, done, engine) for kind, turn in plan.turns.items()},
+        {kind: _snapshots(turn.frozen, kind, done, engine) for kind, turn in plan.turns.items()},
         RefundState(ORIGINAL.empty_table(), CHARGE.empty(), ORDERED_OBLIGATION.empty(), REFUNDED.empty_table(), held),
         ACCUMULATOR.empty(),
         Totals(),
+        {kind: _snapshots(factors, kind, done, engine) for kind, factors in kept_factors(plan).items()},
     )
     return take_turn(plan, known, engine)
 
 
-def _snapshots(turn: rating.TurnPlan, kind: str, done: Sequence[Batch], engine: LocalEngine) -> pa.Table:
+def _snapshots(factors: Sequence[rating.Factor], kind: str, done: Sequence[Batch], engine: LocalEngine) -> pa.Table:
     """record_id and a column for each factor that was looked up when the facts of a kind arrived."""
-    values = "".join(f", body.{identifier(factor.name)} AS {identifier(factor.name)}" for factor in turn.frozen)
+    values = "".join(f", body.{identifier(factor.name)} AS {identifier(factor.name)}" for factor in factors)
     rows = [
         batch.snapshots
         for batch in done
         if batch.snapshots.num_rows and batch.intake.records.column("kind")[0].as_py() == kind
     ]
-    if not rows or not turn.frozen:
-        fields = [pa.field(factor.name, factor.type.arrow) for factor in turn.frozen]
+    if not rows or not factors:
+        fields = [pa.field(factor.name, factor.type.arrow) for factor in factors]
         return pa.schema([CHARGE.columns.field("record_id"), *fields]).empty_table()
     return engine.query(f"SELECT record_id{values} FROM snapshots", snapshots=pa.concat_tables(rows))

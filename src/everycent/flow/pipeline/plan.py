@@ -7,7 +7,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
-from everycent.flow.clearing.contract import ClearingRefused, shares_of
+from everycent.flow.clearing.contract import ClearingRefused, shared_in_order, shares_of
 from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownStep, declared_fields, load_steps
@@ -53,6 +53,12 @@ class ModelPlan:
     running: tuple[Running, ...] = ()
     turns: Mapping[str, TurnPlan] = field(default_factory=dict)
     shares: Mapping[str, tuple[SharePlan, ...]] = field(default_factory=dict)
+
+    @property
+    def shares_in_order(self) -> tuple[tuple[str, SharePlan], ...]:
+        """The charges per share of what is cleared in strict order, with their kinds."""
+        ordered = self.clearing.ordered
+        return tuple((kind, share) for kind, plans in self.shares.items() for share in plans if share.name in ordered)
 
     @property
     def placing(self) -> tuple[str, ...]:
@@ -135,7 +141,7 @@ def plan_model(
             rated = attempt(_plan_rating, model, kind, planned, tables, decisions)
         intake |= {} if planned is None else {kind: planned}
         rating |= {} if rated is None else {kind: rated}
-    in_turn = {name for planned in rating.values() for name in planned.in_turn}
+    in_turn = {name for planned in rating.values() for name in planned.in_turn} | shared_in_order(spec.charges)
     own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, _currencies(kinds), in_turn)
     clearing = attempt(plan_clearing, spec.charges, spec.parties, *own)
     running = None if len(intake) < len(kinds) else attempt(_plan_running, model, intake)

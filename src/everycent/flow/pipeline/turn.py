@@ -1,7 +1,7 @@
 """A window of records takes its turn: totals, then the charges that use them, then shares and caps. No database."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from everycent.flow.clearing.contract import (
 )
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.running import Totals, moved_by, originals_of, refunds_in_order
+from everycent.flow.pipeline.sharing import Standing, in_turn
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating.contract import CHARGE, HELD, WHOLE_RECORD
 
@@ -29,7 +30,8 @@ class Known:
     `sequence`: SEQUENCE rows of its records; `records`: their RECORD rows by kind; `waiting`: their WAITING_CHARGE
     rows. `standing`: record_id, charge, amount_minor of charges that arrival decided, NULL where held. `snapshots`: by
     kind, record_id and a column for each factor that was looked up. `refunds`: what is known of originals from before.
-    `accumulators`, `totals`: what was carried and added up before.
+    `accumulators`, `totals`: what was carried and added up before. `frozen`: by kind, as `snapshots`, what charges per
+    share take.
     """
 
     sequence: pa.Table
@@ -40,6 +42,7 @@ class Known:
     refunds: RefundState
     accumulators: pa.Table
     totals: Totals
+    frozen: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,10 @@ def take_turn(plan: ModelPlan, known: Known, engine: LocalEngine, threads: int =
     found = clearing.clear_in_order(
         plan.clearing, known.sequence, known.records, drawn, state, known.accumulators, engine, threads
     )
-    if not plan.running:
+    if not plan.running and not plan.shares_in_order:
         return Turned(found.charges, found.obligations, found.held, found.accumulators, moved, totals)
-    plain = _plain(plan, known, rated.charges.filter(pc.invert(draws)), rated.held, engine)
+    plain = _plain(plan, known, rated.charges.filter(pc.invert(draws)), rated.held, _shared(plan, known, found, engine),
+                   engine)  # fmt: skip
     sequence, names = known.sequence, plan.clearing.names
     return Turned(
         _merged([found.charges, _with_numbers(plain.charges, sequence, engine)], ORDERED_CHARGE.columns, names),
@@ -107,8 +111,19 @@ def _rated(plan: ModelPlan, known: Known, moved: pa.Table, engine: LocalEngine) 
     )
 
 
-def _plain(plan: ModelPlan, known: Known, charges: pa.Table, held: pa.Table, engine: LocalEngine) -> clearing.Cleared:
-    """Charges of the window that draw on no budget, and what its refunds give back of such: they wait for nobody."""
+def _shared(plan: ModelPlan, known: Known, found: clearing.OrderedCleared, engine: LocalEngine) -> clearing.Cleared:
+    """The charges per share of what was cleared in order."""
+    own = found.obligations.filter(pc.is_null(found.obligations.column("refund_of")))
+    obligations = own.select(OBLIGATION.columns.names).cast(OBLIGATION.columns)
+    standing = Standing(known.standing, obligations, found.held.cast(HELD.columns), pa.table({}))
+    return in_turn(plan, known.records, known.waiting, standing, known.frozen, engine)
+
+
+def _plain(
+    plan: ModelPlan, known: Known, charges: pa.Table, held: pa.Table, shared: clearing.Cleared, engine: LocalEngine
+) -> clearing.Cleared:
+    """Charges of the window that draw on no budget, those per share among them, and what its refunds give back of such:
+    they wait for nobody."""
     own = [
         clearing.clear(plan.clearing, records, mine, engine)
         for records in known.records.values()
@@ -116,7 +131,7 @@ def _plain(plan: ModelPlan, known: Known, charges: pa.Table, held: pa.Table, eng
     ]
     cleared = clearing.Cleared(
         *(
-            pa.concat_tables([schema.empty(), *(getattr(part, name).cast(schema.columns) for part in own)])
+            pa.concat_tables([schema.empty(), *(getattr(part, name).cast(schema.columns) for part in (*own, shared))])
             for name, schema in (("charges", CHARGE), ("obligations", OBLIGATION), ("held", HELD))
         )
     )
@@ -164,8 +179,8 @@ def _with_numbers(rows: pa.Table, sequence: pa.Table, engine: LocalEngine) -> pa
 def _out_of_pots(rows: pa.Table, sequence: pa.Table, engine: LocalEngine) -> pa.Table:
     """Obligations that are in no pot."""
     numbered = _with_numbers(rows, sequence, engine)
-    for field in list(ORDERED_OBLIGATION.columns)[numbered.num_columns :]:
-        numbered = numbered.append_column(field, pa.nulls(numbered.num_rows, field.type))
+    for column in list(ORDERED_OBLIGATION.columns)[numbered.num_columns :]:
+        numbered = numbered.append_column(column, pa.nulls(numbered.num_rows, column.type))
     return numbered
 
 

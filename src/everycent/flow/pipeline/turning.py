@@ -15,6 +15,7 @@ from everycent.flow.pipeline.ordering import Reach, attach_records
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.running import MOVED, Totals
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sharing import kept_factors
 from everycent.flow.pipeline.turn import Known
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating import store as rating_store
@@ -46,7 +47,9 @@ class Turning:
         )
         duck.unregister("declared")
         for at, (kind, turn) in enumerate(plan.turns.items()):
-            self._fetch_snapshots(at, kind, turn)
+            self._fetch_snapshots(f"turning_snapshot_{at}", kind, turn.frozen)
+        for at, (kind, factors) in enumerate(self._kept.items()):
+            self._fetch_snapshots(f"turning_kept_{at}", kind, factors)
         if self._asks_others:
             self._fetch_standing()
         duck.unregister("turns")
@@ -75,7 +78,13 @@ class Turning:
     @property
     def _asks_others(self) -> bool:
         """Whether it matters which other charges a record has."""
-        return any(turn.bases or turn.is_conditional for turn in self.plan.turns.values())
+        shared = any(share.turn.bases for _, share in self.plan.shares_in_order)
+        return shared or any(turn.bases or turn.is_conditional for turn in self.plan.turns.values())
+
+    @property
+    def _kept(self) -> dict[str, tuple[rating.Factor, ...]]:
+        """By kind, the factors that charges per share take from snapshots."""
+        return kept_factors(self.plan)
 
     def _fetch_records(self, at: int, kind: str) -> None:
         attach_records(self.session, self.plan, self.reach, "turning", kind, RECORD.columns.names)
@@ -85,20 +94,20 @@ class Turning:
             " FROM turning AS record JOIN turns USING (record_id) ORDER BY sequence_no"
         )
 
-    def _fetch_snapshots(self, at: int, kind: str, turn: rating.TurnPlan) -> None:
+    def _fetch_snapshots(self, table: str, kind: str, factors: Sequence[rating.Factor]) -> None:
         """What was looked up for the records: on arrival, and later what was not found then."""
         body = self.plan.rating[kind].snapshot_type
-        if not turn.frozen:
+        if not factors:
             return
         for view, schema in (("arrived", SNAPSHOT), ("retried", RETRY_SNAPSHOT)):
             after = self.reach.after_batch
             self.details.attach(self.engine, view, schema, self.model, kind=kind, body_type=body, after_batch=after)
         values = ", ".join(
             f"arg_max(body.{name}, attempt) FILTER (body.{name} IS NOT NULL) AS {name}"
-            for name in (identifier(factor.name) for factor in turn.frozen)
+            for name in (identifier(factor.name) for factor in factors)
         )
         self.engine.connection.execute(
-            f"CREATE OR REPLACE TABLE turning_snapshot_{at} AS SELECT sequence_no, record_id, {values}"
+            f"CREATE OR REPLACE TABLE {table} AS SELECT sequence_no, record_id, {values}"
             " FROM (SELECT record_id, 1 AS attempt, body FROM arrived UNION ALL"
             " SELECT record_id, attempt, body FROM retried) JOIN turns USING (record_id) GROUP BY ALL"
         )
@@ -135,10 +144,17 @@ class Turning:
             records,
             self._rows("turning_charge", WAITING_CHARGE.columns, first, last),
             standing,
-            {kind: self._snapshots(at, turn, first, last) for at, (kind, turn) in enumerate(self.plan.turns.items())},
+            {
+                kind: self._snapshots(f"turning_snapshot_{at}", turn.frozen, first, last)
+                for at, (kind, turn) in enumerate(self.plan.turns.items())
+            },
             self.history.state(asked, turns.column("record_id")),
             accumulators,
             Totals(totals.standing, _among(self.moved, wanted)),
+            {
+                kind: self._snapshots(f"turning_kept_{at}", factors, first, last)
+                for at, (kind, factors) in enumerate(self._kept.items())
+            },
         )
 
     def add(self, turns: pa.Table, charges: pa.Table, held: pa.Table, obligations: pa.Table, moved: pa.Table) -> None:
@@ -147,10 +163,10 @@ class Turning:
         if len(self.originals):
             self.moved = pa.concat_tables([self.moved, _among(moved.select(MOVED.names), self.originals)])
 
-    def _snapshots(self, at: int, turn: rating.TurnPlan, first: int, last: int) -> pa.Table:
-        fields = [pa.field(factor.name, factor.type.arrow) for factor in turn.frozen]
+    def _snapshots(self, table: str, factors: Sequence[rating.Factor], first: int, last: int) -> pa.Table:
+        fields = [pa.field(factor.name, factor.type.arrow) for factor in factors]
         schema = pa.schema([_STANDING.field("record_id"), *fields])
-        return self._rows(f"turning_snapshot_{at}", schema, first, last) if fields else schema.empty_table()
+        return self._rows(table, schema, first, last) if fields else schema.empty_table()
 
     def _rows(self, table: str, schema: pa.Schema, first: int, last: int) -> pa.Table:
         listed = ", ".join(identifier(name) for name in schema.names)

@@ -19,10 +19,18 @@ from everycent.flow.rating.core.decisions import DecisionTable
 from everycent.flow.rating.core.fetched import fetched_lookups, given_tables
 from everycent.flow.rating.core.held import held_rows
 from everycent.flow.rating.core.long import charge_rows
-from everycent.flow.rating.core.plan import RatingPlan
+from everycent.flow.rating.core.plan import Factor, RatingPlan
 from everycent.flow.rating.core.planning import plan_rating
 from everycent.flow.rating.core.running import MOVED, MOVES, STANDING, Running, moves, plan_running, run
-from everycent.flow.rating.core.shares import SharePlan, SharesRated, folded, frozen_for, plan_shares, with_share
+from everycent.flow.rating.core.shares import (
+    SharePlan,
+    SharesRated,
+    folded,
+    frozen_for,
+    lacking,
+    plan_shares,
+    with_share,
+)
 from everycent.flow.rating.core.sheet import Wide, correct, read_sheet
 from everycent.flow.rating.core.snapshots import snapshot_rows
 from everycent.flow.rating.core.tables import lookup_tables, plain_records
@@ -36,6 +44,7 @@ __all__ = [
     "STANDING",
     "ChargeTried",
     "DecisionTable",
+    "Factor",
     "Known",
     "Rated",
     "RatingPlan",
@@ -48,6 +57,7 @@ __all__ = [
     "filled",
     "frozen_values",
     "given_tables",
+    "lacking",
     "moves",
     "plan_rating",
     "plan_running",
@@ -221,7 +231,7 @@ def rate_shares(
 
     `shares`: record_id, bearer, amount_minor of the base's obligations; a record without any is without the charge.
     `base_held`: record_id of records whose base is held, which holds the charge. `standing`: record_id, charge,
-    amount_minor of the records' other charges. `snapshots`: SNAPSHOT rows of the kind's plan.
+    amount_minor of the records' other charges. `snapshots`: record_id and a column for each of `plan.kept`.
     """
     charged: dict[int, pa.Table] = {}
     held: dict[int, pa.Table] = {}

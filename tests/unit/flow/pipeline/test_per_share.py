@@ -186,6 +186,17 @@ def test_all_bearers_are_rated_or_none(model: str, fees: str, held: str, tmp_pat
     assert not [line for line in found if "charge handling" in line and "not expected" in line]
 
 
+def test_what_depends_on_what_came_before_is_refused(tmp_path: Path) -> None:
+    total = "factors:\n  sold: {accumulator: {add: {sale: gift}, per: [merchant], period: month}, type: money}\n"
+    for old, new in (("amount: share * fee_rate", "amount: share + sold"),
+                     ("amount: gift\n    creditor", "amount: gift + sold\n    creditor")):  # fmt: skip
+        text = MODEL.replace("factors:\n", total).replace(old, new)
+        text = text.replace("statements:", "order: {by: [occurred_at, no]}\nstatements:")
+        with pytest.raises(ModelRefused, match="depends on what came before, so it is computed in strict order"):
+            model = load_model(written(tmp_path, text, SALE, "charge  amount"), {})
+            plan_model(model, "t", model.files)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import literal
+from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.types import ColumnType
 from everycent.flow.rating.contract import (
     BEARER,
@@ -49,6 +49,18 @@ class SharePlan:
     turn: TurnPlan
     by_bearer: tuple[str, ...]
     owed_by_bearer: bool
+
+    @property
+    def kept(self) -> tuple[Factor, ...]:
+        """The factors that it takes from snapshots, under their names there."""
+        roles = dict.fromkeys(self.of.rated.values())
+        each = (
+            [replace(factor, name=factor_of_bearer(factor.name, role)) for role in roles]
+            if factor.name in self.by_bearer
+            else [factor]
+            for factor in self.turn.frozen
+        )
+        return tuple(factor for factors in each for factor in factors)
 
 
 def plan_shares(terms: RatingTerms) -> tuple[SharePlan, ...]:
@@ -111,13 +123,32 @@ def with_share(plan: SharePlan, number: int, records: pa.Table, shares: pa.Table
 
 
 def frozen_for(plan: SharePlan, number: int, snapshots: pa.Table) -> pa.Table:
-    """record_id and a column for each factor that the charge takes from snapshots (SNAPSHOT rows), for one bearer."""
+    """record_id and a column for each factor that the charge takes, for one bearer, out of `plan.kept`."""
     role = plan.of.bearers[number]
     columns = {"record_id": snapshots.column("record_id")}
     for factor in plan.turn.frozen:
         kept = factor_of_bearer(factor.name, role) if factor.name in plan.by_bearer else factor.name
-        columns[factor.name] = pc.struct_field(snapshots.column("body"), kept)
+        columns[factor.name] = snapshots.column(kept)
     return pa.table(columns)
+
+
+def lacking(plan: SharePlan, ids: pa.Table, snapshots: pa.Table, engine: LocalEngine) -> pa.Table:
+    """HELD rows of the records (`ids`: record_id) for which something was not found that a bearer may be rated with."""
+    missing = [
+        f"WHEN {identifier(factor.name)} IS NULL THEN {literal(f'{told_factor(factor.name)} was not found')}"
+        for factor in plan.kept
+    ]
+    if not missing:
+        return HELD.empty()
+    return engine.query(
+        f"""
+        SELECT record_id, {literal(plan.name)} AS charge, 'held' AS state, reason FROM (
+            SELECT record_id, CASE {" ".join(missing)} END AS reason FROM ids LEFT JOIN snapshots USING (record_id))
+        WHERE reason IS NOT NULL ORDER BY record_id
+        """,
+        ids=ids,
+        snapshots=snapshots,
+    ).cast(HELD.columns)
 
 
 @dataclass(frozen=True)
