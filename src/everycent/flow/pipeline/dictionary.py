@@ -22,6 +22,8 @@ class FactorEntry:
 def factor_dictionary(plan: ModelPlan) -> list[FactorEntry]:
     """The model's factors in declared order."""
     types = {factor.name: str(factor.type) for rating in plan.rating.values() for factor in rating.factors}
+    types |= {factor.name: str(factor.type) for plans in plan.shares.values() for share in plans
+              for factor in share.turn.frozen}  # fmt: skip
     return [
         FactorEntry(
             name,

@@ -142,8 +142,8 @@ def kept_factors(plan: ModelPlan) -> dict[str, tuple[rating.Factor, ...]]:
 
 def flat(snapshots: pa.Table) -> pa.Table:
     """SNAPSHOT rows with a column for each factor."""
-    body = snapshots.column("body").combine_chunks()
-    fields = {field.name: body.field(at) for at, field in enumerate(body.type)}
+    body = snapshots.column("body")
+    fields = {field.name: pc.struct_field(body, field.name) for field in body.type}
     return pa.table({"record_id": snapshots.column("record_id"), **fields})
 
 

@@ -162,6 +162,47 @@ def test_the_language_of_a_share(model: str, handling: str, tmp_path: Path, engi
     assert differences(tmp_path, engine, model, SALE, expected) == []
 
 
+def test_each_record_s_shares_are_in_its_own_currency(tmp_path: Path, engine: LocalEngine) -> None:
+    listed = "kind: {type: text, in: [CNY, JPY, KWD]}"
+    model = MODEL.replace("kind: text", listed).replace("sale: text, given", f"sale: text, {listed}, given")
+    model = model.replace("    amount: gift\n  refund:", "    amount: gift\n    currency: kind\n  refund:")
+    model = model.replace("    amount: given\n", "    amount: given\n    currency: kind\n")
+    facts = """
+        sale  no  merchant  brand  mall   kind  gift    at
+              A1  m-1       b-1    north  JPY   1001    2026-03-01 10:00
+              A2  m-1       b-1    north  KWD   10.005  2026-03-01 10:00
+              A3  m-1       b-1    north  CNY   100.01  2026-03-01 10:00
+
+        refund  no  sale  kind  given  at
+                R1  A2    KWD   5.000  2026-03-02 10:00
+    """
+    # JPY: 501, 350, 150. KWD: 5.003, 3.501, 1.501; R1 gives back 0.072 (.0724) of 0.145, in the proportion 70 : 75
+    expected = """
+        record  charge    debtor    amount
+        A1      gift      platform  501
+        A1      gift      b-1       350
+        A1      gift      north     150
+        A1      handling  b-1       7
+        A1      handling  north     8
+        A2      gift      platform  5.003
+        A2      gift      b-1       3.501
+        A2      gift      north     1.501
+        A2      handling  b-1       0.070
+        A2      handling  north     0.075
+        A3      gift      platform  50.01
+        A3      gift      b-1       35.00
+        A3      gift      north     15.00
+        A3      handling  b-1       0.70
+        A3      handling  north     0.75
+        R1      gift      platform  -2.500
+        R1      gift      b-1       -1.750
+        R1      gift      north     -0.750
+        R1      handling  b-1       -0.035
+        R1      handling  north     -0.037
+    """
+    assert differences(tmp_path, engine, model, facts, expected) == []
+
+
 def test_without_the_shared_charge_there_is_none_per_share(tmp_path: Path, engine: LocalEngine) -> None:
     facts = SALE.replace("100.01", "0.00")
     assert differences(tmp_path, engine, MODEL, facts, "charge  amount") == []

@@ -4,11 +4,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from forger import reseal
 from market_place import MarketPlace, opened
 from small_market import Fact, market
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.explain.service import explain
+from everycent.proof.verify.core.shares import PER_SHARE
+from everycent.proof.verify.service import verify
 
 ABOUT = """\
 budgets:
@@ -106,3 +109,14 @@ def test_what_a_bearer_lacks_parks_the_record_until_it_is_there(place: MarketPla
     mended.deliver([], DAY)
     assert fees(mended) == FEES
     mended.proven()
+
+
+def test_who_has_an_amount_of_a_share_that_he_does_not_carry_is_named_in_order_too(place: MarketPlace) -> None:
+    one = place.about(market(ABOUT), TABLES)
+    one.deliver(FACTS, OPEN)
+    connection, session = one.session.connection, one.session
+    with connection.transaction(force_rollback=True):
+        connection.execute("UPDATE clearing.ordered_obligation SET debtor = 'brand:b-9' WHERE charge = 'fee'")
+        reseal(connection, ["clearing.ordered_obligation"])
+        verdict = verify(connection, session.details, session.engine, session.tenant)
+        assert [check.bad for check in verdict.findings if check.name == PER_SHARE.name] == [8]
