@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,7 +55,7 @@ def with_per_share(
     plan: ModelPlan, kind: str, records: pa.Table, cleared: Cleared, held: pa.Table, snapshots: pa.Table,
     engine: LocalEngine,
 ) -> Cleared:  # fmt: skip
-    """What was cleared of a batch, with its charges per share: in the records' order, then as declared, then by bearer.
+    """What was cleared of a batch, with its charges per share behind, charge by charge.
 
     `held`: HELD rows of rating; `snapshots`: SNAPSHOT rows.
     """
@@ -66,9 +65,7 @@ def with_per_share(
     all_held = pa.concat_tables([held.cast(HELD.columns), plain.held])
     standing = Standing(plain.charges, plain.obligations, all_held, flat(snapshots))
     more = per_share(plan, kind, records, standing, engine)
-    both = _joined([plain, more])
-    ids, names = records.column("record_id"), plan.clearing.names
-    return Cleared(_in_order(both.charges, ids, names), _in_order(both.obligations, ids, names), both.held)
+    return _joined([plain, more])
 
 
 def awaiting(
@@ -152,13 +149,6 @@ def _joined(parts: Sequence[Cleared]) -> Cleared:
         return pa.concat_tables([schema.empty(), *(getattr(part, name).cast(schema.columns) for part in parts)])
 
     return Cleared(all_of("charges", CHARGE), all_of("obligations", OBLIGATION), all_of("held", HELD))
-
-
-def _in_order(rows: pa.Table, ids: pa.ChunkedArray, names: Sequence[str]) -> pa.Table:
-    record = pc.index_in(_storage(rows.column("record_id")), value_set=_storage(ids)).to_numpy()
-    charge = pc.index_in(rows.column("charge"), value_set=pa.array(names, pa.string())).to_numpy()
-    # Within a charge the rows come by bearer already, and sorting keeps that.
-    return rows.take(pa.array(np.lexsort([charge, record])))
 
 
 def _of(rows: pa.Table, charge: str) -> pa.Table:

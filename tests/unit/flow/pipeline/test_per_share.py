@@ -215,7 +215,7 @@ def test_without_the_shared_charge_there_is_none_per_share(tmp_path: Path, engin
         (MODEL.replace("amount: share * fee_rate", "amount: share / (share - 15)"), FEES,
          "held: handling: for mall: share / (share - 15) divides by zero with share = 15.00"),
         (MODEL.replace("share * fee_rate", "share - 20"), FEES,
-         "held: handling: it is owed to some bearers and by others (-500 to 1500 minor units); make two charges of it,"
+         "held: handling: it is owed to some bearers and by others; make two charges of it,"
          " each with a when"),
         (MODEL.replace("amount: gift\n    creditor", "amount: gift / (gift - 100.01)\n    creditor"), FEES,
          "held: handling: held because charge gift is held"),

@@ -1,11 +1,12 @@
 """Obligations of charges per share: each bearer's own amount, between it and the charge's other end."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import literal
 from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.clearing.core.columns import ids_as_values
 from everycent.flow.clearing.core.plan import ClearingPlan
 
 
@@ -16,20 +17,33 @@ def owed_by_share(
     names = charges.column("charge").unique().to_pylist()
     assert len(names) <= 1, "one charge per share at a time"
     entity = next((charge.legal_entity for charge in plan.charges if [charge.name] == names), "")
-    rows = engine.query(
-        f"""
-        SELECT c.record_id, c.charge, p.bearer, coalesce(c.debtor, s.debtor) AS debtor,
-            coalesce(c.creditor, s.debtor) AS creditor, p.amount_minor, c.currency, {literal(entity)} AS legal_entity,
-            c.booked_on, c.refund_of, NULL AS debtor_statement, NULL AS creditor_statement
-        FROM charges AS c JOIN parts AS p USING (record_id)
-            JOIN shares AS s ON s.record_id = p.record_id AND s.bearer = p.bearer
-        ORDER BY c.place, p.bearer
-        """,
-        charges=charges.append_column("place", pa.array(range(charges.num_rows), pa.int64())),
-        parts=parts,
+    found = engine.query(
+        "SELECT place, debtor FROM parts JOIN shares USING (record_id, bearer)",
+        parts=parts.append_column("place", pa.array(np.arange(parts.num_rows))),
         shares=shares.select(["record_id", "bearer", "debtor"]),
+    )
+    assert found.num_rows == parts.num_rows, "who has an amount bears a share"
+    bearer = found.column("debtor").take(pa.array(np.argsort(found.column("place").to_numpy())))
+    ids = ids_as_values(parts.column("record_id"))
+    of = charges.take(pa.array(np.cumsum(np.append(False, ids[1:] != ids[:-1])[: len(ids)])))
+    nothing = pa.nulls(of.num_rows, pa.string())
+    rows = pa.table(
+        {
+            "record_id": of.column("record_id"),
+            "charge": of.column("charge"),
+            "bearer": parts.column("bearer"),
+            "debtor": pc.coalesce(of.column("debtor"), bearer),
+            "creditor": pc.coalesce(of.column("creditor"), bearer),
+            "amount_minor": parts.column("amount_minor"),
+            "currency": of.column("currency"),
+            "legal_entity": pa.repeat(pa.scalar(entity), of.num_rows),
+            "booked_on": of.column("booked_on"),
+            "refund_of": of.column("refund_of"),
+            "debtor_statement": nothing,
+            "creditor_statement": nothing,
+        }
     ).cast(OBLIGATION.columns)
+    assert rows.column("record_id").equals(parts.column("record_id")), "parts are in the charges' order"
     owed, charged = (pc.sum(table.column("amount_minor")).as_py() for table in (rows, charges))
-    assert rows.num_rows == parts.num_rows, "who has an amount bears a share"
     assert owed == charged, "obligations add up to their charges"
     return OBLIGATION.check(rows)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -173,64 +174,90 @@ def folded(
 
     `base_held`: record_id of records whose base is held, so that there are no shares.
     """
-    given = {
-        "places": pa.table({"record_id": records.column("record_id"), "place": np.arange(records.num_rows)}),
-        "rated": _numbered(CHARGE.columns, charged),
-        "lacking": _numbered(HELD.columns, held),
-        "base_held": base_held,
-    }
+    numbers = np.array([*charged], dtype=np.int16)
+    rows = pa.concat_tables([CHARGE.empty(), *(part.cast(CHARGE.columns) for part in charged.values())])
+    # Each bearer's row of each record; behind them nobody's, so that there is one column at least.
+    row_of = np.full((records.num_rows, len(numbers) + 1), -1, dtype=np.int64)
+    start = 0
+    for at, part in enumerate(charged.values()):
+        places = pc.index_in(_storage(part), value_set=_storage(records)).to_numpy()
+        row_of[places, at] = np.arange(start, start + part.num_rows)
+        start += part.num_rows
+    amounts = np.append(rows.column("amount_minor").to_numpy(), 0)[row_of]
+    sums, fits = _added(amounts)
+    mixed = (amounts < 0).any(axis=1) & (amounts > 0).any(axis=1)
+    why = HELD.empty()
+    if base_held.num_rows or any(part.num_rows for part in held.values()) or mixed.any() or not fits.all():
+        doubtful = records.select(["record_id"]).append_column("fits", pa.array(fits)).append_column(
+            "mixed", pa.array(mixed)
+        )  # fmt: skip
+        why = _held(plan, doubtful, held, base_held, engine)
+    stands = (row_of >= 0).any(axis=1) & ~np.asarray(pc.is_in(_storage(records), value_set=_storage(why)))
+    places = np.flatnonzero(stands)
+    first = row_of[places, (row_of[places] >= 0).argmax(axis=1)]
+    of_first = rows.take(pa.array(first))
+    name, nobody = pa.repeat(pa.scalar(plan.name), len(places)), pa.nulls(len(places), pa.string())
+    ends = [nobody, of_first.column("creditor")] if plan.owed_by_bearer else [of_first.column("creditor"), nobody]
+    ids, currency, booked_on, refund_of = (
+        of_first.column(each) for each in ("record_id", "currency", "booked_on", "refund_of")
+    )
+    columns = [ids, name, name, pa.array(sums[places]), currency, *ends, booked_on, refund_of]
+    taken = row_of[places] >= 0
+    place, bearer = np.nonzero(taken)
+    parts = [ids.take(pa.array(place)), pa.array(numbers[bearer]), pa.array(amounts[places][taken])]
+    return SharesRated(pa.table(columns, schema=CHARGE.columns), pa.table(parts, schema=PARTS), why)
+
+
+def _added(amounts: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The sum of each row, and whether 64 bits hold it; parts of one sign are expected."""
+    total = np.zeros(len(amounts), dtype=np.int64)
+    fits = np.ones(len(amounts), dtype=np.bool_)
+    for column in amounts.T:
+        after = total + column
+        fits &= ((total ^ after) & (column ^ after)) >= 0  # it overflows where both signs differ from the sum's
+        total = after
+    return total, fits
+
+
+def _held(
+    plan: SharePlan, doubtful: pa.Table, held: Mapping[int, pa.Table], base_held: pa.Table, engine: LocalEngine
+) -> pa.Table:
+    """HELD rows of the records that cannot be charged, in order, with the reason of the first bearer that has one.
+
+    `doubtful`: record_id, and whether the sum `fits` and the signs are `mixed`.
+    """
+    rows = [HELD.columns.empty_table(), *(part.cast(HELD.columns) for part in held.values())]
+    numbers = np.repeat(np.array([0, *held], dtype=np.int16), [part.num_rows for part in rows])
     roles = " ".join(f"WHEN {number} THEN {literal(role)}" for number, role in plan.of.bearers.items())
-    name, base = literal(plan.name), literal(plan.of.base)
-    why = engine.query(
+    return engine.query(
         f"""
         WITH told AS (
-            SELECT record_id, -1 AS bearer, 'held' AS state, 'held because charge ' || {base} || ' is held' AS reason
+            SELECT record_id, -1 AS bearer, 'held' AS state,
+                'held because charge ' || {literal(plan.of.base)} || ' is held' AS reason
             FROM base_held
             UNION ALL
             SELECT record_id, bearer, state, 'for ' || (CASE bearer {roles} END) || ': ' || reason
             FROM lacking WHERE charge <> {literal(WHOLE_RECORD)}
             UNION ALL
-            SELECT record_id, {_LAST}, 'held', 'it is owed to some bearers and by others (' || min(amount_minor)
-                || ' to ' || max(amount_minor) || ' minor units); make two charges of it, each with a when'
-            FROM rated GROUP BY record_id HAVING min(amount_minor) < 0 AND max(amount_minor) > 0
+            SELECT record_id, {_LAST}, 'held', 'it is owed to some bearers and by others; make two charges of it, each'
+                || ' with a when'
+            FROM places WHERE mixed
             UNION ALL
             SELECT record_id, {_LAST}, 'quarantined', 'its bearers'' amounts add up to more than 64 bits hold'
-            FROM rated GROUP BY record_id HAVING TRY_CAST(sum(amount_minor) AS BIGINT) IS NULL
+            FROM places WHERE NOT fits AND NOT mixed
         )
-        SELECT record_id, {name} AS charge, arg_min(state, bearer) AS state, arg_min(reason, bearer) AS reason
+        SELECT record_id, {literal(plan.name)} AS charge, arg_min(state, bearer) AS state,
+            arg_min(reason, bearer) AS reason
         FROM told JOIN places USING (record_id) GROUP BY record_id, place ORDER BY place
         """,
-        **given,
+        places=doubtful.append_column("place", pa.array(np.arange(doubtful.num_rows))),
+        lacking=pa.concat_tables(rows).append_column("bearer", pa.array(numbers)),
+        base_held=base_held,
     ).cast(HELD.columns)
-    stands = engine.query(
-        "SELECT rated.*, place FROM rated JOIN places USING (record_id) ANTI JOIN why USING (record_id)"
-        " ORDER BY place, bearer",
-        why=why,
-        **given,
-    )
-    bearer, other = ("debtor", "creditor") if plan.owed_by_bearer else ("creditor", "debtor")
-    sums = engine.query(
-        f"""
-        SELECT record_id, {name} AS charge, {name} AS rule, CAST(sum(amount_minor) AS BIGINT) AS amount_minor,
-            any_value(currency) AS currency, NULL AS {bearer}, any_value(creditor) AS {other},
-            any_value(booked_on) AS booked_on, NULL AS refund_of
-        FROM stands GROUP BY record_id, place ORDER BY place
-        """,
-        stands=stands,
-    )
-    return SharesRated(
-        sums.select(CHARGE.columns.names).cast(CHARGE.columns), stands.select(PARTS.names).cast(PARTS), why
-    )
 
 
 #: Behind every bearer.
 _LAST = 1 << 15
-
-
-def _numbered(schema: pa.Schema, parts: Mapping[int, pa.Table]) -> pa.Table:
-    rows = [schema.empty_table(), *(part.cast(schema) for part in parts.values())]
-    numbers = np.repeat(np.array([0, *parts], dtype=np.int16), [part.num_rows for part in rows])
-    return pa.concat_tables(rows).append_column("bearer", pa.array(numbers))
 
 
 def _storage(rows: pa.Table) -> pa.Array:
