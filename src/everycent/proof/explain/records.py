@@ -299,14 +299,10 @@ class _Walk:
         own = {SHARE: (share, f" (of {base}, carried by {shares[0]['debtor']})"), BEARER: (role, "")}
         rule = text.rule(row["charge"], row["charge"])
         found = {name: value for name in rule.names if (value := own.get(name) or self._value(name, text, snapshot))}
-<<<<<<< HEAD
-        return in_numbers(rule, found, format_minor(row["amount_minor"], money))
-=======
         own_rows = [
             each for each in self.obligations if (each["charge"], each["bearer"]) == (row["charge"], row["bearer"])
         ]
-        return _in_numbers(rule, found, format_minor(sum(each["amount_minor"] for each in own_rows), money))
->>>>>>> b33be33 (Charges per share of what draws on a budget are computed in strict order, with it)
+        return in_numbers(rule, found, format_minor(sum(each["amount_minor"] for each in own_rows), money))
 
     def _in_pot(self, row: Row, money: Currency) -> tuple[tuple[str, str], ...]:
         """What the bearer had carried before and after, in the pot of its budget."""
