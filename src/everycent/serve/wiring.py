@@ -29,6 +29,8 @@ DETAIL_TABLES: tuple[TableSchema, ...] = (
     HELD.ordered,
     OBLIGATION.ordered,
     RUNNING,
+    CHARGE.corrected,
+    OBLIGATION.corrected,
 )
 
 _MIGRATED = (

@@ -6,6 +6,7 @@ schema's columns, in the schema's order. Amounts are int64 minor units, ids are 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pyarrow as pa
 
@@ -14,6 +15,18 @@ UTC = pa.timestamp("us", tz="UTC")
 
 #: What rows made in strict order have: their record's place in it, and the generation that they were made in.
 NUMBERED = (pa.field("sequence_no", pa.int64(), nullable=False), pa.field("generation", pa.int32(), nullable=False))
+
+#: What rows of a correction have: which correction of their record's charge they are of, 1, 2, 3 …, and whether they
+#: take back what stood before it. Of rows that no order decided, `sequence_no` and `generation` are 0.
+CORRECTED = (pa.field("revision", pa.int32(), nullable=False), pa.field("reverses", pa.bool_(), nullable=False))
+CORRECTED_KEY = tuple(field.name for field in CORRECTED)
+
+
+class Corrections(StrEnum):
+    """What becomes of the rows of a charge that is corrected, for those who read all of the table."""
+
+    REPLACE = "replace"  # the newest correction's rows stand in their place
+    ADD = "add"  # they stay, with those that take them back and those of the correction: all of them add up
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,8 @@ class TableSchema:
     PostgreSQL.
     `in_order`, when set, names what rows that are made in strict order have beside `columns`. They stand in a table
     of their own, `ordered`, in generations; readers of this table see the effective ones among its rows.
+    `corrections`, when set, says that a record's charge may be corrected, and what readers of the whole table then see.
+    The corrections' rows stand in a table of their own, `corrected`.
     """
 
     name: str
@@ -33,6 +48,7 @@ class TableSchema:
     key: tuple[str, ...]
     body: str | None = None
     in_order: tuple[pa.Field, ...] | None = None
+    corrections: Corrections | None = None
 
     def __post_init__(self) -> None:
         missing = set(self.key) - set(self.columns.names)
@@ -44,7 +60,18 @@ class TableSchema:
         assert self.in_order is not None, f"{self.name} has no rows that are made in order"
         context, _, table = self.name.partition(".")
         columns = pa.schema([*self.columns, *self.in_order, *NUMBERED])
-        return TableSchema(f"{context}.ordered_{table}", columns, (*self.key, "generation", "sequence_no"))
+        key = (*self.key, "generation", "sequence_no")
+        return TableSchema(f"{context}.ordered_{table}", columns, key, corrections=self.corrections)
+
+    @property
+    def corrected(self) -> "TableSchema":
+        """The table of the corrections' rows, those of rows made in order too, with `revision` and `reverses`."""
+        assert self.corrections is not None, f"{self.name} has no corrections"
+        context, _, table = self.name.partition(".")
+        numbered = () if self.in_order is None else (*self.in_order, *NUMBERED)
+        key = tuple(name for name in self.key if name not in ("generation", "sequence_no"))
+        columns = pa.schema([*self.columns, *numbered, *CORRECTED])
+        return TableSchema(f"{context}.corrected_{table.removeprefix('ordered_')}", columns, (*key, *CORRECTED_KEY))
 
     def with_body(self, body_type: pa.DataType) -> pa.Schema:
         """The schema's columns with the body's type filled in."""

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.engine.tables import TableSchema
+from everycent.base.engine.tables import CORRECTED_KEY, Corrections, TableSchema
 from everycent.base.platform.bulk import (
     copy_in,
     copy_into_engine,
@@ -27,6 +27,7 @@ from everycent.base.platform.bulk import (
 from everycent.base.platform.database import Connection
 from everycent.base.platform.generations import effective_sql, generations
 
+_NUMBERS = ("sequence_no", "generation")
 #: Up to so many ids travel inside the statement, which uses the index; more go through a temporary table.
 _LITERAL_IDS_MAX = 2_000
 
@@ -82,15 +83,19 @@ class Details:
     ) -> pa.Table:
         """The rows whose `column` (a UUID) is among `ids`, of both tiers, ordered by the schema's key.
 
-        Of rows made in order, the effective ones are among them, unless `plain` asks for the schema's own alone.
+        Of rows made in order, the effective ones are among them, unless `plain` asks for the schema's own alone. Where
+        a record's charge was corrected, what stands of it is the newest correction.
         `columns` are the schema's columns to fetch; the body among them needs its `body_type` (see attach). `only`: as
         attach takes it.
         Small requests use the index of the primary key; lake files are opened only where the manifest lists some.
         """
-        wanted = _columns(schema, columns, body_type)
+        asked = wanted = _columns(schema, columns, body_type)
         assert schema.columns.field(column).type == pa.uuid(), f"{schema.name}.{column} is no UUID"
         if len(ids) == 0:
             return wanted.empty_table()
+        is_corrected = schema.corrections is not None and bool(self.parts(schema.corrected, model))
+        if is_corrected:
+            wanted = _columns(schema, _with(columns, _corrected_key(schema)), body_type)
         parts = self.parts(schema, model)
         found = self._hot_among(schema, model, column, ids, wanted, parts, only)
         files = [part for part in parts if part.path is not None]
@@ -98,6 +103,9 @@ class Details:
             among = self._lake_among(schema, column, wanted, files, only)
             lake = engine.query(among, wanted_ids=pa.table({"id": ids}))
             found = pa.concat_tables([found, lake.select(wanted.names).cast(wanted)])
+        if is_corrected:
+            found = self._corrected_among(engine, schema, model, column, ids, found, only).select(asked.names)
+            wanted = asked
         if schema.in_order is not None and not plain:
             assert only == "true", f"{schema.name} and what was made in order have no condition in common"
             found = pa.concat_tables([found, self._ordered_among(engine, schema, model, column, ids, wanted)])
@@ -131,9 +139,23 @@ class Details:
         `after_batch`: parts of this batch and earlier ones are not read. `only`: a condition on columns of `columns`
         in SQL that both engines understand; files whose least and largest values rule it out are not read either.
         """
-        if schema.in_order is not None and not plain and self._attach_both(engine, view_name, schema, model, columns):
-            assert after_batch == 0 and only == "true", f"{schema.name}: say which of its two tables is limited"
+        if self._attach_all(engine, view_name, schema, model, columns, after_batch, only, plain=plain):
             return
+        self._attach_own(engine, view_name, schema, model, kind, body_type, columns, after_batch, only)
+
+    def _attach_own(
+        self,
+        engine: LocalEngine,
+        view_name: str,
+        schema: TableSchema,
+        model: str,
+        kind: str | None,
+        body_type: pa.DataType | None,
+        columns: Sequence[str] | None,
+        after_batch: int,
+        only: str,
+    ) -> None:
+        """Makes the view of a schema's own rows."""
         names = [name for name in columns or schema.columns.names if name != schema.body or body_type is not None]
         wanted = _columns(schema, names, body_type)
         parts = [part for part in self.parts(schema, model, after_batch) if kind is None or part.kind == kind]
@@ -168,24 +190,97 @@ class Details:
         standing = f"SELECT {_list(wanted.names)} FROM numbered WHERE {self.effective(model)}"
         return engine.query(standing, numbered=rows).cast(wanted)
 
-    def _attach_both(
-        self, engine: LocalEngine, view_name: str, schema: TableSchema, model: str, columns: Sequence[str] | None
+    def _corrected_among(
+        self,
+        engine: LocalEngine,
+        schema: TableSchema,
+        model: str,
+        column: str,
+        ids: pa.Array,
+        found: pa.Table,
+        only: str,
+    ) -> pa.Table:
+        """`found`, with what the newest correction made in the place of what it took back."""
+        own, key = schema.in_order is not None, _corrected_key(schema)
+        made = _with(found.column_names, [*_NUMBERS, *CORRECTED_KEY])
+        rows = self.lookup(engine, schema.corrected, model, column, ids, made, only=only)
+        return engine.query(
+            f"""
+            WITH mine AS (
+                SELECT * FROM rows WHERE {_slice(own=own)}
+                QUALIFY revision = max(revision) OVER (PARTITION BY {_list(key)}))
+            SELECT * FROM found ANTI JOIN mine USING ({_list(key)})
+            UNION ALL SELECT {_list(found.column_names)} FROM mine WHERE NOT reverses
+            """,
+            rows=rows,
+            found=found,
+        ).cast(found.schema)
+
+    def _attach_all(
+        self,
+        engine: LocalEngine,
+        view_name: str,
+        schema: TableSchema,
+        model: str,
+        columns: Sequence[str] | None,
+        after_batch: int,
+        only: str,
+        *,
+        plain: bool,
     ) -> bool:
-        """Makes the view of a schema's own rows and the effective ones made in order; False where there are none."""
+        """Makes the view of a schema's own rows, the effective ones made in order and corrections; False where there
+        are only its own."""
         names = list(columns or schema.columns.names)
         own = [name for name in names if name in schema.columns.names]
-        if len(own) == len(names) and not self.parts(schema.ordered, model):
+        is_corrected = schema.corrections is not None and bool(self.parts(schema.corrected, model))
+        is_ordered = schema.in_order is not None and not plain
+        is_ordered = is_ordered and (len(own) < len(names) or bool(self.parts(schema.ordered, model)))
+        if not is_corrected and not is_ordered:
             return False
-        numbered = [name for name in ("sequence_no", "generation") if name not in names]
-        self.attach(engine, f"{view_name}__own", schema, model, columns=own, plain=True)
-        self.attach(engine, f"{view_name}__ordered", schema.ordered, model, columns=[*names, *numbered])
-        lacking = ", NULL AS ".join(["", *(identifier(name) for name in names if name not in own)])
-        engine.connection.execute(
-            f"CREATE OR REPLACE VIEW {identifier(view_name)} AS SELECT {_list(names)}, model, batch_no FROM"
-            f" (SELECT *{lacking} FROM {identifier(f'{view_name}__own')}) UNION ALL SELECT {_list(names)}, model,"
-            f" batch_no FROM {identifier(f'{view_name}__ordered')} WHERE {self.effective(model)}"
-        )
+        base = identifier(f"{view_name}__own")
+        known = _with(own, _corrected_key(schema)) if is_corrected else own
+        self._attach_own(engine, f"{view_name}__own", schema, model, None, None, known, after_batch, only)
+        selects = [f"SELECT {_given(names, own)}, model, batch_no FROM {base}"]
+        if is_corrected:
+            made = f"{view_name}__corrected"
+            wanted = [name for name in names if name in schema.corrected.columns.names]
+            self._attach_corrections(engine, made, schema, model, wanted, after_batch, only)
+            if schema.corrections is Corrections.REPLACE:
+                selects[0] += f" ANTI JOIN {identifier(made)} USING ({_list(_corrected_key(schema))})"
+            selects.append(f"SELECT {_given(names, wanted)}, model, batch_no FROM {identifier(made)}")
+        if is_ordered:
+            assert after_batch == 0 and only == "true", f"{schema.name}: say which of its two tables is limited"
+            numbered = [name for name in names if name in schema.ordered.columns.names]
+            self.attach(engine, f"{view_name}__ordered", schema.ordered, model, columns=_with(numbered, _NUMBERS))
+            ordered = identifier(f"{view_name}__ordered")
+            selects.append(
+                f"SELECT {_given(names, numbered)}, model, batch_no FROM {ordered} WHERE {self.effective(model)}"
+            )
+        engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(view_name)} AS {' UNION ALL '.join(selects)}")
         return True
+
+    def _attach_corrections(
+        self,
+        engine: LocalEngine,
+        name: str,
+        schema: TableSchema,
+        model: str,
+        columns: Sequence[str],
+        after_batch: int,
+        only: str,
+    ) -> None:
+        """Makes the table `name` of the corrections of a schema's own rows, the newest alone where they replace."""
+        own = schema.in_order is not None
+        every = _with(columns, ["record_id", "charge", *_NUMBERS, *CORRECTED_KEY])
+        self._attach_own(engine, f"{name}_all", schema.corrected, model, None, None, every, after_batch, only)
+        newest = ""
+        if schema.corrections is Corrections.REPLACE:
+            key = _list(["record_id", "charge", "generation"])
+            newest = f" AND NOT reverses QUALIFY revision = max(revision) OVER (PARTITION BY {key})"
+        engine.connection.execute(
+            f"CREATE OR REPLACE TABLE {identifier(name)} AS SELECT * FROM {identifier(f'{name}_all')}"
+            f" WHERE {_slice(own=own)}{newest}"
+        )
 
     def parts(self, schema: TableSchema, model: str, after_batch: int = 0) -> list[Part]:
         """The committed parts of a table, in the order of commits; those of batches after `after_batch`."""
@@ -280,6 +375,25 @@ def sql_name(schema: TableSchema) -> str:
     """The quoted name of a schema's table in PostgreSQL."""
     context, _, table = schema.name.partition(".")
     return f"{identifier(context)}.{identifier(table)}"
+
+
+def _corrected_key(schema: TableSchema) -> list[str]:
+    """What the rows of a corrected charge have in common with its correction's."""
+    return ["record_id", "charge"] if schema.in_order is not None else ["record_id", "charge", "generation"]
+
+
+def _with(names: Sequence[str], more: Sequence[str]) -> list[str]:
+    return [*names, *(name for name in more if name not in names)]
+
+
+def _slice(*, own: bool) -> str:
+    """The corrections of what arrival decided, or of what order did: these have a number."""
+    return "sequence_no = 0" if own else "sequence_no > 0"
+
+
+def _given(names: Sequence[str], known: Sequence[str]) -> str:
+    """The columns `names`; those that are not `known` are NULL."""
+    return ", ".join(identifier(name) if name in known else f"NULL AS {identifier(name)}" for name in names)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from everycent.base.engine.declaration import Declaration, Duration, Name, NumberText, Words, or_alone
-from everycent.base.engine.tables import NUMBERED, UTC, UUID, TableSchema
+from everycent.base.engine.tables import NUMBERED, UTC, UUID, Corrections, TableSchema
 from everycent.base.money.allotment import RemainderPolicy
 from everycent.base.money.span import Span
 from everycent.flow.rating.contract import BEARER, CHARGE, RatedChargeSpec, SharesOf
@@ -49,6 +49,7 @@ OBLIGATION = TableSchema(
     key=("record_id", "charge", "bearer"),
     # adjusts: what is in closed statements, and this, add up to what clearing once gives
     in_order=(*IN_POT, pa.field("adjusts", pa.bool_(), nullable=False)),
+    corrections=Corrections.ADD,
 )
 
 

@@ -16,6 +16,7 @@ from everycent.flow.clearing.contract import (
 )
 from everycent.flow.clearing.core.bearers import Bearers
 from everycent.flow.clearing.core.bearing import bear
+from everycent.flow.clearing.core.correcting import CORRECTING, taken_back
 from everycent.flow.clearing.core.ordered import clear_window, reach
 from everycent.flow.clearing.core.parallel import Component, components, told_apart
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
@@ -27,6 +28,7 @@ from everycent.flow.intake.contract import RECORD
 from everycent.flow.rating.contract import CHARGE, HELD
 
 __all__ = [
+    "CORRECTING",
     "Cleared",
     "ClearingPlan",
     "Component",
@@ -39,6 +41,7 @@ __all__ = [
     "pots_in_reach",
     "refund",
     "take_back",
+    "taken_back",
     "told_apart",
 ]
 

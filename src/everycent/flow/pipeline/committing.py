@@ -36,10 +36,12 @@ def commit(
     batch: Batch,
     and_then: Callable[[Connection, int], None] = lambda _connection, _batch_no: None,
     more: Sequence[tuple[TableSchema, pa.Table]] = (),
+    more_kind: str | None = None,
 ) -> int:
     """The batch's number. `and_then` adds what belongs to the same transaction; it gets the connection and the number.
 
-    `more`: rows of further detail tables. Raises StorageFailed.
+    `more`: rows of further detail tables, of records of `more_kind` where the batch is filed under another kind.
+    Raises StorageFailed.
     """
     opened = open_batch(
         session.details,
@@ -58,9 +60,10 @@ def commit(
         (HELD, batch.held),
         (OBLIGATION, batch.obligations),
         (WAITING_CHARGE, batch.waiting),
-        *more,
     ):
         opened.write(schema, table)
+    for schema, table in more:
+        opened.write(schema, table, more_kind)
     found = batch.intake.counts
     counts = {
         "accepted": found["accepted"],

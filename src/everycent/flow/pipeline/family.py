@@ -26,7 +26,7 @@ from everycent.flow.rating import store as rating_store
 from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT, WHOLE_RECORD
 from everycent.flow.settlement import stage as settlement
 
-_NO_ROWS = {"rows_read": 0, "accepted": 0, "duplicate": 0, "conflict": 0, "quarantined": 0, "ignored": 0}
+NO_ROWS = {"rows_read": 0, "accepted": 0, "duplicate": 0, "conflict": 0, "quarantined": 0, "ignored": 0}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def retry(
     first = outcomes.slice(0, 1).to_pylist()[0]
     occasion = f"{first['record_id']}/{first['charge']}/{first['attempt']}"
     batch = Batch(
-        intake=intake.Intake(stored.nothing, QUARANTINE.empty(), _NO_ROWS),
+        intake=intake.Intake(stored.nothing, QUARANTINE.empty(), NO_ROWS),
         snapshots=SNAPSHOT.empty(pa.struct([])),
         charges=charges,
         held=new_held,
@@ -107,9 +107,9 @@ class _Stored:
             self.engine, RECORD, self.model, "record_id", family.originals, RECORD.columns.names, body
         )
         self.nothing = found.slice(0, 0)
-        self.originals = _booked(found, open_on)
+        self.originals = booked(found, open_on)
         self.charges = self.rows(CHARGE, "record_id", family.originals)
-        self.refunds = _booked(self._refunds(), open_on)
+        self.refunds = booked(self._refunds(), open_on)
 
     def rows(self, schema: TableSchema, column: str, ids: pa.ChunkedArray) -> pa.Table:
         """All stored rows of the schema whose column is among the ids."""
@@ -118,28 +118,38 @@ class _Stored:
     def _refunds(self) -> pa.Table:
         """RECORD rows of the originals' refunds in order of arrival, without their bodies; a refund that is passed over
         for a reason of its own is left out."""
-        names = [name for name in RECORD.columns.names if name != RECORD.body]
-        self.session.details.attach(self.engine, "family_refund", RECORD, self.model, columns=names)
+        refunds = refunds_of(self.session, self.model, self.family.originals)
         rows = self.engine.query(
             f"""
-            SELECT refund.* EXCLUDE (model, batch_no) FROM family_refund AS refund
-            WHERE refund_of IN (SELECT id FROM originals) AND record_id NOT IN (
+            SELECT record_id FROM refunds WHERE record_id NOT IN (
                 SELECT own.record_id FROM waits AS own
                 WHERE own.charge = '{WHOLE_RECORD}' AND own.refund_of IS NOT NULL AND (own.state = 'quarantined'
                     OR own.refund_of NOT IN (
                         SELECT record_id FROM waits WHERE charge = '{WHOLE_RECORD}' AND refund_of IS NULL)))
-            ORDER BY batch_no, source_line, record_id
             """,
-            originals=pa.table({"id": self.family.originals}),
+            refunds=refunds.select(["record_id"]),
             waits=self.family.waits,
         )
-        rows = rows.cast(pa.schema([RECORD.columns.field(name) for name in names]))
-        at = RECORD.columns.get_field_index(str(RECORD.body))
-        empty = pa.array([{}] * rows.num_rows, pa.struct([]))
-        return RECORD.check(rows.add_column(at, pa.field(str(RECORD.body), empty.type), empty))
+        ids, kept = (each.column("record_id").cast(pa.binary(16)) for each in (refunds, rows))
+        return refunds.filter(pc.is_in(ids, kept.combine_chunks()))
 
 
-def _booked(records: pa.Table, open_on: date) -> pa.Table:
+def refunds_of(session: Session, model: str, originals: pa.ChunkedArray) -> pa.Table:
+    """RECORD rows of the originals' refunds in order of arrival, without their bodies."""
+    names = [name for name in RECORD.columns.names if name != RECORD.body]
+    session.details.attach(session.engine, "family_refund", RECORD, model, columns=names)
+    rows = session.engine.query(
+        "SELECT refund.* EXCLUDE (model, batch_no) FROM family_refund AS refund"
+        " WHERE refund_of IN (SELECT id FROM originals) ORDER BY batch_no, source_line, record_id",
+        originals=pa.table({"id": originals}),
+    )
+    rows = rows.cast(pa.schema([RECORD.columns.field(name) for name in names]))
+    at = RECORD.columns.get_field_index(str(RECORD.body))
+    empty = pa.array([{}] * rows.num_rows, pa.struct([]))
+    return RECORD.check(rows.add_column(at, pa.field(str(RECORD.body), empty.type), empty))
+
+
+def booked(records: pa.Table, open_on: date) -> pa.Table:
     """The records booked no earlier than on the first day that is open: what is closed stays closed."""
     at = records.schema.get_field_index("booked_on")
     days = pc.max_element_wise(records.column("booked_on"), pa.scalar(open_on, pa.date32()))

@@ -1,6 +1,7 @@
 """The pipeline's commands: check a model, run it over files, test its golden cases, write its results."""
 
 from everycent.flow.pipeline.asked_rules import RecordTried, rules_of_record
+from everycent.flow.pipeline.correcting import Wish
 from everycent.flow.pipeline.dictionary import FactorEntry, factor_dictionary
 from everycent.flow.pipeline.difference import Difference, compare
 from everycent.flow.pipeline.export import export, write_table
@@ -10,11 +11,13 @@ from everycent.flow.pipeline.ordered_pass import Ordered, rewind_from
 from everycent.flow.pipeline.parked import Tried, Waits, held_in_turn, parked
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.replay import Replayed, replay
+from everycent.flow.pipeline.rerating import Chosen, Rerated, rerate
 from everycent.flow.pipeline.rewinding import Rewound
 from everycent.flow.pipeline.run import FileTaken, RunSummary, rate_parked, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
 
 __all__ = [
+    "Chosen",
     "Difference",
     "FactorEntry",
     "FileTaken",
@@ -24,11 +27,13 @@ __all__ = [
     "Ordered",
     "RecordTried",
     "Replayed",
+    "Rerated",
     "Rewound",
     "RunSummary",
     "Session",
     "Tried",
     "Waits",
+    "Wish",
     "compare",
     "export",
     "factor_dictionary",
@@ -41,6 +46,7 @@ __all__ = [
     "plan_model",
     "rate_parked",
     "replay",
+    "rerate",
     "rewind_from",
     "rules_of_record",
     "run",

@@ -42,7 +42,7 @@ class Turning:
         names = plan.clearing.names
         duck.register("declared", pa.table({"charge": names, "place": list(range(len(names)))}))
         duck.execute(
-            f"CREATE OR REPLACE TABLE turning_charge AS SELECT sequence_no, {columns} FROM turning"
+            f"CREATE OR REPLACE TABLE turning_charge AS SELECT sequence_no, {columns} FROM {self._waiting()}"
             " JOIN turns USING (record_id) JOIN declared USING (charge) ORDER BY sequence_no, place"
         )
         duck.unregister("declared")
@@ -74,6 +74,21 @@ class Turning:
         kept |= {running.period for running in self.plan.running}
         own = {label for span in kept for label in span_labels(span, found)[1]}
         return sorted(own.union(self.history.periods(), self.moved.column("period").to_pylist()))
+
+    def _waiting(self) -> str:
+        """SQL: the charges that waited, as the newest correction of those that were corrected since made them."""
+        if not self.details.parts(CHARGE.corrected, self.model):
+            return "turning"
+        self.details.attach(self.engine, "turning_corrected", CHARGE.corrected, self.model)
+        columns = ", ".join(WAITING_CHARGE.columns.names)
+        newest = (
+            f"SELECT {columns} FROM turning_corrected WHERE sequence_no > 0 AND refund_of IS NULL"
+            " QUALIFY revision = max(revision) OVER (PARTITION BY record_id, charge)"
+        )
+        return (
+            f"(SELECT {columns} FROM turning ANTI JOIN ({newest}) AS newest USING (record_id, charge)"
+            f" UNION ALL {newest})"
+        )
 
     @property
     def _asks_others(self) -> bool:

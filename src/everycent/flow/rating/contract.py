@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from everycent.base.engine.declaration import Called, Declaration, FormulaText, Name, ScalarText, Words, Written
 from everycent.base.engine.formula import Position
 from everycent.base.engine.sql import literal
-from everycent.base.engine.tables import NUMBERED, UUID, TableSchema
+from everycent.base.engine.tables import NUMBERED, UUID, Corrections, TableSchema
 from everycent.base.money.rounding import Rounding
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.rating.history import AccumulatorSpec, MovingAverageSpec
@@ -37,6 +37,7 @@ CHARGE = TableSchema(
     ),
     key=("record_id", "charge"),
     in_order=(),
+    corrections=Corrections.REPLACE,
 )
 
 HELD = TableSchema(

@@ -57,8 +57,11 @@ def _until(through_batch: int | None) -> str:
 
 
 def attempts(details: Details, engine: LocalEngine, model: str, record_ids: pa.ChunkedArray) -> pa.Table:
-    """ATTEMPTS of the records that were rated again."""
-    rows = details.lookup(engine, RETRY, model, "record_id", record_ids, ["record_id", "attempt"])
+    """ATTEMPTS of the records that were rated again: because they were parked, or to be corrected."""
+    rows = pa.concat_tables(
+        details.lookup(engine, schema, model, "record_id", record_ids, ["record_id", "attempt"])
+        for schema in (RETRY, RETRY_SNAPSHOT)
+    )
     return engine.query("SELECT record_id, max(attempt) AS attempt FROM rows GROUP BY ALL", rows=rows).cast(ATTEMPTS)
 
 

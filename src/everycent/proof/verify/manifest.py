@@ -33,6 +33,8 @@ KEYS = {
     "rating.ordered_held_charge": ("record_id", "charge", "generation"),
     "rating.running_total": ("record_id", "factor", "generation"),
     "clearing.ordered_obligation": ("record_id", "charge", "bearer", "generation", "booked_on"),
+    "rating.corrected_charge": ("record_id", "charge", "revision"),
+    "clearing.corrected_obligation": ("record_id", "charge", "bearer", "revision", "reverses"),
 }
 
 #: Decided rows with a seal, which no batch lists.

@@ -9,7 +9,17 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
-from everycent.proof.verify.core import charges, ledger, ordered, payments, recon, records, shares, statements
+from everycent.proof.verify.core import (
+    charges,
+    corrected,
+    ledger,
+    ordered,
+    payments,
+    recon,
+    records,
+    shares,
+    statements,
+)
 from everycent.proof.verify.core.rule import Rule
 from everycent.proof.verify.declared import declared_tables
 from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_reconciled, check_seals
@@ -24,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     *charges.RULES,
     *shares.RULES,
     *ordered.RULES,
+    *corrected.RULES,
     *statements.RULES,
     *payments.RULES,
     *ledger.RULES,

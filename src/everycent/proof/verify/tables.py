@@ -26,6 +26,13 @@ def _columns(**types: pa.DataType) -> pa.Schema:
 
 #: Rows made in strict order have a number and a generation.
 _NUMBERED: dict[str, pa.DataType] = {"sequence_no": _LONG, "generation": pa.int32()}
+#: Those that draw on a budget tell the total of its pot.
+_POT: dict[str, pa.DataType] = {
+    "total_before_minor": _LONG, "total_after_minor": _LONG, "budget": _TEXT, "pot": _TEXT, "period": _TEXT,
+    "leaf": _TEXT, "adjusts": pa.bool_(),
+}  # fmt: skip
+#: Rows of a correction tell which one it is, and whether they take back what stood.
+_REVISION: dict[str, pa.DataType] = {"revision": pa.int32(), "reverses": pa.bool_()}
 
 #: Detail tables: the columns that are checked. `batch_no` is a column of the hot rows, a lake file's is its part's.
 DETAILS = {
@@ -55,9 +62,15 @@ DETAILS = {
     "clearing.ordered_obligation": _columns(
         record_id=_UUID, charge=_TEXT, bearer=pa.int16(), debtor=_TEXT, creditor=_TEXT, amount_minor=_LONG,
         currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,
-        creditor_statement=_TEXT, total_before_minor=_LONG, total_after_minor=_LONG, budget=_TEXT, pot=_TEXT,
-        period=_TEXT, leaf=_TEXT, adjusts=pa.bool_(),
-        **_NUMBERED,
+        creditor_statement=_TEXT, **_POT, **_NUMBERED,
+    ),
+    "rating.corrected_charge": _columns(
+        record_id=_UUID, charge=_TEXT, amount_minor=_LONG, currency=_TEXT, **_NUMBERED, **_REVISION,
+    ),
+    "clearing.corrected_obligation": _columns(
+        record_id=_UUID, charge=_TEXT, bearer=pa.int16(), debtor=_TEXT, creditor=_TEXT, amount_minor=_LONG,
+        currency=_TEXT, legal_entity=_TEXT, booked_on=_DAY, refund_of=_UUID, debtor_statement=_TEXT,
+        creditor_statement=_TEXT, **_POT, **_NUMBERED, **_REVISION,
     ),
 }  # fmt: skip
 

@@ -24,9 +24,11 @@ app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
 rewind_app = typer.Typer(no_args_is_help=True, help="Go back to a record and clear all after it again.")
 app.add_typer(rewind_app, name="rewind")
+rerate_app = typer.Typer(no_args_is_help=True, help="Correct charges of stored records by the model of now.")
+app.add_typer(rerate_app, name="rerate")
 
 #: Options that take several values at once.
-_MANY = ("--records", "--bill", "--on", "--tables")
+_MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
@@ -164,6 +166,64 @@ def rewind_run(model: Model, to: To = None, from_: From = None, json: Json = Fal
     from everycent.serve.cli.rewinding import rewind_command
 
     return rewind_command(model, to, from_, dry_run=False, as_json=json)
+
+
+Record = Annotated[list[str] | None, typer.Option(help="Records to rate again: their key, kind:key or uuid.")]
+Kind = Annotated[str | None, typer.Option(help="Or all records of this kind.")]
+Since = Annotated[
+    date | None, typer.Option("--since", parser=_date, metavar="DATE", help="Of the kind, from this business date on.")
+]
+Until = Annotated[
+    date | None, typer.Option("--until", parser=_date, metavar="DATE", help="Of the kind, up to this business date.")
+]
+Charge = Annotated[
+    list[str] | None,
+    typer.Option(help="These charges alone; shares of a budget are shared again, even if the charge is the same."),
+]
+LookUp = Annotated[
+    bool, typer.Option("--look-up", help="Look factors up again; else the values frozen in the snapshots are used.")
+]
+Tables = Annotated[list[str] | None, typer.Option(help="Attached tables that are not beside the model.")]
+
+
+@rerate_app.command("plan")
+def rerate_plan(
+    model: Model,
+    record: Record = None,
+    kind: Kind = None,
+    since: Since = None,
+    until: Until = None,
+    charge: Charge = None,
+    look_up: LookUp = False,
+    tables: Tables = None,
+    json: Json = False,
+) -> int:
+    """Say what a correction would do: charges, statements, each party's money. Nothing is changed."""
+    from everycent.flow.pipeline.service import Chosen, Wish
+    from everycent.serve.cli.rerating import rerate_command
+
+    chosen, wish = Chosen(tuple(record or ()), kind, since, until), Wish(tuple(charge or ()), look_up)
+    return rerate_command(model, tables or [], chosen, wish, dry_run=True, as_json=json)
+
+
+@rerate_app.command("run")
+def rerate_run(
+    model: Model,
+    record: Record = None,
+    kind: Kind = None,
+    since: Since = None,
+    until: Until = None,
+    charge: Charge = None,
+    look_up: LookUp = False,
+    tables: Tables = None,
+    json: Json = False,
+) -> int:
+    """Take back what records were charged, and charge them by the model of now. Later records stay as they are."""
+    from everycent.flow.pipeline.service import Chosen, Wish
+    from everycent.serve.cli.rerating import rerate_command
+
+    chosen, wish = Chosen(tuple(record or ()), kind, since, until), Wish(tuple(charge or ()), look_up)
+    return rerate_command(model, tables or [], chosen, wish, dry_run=False, as_json=json)
 
 
 @app.command("parked")

@@ -1,5 +1,6 @@
 """`everycent rewind`, and what a run says of its ordered pass."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,20 +52,25 @@ def _print_rewound(rewound: Rewound, *, dry_run: bool) -> None:
         f"{from_there} {would} cleared again: {rewound.removed:,} obligations taken away,"
         f" {rewound.added:,} put in their place, {rewound.adjusting:,} of them adjusting"
     )
-    changes = rewound.parties.to_pylist()
-    if changes:
-        rows = [
-            [row["party"], format_minor(int(row["change_minor"]), currency(row["currency"])), row["currency"]]
-            for row in changes[:_PARTIES_SHOWN]
-        ]
-        print_table("what each party is owed more, or less", ["party", "amount", ""], rows, right=frozenset({1}))
-    else:
-        out.print("no party is owed more or less")
+    print_parties(rewound.parties.to_pylist())
     for statement in rewound.statements[:_PARTIES_SHOWN]:
         out.print(f"statement {statement}", markup=False)
-    for what, count in (("parties", len(changes)), ("statements", len(rewound.statements))):
-        if count > _PARTIES_SHOWN:
-            out.print(f"... and {count - _PARTIES_SHOWN:,} more {what}; --json has them all")
+    if len(rewound.statements) > _PARTIES_SHOWN:
+        out.print(f"... and {len(rewound.statements) - _PARTIES_SHOWN:,} more statements; --json has them all")
+
+
+def print_parties(changes: Sequence[Mapping[str, Any]]) -> None:
+    """What each party is owed more, or less: party, currency, change_minor."""
+    if not changes:
+        out.print("no party is owed more or less")
+        return
+    rows = [
+        [row["party"], format_minor(int(row["change_minor"]), currency(row["currency"])), row["currency"]]
+        for row in changes[:_PARTIES_SHOWN]
+    ]
+    print_table("what each party is owed more, or less", ["party", "amount", ""], rows, right=frozenset({1}))
+    if len(changes) > _PARTIES_SHOWN:
+        out.print(f"... and {len(changes) - _PARTIES_SHOWN:,} more parties; --json has them all")
 
 
 def print_ordered(ordered: Ordered) -> None:

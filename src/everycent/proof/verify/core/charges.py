@@ -134,17 +134,25 @@ OBLIGATION_PARTIES = Rule(
     slice_by="record",
 )
 
+_OWED = "record_id, charge, bearer, debtor, creditor, amount_minor, refund_of"
+
 REFUND_WITHIN = Rule(
     "refunds give back at most what was charged, between the same parties",
     "clearing.obligation",
-    """WITH given_back AS (
+    f"""WITH own AS (
+        SELECT {_OWED} FROM clearing.obligation UNION ALL
+        SELECT {_OWED} FROM clearing.corrected_obligation WHERE sequence_no = 0),
+    given_back AS (
         SELECT refund_of AS record_id, charge, bearer, debtor, creditor, sum(amount_minor) AS refunded
-        FROM clearing.obligation WHERE refund_of IS NOT NULL GROUP BY ALL)
-    SELECT {'r': g.record_id, 'c': g.charge, 'b': g.bearer, 'd': g.debtor} AS place,
-        format('obligation {}/{}/{}, {} owes {}: {} minor units, its refunds add up to {}', g.record_id, g.charge,
-            g.bearer,
-            g.debtor, g.creditor, coalesce(o.amount_minor::VARCHAR, 'no such obligation of'), refunded) AS message
-    FROM given_back g LEFT JOIN clearing.obligation o
+        FROM own WHERE refund_of IS NOT NULL GROUP BY ALL),
+    owed AS (
+        SELECT record_id, charge, bearer, debtor, creditor, sum(amount_minor) AS amount_minor
+        FROM own SEMI JOIN given_back USING (record_id) GROUP BY ALL)
+    SELECT {{'r': g.record_id, 'c': g.charge, 'b': g.bearer, 'd': g.debtor}} AS place,
+        format('obligation {{}}/{{}}/{{}}, {{}} owes {{}}: {{}} minor units, its refunds add up to {{}}', g.record_id,
+            g.charge, g.bearer, g.debtor, g.creditor, coalesce(o.amount_minor::VARCHAR, 'no such obligation of'),
+            refunded) AS message
+    FROM given_back g LEFT JOIN owed o
         ON o.record_id = g.record_id AND o.charge = g.charge AND o.bearer = g.bearer
         AND o.debtor = g.debtor AND o.creditor = g.creditor
     WHERE o.amount_minor IS NULL OR sign(refunded) * sign(o.amount_minor) > 0 OR abs(refunded) > abs(o.amount_minor)""",

@@ -5,12 +5,16 @@ from everycent.proof.verify.core.rule import Rule
 
 _ACCOUNT = "CASE WHEN {end} LIKE '%:%' THEN 'party/' || {end} ELSE 'operator/' || legal_entity || '/' || charge END"
 
+_POSTED = "batch_no, booked_on, currency, amount_minor, debtor, creditor, legal_entity, charge"
+
 #: What obligations must have posted, per batch, day, pair of accounts and currency; a negative amount swaps the ends.
 _OWED = f"""(SELECT batch_no, booked_on, CASE WHEN amount_minor > 0 THEN debtor ELSE creditor END AS debit_account,
         CASE WHEN amount_minor > 0 THEN creditor ELSE debtor END AS credit_account, currency,
         sum(abs(amount_minor::HUGEINT)) AS amount
     FROM (SELECT batch_no, booked_on, currency, amount_minor, {_ACCOUNT.format(end="debtor")} AS debtor,
-            {_ACCOUNT.format(end="creditor")} AS creditor FROM clearing.obligation WHERE amount_minor <> 0)
+            {_ACCOUNT.format(end="creditor")} AS creditor FROM (
+            SELECT {_POSTED} FROM clearing.obligation UNION ALL
+            SELECT {_POSTED} FROM clearing.corrected_obligation WHERE sequence_no = 0) WHERE amount_minor <> 0)
     WHERE debtor <> creditor GROUP BY ALL)"""
 
 OBLIGATIONS_POSTED = Rule(
@@ -38,7 +42,8 @@ ORDERED_POSTED = Rule(
         UNION ALL
         SELECT booked_on, currency, {_ACCOUNT.format(end="debtor")}, {_ACCOUNT.format(end="creditor")}, 0,
             amount_minor::HUGEINT
-        FROM {standing("clearing.ordered_obligation")}),
+        FROM (SELECT {_POSTED} FROM {standing("clearing.ordered_obligation")} UNION ALL
+            SELECT {_POSTED} FROM {standing("clearing.corrected_obligation")} WHERE sequence_no > 0)),
     net AS (
         SELECT booked_on, currency, least(a, b) AS one, greatest(a, b) AS other,
             sum(CASE WHEN a < b THEN posted ELSE -posted END) AS posted,

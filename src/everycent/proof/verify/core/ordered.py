@@ -15,9 +15,10 @@ def standing(table: str) -> str:
 _ENDS = """record_id, charge, bearer, debtor, creditor, amount_minor, currency, legal_entity, booked_on,
     debtor_statement, creditor_statement"""
 
-#: SQL: all obligations that stand, whether arrival or order decided them.
+#: SQL: all obligations that stand, whether arrival or order decided them, and what corrections took back or put in.
 STANDING_OBLIGATIONS = (
-    f"(SELECT {_ENDS} FROM clearing.obligation UNION ALL SELECT {_ENDS} FROM {standing('clearing.ordered_obligation')})"
+    f"(SELECT {_ENDS} FROM clearing.obligation UNION ALL SELECT {_ENDS} FROM {standing('clearing.ordered_obligation')}"
+    f" UNION ALL SELECT {_ENDS} FROM {standing('clearing.corrected_obligation')})"
 )
 
 NUMBERS = Rule(
@@ -47,13 +48,20 @@ CARRIED = Rule(
 TURN_TAKEN = Rule(
     "each charge that waited has its amount, or is held, once its record's turn came",
     "clearing.waiting_charge",
-    f"""SELECT {{'r': record_id, 'c': w.charge}} AS place,
-        format('charge {{}}/{{}}: {{}} minor units waited, {{}} were charged in order', record_id, w.charge,
-            w.amount_minor, coalesce(c.amount_minor::VARCHAR, 'none')) AS message
-    FROM clearing.waiting_charge w SEMI JOIN {standing("clearing.sequenced_record")} s USING (record_id)
-        LEFT JOIN {standing("rating.ordered_charge")} c USING (record_id, charge)
-        ANTI JOIN {standing("rating.ordered_held_charge")} h ON h.record_id = w.record_id AND h.charge = w.charge
-    WHERE w.amount_minor IS NOT NULL AND c.amount_minor IS DISTINCT FROM w.amount_minor""",
+    # What is cleared again after a correction is cleared as corrected.
+    f"""WITH turned AS (
+        SELECT w.record_id, w.charge, w.amount_minor AS waited, c.amount_minor AS charged, arg_max(k.amount_minor,
+            k.revision) AS corrected
+        FROM clearing.waiting_charge w SEMI JOIN {standing("clearing.sequenced_record")} s USING (record_id)
+            LEFT JOIN {standing("rating.ordered_charge")} c USING (record_id, charge)
+            LEFT JOIN rating.corrected_charge k ON k.record_id = w.record_id AND k.charge = w.charge
+                AND k.batch_no < c.batch_no
+            ANTI JOIN {standing("rating.ordered_held_charge")} h ON h.record_id = w.record_id AND h.charge = w.charge
+        WHERE w.amount_minor IS NOT NULL GROUP BY ALL)
+    SELECT {{'r': record_id, 'c': charge}} AS place,
+        format('charge {{}}/{{}}: {{}} minor units waited, {{}} were charged in order', record_id, charge,
+            coalesce(corrected, waited), coalesce(charged::VARCHAR, 'none')) AS message
+    FROM turned WHERE charged IS DISTINCT FROM coalesce(corrected, waited)""",
 )
 
 TOTALS = Rule(
@@ -87,15 +95,23 @@ CARRIED_ON = Rule(
     # What stands in a closed statement keeps the totals of its time: later generations change what is before it.
     f"""WITH stands AS (FROM {standing("clearing.ordered_obligation")} WHERE budget IS NOT NULL),
     closed AS (SELECT statement_id FROM settlement.statement WHERE state <> 'open'),
+    -- A correction moves the totals of what is cleared after it, not of what was cleared before.
+    corrected AS (SELECT budget, pot, period, leaf, amount_minor, batch_no
+        FROM {standing("clearing.corrected_obligation")} WHERE budget IS NOT NULL),
     shares AS (
-        SELECT budget, pot, period, leaf, sequence_no, sum(amount_minor) AS amount,
+        SELECT budget, pot, period, leaf, sequence_no, sum(amount_minor) AS amount, min(batch_no) AS batch_no,
             min(record_id::VARCHAR) AS record_id, bool_and(total_before_minor IS NOT NULL AND NOT adjusts
                 AND (generation = 0 OR coalesce(debtor_statement NOT IN (FROM closed), true)
                     AND coalesce(creditor_statement NOT IN (FROM closed), true))) AS tells,
             list(total_before_minor) AS before, list(total_after_minor) AS after
         FROM stands GROUP BY ALL),
     summed AS (
-        SELECT *, sum(amount) OVER (PARTITION BY budget, pot, period, leaf ORDER BY sequence_no) AS total FROM shares)
+        SELECT * EXCLUDE (moved), coalesce(moved, 0)
+            + sum(amount) OVER (PARTITION BY budget, pot, period, leaf ORDER BY sequence_no) AS total
+        FROM shares LEFT JOIN (
+            SELECT budget, pot, period, leaf, s.sequence_no, sum(c.amount_minor) AS moved
+            FROM shares s JOIN corrected c USING (budget, pot, period, leaf) WHERE c.batch_no < s.batch_no GROUP BY ALL
+        ) USING (budget, pot, period, leaf, sequence_no))
     SELECT {{'n': sequence_no, 'b': budget, 'p': pot, 'd': period, 'l': leaf}} AS place,
         format('record {{}} (number {{}}): its shares take the total of {{}} in budget {{}} from {{}} to {{}}, they say'
             ' from {{}} to {{}}', record_id, sequence_no, leaf, budget, total - amount, total, before, after) AS message

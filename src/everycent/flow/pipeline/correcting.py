@@ -1,0 +1,517 @@
+"""Corrections (冲正): what stands of stored records' charges is taken back, and what the model of now makes of them
+stands in its place. The history stays; each record with its refunds is corrected whole or not at all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.sql import literal
+from everycent.base.engine.tables import UUID, TableSchema
+from everycent.flow.clearing import stage as clearing
+from everycent.flow.clearing import store as clearing_store
+from everycent.flow.clearing.contract import (
+    ACCUMULATOR,
+    OBLIGATION,
+    ORIGINAL,
+    REFUNDED,
+    SEQUENCE,
+    SEQUENCED_RECORD,
+    WAITING_CHARGE,
+    RefundState,
+)
+from everycent.flow.intake.contract import RECORD
+from everycent.flow.pipeline.family import booked, refunds_of
+from everycent.flow.pipeline.plan import ModelPlan, rating_terms
+from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sourcing import Gathered
+from everycent.flow.rating import stage as rating
+from everycent.flow.rating import store as rating_store
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, WHOLE_RECORD, parked_sql
+
+#: A charge of an original that is corrected, in it and in its refunds.
+_PAIR = pa.schema([pa.field("original", UUID), pa.field("charge", pa.string())])
+_REFUSED = pa.schema([pa.field("record_id", UUID), pa.field("reason", pa.string())])
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a correction. `charges`: these alone, and these even where only their shares could differ; all,
+    where it is empty. `look_up`: factors are looked up anew; else those that were frozen keep their values."""
+
+    charges: tuple[str, ...] = ()
+    look_up: bool = False
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What corrects some originals of one kind, and their refunds.
+
+    `charges`, `obligations`: rows of CHARGE.corrected and OBLIGATION.corrected, in order. `snapshots`: RETRY_SNAPSHOT
+    rows. `refused`: record_id and reason of originals that cannot be corrected. `changes`: record_id, charge,
+    before_minor, after_minor, currency of each charge that is corrected. `originals`: their RECORD rows.
+    """
+
+    charges: pa.Table
+    obligations: pa.Table
+    snapshots: pa.Table
+    refused: pa.Table
+    changes: pa.Table
+    originals: pa.Table
+    gathered: Gathered = field(default_factory=lambda: Gathered({}, None))
+
+    def part(self, *, ordered: bool) -> "Correction":
+        """What arrival decided of it, or what order did; a snapshot goes with the first of the two."""
+        at_once = pc.equal(self.charges.column("sequence_no"), 0)
+        wanted = pc.invert(at_once) if ordered else at_once
+        owed = pc.equal(self.obligations.column("sequence_no"), 0)
+        first = _raw(self.charges.filter(at_once).column("record_id"))
+        early = pc.is_in(_raw(self.snapshots.column("record_id")), first)
+        return replace(
+            self,
+            charges=self.charges.filter(wanted),
+            obligations=self.obligations.filter(pc.invert(owed) if ordered else owed),
+            snapshots=self.snapshots.filter(pc.invert(early) if ordered else early),
+        )
+
+
+def corrected(
+    session: Session,
+    plan: ModelPlan,
+    kind: str,
+    originals: pa.ChunkedArray,
+    wish: Wish,
+    gather: Callable[[str, pa.Table], Gathered],
+    open_on: date,
+) -> Correction:
+    """What corrects the records `originals` of a kind that is no refund, booked no earlier than on `open_on`. Nothing
+    is written.
+
+    Raises AmbiguousFactor, RatingRefused.
+    """
+    from_stored = _Stored(session, plan, kind, originals, open_on)
+    return _Correcting(from_stored, wish, gather(kind, from_stored.originals)).made()
+
+
+class _Stored:
+    """What is stored of originals and their refunds, and what stands of them."""
+
+    def __init__(self, session: Session, plan: ModelPlan, kind: str, ids: pa.ChunkedArray, open_on: date) -> None:
+        self.session, self.plan, self.kind = session, plan, kind
+        self.engine, self.details, self.model = session.engine, session.details, plan.model.name
+        body = plan.intake[kind].body_type
+        found = self.details.lookup(self.engine, RECORD, self.model, "record_id", ids, RECORD.columns.names, body)
+        self.originals = booked(found, open_on)
+        refunds = refunds_of(session, self.model, ids)
+        passed_over = self._held(refunds)
+        whole = passed_over.filter(pc.equal(passed_over.column("charge"), WHOLE_RECORD)).column("record_id")
+        refunds = refunds.filter(pc.invert(pc.is_in(_raw(refunds.column("record_id")), _raw(whole))))
+        self.refunds = booked(refunds, open_on)
+        self.family = pa.concat_tables(
+            [
+                self.originals.select(["record_id", "kind", "booked_on"]).append_column(
+                    "original", self.originals.column("record_id")
+                ),
+                self.refunds.select(["record_id", "kind", "booked_on"]).append_column(
+                    "original", self.refunds.column("refund_of")
+                ),
+            ]
+        )
+        self.charges = self.rows(CHARGE)
+        self.obligations = self._obligations()
+        self.numbers = self._effective(SEQUENCED_RECORD)
+        self.refused = self._refused()
+
+    def rows(self, schema: TableSchema, *, plain: bool = False) -> pa.Table:
+        """The stored rows of the family."""
+        ids = self.family.column("record_id")
+        return self.details.lookup(self.engine, schema, self.model, "record_id", ids, schema.columns.names, plain=plain)
+
+    def _effective(self, schema: TableSchema) -> pa.Table:
+        rows = self.rows(schema)
+        return self.engine.query(f"SELECT * FROM rows WHERE {self.details.effective(self.model)}", rows=rows).cast(
+            rows.schema
+        )
+
+    def _obligations(self) -> pa.Table:
+        """CORRECTING rows of what stands."""
+        names = ", ".join(clearing.CORRECTING.names)
+        ordered = self._effective(OBLIGATION.ordered)
+        return (
+            self.engine.query(
+                f"SELECT {names} FROM ordered UNION ALL BY NAME SELECT *, 0::BIGINT AS sequence_no FROM plain",
+                ordered=ordered.select(clearing.CORRECTING.names),
+                plain=self.rows(OBLIGATION, plain=True),
+            )
+            .select(clearing.CORRECTING.names)
+            .cast(clearing.CORRECTING)
+        )
+
+    def _held(self, records: pa.Table) -> pa.Table:
+        """record_id, charge, reason of what waits of records, or was refused in their turn."""
+        ids = records.column("record_id")
+        names = HELD.columns.names
+        own, every = (
+            self.details.lookup(self.engine, HELD, self.model, "record_id", ids, names, plain=plain)
+            for plain in (True, False)
+        )
+        retries = self.details.lookup(self.engine, RETRY, self.model, "record_id", ids, RETRY.columns.names)
+        return self.engine.query(
+            f"""
+            SELECT record_id, charge, reason FROM ({parked_sql("own", "retries")}) UNION
+            SELECT record_id, charge, reason FROM every ANTI JOIN own USING (record_id, charge) ORDER BY ALL
+            """,
+            own=own,
+            every=every,
+            retries=retries,
+        )
+
+    def _refused(self) -> pa.Table:
+        """Originals of which not all is there yet."""
+        waiting = self.rows(WAITING_CHARGE)
+        return self.engine.query(
+            """
+            SELECT original AS record_id, min(reason) AS reason FROM (
+                SELECT record_id, format('charge {} waits: {}; see to that first', charge, reason) AS reason FROM held
+                UNION ALL
+                SELECT record_id, format('charge {} waits for its turn in strict order; run the model first', charge)
+                FROM waiting ANTI JOIN numbers USING (record_id)
+            ) JOIN family USING (record_id) GROUP BY ALL ORDER BY ALL
+            """,
+            held=self._held(self.family),
+            waiting=waiting,
+            numbers=self.numbers,
+            family=self.family,
+        ).cast(_REFUSED)
+
+
+class _Correcting:
+    """One correction: rated anew, compared with what stands, taken back and cleared."""
+
+    def __init__(self, stored: _Stored, wish: Wish, gathered: Gathered) -> None:
+        self.stored, self.wish, self.gathered = stored, wish, gathered
+        self.engine, self.plan = stored.engine, stored.plan
+        self.refused = stored.refused
+        self.ordered = pa.array(self.plan.clearing.ordered, pa.string())
+
+    def made(self) -> Correction:
+        stored = self.stored
+        self.originals = self._left(stored.originals)
+        charges, snapshots = self._rated()
+        in_order = pc.is_in(charges.column("charge"), self.ordered)
+        plain_charges, plain_obligations = self._cleared_at_once(charges.filter(pc.invert(in_order)))
+        pairs = self._differing(plain_charges, plain_obligations)
+        new_charges, new_obligations = self._of(pairs, plain_charges), self._of(pairs, plain_obligations)
+        gone, _ = clearing.taken_back(self._of(pairs, self._plain_standing()), _no_totals(), self.engine)
+        parts = [(pairs, new_charges, new_obligations, gone)]
+        parts.append(self._in_order(charges.filter(in_order)))
+        every = pa.concat_tables([part[0] for part in parts])
+        kept = pc.invert(pc.is_in(_raw(every.column("original")), _raw(self.refused.column("record_id"))))
+        every = every.filter(kept)
+        found = [
+            pa.concat_tables([part[at].cast(schema) for part in parts])
+            for at, schema in ((1, _CHARGED), (2, clearing.CORRECTING), (3, clearing.CORRECTING))
+        ]
+        new, owed, taken = (self._of(every, table) for table in found)
+        return self._correction(every, new, owed, taken, snapshots)
+
+    def _left(self, originals: pa.Table) -> pa.Table:
+        """Those that are not refused."""
+        ids = _raw(originals.column("record_id"))
+        return originals.filter(pc.invert(pc.is_in(ids, _raw(self.refused.column("record_id")))))
+
+    def _refuse(self, held: pa.Table) -> None:
+        """Adds what could not be charged (HELD rows)."""
+        more = self.engine.query(
+            """
+            SELECT original AS record_id, min(format('charge {} would be held: {}', charge, reason)) AS reason
+            FROM held JOIN family USING (record_id) GROUP BY ALL ORDER BY ALL
+            """,
+            held=held,
+            family=self.stored.family,
+        )
+        self.refused = pa.concat_tables([self.refused, more.cast(_REFUSED)])
+        self.originals = self._left(self.originals)
+
+    def _rated(self) -> tuple[pa.Table, pa.Table]:
+        """CHARGE rows of the originals as rated now, and snapshots of what was looked up for that."""
+        stored, plan = self.stored, self.plan
+        terms = rating_terms(plan, stored.kind)
+        in_turn = pa.array(plan.clearing.in_turn, pa.string())
+        standing = stored.charges.select(["record_id", "charge", "amount_minor"])
+        kept = standing.filter(pc.is_in(standing.column("charge"), in_turn))
+        every = pa.repeat(pa.scalar(WHOLE_RECORD), self.originals.num_rows)
+        marks = pa.table({"record_id": self.originals.column("record_id"), "charge": every})
+        frozen = pa.table({"record_id": pa.array([], UUID)})
+        if terms.plan.factors and not self.wish.look_up:
+            ids = self.originals.column("record_id")
+            found = rating_store.snapshots(stored.details, self.engine, stored.model, ids, terms.plan.snapshot_type)
+            frozen = rating.frozen_values(terms.plan, found, stored.charges, self.engine)
+        known = rating.Known(marks, kept, frozen)
+        rated = rating.rate_again(terms, self.originals, known, self.gathered.tables, self.engine)
+        self._refuse(rated.held)
+        charges = rated.charges.cast(CHARGE.columns)
+        charges = charges.filter(pc.invert(pc.is_in(charges.column("charge"), in_turn)))
+        return self._of_originals(charges), rated.snapshots
+
+    def _of_originals(self, rows: pa.Table) -> pa.Table:
+        return rows.filter(pc.is_in(_raw(rows.column("record_id")), _raw(self.originals.column("record_id"))))
+
+    def _cleared_at_once(self, charges: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """CHARGE rows with a number of 0 and CORRECTING rows: of the originals, and what their refunds give back."""
+        plan, engine = self.plan, self.engine
+        cleared = clearing.clear(plan.clearing, self.originals, charges, engine)
+        self._refuse(cleared.held)
+        charges = self._of_originals(cleared.charges.cast(CHARGE.columns))
+        obligations = self._of_originals(cleared.obligations.cast(OBLIGATION.columns))
+        refunds = self.stored.refunds
+        worth = self.originals.select(["record_id", "amount_minor"])
+        none = pa.repeat(pa.scalar(0, pa.int64()), worth.num_rows)
+        if refunds.num_rows:
+            mine = pc.is_in(_raw(refunds.column("refund_of")), _raw(self.originals.column("record_id")))
+            given_back = clearing.refund(
+                plan.clearing,
+                refunds.filter(mine),
+                worth.append_column(ORIGINAL.field("refunded_minor"), none).cast(ORIGINAL),
+                charges,
+                obligations,
+                REFUNDED.empty_table(),
+                engine,
+                original_held=HELD.empty(),
+            )
+            charges = pa.concat_tables([charges, given_back.charges.cast(CHARGE.columns)])
+            obligations = pa.concat_tables([obligations, given_back.obligations.cast(OBLIGATION.columns)])
+        number = pa.repeat(pa.scalar(0, pa.int64()), charges.num_rows)
+        rows = engine.query(
+            f"SELECT {', '.join(clearing.CORRECTING.names)} FROM shape UNION ALL BY NAME"
+            " SELECT *, 0::BIGINT AS sequence_no FROM obligations",
+            shape=clearing.CORRECTING.empty_table(),
+            obligations=obligations,
+        )
+        return charges.append_column("sequence_no", number), rows.cast(clearing.CORRECTING)
+
+    def _plain_standing(self) -> pa.Table:
+        rows = self.stored.obligations
+        return rows.filter(pc.equal(rows.column("sequence_no"), 0))
+
+    def _differing(self, charges: pa.Table, obligations: pa.Table) -> pa.Table:
+        """_PAIR rows of charges that arrival decided and that are not as they stand."""
+        standing = self.stored.charges
+        standing = standing.filter(pc.invert(pc.is_in(standing.column("charge"), self.ordered)))
+        rows = self.engine.query(
+            f"""
+            WITH before AS ({_FACE.format(charges="standing", obligations="owed")}),
+            after AS ({_FACE.format(charges="charges", obligations="obligations")}),
+            moved AS ((FROM before EXCEPT FROM after) UNION ALL (FROM after EXCEPT FROM before))
+            SELECT DISTINCT original, charge FROM moved JOIN family USING (record_id)
+            WHERE original IN (SELECT record_id FROM originals) AND {self._asked()} ORDER BY ALL
+            """,
+            standing=standing,
+            owed=self._plain_standing(),
+            charges=charges,
+            obligations=obligations,
+            family=self.stored.family,
+            originals=self.originals.select(["record_id"]),
+        )
+        return rows.cast(_PAIR)
+
+    def _asked(self) -> str:
+        if not self.wish.charges:
+            return "true"
+        return f"charge IN ({', '.join(map(literal, self.wish.charges))})"
+
+    def _in_order(self, charges: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
+        """The pairs that order decided and that are corrected; their charges, obligations, and what takes back."""
+        pairs = self._differing_in_order(charges)
+        totals = _no_totals()
+        if pairs.num_rows:
+            totals = clearing_store.accumulators(self.stored.details, self.engine, self.stored.model, _AFTER_ALL)
+        while True:
+            standing = self._of(pairs, self._numbered_standing())
+            gone, left = clearing.taken_back(standing, totals, self.engine)
+            found = self._cleared_in_order(pairs, charges, left)
+            if found.held.num_rows == 0:
+                return pairs, found.charges, found.obligations, gone
+            self._refuse(found.held)
+            pairs = pairs.filter(
+                pc.invert(pc.is_in(_raw(pairs.column("original")), _raw(self.refused.column("record_id"))))
+            )
+
+    def _numbered_standing(self) -> pa.Table:
+        rows = self.stored.obligations
+        return rows.filter(pc.greater(rows.column("sequence_no"), 0))
+
+    def _differing_in_order(self, charges: pa.Table) -> pa.Table:
+        drawing = ", ".join(map(literal, self.plan.clearing.drawing)) or "NULL"
+        in_turn = ", ".join(map(literal, self.plan.clearing.in_turn)) or "''"
+        face = "record_id, charge, amount_minor, currency, debtor, creditor"
+        forced = "true" if self.wish.charges else "false"
+        rows = self.engine.query(
+            f"""
+            WITH before AS (
+                SELECT {face} FROM standing SEMI JOIN originals USING (record_id)
+                WHERE charge IN ({drawing}) AND charge NOT IN ({in_turn})),
+            after AS (SELECT {face} FROM charges WHERE charge IN ({drawing}))
+            SELECT DISTINCT record_id AS original, charge FROM (
+                (FROM before EXCEPT FROM after) UNION ALL (FROM after EXCEPT FROM before)
+                UNION ALL (FROM after WHERE {forced})
+            ) WHERE {self._asked()} ORDER BY ALL
+            """,
+            standing=self.stored.charges,
+            charges=charges,
+            originals=self.originals.select(["record_id"]),
+        )
+        return rows.cast(_PAIR)
+
+    def _cleared_in_order(self, pairs: pa.Table, charges: pa.Table, accumulators: pa.Table) -> clearing.OrderedCleared:
+        stored, engine = self.stored, self.engine
+        family = engine.query(
+            "SELECT record_id FROM family WHERE original IN (SELECT original FROM pairs)",
+            family=stored.family,
+            pairs=pairs,
+        ).column("record_id")
+        sequence = stored.numbers.filter(pc.is_in(_raw(stored.numbers.column("record_id")), _raw(family)))
+        sequence = sequence.select(SEQUENCE.names).sort_by("sequence_no")
+        refunds = stored.refunds
+        records = {stored.kind: stored.originals} | {
+            name: refunds.filter(pc.equal(refunds.column("kind"), name))
+            for name in refunds.column("kind").unique().to_pylist()
+        }
+        wanted = self._of(pairs, charges)
+        state = RefundState(
+            ORIGINAL.empty_table(),
+            CHARGE.empty(),
+            clearing.CORRECTING.empty_table(),
+            REFUNDED.empty_table(),
+            HELD.empty(),
+        )
+        return clearing.clear_in_order(self.plan.clearing, sequence, records, wanted, state, accumulators, engine)
+
+    def _of(self, pairs: pa.Table, rows: pa.Table) -> pa.Table:
+        """The rows of these pairs, in their order."""
+        places = rows.append_column("place", pa.array(range(rows.num_rows), pa.int64()))
+        kept = self.engine.query(
+            """
+            SELECT place FROM places JOIN family USING (record_id)
+            SEMI JOIN pairs ON pairs.original = family.original AND pairs.charge = places.charge ORDER BY place
+            """,
+            places=places.select(["record_id", "charge", "place"]),
+            family=self.stored.family,
+            pairs=pairs,
+        )
+        return rows.take(kept.column("place"))
+
+    def _correction(
+        self, pairs: pa.Table, charges: pa.Table, obligations: pa.Table, gone: pa.Table, snapshots: pa.Table
+    ) -> Correction:
+        """The rows as they are stored, with their revisions."""
+        stored, engine = self.stored, self.engine
+        known = stored.rows(CHARGE.corrected)
+        numbers = stored.numbers.select(["record_id", "sequence_no", "generation"])
+        numbers = numbers.rename_columns(["record_id", "number", "made_in"])
+        ordered = ", ".join(map(literal, self.plan.clearing.ordered)) or "NULL"
+        standing = self._of(pairs, stored.charges)
+        every = engine.query(
+            f"""
+            WITH last AS (SELECT record_id, charge, max(revision) AS revision FROM known GROUP BY ALL),
+            made AS (
+                SELECT * EXCLUDE (sequence_no) FROM charges
+                UNION ALL
+                SELECT standing.* REPLACE (0::BIGINT AS amount_minor) FROM standing
+                ANTI JOIN charges USING (record_id, charge)
+            )
+            SELECT made.* REPLACE (greatest(made.booked_on, family.booked_on) AS booked_on),
+                CASE WHEN made.charge IN ({ordered}) THEN number ELSE 0 END::BIGINT AS sequence_no,
+                CASE WHEN made.charge IN ({ordered}) THEN made_in ELSE 0 END::INTEGER AS generation,
+                (coalesce(last.revision, 0) + 1)::INTEGER AS revision, false AS reverses
+            FROM made JOIN family USING (record_id) LEFT JOIN last USING (record_id, charge)
+                LEFT JOIN numbers USING (record_id)
+            ORDER BY sequence_no, record_id, charge
+            """,
+            known=known,
+            charges=charges,
+            standing=standing,
+            family=stored.family,
+            numbers=numbers,
+        )
+        owed = engine.query(
+            """
+            WITH made AS (
+                SELECT *, true AS reverses FROM gone UNION ALL BY NAME SELECT *, false AS reverses FROM obligations
+            )
+            SELECT made.* REPLACE (greatest(made.booked_on, family.booked_on) AS booked_on),
+                false AS adjusts, every.generation, every.revision
+            FROM made JOIN family USING (record_id)
+                JOIN every ON every.record_id = made.record_id AND every.charge = made.charge
+            ORDER BY sequence_no, record_id, charge, reverses DESC, bearer, debtor, creditor
+            """,
+            gone=gone,
+            obligations=obligations,
+            family=stored.family,
+            every=every,
+        )
+        schemas = (CHARGE.corrected, OBLIGATION.corrected)
+        charged, moved = (
+            rows.select(schema.columns.names).cast(schema.columns)
+            for rows, schema in zip((every, owed), schemas, strict=True)
+        )
+        changes = engine.query(
+            """
+            SELECT made.record_id, made.charge, coalesce(standing.amount_minor, 0) AS before_minor,
+                made.amount_minor AS after_minor, made.currency
+            FROM charged AS made LEFT JOIN standing USING (record_id, charge) ORDER BY ALL
+            """,
+            charged=charged,
+            standing=standing,
+        )
+        return Correction(
+            charged,
+            moved,
+            self._attempts(snapshots, charged),
+            self.refused,
+            changes,
+            stored.originals,
+            self.gathered,
+        )
+
+    def _attempts(self, snapshots: pa.Table, charges: pa.Table) -> pa.Table:
+        """RETRY_SNAPSHOT rows of what was looked up for the originals that are corrected."""
+        if snapshots.num_rows == 0:
+            return RETRY_SNAPSHOT.empty(pa.struct([]))
+        stored = self.stored
+        ids = stored.originals.column("record_id")
+        before = rating_store.attempts(stored.details, self.engine, stored.model, ids)
+        rows = self.engine.query(
+            """
+            SELECT record_id, (coalesce(attempt, 1) + 1)::INTEGER AS attempt, body FROM snapshots
+            LEFT JOIN before USING (record_id) SEMI JOIN charges USING (record_id) ORDER BY record_id
+            """,
+            snapshots=snapshots,
+            before=before,
+            charges=charges.select(["record_id"]),
+        )
+        return rows.cast(RETRY_SNAPSHOT.with_body(snapshots.schema.field("body").type))
+
+
+_CHARGED = pa.schema([*CHARGE.columns, ("sequence_no", pa.int64())])
+#: A number after all that are given.
+_AFTER_ALL = (1 << 63) - 1
+#: What is compared of charges and their obligations: one text each, whatever rows it stands in.
+_FACE = """
+    SELECT record_id, charge, concat_ws(' ', amount_minor, currency, debtor, creditor) AS face FROM {charges}
+    UNION ALL
+    SELECT record_id, charge, concat_ws(' ', bearer, debtor, creditor, currency, legal_entity, sum(amount_minor))
+    FROM {obligations} GROUP BY record_id, charge, bearer, debtor, creditor, currency, legal_entity
+    HAVING sum(amount_minor) <> 0
+"""
+
+
+def _no_totals() -> pa.Table:
+    return ACCUMULATOR.empty()
+
+
+def _raw(ids: pa.ChunkedArray) -> pa.Array:
+    return ids.cast(pa.binary(16)).combine_chunks()

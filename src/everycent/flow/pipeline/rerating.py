@@ -1,0 +1,256 @@
+"""Re-rate: chosen records corrected, batch by batch; first planned, then done; done again, it changes nothing."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import structlog
+
+from everycent.base.engine.sql import literal
+from everycent.base.platform.batches import run_lock
+from everycent.flow.clearing.contract import IN_ORDER, OBLIGATION
+from everycent.flow.intake import stage as intake
+from everycent.flow.intake.contract import QUARANTINE, RECORD
+from everycent.flow.ledger import stage as ledger
+from everycent.flow.model.contract import LoadedModel
+from everycent.flow.parties import stage as parties
+from everycent.flow.pipeline import store
+from everycent.flow.pipeline.committing import Origin, commit
+from everycent.flow.pipeline.compute import Batch
+from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.correcting import Correction, Wish, corrected
+from everycent.flow.pipeline.family import NO_ROWS
+from everycent.flow.pipeline.parked import NO_FILE
+from everycent.flow.pipeline.plan import ModelPlan, plan_model
+from everycent.flow.pipeline.rewinding import building
+from everycent.flow.pipeline.run import attached_table
+from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sourcing import Gathered, Sourcing, sourcing
+from everycent.flow.pipeline.windows import placed_on_statements
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY_SNAPSHOT, SNAPSHOT
+from everycent.flow.settlement import store as settlement_store
+
+_log = structlog.get_logger()
+
+_VIEW = "chosen_record"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The records that are asked for: by `names` (key, kind:key or uuid), or all of a `kind` whose business date is
+    from `since` up to `until`, as far as these are given."""
+
+    names: tuple[str, ...] = ()
+    kind: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Rerated:
+    """What a correction did, or would do.
+
+    `records`: how many were rated again. `changes`: record (kind:key), charge, before_minor, after_minor, currency of
+    each charge that was corrected. `refused`: record (kind:key) and reason. `parties`: party, currency, change_minor
+    (what it is owed more, or less). `statements`: those that the obligations stand on.
+    """
+
+    records: int
+    changes: pa.Table
+    refused: pa.Table
+    statements: tuple[str, ...]
+    parties: pa.Table
+
+
+def rerate(
+    session: Session,
+    model: LoadedModel,
+    tables: Mapping[str, Path],
+    chosen: Chosen,
+    wish: Wish,
+    report: Callable[[str, int, int | None], None],
+    on_wait: Callable[[str], None],
+    now: str,
+    *,
+    dry_run: bool = False,
+) -> Rerated:
+    """Corrects the chosen records. `tables` are the attached tables' files; `now` tells look-ups of tries apart.
+
+    A dry run is the same path, rolled back. Raises InputRefused, ModelRefused, SourceError, AmbiguousFactor,
+    StorageFailed.
+    """
+    plan = plan_model(model, session.tenant, tables)
+    _check(plan, wish)
+    with (
+        run_lock(session.details, model.name, on_wait),
+        session.connection.transaction() if dry_run else nullcontext() as transaction,
+    ):
+        if building(session, model.name) is not None:
+            raise InputRefused(f"a rewind of '{model.name}' broke off; end it first, with everycent rewind run")
+        attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
+        store.register_version(session.connection, session.tenant, model)
+        work = _Work(session, plan, sourcing(session, plan, attached), wish, now)
+        done = work.all_of(_families(session, plan, chosen), report)
+        if transaction is not None:
+            raise psycopg.Rollback(transaction)
+    return done
+
+
+def _check(plan: ModelPlan, wish: Wish) -> None:
+    for name in wish.charges:
+        if name not in plan.model.spec.charges:
+            known = ", ".join(plan.model.spec.charges)
+            raise InputRefused(f"the model '{plan.model.name}' has no charge '{name}'; it has {known}")
+        if name in plan.clearing.in_turn:
+            raise InputRefused(
+                f"charge '{name}' is computed from what came before it in strict order, so it is not corrected by"
+                " itself; use everycent rewind, which computes all that follows anew"
+            )
+
+
+def _families(session: Session, plan: ModelPlan, chosen: Chosen) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """The chosen originals, by kind and then by id, so many at a time. Raises InputRefused."""
+    columns = ["record_id", "kind", "key", "business_date"]
+    session.details.attach(session.engine, _VIEW, RECORD, plan.model.name, columns=columns)
+    condition = _named(session, plan, chosen) if chosen.names else _of_kind(plan, chosen)
+    for kind in plan.rating:
+        ids = session.engine.query(
+            f"SELECT record_id FROM {_VIEW} WHERE kind = {literal(kind)} AND {condition} ORDER BY record_id"
+        ).column("record_id")
+        for start in range(0, len(ids), session.settings.batch_rows):
+            yield kind, ids.slice(start, session.settings.batch_rows)
+
+
+def _named(session: Session, plan: ModelPlan, chosen: Chosen) -> str:
+    """The condition on the records that have these names; each names one."""
+    for name in chosen.names:
+        asked = literal(name.strip())
+        match = f"CAST(record_id AS VARCHAR) = lower({asked}) OR key = {asked} OR kind || ':' || key = {asked}"
+        found = session.engine.query(f"SELECT kind, key FROM {_VIEW} WHERE {match} ORDER BY kind, key LIMIT 5")
+        named = [f"{row['kind']}:{row['key']}" for row in found.to_pylist()]
+        if not named:
+            raise InputRefused(
+                f"model {plan.model.name} has no stored record '{name}'; name it by its key, kind:key or uuid"
+            )
+        if len(named) > 1:
+            raise InputRefused(f"'{name}' names several records: {', '.join(named)}; ask for one of these")
+        kind = named[0].partition(":")[0]
+        if kind not in plan.rating:
+            raise InputRefused(f"{named[0]} is a refund; name the record that it refunds, both are corrected together")
+    names = ", ".join(literal(name.strip()) for name in chosen.names)
+    return (
+        f"(key IN ({names}) OR kind || ':' || key IN ({names}) OR CAST(record_id AS VARCHAR) IN (SELECT lower(unnest("
+        f"[{names}]))))"
+    )
+
+
+def _of_kind(plan: ModelPlan, chosen: Chosen) -> str:
+    if chosen.kind is None:
+        raise InputRefused("say which records: --record with a record's key (again for more), or --kind with its kind")
+    if chosen.kind not in plan.rating:
+        raise InputRefused(f"'{chosen.kind}' is no kind that is charged; there are {', '.join(plan.rating)}")
+    since = "true" if chosen.since is None else f"business_date >= DATE {literal(chosen.since.isoformat())}"
+    until = "true" if chosen.until is None else f"business_date <= DATE {literal(chosen.until.isoformat())}"
+    return f"kind = {literal(chosen.kind)} AND {since} AND {until}"
+
+
+class _Work:
+    """Corrections of one command."""
+
+    def __init__(self, session: Session, plan: ModelPlan, sources: Sourcing, wish: Wish, now: str) -> None:
+        self.session, self.plan, self.sources, self.wish, self.now = session, plan, sources, wish, now
+        self.engine, self.model = session.engine, plan.model.name
+        self.open_on = settlement_store.open_on(session.connection, session.tenant, self.model)
+
+    def all_of(
+        self, families: Iterator[tuple[str, pa.ChunkedArray]], report: Callable[[str, int, int | None], None]
+    ) -> Rerated:
+        """Corrects family after family."""
+        records, changes, refused, owed = 0, [_CHANGES.empty_table()], [_REFUSALS.empty_table()], []
+        for kind, ids in list(families):
+            report("rerate", records, None)
+            found = corrected(self.session, self.plan, kind, ids, self.wish, self._gather, self.open_on)
+            records += len(ids)
+            for ordered in (False, True):
+                part = found.part(ordered=ordered)
+                if part.charges.num_rows:
+                    owed.append(self._commit(kind, part, ordered=ordered))
+            changes.append(self._named(found.changes, _CHANGES))
+            refused.append(self._named(found.refused, _REFUSALS))
+        obligations = pa.concat_tables([OBLIGATION.empty(), *owed])
+        ends = [obligations.column(name) for name in ("debtor_statement", "creditor_statement")]
+        statements = sorted({text for end in ends for text in end.unique().to_pylist() if text is not None})
+        moved = self.engine.query(_PARTIES, obligations=obligations)
+        return Rerated(records, pa.concat_tables(changes), pa.concat_tables(refused), tuple(statements), moved)
+
+    def _gather(self, kind: str, records: pa.Table) -> Gathered:
+        first = str(records.column("record_id")[0].as_py()) if records.num_rows else ""
+        return self.sources.gather(
+            self.session, self.plan, kind, records, f"corrected {kind}/{_hash([self.now, first])}"
+        )
+
+    def _commit(self, kind: str, part: Correction, *, ordered: bool) -> pa.Table:
+        """Writes what arrival decided, or what order did, as a batch; gives its OBLIGATION rows."""
+        session, plan = self.session, self.plan
+        rows, accruals = placed_on_statements(session, plan, part.obligations)
+        names = part.charges.select(["record_id", "charge", "revision"]).to_pylist()
+        content = _hash([*(f"{each['record_id']}/{each['charge']}/{each['revision']}" for each in names)])
+        owed = rows.select(OBLIGATION.columns.names).cast(OBLIGATION.columns)
+        batch = Batch(
+            intake=intake.Intake(part.originals.slice(0, 0), QUARANTINE.empty(), NO_ROWS),
+            snapshots=SNAPSHOT.empty(pa.struct([])),
+            charges=CHARGE.empty(),
+            held=HELD.empty(),
+            obligations=OBLIGATION.empty(),
+            accruals=accruals,
+            parties=parties.identify(plan.model.spec.parties, part.originals, self.engine),
+            transfers=ledger.post(owed, plan.operators, self.engine, f"correction {content}"),
+        )
+        batch_no = commit(
+            session,
+            plan.model,
+            Origin(IN_ORDER if ordered else kind, NO_FILE, 0, content),
+            batch,
+            lambda connection, batch_no: self.sources.write(
+                connection, session.tenant, self.model, batch_no, part.gathered
+            ),
+            more=(
+                (CHARGE.corrected, part.charges),
+                (OBLIGATION.corrected, rows),
+                (RETRY_SNAPSHOT, part.snapshots),
+            ),
+            more_kind=kind,
+        )
+        _log.info("charges corrected", batch_no=batch_no, kind=kind, charges=len(names))
+        return owed
+
+    def _named(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
+        """The rows with the names of their records for `record_id`."""
+        listed = ", ".join(f"rows.{name}" for name in schema.names[1:])
+        return self.engine.query(
+            f"SELECT kind || ':' || key AS record, {listed} FROM rows JOIN {_VIEW} USING (record_id) ORDER BY ALL",
+            rows=rows,
+        ).cast(schema)
+
+
+_MINOR = pa.int64()
+_CHANGES = pa.schema(
+    [("record", pa.string()), ("charge", pa.string()), ("before_minor", _MINOR), ("after_minor", _MINOR),
+     ("currency", pa.string())]
+)  # fmt: skip
+_REFUSALS = pa.schema([("record", pa.string()), ("reason", pa.string())])
+_PARTIES = """
+    SELECT party, currency, CAST(sum(change) AS DECIMAL(38, 0)) AS change_minor FROM (
+        SELECT creditor AS party, currency, amount_minor AS change FROM obligations UNION ALL
+        SELECT debtor, currency, -amount_minor FROM obligations
+    ) GROUP BY party, currency HAVING sum(change) <> 0 ORDER BY abs(sum(change)) DESC, party, currency
+"""
+
+
+def _hash(parts: list[str]) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
