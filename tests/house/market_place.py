@@ -15,7 +15,19 @@ from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.ordered_pass import rewind_from
 from everycent.flow.pipeline.parked import Tried
-from everycent.flow.pipeline.service import Inputs, RunSummary, Session, find_inputs, plan_model, rate_parked, run
+from everycent.flow.pipeline.service import (
+    Chosen,
+    Inputs,
+    Rerated,
+    RunSummary,
+    Session,
+    Wish,
+    find_inputs,
+    plan_model,
+    rate_parked,
+    rerate,
+    run,
+)
 from everycent.flow.rating.contract import RUNNING
 from everycent.proof.verify.service import verify
 
@@ -76,6 +88,12 @@ class MarketPlace:
         """`everycent rewind run --to`, or `plan`."""
         plan = plan_model(self.model, self.session.tenant, self.model.files)
         return rewind_from(self.session, plan, start, lambda *_: None, print, dry_run=dry_run)
+
+    def rerate(self, *records: str, dry_run: bool = False, **asked: Any) -> Rerated:
+        """`everycent rerate run --record`, or `plan`; without records, of all that was sold."""
+        chosen = Chosen(records) if records else Chosen(kind="sold")
+        wish, where = Wish(**asked), (lambda *_: None, print, "2026-03-01T00:00:00")
+        return rerate(self.session, self.model, self.model.files, chosen, wish, *where, dry_run=dry_run)
 
     def effective(self) -> list[dict[str, Any]]:
         """All obligations that stand."""

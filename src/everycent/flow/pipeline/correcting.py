@@ -27,6 +27,7 @@ from everycent.flow.intake.contract import RECORD
 from everycent.flow.pipeline.family import booked, refunds_of
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.sharing import with_per_share
 from everycent.flow.pipeline.sourcing import Gathered
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating import store as rating_store
@@ -200,9 +201,10 @@ class _Correcting:
     def made(self) -> Correction:
         stored = self.stored
         self.originals = self._left(stored.originals)
-        charges, snapshots = self._rated()
+        charges, snapshots, values = self._rated()
         in_order = pc.is_in(charges.column("charge"), self.ordered)
-        plain_charges, plain_obligations = self._cleared_at_once(charges.filter(pc.invert(in_order)))
+        at_once = charges.filter(pc.invert(in_order))
+        plain_charges, plain_obligations = self._cleared_at_once(at_once, values)
         pairs = self._differing(plain_charges, plain_obligations)
         new_charges, new_obligations = self._of(pairs, plain_charges), self._of(pairs, plain_obligations)
         gone, _ = clearing.taken_back(self._of(pairs, self._plain_standing()), _no_totals(), self.engine)
@@ -236,8 +238,8 @@ class _Correcting:
         self.refused = pa.concat_tables([self.refused, more.cast(_REFUSED)])
         self.originals = self._left(self.originals)
 
-    def _rated(self) -> tuple[pa.Table, pa.Table]:
-        """CHARGE rows of the originals as rated now, and snapshots of what was looked up for that."""
+    def _rated(self) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """CHARGE rows of the originals as rated now; snapshots of what was looked up for that, and of all values."""
         stored, plan = self.stored, self.plan
         terms = rating_terms(plan, stored.kind)
         in_turn = pa.array(plan.clearing.in_turn, pa.string())
@@ -245,25 +247,26 @@ class _Correcting:
         kept = standing.filter(pc.is_in(standing.column("charge"), in_turn))
         every = pa.repeat(pa.scalar(WHOLE_RECORD), self.originals.num_rows)
         marks = pa.table({"record_id": self.originals.column("record_id"), "charge": every})
-        frozen = pa.table({"record_id": pa.array([], UUID)})
-        if terms.plan.factors and not self.wish.look_up:
-            ids = self.originals.column("record_id")
-            found = rating_store.snapshots(stored.details, self.engine, stored.model, ids, terms.plan.snapshot_type)
-            frozen = rating.frozen_values(terms.plan, found, stored.charges, self.engine)
+        ids = self.originals.column("record_id")
+        found = rating_store.snapshots(stored.details, self.engine, stored.model, ids, terms.plan.snapshot_type)
+        users = stored.charges if not self.wish.look_up else stored.charges.slice(0, 0)
+        frozen = rating.frozen_values(terms.plan, found, users, self.engine)
         known = rating.Known(marks, kept, frozen)
         rated = rating.rate_again(terms, self.originals, known, self.gathered.tables, self.engine)
         self._refuse(rated.held)
         charges = rated.charges.cast(CHARGE.columns)
         charges = charges.filter(pc.invert(pc.is_in(charges.column("charge"), in_turn)))
-        return self._of_originals(charges), rated.snapshots
+        values = rating.filled(terms.plan, self.originals, rated.snapshots, frozen, self.engine)
+        return self._of_originals(charges), rated.snapshots, values
 
     def _of_originals(self, rows: pa.Table) -> pa.Table:
         return rows.filter(pc.is_in(_raw(rows.column("record_id")), _raw(self.originals.column("record_id"))))
 
-    def _cleared_at_once(self, charges: pa.Table) -> tuple[pa.Table, pa.Table]:
+    def _cleared_at_once(self, charges: pa.Table, snapshots: pa.Table) -> tuple[pa.Table, pa.Table]:
         """CHARGE rows with a number of 0 and CORRECTING rows: of the originals, and what their refunds give back."""
         plan, engine = self.plan, self.engine
         cleared = clearing.clear(plan.clearing, self.originals, charges, engine)
+        cleared = with_per_share(plan, self.stored.kind, self.originals, cleared, HELD.empty(), snapshots, engine)
         self._refuse(cleared.held)
         charges = self._of_originals(cleared.charges.cast(CHARGE.columns))
         obligations = self._of_originals(cleared.obligations.cast(OBLIGATION.columns))

@@ -52,6 +52,7 @@ class _Walk:
         self.text: ModelText = finder.model_text(model, record["batch_no"])
         self.charges = finder.charges(model, self.id)
         self.obligations = finder.obligations(model, self.id)
+        self.corrections = finder.corrections(model, self.id)
         self.number = finder.number(model, self.id)
         self.moved = {row["factor"]: row for row in finder.moved(model, self.id)}
         self.pots = {(row["charge"], row["bearer"]): row for row in finder.in_pots(model, self.id) if row["budget"]}
@@ -92,9 +93,10 @@ class _Walk:
         ]
         amount = format_minor(charge["amount_minor"], money)
         facts = self._given_back(charge, money) if charge["refund_of"] is not None else self._computed(charge)
+        facts += self._corrected(charge["charge"], money)
         if self.number is not None and charge["batch_no"] == self.number["batch_no"]:
             facts.append(("cleared in order", f"number {self.number['sequence_no']}"))
-        elif charge["batch_no"] != self.record["batch_no"]:
+        elif charge["batch_no"] != self.record["batch_no"] and "revision" not in charge:
             facts.append(("released by", _batch(self.finder, charge["batch_no"])))
         return Explanation(
             "charge",
@@ -103,6 +105,22 @@ class _Walk:
             tuple(facts),
             tuple(owed),
         )
+
+    def _corrected(self, charge: str, money: Currency) -> list[tuple[str, str]]:
+        """Each correction of the charge, from which amount to which."""
+        made = [row for row in self.corrections if row["charge"] == charge]
+        if not made:
+            return []
+        first = [row for row in self.finder.before_corrections(self.model, self.id) if row["charge"] == charge]
+        amounts = [row["amount_minor"] for row in (*(first or [{"amount_minor": 0}]), *made)]
+        return [
+            (
+                f"correction {row['revision']}",
+                f"from {format_minor(before, money)} to {format_minor(row['amount_minor'], money)} {money},"
+                f" by {_batch(self.finder, row['batch_no'])}",
+            )
+            for row, before in zip(made, amounts, strict=False)
+        ]
 
     def waits(self, row: Row) -> Explanation:
         """A charge whose turn is still to come."""
@@ -251,8 +269,7 @@ class _Walk:
                 ("booked on", str(row["booked_on"])),
                 ("settled by", row["legal_entity"]),
                 *self._contracts(row),
-                *self._share(row, charge, money),
-                *self._in_pot(row, money),
+                *self._standing(row, charge, money),
             ),
             tuple(Explanation("statement", row[f"{end}_statement"], f"of the {end}: {line}") for end, line in ends),
         )
@@ -268,6 +285,17 @@ class _Walk:
                 facts.append(("contract", f"{number} of {party}, {text.contract(role)}"))
         return facts
 
+    def _standing(self, row: Row, charge: Row, money: Currency) -> list[tuple[str, str]]:
+        """Why it is what it is; of one that a correction took back, or that takes back, only that."""
+        revision = row.get("revision", 0)
+        if row.get("reverses"):
+            return [("takes back", f"what was owed before correction {revision}")]
+        later = [each["revision"] for each in self.corrections if each["charge"] == row["charge"]]
+        taken_by = min((each for each in later if each > revision), default=None)
+        if taken_by is not None:
+            return [("taken back", f"by correction {taken_by}")]
+        return [*self._share(row, charge, money), *self._in_pot(row, money)]
+
     def _share(self, row: Row, charge: Row, money: Currency) -> list[tuple[str, str]]:
         """What the bearer was to carry of the charge, and what kept it from that."""
         text = self.finder.model_text(self.model, row["batch_no"])
@@ -279,7 +307,13 @@ class _Walk:
         if charge["refund_of"] is not None:
             return [("given back", sharing.given_back())]
         # After a rewind, what a closed statement has and what adjusts it are two rows.
-        rows = [each for each in self.obligations if (each["charge"], each["bearer"]) == (row["charge"], row["bearer"])]
+        rows = [
+            each
+            for each in self.obligations
+            if (each["charge"], each["bearer"]) == (row["charge"], row["bearer"])
+            and each.get("revision", 0) == row.get("revision", 0)
+            and not each.get("reverses")
+        ]
         carried = sum(each["amount_minor"] for each in rows)
         facts = sharing.facts(row["bearer"] - 1, charge["amount_minor"], carried, money)
         return facts if len(rows) == 1 else [*facts, ("one part", f"of {format_minor(carried, money)} in {len(rows)}")]
@@ -306,7 +340,7 @@ class _Walk:
 
     def _in_pot(self, row: Row, money: Currency) -> tuple[tuple[str, str], ...]:
         """What the bearer had carried before and after, in the pot of its budget."""
-        pot = self.pots.get((row["charge"], row["bearer"]))
+        pot = row if row.get("budget") else self.pots.get((row["charge"], row["bearer"]))
         if pot is None:
             return ()
         before, after = (format_minor(pot[f"total_{when}_minor"], money) for when in ("before", "after"))

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.engine.tables import TableSchema
+from everycent.base.engine.tables import Corrections, TableSchema
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details, Part
 from everycent.base.platform.generations import generations
@@ -62,7 +62,18 @@ class Finder:
         return self._details(RECORD, model, column, values)
 
     def charges(self, model: str, record_id: UUID) -> list[Row]:
-        """A record's charges."""
+        """A record's charges; those that were corrected as the newest correction made them."""
+        newest = {row["charge"]: row for row in self.corrections(model, record_id)}
+        rows = {row["charge"]: row for row in self._details(CHARGE, model, "record_id", [record_id])}
+        return [row for _, row in sorted((rows | newest).items())]
+
+    def corrections(self, model: str, record_id: UUID) -> list[Row]:
+        """What corrections made of a record's charges, in their order; those that stand."""
+        found = self._standing(CHARGE.corrected, model, "record_id", [record_id])
+        return sorted(found, key=lambda row: (row["charge"], row["revision"]))
+
+    def before_corrections(self, model: str, record_id: UUID) -> list[Row]:
+        """A record's charges as they were before any correction that stands."""
         return self._details(CHARGE, model, "record_id", [record_id])
 
     def held(self, model: str, record_id: UUID) -> list[Row]:
@@ -106,8 +117,15 @@ class Finder:
         return found[0] if found else None
 
     def obligations(self, model: str, record_id: UUID) -> list[Row]:
-        """A record's obligations."""
-        return self._details(OBLIGATION, model, "record_id", [record_id])
+        """A record's obligations; those of corrections, which have `revision` and `reverses`, among them."""
+        found = self._details(OBLIGATION, model, "record_id", [record_id])
+        return sorted(
+            found,
+            key=lambda row: (
+                *(row["charge"], row["bearer"], row.get("revision", 0), not row.get("reverses")),
+                *(row["booked_on"], row["debtor"], row["creditor"]),
+            ),
+        )
 
     def number(self, model: str, record_id: UUID) -> Row | None:
         """The number that a record was cleared under in strict order, with its `batch_no`; None where it has none."""
@@ -201,6 +219,8 @@ class Finder:
         rows = self._hot(schema, model, condition) + self._lake(schema, model, condition)
         if schema.in_order is not None:
             rows += self._standing(schema.ordered, model, column, values)
+            if schema.corrections is Corrections.ADD:
+                rows += self._standing(schema.corrected, model, column, values)
         return sorted(rows, key=lambda row: tuple(str(row[name]) for name in schema.key))
 
     def _standing(self, schema: TableSchema, model: str, column: str, values: Sequence[str | UUID]) -> list[Row]:

@@ -1,0 +1,294 @@
+"""Corrections: what was charged is taken back and charged anew; what is closed and what was decided later stays."""
+
+import hashlib
+import random
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from forger import reseal
+from market_place import LATER, MarketPlace, opened
+from small_market import market, returns, sales
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.dump import dump
+from everycent.flow.pipeline import rerating
+from everycent.flow.pipeline.contract import InputRefused
+from everycent.proof.explain.service import explain
+from everycent.proof.verify.core import corrected
+from everycent.proof.verify.service import verify
+from everycent.serve.wiring import DETAIL_TABLES
+
+SALES, RETURNS = sales(range(10)), returns((1, 4, 8))
+#: A fee by a rate table, shared by nobody: no order decides it.
+PLAIN = """
+factors:
+  rate: {table: rates.csv, key: [merchant]}
+charges:
+  goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
+  fee: {for: sold, amount: price * rate, debtor: merchant, creditor: platform}
+statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+"""
+RATES = {"rates.csv": "merchant,rate\nm-0,0.05\nm-1,0.02\n"}
+HIGHER = {"rates.csv": "merchant,rate\nm-0,0.10\nm-1,0.02\n"}
+#: The coupon at more than was charged first.
+DEARER = market().replace("version: 1", "version: 2").replace("amount: coupon\n", 'amount: "coupon + 5.00"\n')
+
+
+def everything(place: MarketPlace) -> str:
+    """The hash of the canonical dump of the database."""
+    content, session = hashlib.sha256(), place.session
+
+    class Hashing:
+        def write(self, chunk: bytes, /) -> None:
+            content.update(chunk)
+
+    dump(session.connection, session.details, session.engine, DETAIL_TABLES, Hashing())
+    return content.hexdigest()
+
+
+def charged(place: MarketPlace) -> dict[tuple[str, str], int]:
+    """What stands of each record's charges."""
+    return {key: amount for key, amount in place.sums(of=("key", "charge")).items() if amount}
+
+
+def test_without_a_change_nothing_moves(place: MarketPlace) -> None:
+    place.deliver(SALES + RETURNS, date(2026, 3, 3))
+    before = everything(place)
+    done = place.rerate()
+    assert (done.records, done.changes.num_rows, done.refused.num_rows, done.parties.num_rows) == (10, 0, 0, 0)
+    assert everything(place) == before
+
+
+def test_a_plan_tells_what_a_run_does_and_changes_nothing(place: MarketPlace) -> None:
+    place.deliver(SALES + RETURNS, date(2026, 3, 3))
+    place = place.about(DEARER)
+    before = everything(place)
+    planned = place.rerate("S01", "sold:S02", dry_run=True)
+    assert everything(place) == before
+    done = place.rerate("S01", "sold:S02")
+    assert [row["record"] for row in done.changes.to_pylist()] == ["returned:R01", "sold:S01", "sold:S02"]
+    assert (planned.changes, planned.parties, planned.statements) == (done.changes, done.parties, done.statements)
+    place.proven()
+    assert place.rerate("S01", "S02").changes.num_rows == 0, "done again, it changes nothing"
+
+
+def test_frozen_values_stay_unless_they_are_looked_up_again(place: MarketPlace) -> None:
+    place = place.about(market(PLAIN), RATES)
+    place.deliver(SALES + RETURNS, date(2026, 3, 3))
+    place = place.about(market(PLAIN), HIGHER)
+    assert place.rerate().changes.num_rows == 0
+    done = place.rerate("S00", look_up=True)
+    assert [(row["charge"], row["before_minor"], row["after_minor"]) for row in done.changes.to_pylist()] == [
+        ("fee", 500, 1000)
+    ]
+    place.proven()
+    [part] = [text for text in str(explain_of(place, "S00/fee")).split("\n") if "rate" in text and "0.1" in text][:1]
+    assert "0.10" in part
+
+
+def explain_of(place: MarketPlace, what: str) -> Any:
+    session = place.session
+    return explain(session.connection, session.details, session.engine, session.tenant, what)
+
+
+@pytest.mark.parametrize(("currency", "unit"), [("CNY", 100), ("JPY", 1), ("KWD", 1000)])
+def test_all_corrected_is_as_charged_right_at_once(
+    place: MarketPlace, once: MarketPlace, currency: str, unit: int
+) -> None:
+    """What no order decides, in any order of corrections, refunds before and after them, statements closed or not."""
+    double = PLAIN.replace("price * rate", "price * rate * 2")
+    about = [market(each, currency=currency) for each in (PLAIN, double)]
+    facts, late = (whole(each, unit) for each in (SALES, RETURNS))
+    place = place.about(about[0], RATES)
+    place.deliver(facts + late[:1], date(2026, 3, 2))
+    place = place.about(about[1], RATES)
+    for key in random.Random(unit).sample([key for _, key, _ in facts], 6):
+        place.rerate(key)
+    place.deliver(late[1:2], date(2026, 3, 4))
+    place.rerate()
+    place.deliver(late[2:], LATER)
+    place.proven()
+    once = once.about(about[1], RATES)
+    once.deliver(facts + late, LATER)
+    assert place.sums() == once.sums()
+
+
+def whole(facts: list[tuple[str, str, str]], unit: int) -> list[tuple[str, str, str]]:
+    """The facts in a currency that has so many units: yen has no decimals."""
+    if unit > 1:
+        return facts
+    return [(kind, key, re.sub(r"\.\d\d(?=,|$)", "", line)) for kind, key, line in facts]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_rewind_after_corrections_is_as_cleared_right_at_once(
+    place: MarketPlace, once: MarketPlace, seed: int
+) -> None:
+    chance = random.Random(seed)
+    place.deliver(SALES + RETURNS[:2])
+    place = place.about(DEARER)
+    for key in chance.sample([key for _, key, _ in SALES], 5):
+        place.rerate(key)
+        place.proven()
+    place.rerate()
+    place.deliver(RETURNS[2:])
+    place.proven()
+    place.rewind("S00")
+    place.proven()
+    once = once.about(DEARER)
+    once.deliver(SALES + RETURNS)
+    once.rewind("S00")
+    assert place.effective() == once.effective()
+    assert place.statements() == once.statements()
+
+
+def test_later_decisions_stay_as_they_are(place: MarketPlace) -> None:
+    """The brand's cap is used up by S00 to S04; S00 corrected to more finds no room, and takes none from the others."""
+    place = place.about(market().replace("cap: 30.00", "cap: 12.00"))
+    place.deliver(SALES)
+    before = {row["key"]: row for row in place.effective() if (row["charge"], row["leaf"]) == ("coupon", "brand")}
+    place = place.about(DEARER.replace("cap: 30.00", "cap: 12.00"))
+    place.rerate("S00")
+    after = [row for row in place.effective() if (row["charge"], row["leaf"]) == ("coupon", "brand")]
+    assert [row for row in after if row["key"] != "S00"] == [row for key, row in before.items() if key != "S00"]
+    mine = [row for row in after if row["key"] == "S00"]
+    assert sum(row["amount_minor"] for row in mine) == before["S00"]["amount_minor"], "what it gave up it takes again"
+    place.proven()
+
+
+def test_taking_back_and_charging_the_same_again_leaves_all_totals(place: MarketPlace) -> None:
+    place.deliver(SALES + RETURNS)
+    totals = place.sums(of=("budget", "pot", "period", "leaf"))
+    last = sorted(key for _, key, _ in SALES)[-1]
+    done = place.rerate(last, charges=("coupon",))
+    assert done.changes.to_pylist()[0]["before_minor"] == done.changes.to_pylist()[0]["after_minor"]
+    assert place.sums(of=("budget", "pot", "period", "leaf")) == totals
+    place.proven()
+
+
+def test_what_is_closed_stays_closed(place: MarketPlace) -> None:
+    place.deliver(SALES + RETURNS, date(2026, 3, 3))
+    closed = [row for row in place.statements() if row[-1] == "closed"]
+    assert closed
+    place = place.about(DEARER)
+    place.rerate()
+    assert [row for row in place.statements() if row in closed] == closed
+    place.proven()
+
+
+REFUSED = [
+    (("S99",), {}, "no stored record 'S99'"),
+    (("R01",), {}, "is a refund; name the record that it refunds"),
+    (("S01",), {"charges": ("cupon",)}, "no charge 'cupon'; it has goods, coupon"),
+]
+
+
+@pytest.mark.parametrize(("records", "asked", "said"), REFUSED, ids=[said for _, _, said in REFUSED])
+def test_what_cannot_be_corrected_is_refused(
+    place: MarketPlace, records: tuple[str, ...], asked: dict[str, Any], said: str
+) -> None:
+    place.deliver(SALES + RETURNS)
+    with pytest.raises(InputRefused, match=said):
+        place.rerate(*records, **asked)
+
+
+def test_records_that_wait_are_left_as_they_are(place: MarketPlace) -> None:
+    place = place.about(market(PLAIN), {"rates.csv": "merchant,rate\nm-1,0.02\n"})
+    place.deliver(SALES)
+    place = place.about(market(PLAIN.replace("price * rate", "price * rate * 2")), RATES)
+    done = place.rerate()
+    assert {row["record"] for row in done.refused.to_pylist()} == {f"sold:S{n:02}" for n in range(0, 10, 2)}
+    assert "see to that first" in done.refused.to_pylist()[0]["reason"]
+    assert {row["record"] for row in done.changes.to_pylist()} == {f"sold:S{n:02}" for n in range(1, 10, 2)}
+    place.proven()
+
+
+def test_a_charge_that_is_no_more_is_taken_back_whole(place: MarketPlace) -> None:
+    place = place.about(market(PLAIN), RATES)
+    place.deliver(SALES + RETURNS, date(2026, 3, 3))
+    spared = PLAIN.replace("amount: price * rate,", "when: merchant = 'm-1', amount: price * rate,")
+    place = place.about(market(spared), RATES)
+    place.rerate()
+    assert {key for key, charge in charged(place) if charge == "fee"} == {
+        key for kind, key, line in SALES + RETURNS if int(key[1:]) % 2
+    }
+    place.proven()
+
+
+@pytest.mark.parametrize("broken_after", [1])
+def test_a_correction_that_broke_off_goes_on(
+    place: MarketPlace, once: MarketPlace, monkeypatch: pytest.MonkeyPatch, broken_after: int
+) -> None:
+    """What arrival decided is committed before what order did; between the two everything breaks."""
+    both = DEARER.replace("amount: price, debtor", 'amount: "price - 1.00", debtor')
+    commit: Callable[..., Any] = rerating.commit
+    calls = []
+
+    def breaking(*args: Any, **named: Any) -> Any:
+        if len(calls) == broken_after:
+            raise KeyboardInterrupt
+        calls.append(args)
+        return commit(*args, **named)
+
+    for each in (place, once):
+        each.deliver(SALES + RETURNS, date(2026, 3, 3))
+    place, once = place.about(both), once.about(both)
+    monkeypatch.setattr(rerating, "commit", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        place.rerate()
+    monkeypatch.setattr(rerating, "commit", commit)
+    place.proven()
+    place.rerate()
+    place.proven()
+    once.rerate()
+    assert place.effective() == once.effective()
+    assert place.statements() == once.statements()
+
+
+CORRECTED = ("rating.corrected_charge", "clearing.corrected_obligation")
+MINE = "sequence_no > 0 AND NOT reverses AND leaf = 'brand' AND amount_minor > 0"
+TAMPERED = [
+    ("UPDATE rating.corrected_charge SET amount_minor = amount_minor + 1 WHERE charge = 'coupon'", corrected.CARRIED),
+    (f"UPDATE clearing.corrected_obligation SET amount_minor = amount_minor + 1 WHERE {MINE}", corrected.CARRIED),
+    ("UPDATE clearing.corrected_obligation SET amount_minor = amount_minor + 1 WHERE reverses", corrected.TAKEN_BACK),
+    ("DELETE FROM clearing.corrected_obligation WHERE reverses", corrected.TAKEN_BACK),
+    ("UPDATE rating.corrected_charge SET revision = revision + 1", corrected.REVISIONS),
+    (f"UPDATE clearing.corrected_obligation SET total_after_minor = total_after_minor + 1 WHERE {MINE}",
+     corrected.TOTALS),
+    ("UPDATE clearing.corrected_obligation SET total_after_minor = total_after_minor + 1,"
+     " total_before_minor = total_before_minor + 1 WHERE leaf = 'brand'", corrected.TOTALS),
+]  # fmt: skip
+
+
+def test_tampering_with_corrections_is_named(place: MarketPlace) -> None:
+    place.deliver(SALES + RETURNS, date(2026, 3, 3))
+    place = place.about(DEARER)
+    place.rerate()
+    place.proven()
+    session = place.session
+    for tamper, rule in TAMPERED:
+        with session.connection.transaction(force_rollback=True):
+            assert session.connection.execute(tamper).rowcount > 0, tamper
+            assert not verify(session.connection, session.details, session.engine, session.tenant).ok
+            reseal(session.connection, CORRECTED)
+            verdict = verify(session.connection, session.details, session.engine, session.tenant)
+            assert rule.name in {check.name for check in verdict.findings}, f"{tamper}: {verdict.findings}"
+
+
+def test_corrections_in_the_lake_are_as_in_the_database(database: Any, engine: LocalEngine, tmp_path: Any) -> None:
+    places = [
+        opened(database, engine, tmp_path / name, tenant=name, lake_from_rows=rows)
+        for name, rows in (("hot", 50_000), ("lake", 1))
+    ]
+    for at, place in enumerate(places):
+        place.deliver(SALES + RETURNS, date(2026, 3, 3))
+        places[at] = place.about(DEARER)
+        places[at].rerate()
+        places[at].deliver(sales((10, 11)), LATER)
+        places[at].proven()
+    assert places[0].effective() == places[1].effective()
+    assert replace(places[0].session.settings, tenant="lake", lake_from_rows=1) == places[1].session.settings
