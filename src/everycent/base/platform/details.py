@@ -250,7 +250,8 @@ class Details:
             selects.append(f"SELECT {_given(names, wanted)}, model, batch_no FROM {identifier(made)}")
         if is_ordered:
             assert after_batch == 0 and only == "true", f"{schema.name}: say which of its two tables is limited"
-            numbered = [name for name in names if name in schema.ordered.columns.names]
+            known = schema.corrected.columns.names if is_corrected else schema.ordered.columns.names
+            numbered = [name for name in names if name in known]
             self.attach(engine, f"{view_name}__ordered", schema.ordered, model, columns=_with(numbered, _NUMBERS))
             ordered = identifier(f"{view_name}__ordered")
             selects.append(

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.engine.tables import TableSchema
+from everycent.base.engine.tables import CORRECTED_KEY, TableSchema
 from everycent.base.money.currency import currency
 from everycent.base.platform.batches import run_lock
 from everycent.flow.clearing.contract import OBLIGATION
@@ -93,13 +93,17 @@ def _detail(
     names = schema.columns.names
     if in_order and schema.in_order is not None:  # the generation is how rows came to be, not what they say
         names = [column for column in schema.ordered.columns.names if column != "generation"]
-    session.details.attach(session.engine, _VIEW, schema, model, columns=names)
+    is_corrected = schema.corrections is not None and bool(session.details.parts(schema.corrected, model))
+    revised = CORRECTED_KEY if is_corrected else ()
+    session.details.attach(session.engine, _VIEW, schema, model, columns=[*names, *revised])
     columns = []
     for column in names:
         columns.append(identifier(column))
         if column == "amount_minor":
             columns.append(f"{_amount_sql(codes)} AS amount")
-    order = [*schema.key, *(["booked_on"] if "adjusts" in names else [])]
+    columns += [f"coalesce({column}, {first}) AS {column}" for column, first in zip(revised, (0, False), strict=False)]
+    order = [*schema.key, *revised, *(["debtor", "creditor"] if revised else [])]
+    order += ["booked_on"] if "adjusts" in names else []
     source = _VIEW
     if schema is OBLIGATION and under:
         _contracts(session, model, under)

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from forger import reseal
 from market_place import LATER, MarketPlace, opened
@@ -17,6 +19,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.dump import dump
 from everycent.flow.pipeline import rerating
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.service import export
 from everycent.proof.explain.service import explain
 from everycent.proof.verify.core import corrected
 from everycent.proof.verify.service import verify
@@ -292,3 +295,41 @@ def test_corrections_in_the_lake_are_as_in_the_database(database: Any, engine: L
         places[at].proven()
     assert places[0].effective() == places[1].effective()
     assert replace(places[0].session.settings, tenant="lake", lake_from_rows=1) == places[1].session.settings
+
+
+def test_files_tell_corrections_apart(place: MarketPlace, tmp_path: Path) -> None:
+    place.deliver(SALES + RETURNS, date(2026, 3, 3))
+    place = place.about(DEARER)
+    place.rerate("S01")
+    export(place.session, place.model, date(2026, 3, 3), tmp_path)
+    rows = pq.read_table(tmp_path / "obligations.parquet").to_pylist()
+    owed = [row for row in rows if row["charge"] == "coupon" and row["revision"] == 1]
+    assert sum(row["amount_minor"] for row in owed if not row["reverses"] and row["refund_of"] is None) == 1301
+    assert sum(row["amount_minor"] for row in owed if row["reverses"] and row["refund_of"] is None) == -801
+    charges = pq.read_table(tmp_path / "charges.parquet").to_pylist()
+    assert len(charges) == len({(row["record_id"], row["charge"]) for row in charges}), "each charge is there once"
+
+
+def test_a_charge_per_share_follows_its_shares(place: MarketPlace, once: MarketPlace) -> None:
+    """The brand's fee is 10 % of what it carries; the brand is to carry more of the coupon."""
+    about = """
+    charges:
+      coupon:
+        for: sold
+        amount: coupon
+        creditor: merchant
+        apportion: {bearers: {brand: 60, platform: 40}}
+      handling: {for: sold, per_share_of: coupon, when: bearer = 'brand', amount: share * 0.10, debtor: bearer,
+                 creditor: platform}
+    statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+    """
+    place = place.about(market(about))
+    place.deliver(SALES + RETURNS[:1], date(2026, 3, 3))
+    more = market(about.replace("brand: 60, platform: 40", "brand: 80, platform: 20"))
+    place = place.about(more)
+    place.rerate()
+    place.deliver(RETURNS[1:], LATER)
+    place.proven()
+    once = once.about(more)
+    once.deliver(SALES + RETURNS, LATER)
+    assert place.sums() == once.sums()
