@@ -171,18 +171,26 @@ class _Stored:
         )
 
     def _refused(self) -> pa.Table:
-        """Originals of which not all is there yet."""
+        """Originals of which not all is there yet, or that this version of the model clears in another way."""
         waiting = self.rows(WAITING_CHARGE)
+        ordered = ", ".join(map(literal, self.plan.clearing.ordered)) or "''"
         return self.engine.query(
-            """
+            f"""
             SELECT original AS record_id, min(reason) AS reason FROM (
-                SELECT record_id, format('charge {} waits: {}; see to that first', charge, reason) AS reason FROM held
+                SELECT record_id, format('charge {{}} waits: {{}}; see to that first', charge, reason) AS reason
+                FROM held
                 UNION ALL
-                SELECT record_id, format('charge {} waits for its turn in strict order; run the model first', charge)
+                SELECT record_id, format('charge {{}} waits for its turn in strict order; run the model first', charge)
                 FROM waiting ANTI JOIN numbers USING (record_id)
+                UNION ALL
+                SELECT record_id, format('charge {{}} was cleared {{}}, and is not by this version of the model; give'
+                    ' the charge that it has now another name', charge,
+                    CASE WHEN sequence_no > 0 THEN 'in strict order' ELSE 'on arrival' END)
+                FROM owed WHERE (sequence_no > 0) <> (charge IN ({ordered}))
             ) JOIN family USING (record_id) GROUP BY ALL ORDER BY ALL
             """,
             held=self._held(self.family),
+            owed=self.obligations,
             waiting=waiting,
             numbers=self.numbers,
             family=self.family,

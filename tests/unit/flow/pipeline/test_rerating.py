@@ -333,3 +333,20 @@ def test_a_charge_per_share_follows_its_shares(place: MarketPlace, once: MarketP
     once = once.about(more)
     once.deliver(SALES + RETURNS, LATER)
     assert place.sums() == once.sums()
+
+
+def test_a_charge_that_has_come_under_a_budget_is_left_as_it_is(place: MarketPlace) -> None:
+    """What arrival decided is in no total, so it could not be taken out of one."""
+    free = """
+    charges:
+      coupon: {for: sold, amount: coupon, creditor: merchant, apportion: {bearers: {brand: 60, platform: 40}}}
+    statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+    """
+    place = place.about(market(free))
+    place.deliver(SALES[:2])
+    place = place.about(DEARER)
+    done = place.rerate()
+    assert done.changes.num_rows == 0
+    assert {row["record"] for row in done.refused.to_pylist()} == {"sold:S00", "sold:S01"}
+    assert "was cleared on arrival, and is not by this version" in done.refused.to_pylist()[0]["reason"]
+    place.proven()
