@@ -93,7 +93,7 @@ def rerate(
         if building(session, model.name) is not None:
             raise InputRefused(f"a rewind of '{model.name}' broke off; end it first, with everycent rewind run")
         attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
-        store.register_version(session.connection, session.tenant, model)
+        store.register_version(session.connection, session.tenant, plan)
         work = _Work(session, plan, sourcing(session, plan, attached), wish, now)
         done = work.all_of(_families(session, plan, chosen), report)
         if transaction is not None:
