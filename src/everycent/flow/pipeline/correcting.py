@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import UUID, TableSchema
+from everycent.base.money.span import span_labels
 from everycent.flow.clearing import stage as clearing
 from everycent.flow.clearing import store as clearing_store
 from everycent.flow.clearing.contract import (
@@ -339,7 +340,7 @@ class _Correcting:
         pairs = self._differing_in_order(charges)
         totals = _no_totals()
         if pairs.num_rows:
-            totals = clearing_store.accumulators(self.stored.details, self.engine, self.stored.model, _AFTER_ALL)
+            totals = self._accumulators()
         while True:
             standing = self._of(pairs, self._numbered_standing())
             gone, left = clearing.taken_back(standing, totals, self.engine)
@@ -350,6 +351,16 @@ class _Correcting:
             pairs = pairs.filter(
                 pc.invert(pc.is_in(_raw(pairs.column("original")), _raw(self.refused.column("record_id"))))
             )
+
+    def _accumulators(self) -> pa.Table:
+        """What is carried now in all pots that the correction can touch: where the originals would be today, and where
+        what stands of them is."""
+        stored = self.stored
+        days = self.originals.column("business_date").to_numpy()
+        budgets = self.plan.clearing.budgets.values()
+        periods = {label for budget in budgets for label in span_labels(budget.period, days)[1]}
+        periods |= {period for period in stored.obligations.column("period").to_pylist() if period is not None}
+        return clearing_store.accumulators(stored.details, self.engine, stored.model, _AFTER_ALL, sorted(periods))
 
     def _numbered_standing(self) -> pa.Table:
         rows = self.stored.obligations
