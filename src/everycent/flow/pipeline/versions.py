@@ -61,6 +61,7 @@ def _refuse(plan: ModelPlan, kind: str, found: pa.Table) -> None:
     """`found`: charge, is_late (its amount was left to its turn) of what was in order before."""
     spec, turn = plan.model.spec, plan.turns.get(kind)
     late = {charge.name for charge in turn.plan.charges} if turn is not None else set()
+    late |= {share.name for of, share in plan.shares_in_order if of == kind}
     at = spec.records[kind].occurred_at if kind in spec.records else "occurred_at"
     for row in found.to_pylist():
         name, charge = row["charge"], spec.charges.get(row["charge"])

@@ -120,3 +120,18 @@ def test_who_has_an_amount_of_a_share_that_he_does_not_carry_is_named_in_order_t
         reseal(connection, ["clearing.ordered_obligation"])
         verdict = verify(connection, session.details, session.engine, session.tenant)
         assert [check.bad for check in verdict.findings if check.name == PER_SHARE.name] == [8]
+
+
+def test_a_later_version_goes_on_and_a_correction_is_followed_by_a_rewind(place: MarketPlace) -> None:
+    """The coupon is corrected from 10.00 to 5.00; the fee, which its turn computes, follows when it is rewound."""
+    place = place.about(market(ABOUT), TABLES)
+    place.deliver(FACTS[:3], DAY)
+    half = market(ABOUT.replace("amount: coupon\n", "amount: coupon / 2\n")).replace("version: 1", "version: 2")
+    place = place.about(half, TABLES)
+    done = place.rerate("A1")
+    assert [(row["record"], row["charge"]) for row in done.changes.to_pylist()] == [("sold:A1", "coupon")]
+    assert fees(place)["A1", 1] == 70
+    place.deliver(FACTS[3:4], DAY)
+    place.rewind("A1")
+    assert fees(place)["A1", 1] == 40, "10 % of 3.00, and 0.10"
+    place.proven()
