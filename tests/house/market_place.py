@@ -91,7 +91,8 @@ class MarketPlace:
 
     def rerate(self, *records: str, dry_run: bool = False, **asked: Any) -> Rerated:
         """`everycent rerate run --record`, or `plan`; without records, of all that was sold."""
-        chosen = Chosen(records) if records else Chosen(kind="sold")
+        among = {name: asked.pop(name) for name in ("kind", "since", "until") if name in asked}
+        chosen = Chosen(records, **({} if records else {"kind": "sold"}) | among)
         wish, where = Wish(**asked), (lambda *_: None, print, "2026-03-01T00:00:00")
         return rerate(self.session, self.model, self.model.files, chosen, wish, *where, dry_run=dry_run)
 

@@ -174,7 +174,9 @@ class _Stored:
     def _refused(self) -> pa.Table:
         """Originals of which not all is there yet, or that this version of the model clears in another way."""
         waiting = self.rows(WAITING_CHARGE)
-        ordered = ", ".join(map(literal, self.plan.clearing.ordered)) or "''"
+        ordered, known = (
+            ", ".join(map(literal, names)) or "''" for names in (self.plan.clearing.ordered, self.plan.clearing.names)
+        )
         return self.engine.query(
             f"""
             SELECT original AS record_id, min(reason) AS reason FROM (
@@ -187,7 +189,11 @@ class _Stored:
                 SELECT record_id, format('charge {{}} was cleared {{}}, and is not by this version of the model; give'
                     ' the charge that it has now another name', charge,
                     CASE WHEN sequence_no > 0 THEN 'in strict order' ELSE 'on arrival' END)
-                FROM owed WHERE (sequence_no > 0) <> (charge IN ({ordered}))
+                FROM owed WHERE (sequence_no > 0) <> (charge IN ({ordered})) AND charge IN ({known})
+                UNION ALL
+                SELECT record_id, format('charge {{}} was cleared in strict order, and this version has it no more;'
+                    ' keep it, with an amount of 0', charge)
+                FROM owed WHERE sequence_no > 0 AND charge NOT IN ({known})
             ) JOIN family USING (record_id) GROUP BY ALL ORDER BY ALL
             """,
             held=self._held(self.family),
@@ -211,6 +217,8 @@ class _Correcting:
         stored = self.stored
         self.originals = self._left(stored.originals)
         charges, snapshots, values = self._rated()
+        self._refuse_unnumbered(charges.filter(pc.is_in(charges.column("charge"), self.ordered)))
+        charges = self._of_originals(charges)
         in_order = pc.is_in(charges.column("charge"), self.ordered)
         at_once = charges.filter(pc.invert(in_order))
         plain_charges, plain_obligations = self._cleared_at_once(at_once, values)
@@ -247,6 +255,23 @@ class _Correcting:
         self.refused = pa.concat_tables([self.refused, more.cast(_REFUSED)])
         self.originals = self._left(self.originals)
 
+    def _refuse_unnumbered(self, charges: pa.Table) -> None:
+        """Adds originals with charges (CHARGE rows) that order decides, where they or a refund have no number yet."""
+        more = self.engine.query(
+            """
+            SELECT original AS record_id,
+                min('charge ' || charge || ' has its turn in strict order still to come; run the model first') AS reason
+            FROM family JOIN charges ON charges.record_id = family.original
+                ANTI JOIN numbers ON numbers.record_id = family.record_id
+            GROUP BY ALL ORDER BY ALL
+            """,
+            family=self.stored.family,
+            charges=charges.select(["record_id", "charge"]),
+            numbers=self.stored.numbers.select(["record_id"]),
+        )
+        self.refused = pa.concat_tables([self.refused, more.cast(_REFUSED)])
+        self.originals = self._left(self.originals)
+
     def _rated(self) -> tuple[pa.Table, pa.Table, pa.Table]:
         """CHARGE rows of the originals as rated now; snapshots of what was looked up for that, and of all values."""
         stored, plan = self.stored, self.plan
@@ -256,10 +281,7 @@ class _Correcting:
         kept = standing.filter(pc.is_in(standing.column("charge"), in_turn))
         every = pa.repeat(pa.scalar(WHOLE_RECORD), self.originals.num_rows)
         marks = pa.table({"record_id": self.originals.column("record_id"), "charge": every})
-        ids = self.originals.column("record_id")
-        found = rating_store.snapshots(stored.details, self.engine, stored.model, ids, terms.plan.snapshot_type)
-        users = stored.charges if not self.wish.look_up else stored.charges.slice(0, 0)
-        frozen = rating.frozen_values(terms.plan, found, users, self.engine)
+        frozen = self._frozen(terms.plan)
         known = rating.Known(marks, kept, frozen)
         rated = rating.rate_again(terms, self.originals, known, self.gathered.tables, self.engine)
         self._refuse(rated.held)
@@ -267,6 +289,15 @@ class _Correcting:
         charges = charges.filter(pc.invert(pc.is_in(charges.column("charge"), in_turn)))
         values = rating.filled(terms.plan, self.originals, rated.snapshots, frozen, self.engine)
         return self._of_originals(charges), rated.snapshots, values
+
+    def _frozen(self, plan: rating.RatingPlan) -> pa.Table:
+        """The values that stay, a column for each factor; none of them where they are looked up anew."""
+        if not plan.factors:
+            return pa.table({"record_id": pa.array([], UUID)})
+        stored, ids = self.stored, self.originals.column("record_id")
+        found = rating_store.snapshots(stored.details, self.engine, stored.model, ids, plan.snapshot_type)
+        users = stored.charges if not self.wish.look_up else stored.charges.slice(0, 0)
+        return rating.frozen_values(plan, found, users, self.engine)
 
     def _of_originals(self, rows: pa.Table) -> pa.Table:
         return rows.filter(pc.is_in(_raw(rows.column("record_id")), _raw(self.originals.column("record_id"))))
@@ -431,34 +462,8 @@ class _Correcting:
     ) -> Correction:
         """The rows as they are stored, with their revisions."""
         stored, engine = self.stored, self.engine
-        known = stored.rows(CHARGE.corrected)
-        numbers = stored.numbers.select(["record_id", "sequence_no", "generation"])
-        numbers = numbers.rename_columns(["record_id", "number", "made_in"])
-        ordered = ", ".join(map(literal, self.plan.clearing.ordered)) or "NULL"
         standing = self._of(pairs, stored.charges)
-        every = engine.query(
-            f"""
-            WITH last AS (SELECT record_id, charge, max(revision) AS revision FROM known GROUP BY ALL),
-            made AS (
-                SELECT * EXCLUDE (sequence_no) FROM charges
-                UNION ALL
-                SELECT standing.* REPLACE (0::BIGINT AS amount_minor) FROM standing
-                ANTI JOIN charges USING (record_id, charge)
-            )
-            SELECT made.* REPLACE (greatest(made.booked_on, family.booked_on) AS booked_on),
-                CASE WHEN made.charge IN ({ordered}) THEN number ELSE 0 END::BIGINT AS sequence_no,
-                CASE WHEN made.charge IN ({ordered}) THEN made_in ELSE 0 END::INTEGER AS generation,
-                (coalesce(last.revision, 0) + 1)::INTEGER AS revision, false AS reverses
-            FROM made JOIN family USING (record_id) LEFT JOIN last USING (record_id, charge)
-                LEFT JOIN numbers USING (record_id)
-            ORDER BY sequence_no, record_id, charge
-            """,
-            known=known,
-            charges=charges,
-            standing=standing,
-            family=stored.family,
-            numbers=numbers,
-        )
+        every = self._revised(charges, standing)
         owed = engine.query(
             """
             WITH made AS (
@@ -497,6 +502,37 @@ class _Correcting:
             changes,
             stored.originals,
             self.gathered,
+        )
+
+    def _revised(self, charges: pa.Table, standing: pa.Table) -> pa.Table:
+        """The charges as corrected, with their revisions and numbers; what is charged no more, at nothing."""
+        stored, engine = self.stored, self.engine
+        known = stored.rows(CHARGE.corrected)
+        numbers = stored.numbers.select(["record_id", "sequence_no", "generation"])
+        numbers = numbers.rename_columns(["record_id", "number", "made_in"])
+        ordered = ", ".join(map(literal, self.plan.clearing.ordered)) or "NULL"
+        return engine.query(
+            f"""
+            WITH last AS (SELECT record_id, charge, max(revision) AS revision FROM known GROUP BY ALL),
+            made AS (
+                SELECT * EXCLUDE (sequence_no) FROM charges
+                UNION ALL
+                SELECT standing.* REPLACE (0::BIGINT AS amount_minor) FROM standing
+                ANTI JOIN charges USING (record_id, charge)
+            )
+            SELECT made.* REPLACE (greatest(made.booked_on, family.booked_on) AS booked_on),
+                CASE WHEN made.charge IN ({ordered}) THEN number ELSE 0 END::BIGINT AS sequence_no,
+                CASE WHEN made.charge IN ({ordered}) THEN made_in ELSE 0 END::INTEGER AS generation,
+                (coalesce(last.revision, 0) + 1)::INTEGER AS revision, false AS reverses
+            FROM made JOIN family USING (record_id) LEFT JOIN last USING (record_id, charge)
+                LEFT JOIN numbers USING (record_id)
+            ORDER BY sequence_no, record_id, charge
+            """,
+            known=known,
+            charges=charges,
+            standing=standing,
+            family=stored.family,
+            numbers=numbers,
         )
 
     def _attempts(self, snapshots: pa.Table, charges: pa.Table) -> pa.Table:

@@ -111,12 +111,24 @@ def _check(plan: ModelPlan, wish: Wish) -> None:
                 f"charge '{name}' is computed from what came before it in strict order, so it is not corrected by"
                 " itself; use everycent rewind, which computes all that follows anew"
             )
+    _check_built_on(plan, wish)
+
+
+def _check_built_on(plan: ModelPlan, wish: Wish) -> None:
+    """Raises InputRefused where a charge would keep the amount that it has from one that is corrected without it."""
+    for rated in plan.rating.values() if wish.charges else ():
+        for charge in rated.charges:
+            bases = sorted(set(charge.names) & set(wish.charges))
+            if bases and charge.name not in wish.charges and charge.name not in plan.clearing.in_turn:
+                raise InputRefused(f"charge '{charge.name}' is computed from '{bases[0]}'; name both with --charge")
 
 
 def _families(session: Session, plan: ModelPlan, chosen: Chosen) -> Iterator[tuple[str, pa.ChunkedArray]]:
     """The chosen originals, by kind and then by id, so many at a time. Raises InputRefused."""
     columns = ["record_id", "kind", "key", "business_date"]
     session.details.attach(session.engine, _VIEW, RECORD, plan.model.name, columns=columns)
+    if chosen.names and (chosen.kind, chosen.since, chosen.until) != (None, None, None):
+        raise InputRefused("--record names the records; leave out --kind, --since and --until, or --record")
     condition = _named(session, plan, chosen) if chosen.names else _of_kind(plan, chosen)
     for kind in plan.rating:
         ids = session.engine.query(
@@ -152,6 +164,8 @@ def _named(session: Session, plan: ModelPlan, chosen: Chosen) -> str:
 def _of_kind(plan: ModelPlan, chosen: Chosen) -> str:
     if chosen.kind is None:
         raise InputRefused("say which records: --record with a record's key (again for more), or --kind with its kind")
+    if chosen.since is not None and chosen.until is not None and chosen.since > chosen.until:
+        raise InputRefused(f"--since {chosen.since} is after --until {chosen.until}; exchange them")
     if chosen.kind not in plan.rating:
         raise InputRefused(f"'{chosen.kind}' is no kind that is charged; there are {', '.join(plan.rating)}")
     since = "true" if chosen.since is None else f"business_date >= DATE {literal(chosen.since.isoformat())}"
@@ -175,7 +189,7 @@ class _Work:
         for kind, ids in list(families):
             report("rerate", records, None)
             found = corrected(self.session, self.plan, kind, ids, self.wish, self._gather, self.open_on)
-            records += len(ids)
+            records += len(ids) - found.refused.num_rows
             for ordered in (False, True):
                 part = found.part(ordered=ordered)
                 if part.charges.num_rows:

@@ -57,7 +57,9 @@ def _print_rerated(done: Rerated, *, dry_run: bool) -> None:
     """What was corrected or would be, for people."""
     charges = done.changes.to_pylist()
     would = "would be" if dry_run else "were"
-    if not charges:
+    if not charges and not done.records:
+        out.print("no record was rated again")
+    elif not charges:
         same = "nothing would move" if dry_run else "nothing moved"
         out.print(f"{same}: {done.records:,} records rated again give the same charges, to the cent")
     else:

@@ -187,6 +187,8 @@ REFUSED = [
     (("S99",), {}, "no stored record 'S99'"),
     (("R01",), {}, "is a refund; name the record that it refunds"),
     (("S01",), {"charges": ("cupon",)}, "no charge 'cupon'; it has goods, coupon"),
+    (("S01",), {"kind": "sold"}, "--record names the records"),
+    ((), {"since": LATER, "until": date(2026, 3, 1)}, "--since 2026-05-01 is after --until 2026-03-01"),
 ]
 
 
@@ -349,4 +351,40 @@ def test_a_charge_that_has_come_under_a_budget_is_left_as_it_is(place: MarketPla
     assert done.changes.num_rows == 0
     assert {row["record"] for row in done.refused.to_pylist()} == {"sold:S00", "sold:S01"}
     assert "was cleared on arrival, and is not by this version" in done.refused.to_pylist()[0]["reason"]
+    place.proven()
+
+
+def test_a_charge_that_another_is_computed_from_is_not_corrected_alone(place: MarketPlace) -> None:
+    place = place.about(market(PLAIN.replace("statements:", "  vat: {for: sold, amount: fee * 0.06, debtor: merchant,"
+                                             " creditor: platform}\nstatements:")), RATES)  # fmt: skip
+    place.deliver(SALES[:2])
+    with pytest.raises(InputRefused, match="'vat' is computed from 'fee'; name both"):
+        place.rerate("S00", charges=("fee",))
+
+
+def test_a_record_without_its_turn_is_left_until_it_has_it(place: MarketPlace) -> None:
+    """The model had no order when the records came; the coupon is new."""
+    goods = """
+    charges:
+      goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
+    statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+    """
+    place = place.about(market(goods))
+    place.deliver(SALES[:3])
+    place = place.about(DEARER)
+    done = place.rerate()
+    assert (done.records, done.changes.num_rows) == (0, 0)
+    assert "charge coupon has its turn in strict order still to come" in done.refused.to_pylist()[0]["reason"]
+    place.proven()
+
+
+def test_refunds_of_what_was_corrected_to_nothing_are_not_held(place: MarketPlace) -> None:
+    place = place.about(market(PLAIN), RATES)
+    place.deliver(SALES[:2])
+    without = PLAIN[: PLAIN.index("  fee:")] + PLAIN[PLAIN.index("statements:") :]
+    place = place.about(market(without.replace("factors:\n  rate: {table: rates.csv, key: [merchant]}\n", "")))
+    place.rerate()
+    place.deliver(RETURNS[:1])
+    assert not [key for key, charge in charged(place) if charge == "fee"]
+    assert place.rerate().refused.num_rows == 0
     place.proven()

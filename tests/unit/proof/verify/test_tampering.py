@@ -9,7 +9,7 @@ from forger import reseal
 
 from everycent.proof.verify import service
 from everycent.proof.verify.contract import Verdict
-from everycent.proof.verify.core import ordered
+from everycent.proof.verify.core import corrected, ordered
 from everycent.proof.verify.core.ledger import ORDERED_POSTED
 from everycent.proof.verify.manifest import check_hot_parts, check_lake, check_seals
 from everycent.proof.verify.service import verify
@@ -24,7 +24,7 @@ HOT_TABLES = (
 NOT_HERE = {"rating.held_charge", "rating.retry", "rating.retry_snapshot"}
 
 #: Nothing is cleared in order in this market: tests/unit/flow/pipeline/test_in_order.py shows those.
-IN_ORDER = {*(rule.name for rule in ordered.RULES), ORDERED_POSTED.name}
+IN_ORDER = {*(rule.name for rule in (*ordered.RULES, *corrected.RULES)), ORDERED_POSTED.name}
 
 CHARGED_HERE = "each charge is of a record of the same batch, or was released in its batch"
 CONTENT = "each record's content gives its content hash"

@@ -99,8 +99,12 @@ def _held_parts(plan: ClearingPlan, state: RefundState, original: Places, after:
 
 
 def _undeclared(plan: ClearingPlan, charges: pa.Table) -> list[str | None]:
-    """The names of charges that the model does not have, None for the others."""
+    """The names of charges that the model does not have, None for the others, and for those that are nothing."""
     known = set(plan.names)
     if set(charges.column("charge").unique().to_pylist()) <= known:
         return [None] * charges.num_rows
-    return [None if name in known else name for name in charges.column("charge").to_pylist()]
+    found = charges.select(["charge", "amount_minor"]).to_pydict()
+    return [
+        None if name in known or amount == 0 else name
+        for name, amount in zip(found["charge"], found["amount_minor"], strict=True)
+    ]
