@@ -94,8 +94,8 @@ def corrected(
 
     Raises AmbiguousFactor, RatingRefused.
     """
-    from_stored = _Stored(session, plan, kind, originals, open_on)
-    return _Correcting(from_stored, wish, gather(kind, from_stored.originals)).made()
+    stored = _Stored(session, plan, kind, originals, open_on)
+    return _Correcting(stored, wish, gather(kind, stored.originals)).made()
 
 
 class _Stored:

@@ -186,8 +186,11 @@ class _Work:
     ) -> Rerated:
         """Corrects family after family."""
         records, changes, refused, owed = 0, [_CHANGES.empty_table()], [_REFUSALS.empty_table()], []
-        for kind, ids in list(families):
-            report("rerate", records, None)
+        chosen = list(families)
+        looked_at, total = 0, sum(len(ids) for _, ids in chosen)
+        for kind, ids in chosen:
+            report("rerate", looked_at, total)
+            looked_at += len(ids)
             found = corrected(self.session, self.plan, kind, ids, self.wish, self._gather, self.open_on)
             records += len(ids) - found.refused.num_rows
             for ordered in (False, True):
