@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.base.engine.arrays import empty
 from everycent.base.engine.tables import UUID
 from everycent.flow.rating.contract import CHARGE
 from everycent.flow.rating.core.adding import labels
@@ -54,13 +55,21 @@ class _Layout:
         self.places = None if self.rows == taken.size else np.nonzero(taken)
 
     def per_record(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.repeat(values, self.shape[1]) if self.places is None else values[self.places[0]]
+        return self._over_cells(values[:, np.newaxis]) if self.places is None else self._taken(values, self.places[0])
 
     def per_charge(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.tile(values, self.shape[0]) if self.places is None else values[self.places[1]]
+        return self._over_cells(values) if self.places is None else self._taken(values, self.places[1])
 
     def per_cell(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return values.reshape(-1) if self.places is None else values[self.places]
+
+    def _over_cells(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        cells = empty(self.shape, values.dtype)
+        cells[:] = values
+        return cells.reshape(-1)
+
+    def _taken(self, values: npt.NDArray[Any], places: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+        return np.take(values, places, out=empty(self.rows, values.dtype), mode="clip")  # none is outside
 
 
 def _rules(plan: RatingPlan, sheet: Sheet, lay: _Layout, charges: Codes) -> pa.DictionaryArray:
@@ -85,7 +94,7 @@ def _party(lay: _Layout, roles: Sequence[str | None], parties: Mapping[str, pa.D
     for known in dict.fromkeys(role for role in roles if role is not None):
         start[known] = sum(map(len, dictionaries))
         dictionaries.append(parties[known].dictionary)
-    codes = np.empty(lay.shape, dtype=np.int32)
+    codes = empty(lay.shape, np.int32)
     for at, role in enumerate(roles):
         if role is None:
             codes[:, at] = -1

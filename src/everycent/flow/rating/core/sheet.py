@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.base.engine.arrays import empty
 from everycent.flow.rating.core.careful import COMPUTED
 from everycent.flow.rating.core.plan import RatingPlan
 
@@ -53,7 +54,7 @@ class Wide:
     def _ordered(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self.place is None:
             return values
-        ordered = np.empty_like(values)
+        ordered = empty(values.shape, values.dtype)
         ordered[self.place] = values
         return ordered
 
@@ -65,7 +66,7 @@ def read_sheet(plan: RatingPlan, wide: Wide, rows: int, parties: Iterable[pa.Dic
     """
     shape = (rows, len(plan.charges))
     several = any(len(charge.rules) > 1 for charge in plan.charges)
-    sheet = Sheet(np.empty(shape, dtype=np.int64), np.ones(shape, dtype=np.bool_), None)
+    sheet = Sheet(empty(shape, np.int64), np.ones(shape, dtype=np.bool_), None)
     if several:
         sheet.rules = np.zeros(shape, dtype=np.int32)
     doubtful = np.zeros(rows, dtype=np.bool_)

@@ -1,0 +1,20 @@
+"""Arrays in the memory of Arrow's pool, which keeps what was freed for the next batch.
+
+numpy gives the memory of each large array back to the system and asks for it anew, in huge pages. On a virtual machine
+such a page may take longer to arrive than the arithmetic on it: a batch of a million records then took between 0.25 and
+0.65 s, by the memory of the host alone (docs/decisions/0008).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def empty(shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """What `numpy.empty` gives: an array whose values are yet to be written."""
+    kind = np.dtype(dtype)
+    cells = shape if isinstance(shape, int) else math.prod(shape)
+    return np.ndarray(shape, kind, buffer=pa.allocate_buffer(cells * kind.itemsize))
