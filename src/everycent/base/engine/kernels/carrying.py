@@ -6,16 +6,16 @@ total is the sum of its children's. A cap bounds the total; what a node may stil
 All arithmetic is exact. The odd units of one amount are handed out as `kernels.allotment` does.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from everycent.base.engine.kernels.carrying_loop import carry_in_order, deal_out
-from everycent.base.engine.kernels.carrying_packed import pack, scratch_of
+from everycent.base.engine.arrays import empty
+from everycent.base.engine.kernels.carrying_loop import carry_pots
+from everycent.base.engine.kernels.carrying_packed import END, FIRST, LEAF, LEAF_END, Packed, pack, scratch_of
 from everycent.base.engine.kernels.carrying_types import (
     BEYOND_INT64,
     CARRIED,
@@ -35,6 +35,7 @@ from everycent.base.engine.kernels.carrying_types import (
     Slots,
     Terms,
 )
+from everycent.base.engine.side_by_side import side_by_side
 
 __all__ = [
     "BEYOND_INT64",
@@ -50,13 +51,20 @@ __all__ = [
     "Carried",
     "Events",
     "Nodes",
+    "Packed",
     "Slots",
     "Terms",
     "carry",
+    "pack",
 ]
 
 
-def carry(terms: Terms, nodes: Nodes, events: Events, slots: Slots, threads: int = 1) -> Carried:
+#: So many events tell how pots are dealt out to threads.
+_TOLD_BY = 4_096
+_BEFORE_ALL = -1  # an event without a pot has this root
+
+
+def carry(terms: Packed, nodes: Nodes, events: Events, slots: Slots, threads: int = 1) -> Carried:
     """Carries each event in its order; those of different pots side by side, which changes no byte.
 
     Changes `nodes.totals` and `slots` in place. Refunds must not ask for more than their original's leaves have left.
@@ -64,31 +72,19 @@ def carry(terms: Terms, nodes: Nodes, events: Events, slots: Slots, threads: int
     count, width = len(events.amounts), int(events.starts[-1])
     events = Events(*map(_read_only, events))
     out = Carried(
-        _room(width),
-        _room(width),
+        empty(width, np.int64),
+        empty(width, np.int64),
         np.zeros(count, dtype=np.int8),
         np.zeros(count, dtype=np.int64),
     )
-    packed, careful, widest = pack(terms), _may_overflow(nodes, events), _widest(terms, slots)
-    order, cuts = _dealt_out(events.roots, len(nodes.totals), threads)
-    if len(cuts) == 2:
-        carry_in_order(packed, nodes, events, slots, out, order, careful, scratch_of(widest))
-        return out
-    with ThreadPoolExecutor(threads) as pool:
-        parts = [order[start:end] for start, end in pairwise(cuts)]
-        runs = [
-            pool.submit(carry_in_order, packed, nodes, events, slots, out, part, careful, scratch_of(widest))
-            for part in parts
-        ]
-    for run in runs:
-        run.result()
+    careful, widest = _may_overflow(nodes, events), _widest(terms, slots)
+
+    def work(first: int, end: int) -> None:
+        scratch, order = scratch_of(widest), empty(count, np.int64)
+        carry_pots(terms, nodes, events, slots, out, careful, first, end, order, scratch)
+
+    side_by_side([partial(work, first, end) for first, end in pairwise(_bounds(events.roots, threads))], threads)
     return out
-
-
-def _room(count: int) -> Minor:
-    """Room for numbers, from Arrow's pool: what was given back there is handed out again at once, while numpy asks the
-    system for each large array anew, which takes as long as the kernel's own work."""
-    return np.frombuffer(pa.allocate_buffer(8 * count), dtype=np.int64) if count else np.empty(0, dtype=np.int64)
 
 
 def _may_overflow(nodes: Nodes, events: Events) -> bool:
@@ -100,13 +96,12 @@ def _largest(values: Minor) -> int:
     return max(abs(int(values.min())), abs(int(values.max()))) if len(values) else 0
 
 
-def _dealt_out(roots: Places, nodes: int, threads: int) -> tuple[Places, list[int]]:
-    """The events in order, one thread's after the other's, and where each thread's begin. A pot is one thread's."""
-    if threads == 1 or len(roots) == 0:
-        return np.arange(len(roots)), [0, len(roots)]
-    order, cuts = np.empty(len(roots), dtype=np.int64), np.zeros(threads + 1, dtype=np.int64)
-    deal_out(roots, np.zeros(nodes + 2, dtype=np.int64), order, cuts, np.empty(threads, dtype=np.int64))
-    return order, cuts.tolist()
+def _bounds(roots: Places, threads: int) -> list[int]:
+    """Where the pots of each thread begin, by their first nodes, and behind the last one: ranges of about as many
+    events each, as some of them tell."""
+    some = np.sort(roots[:: len(roots) // _TOLD_BY + 1])
+    inner = [int(some[len(some) * thread // threads]) for thread in range(1, threads)] if len(some) else []
+    return [_BEFORE_ALL, *inner, *[UNBOUNDED] * (threads - len(inner))]
 
 
 def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -116,6 +111,8 @@ def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return view
 
 
-def _widest(terms: Terms, slots: Slots) -> int:
-    charges = np.diff(terms.leaf_starts[terms.bearer_starts]) if len(terms.in_order) else np.zeros(1, dtype=np.int64)
-    return int(max(charges.max(), np.diff(slots.starts).max(initial=0), np.diff(terms.bearer_starts).max(initial=0)))
+def _widest(terms: Packed, slots: Slots) -> int:
+    """The most bearers or leaves of one charge."""
+    charges = terms.charges
+    bearers, leaves = charges[:, END] - charges[:, FIRST], charges[:, LEAF_END] - charges[:, LEAF]
+    return int(max(width.max(initial=1) for width in (bearers, leaves, np.diff(slots.starts))))

@@ -1,4 +1,4 @@
-"""The loop over events: deals pots out to threads, and carries each event in its order.
+"""The loop over events: finds those of some pots, and carries each in its order.
 
 Magnitudes are unsigned 64-bit; where amount times weight does not fit, it is multiplied and divided bit by bit. Most
 charges fit under all caps: they are split first, as if there were none (`split`), and booked in order while they fit
@@ -17,26 +17,24 @@ from everycent.base.engine.kernels.compiling import uncounted
 
 
 @uncounted
-def deal_out(roots: Places, counts: Places, order: Places, cuts: Places, at: Places) -> None:
-    """Pots are dealt out in ranges of about as many events; counts: room for one more than the nodes, and one.
-    at: room for each thread."""
-    threads = len(cuts) - 1
+def carry_pots(
+    packed: Packed,
+    nodes: Nodes,
+    events: Events,
+    slots: Slots,
+    out: Carried,
+    careful: bool,
+    first: int,
+    end: int,
+    order: Places,
+    scratch: Scratch,
+) -> None:
+    """Carries, in order, the events of the pots whose first node is in first to before end. order: room for them."""
+    count, roots = np.uint64(0), events.roots
     for event in range(len(roots)):
-        counts[np.uint64(roots[event] + 1)] += 1
-    seen = 0
-    for pot in range(len(counts)):  # from counts to threads
-        mine, mean = counts[pot], seen * threads // max(len(roots), 1)
-        counts[pot] = mean if mean < threads else threads - 1
-        cuts[counts[pot] + 1] += mine
-        seen += mine
-    for thread in range(threads):
-        cuts[thread + 1] += cuts[thread]
-    for thread in range(threads):
-        at[thread] = cuts[thread]
-    for event in range(len(roots)):
-        whose = np.uint64(counts[np.uint64(roots[event] + 1)])
-        order[np.uint64(at[whose])] = event
-        at[whose] += 1
+        order[count] = event  # the next one is written over it if it is not among them
+        count += np.uint64(first <= roots[event] < end)
+    carry_in_order(packed, nodes, events, slots, out, order[: np.int64(count)], careful, scratch)
 
 
 @uncounted

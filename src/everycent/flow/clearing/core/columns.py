@@ -1,6 +1,7 @@
 """Columns as arrays: ids, texts by their place, and the way back."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ _ID = np.dtype("V16")
 def storage(ids: pa.ChunkedArray) -> pa.Array:
     """The 16 bytes of each UUID."""
     chunks = [chunk.storage for chunk in ids.chunks]
+    if len(chunks) == 1:
+        return chunks[0]
     return pa.concat_arrays(chunks) if chunks else pa.array([], UUID.storage_type)
 
 
@@ -37,7 +40,7 @@ def places_of_ids(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Places:
     """Each id's place in `among`, which has none twice; -1 where it is not there, or NULL."""
     wanted, known = storage(ids), storage(among)
     if wanted.null_count == 0 and wanted.equals(known):  # a charge that each record has: no need to search
-        return np.arange(len(wanted), dtype=np.int64)
+        return straight(len(wanted))
     found = pc.index_in(wanted, value_set=known, skip_nulls=True)
     places: Places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return places
@@ -45,7 +48,10 @@ def places_of_ids(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Places:
 
 def encoded(texts: pa.ChunkedArray) -> pa.DictionaryArray:
     """Texts as indices into the distinct ones, in one piece."""
-    one = texts.dictionary_encode().combine_chunks()
+    coded = texts.dictionary_encode()
+    if coded.num_chunks == 1:
+        return coded.chunk(0)
+    one = coded.combine_chunks()
     if isinstance(one, pa.ChunkedArray):
         one = one.chunk(0) if one.num_chunks else pa.array([], pa.string()).dictionary_encode()
     return one
@@ -82,18 +88,30 @@ def dates(days: npt.NDArray[np.int32]) -> pa.Array:
     return pa.array(days).view(pa.date32())
 
 
+@lru_cache(maxsize=8)
+def straight(count: int) -> Places:
+    """0, 1, 2 ...: places of what stands in order already. One array for all who ask, by which `taken` knows it."""
+    places = np.arange(count, dtype=np.int64)
+    places.flags.writeable = False
+    return places
+
+
 def taken(values: npt.NDArray[Any], places: Places) -> npt.NDArray[Any]:
-    """The values at these places, which rise; all of them where each has its place."""
-    return values if len(places) == len(values) and _all_in_order(places) else values[places]
+    """The values at these places; all of them, and no copy, where the places are `straight`."""
+    count = len(places)
+    return values if count == len(values) and places is straight(count) else values[places]
 
 
-def _all_in_order(places: Places) -> bool:
-    if len(places) == 0:
-        return True
-    return places[0] == 0 and places[-1] == len(places) - 1 and bool((places[1:] > places[:-1]).all())
+@lru_cache(maxsize=8)
+def zeros(count: int) -> npt.NDArray[np.int32]:
+    """Codes of a single text. Kept, as windows mostly are of a size, and never written, so that they take no memory."""
+    codes = np.zeros(count, dtype=np.int32)
+    codes.flags.writeable = False
+    return codes
 
 
+@lru_cache(maxsize=8)
 def no_ids(count: int) -> pa.Array:
-    """NULL ids. Their bytes are zeros that nobody reads, so they never take real memory."""
+    """NULL ids. Their bytes are zeros that nobody reads, so they never take real memory; kept as `zeros` are."""
     zeros = [pa.py_buffer(np.zeros(size, dtype=np.uint8)) for size in (-(-count // 8), 16 * count)]
     return UUID.wrap_array(pa.Array.from_buffers(UUID.storage_type, count, zeros, null_count=count))

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from everycent.base.engine.distinct import combinations
 from everycent.base.engine.local import LocalEngine
-from everycent.flow.clearing.core.columns import places_of_ids, places_of_texts, taken, texts
+from everycent.flow.clearing.core.columns import places_of_ids, places_of_texts, straight, taken, texts
 from everycent.flow.clearing.core.plan import ClearingPlan
 from everycent.flow.clearing.core.pots import periods, pot_texts
 from everycent.flow.clearing.core.window import Coded, Window
@@ -112,7 +112,7 @@ def _of_charges(code: Places, occurs: npt.NDArray[np.bool_], users: Sequence[int
     wanted = np.zeros(len(occurs), dtype=np.bool_)
     wanted[users] = True
     if wanted[occurs].all():
-        return np.arange(len(code))
+        return straight(len(code))
     return np.flatnonzero(wanted[code])
 
 

@@ -1,5 +1,6 @@
 """Clearing in strict order: charges that draw on pots, and the refunds that give back to them."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from everycent.base.engine.distinct import combinations
-from everycent.base.engine.kernels.carrying import CARRIED, NO_SLOTS, Carried, Events, Slots, Terms, carry
+from everycent.base.engine.kernels.carrying import CARRIED, NO_SLOTS, Carried, Events, Packed, Slots, carry
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import ORDERED_OBLIGATION, OrderedCleared, RefundState
-from everycent.flow.clearing.core.columns import minor
+from everycent.flow.clearing.core.columns import minor, straight, taken
 from everycent.flow.clearing.core.drawing import Drawn, draw
 from everycent.flow.clearing.core.ordered_held import held_rows
 from everycent.flow.clearing.core.ordered_refunds import Backward, look_back
@@ -53,7 +54,7 @@ def clear_window(
     own, given_back = stands[: len(flow.own)], roots[len(flow.own) :][stands[len(flow.own) :]]
     touched[pots if own.all() else pot[flow.own[own]]] = True
     touched[np.searchsorted(kept.starts, given_back[given_back >= 0], side="right") - 1] = True
-    obligations = own_obligations(plan, window, drawn, kept, pot, flow, carried)
+    obligations = own_obligations(plan, window, drawn, kept, pot, flow, carried, threads)
     if back is not None or not stands.all():
         given = None if back is None else refund_obligations(window, back, obligations, flow, slots, carried)
         obligations = _merged(obligations, given, flow, stands)
@@ -77,10 +78,10 @@ _NOTHING_CARRIED = pa.table({name: pa.nulls(0, pa.string()) for name in ("budget
 
 
 def _flow(plan: ClearingPlan, drawn: Drawn, back: Backward | None, slots: Slots, widths: Places) -> Flow:
-    own = np.flatnonzero(drawn.stands)
-    leaves = widths[drawn.code[own]]
+    own = straight(len(drawn.stands)) if drawn.stands.all() else np.flatnonzero(drawn.stands)
+    leaves = widths[taken(drawn.code, own)]
     if back is None:
-        return Flow(own, leaves, np.arange(len(own)))
+        return Flow(own, leaves, straight(len(own)))
     pairs = back.pairs
     keys = np.concatenate([drawn.place[own], back.place[pairs.refund]]) * len(plan.charges)
     keys += np.concatenate([drawn.code[own], back.originals.code[pairs.charge]])
@@ -90,7 +91,7 @@ def _flow(plan: ClearingPlan, drawn: Drawn, back: Backward | None, slots: Slots,
 
 def _roots(kept: Kept, pot: Places, back: Backward | None, slots: Slots, flow: Flow) -> Places:
     """Each event's pot, by its first node; -1 where an original was in none."""
-    own = kept.starts[pot[flow.own]]
+    own: Places = kept.starts[taken(pot, flow.own)]
     if back is None:
         return own
     first = np.append(slots.nodes, -1)[slots.starts[:-1]]
@@ -101,7 +102,8 @@ def _roots(kept: Kept, pot: Places, back: Backward | None, slots: Slots, flow: F
     return np.concatenate([own, of_slot[back.pairs.charge]])
 
 
-def _terms(plan: ClearingPlan) -> tuple[Terms, Places]:
+@lru_cache(maxsize=8)
+def _terms(plan: ClearingPlan) -> tuple[Packed, Places]:
     """The terms of the ordered charges, and each charge's place among them."""
     which = np.full(len(plan.charges), -1, dtype=np.int64)
     ordered: list[Apportionment] = []

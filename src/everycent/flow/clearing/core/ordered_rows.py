@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from everycent.base.engine.arrays import empty
 from everycent.base.engine.kernels.carrying import CARRIED, Carried, Slots
+from everycent.base.engine.side_by_side import side_by_side
 from everycent.flow.clearing.contract import ORDERED_CHARGE, ORDERED_OBLIGATION
 from everycent.flow.clearing.core.columns import (
     dates,
@@ -20,6 +22,7 @@ from everycent.flow.clearing.core.columns import (
     no_ids,
     taken,
     texts,
+    zeros,
 )
 from everycent.flow.clearing.core.drawing import Drawn
 from everycent.flow.clearing.core.ordered_refunds import Backward
@@ -73,65 +76,90 @@ def charge_rows(window: Window, drawn: Drawn, back: Backward | None, flow: Flow,
     return ORDERED_CHARGE.check(rows)
 
 
-def own_obligations(
-    plan: ClearingPlan, window: Window, drawn: Drawn, kept: Kept, pot: Places, flow: Flow, carried: Carried
-) -> pa.Table:
-    """ORDERED_OBLIGATION rows of the window's own charges, carried or not, as they stand. `pot`: int64[n], of each
-    drawn charge."""
-    counts = flow.widths[: len(flow.own)]
-    code, place = taken(drawn.code, flow.own).astype(np.int32), taken(drawn.place, flow.own)
-    size = int(counts.sum())
+class _Spread:
+    """Lays the values of a flow's own charges out over their leaves, of which there are `size`."""
 
-    width = int(counts[0]) if len(counts) > 0 and counts.min() == counts.max() else None
+    def __init__(self, flow: Flow) -> None:
+        count = len(flow.own)
+        self.counts = flow.widths[:count]
+        self.starts = flow.starts[:count]
+        self.size = int(self.counts.sum())
+        self.width = int(self.counts[0]) if count > 0 and self.counts.min() == self.counts.max() else None
 
-    def each(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def each(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A charge's value for each of its leaves. (Equal widths, the usual case, are spread faster.)"""
-        return np.repeat(values, counts if width is None else width)
+        if self.width is None:
+            return np.repeat(values, self.counts)
+        cells = empty((len(values), self.width), values.dtype)
+        cells[:] = values[:, np.newaxis]
+        return cells.reshape(-1)
 
-    def named(codes: npt.NDArray[Any], distinct: Sequence[str] | pa.Array) -> pa.DictionaryArray:
+    def named(self, codes: npt.NDArray[Any], distinct: Sequence[str] | pa.Array) -> pa.DictionaryArray:
         """A charge's text for each of its leaves. (A single text takes no memory: its codes are zeros.)"""
-        return texts(each(codes) if len(distinct) != 1 else np.zeros(size, dtype=np.int32), distinct)
+        return texts(self.each(codes) if len(distinct) != 1 else zeros(self.size), distinct)
 
-    def coded(column: pa.ChunkedArray, rows: Places) -> pa.DictionaryArray:
+    def coded(self, column: pa.ChunkedArray, rows: Places) -> pa.DictionaryArray:
         """The text of these rows for each leaf."""
         whole = encoded(column)
-        return named(taken(whole.indices.to_numpy(), rows) if len(whole.dictionary) != 1 else rows, whole.dictionary)
+        return self.named(
+            taken(whole.indices.to_numpy(), rows) if len(whole.dictionary) != 1 else rows, whole.dictionary
+        )
 
+    def within(self) -> npt.NDArray[np.int16]:
+        """Each leaf's place in its charge."""
+        if self.width is None:
+            within: npt.NDArray[np.int16] = (np.arange(self.size) - self.each(self.starts)).astype(np.int16)
+            return within
+        return np.tile(np.arange(self.width, dtype=np.int16), len(self.counts))
+
+
+def own_obligations(
+    plan: ClearingPlan,
+    window: Window,
+    drawn: Drawn,
+    kept: Kept,
+    pot: Places,
+    flow: Flow,
+    carried: Carried,
+    threads: int = 1,
+) -> pa.Table:
+    """ORDERED_OBLIGATION rows of the window's own charges, carried or not, as they stand. `pot`: int64[n], of each
+    drawn charge. `threads`: columns are laid out side by side."""
+    spread_out = _Spread(flow)
+    each, named, size = spread_out.each, spread_out.named, spread_out.size
+    code, place = taken(drawn.code, flow.own).astype(np.int32), taken(drawn.place, flow.own)
     entities = list(dict.fromkeys(charge.legal_entity for charge in plan.charges))
     entity = np.array([entities.index(charge.legal_entity) for charge in plan.charges], dtype=np.int32)
     budgets = list(plan.budgets)
     budget = np.array([budgets.index(charge.budget) if charge.budget else -1 for charge in plan.charges], np.int32)
-    if width is None:
-        within = (np.arange(size) - each(flow.starts[: len(flow.own)])).astype(np.int16)
-    else:
-        within = np.tile(np.arange(width, dtype=np.int16), len(counts))
+    within = spread_out.within()
     leaf, leaves = _leaves(plan, code, within, each)
     numbers = window.sequence.column("sequence_no").to_numpy()
     charges, pots, mine = drawn.charges, kept.pots, pot[flow.own]
+    shares, after = carried.shares[:size], carried.after[:size]
     nothing = pa.nulls(size, pa.string())
-    return pa.table(
-        {
-            "record_id": ids_from(each(taken(ids_as_values(charges.column("record_id")), flow.own))),
-            "charge": named(code, plan.names),
-            "bearer": pa.array(within + np.int16(1)),
-            "debtor": _debtors(plan, drawn, code, place, flow, size),
-            "creditor": coded(charges.column("creditor"), flow.own),
-            "amount_minor": pa.array(carried.shares[:size]),
-            "currency": coded(charges.column("currency"), flow.own),
-            "legal_entity": named(entity[code], entities),
-            "booked_on": dates(each(taken(days(charges.column("booked_on")), flow.own))),
-            "refund_of": no_ids(size),
-            "debtor_statement": nothing,
-            "creditor_statement": nothing,
-            "sequence_no": pa.array(each(taken(numbers, place))),
-            "total_before_minor": pa.array(carried.after[:size] - carried.shares[:size]),
-            "total_after_minor": pa.array(carried.after[:size]),
-            "budget": named(budget[code], budgets),
-            "pot": coded(pots.column("pot"), mine),
-            "period": coded(pots.column("period"), mine),
-            "leaf": texts(leaf, leaves),
-        }
-    )
+    columns: dict[str, Callable[[], pa.Array]] = {
+        "record_id": lambda: ids_from(each(taken(ids_as_values(charges.column("record_id")), flow.own))),
+        "charge": lambda: named(code, plan.names),
+        "bearer": lambda: pa.array(np.add(within, np.int16(1), out=empty(size, np.int16))),
+        "debtor": lambda: _debtors(plan, drawn, code, place, flow, size),
+        "creditor": lambda: spread_out.coded(charges.column("creditor"), flow.own),
+        "amount_minor": lambda: pa.array(shares),
+        "currency": lambda: spread_out.coded(charges.column("currency"), flow.own),
+        "legal_entity": lambda: named(entity[code], entities),
+        "booked_on": lambda: dates(each(taken(days(charges.column("booked_on")), flow.own))),
+        "refund_of": lambda: no_ids(size),
+        "debtor_statement": lambda: nothing,
+        "creditor_statement": lambda: nothing,
+        "sequence_no": lambda: pa.array(each(taken(numbers, place))),
+        "total_before_minor": lambda: pa.array(np.subtract(after, shares, out=empty(size, np.int64))),
+        "total_after_minor": lambda: pa.array(after),
+        "budget": lambda: named(budget[code], budgets),
+        "pot": lambda: spread_out.coded(pots.column("pot"), mine),
+        "period": lambda: spread_out.coded(pots.column("period"), mine),
+        "leaf": lambda: texts(leaf, leaves),
+    }
+    return pa.table(dict(zip(columns, side_by_side(columns.values(), threads), strict=True)))
 
 
 def _leaves(
@@ -166,7 +194,8 @@ def _debtors(
         known = coded[first : first + len(found.texts)]
         party[role] = np.append(known, np.int32(-1))[taken(found.codes, place)]  # the last one stands for -1
         first += len(found.texts)
-    debtor = np.full(size, -1, dtype=np.int32)
+    debtor = empty(size, np.int32)
+    debtor[:] = -1
     starts = flow.starts[: len(flow.own)]
     for at, charge in enumerate(plan.charges):
         mine = np.flatnonzero(code == at) if charge.budget is not None else ()

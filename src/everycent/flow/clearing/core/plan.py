@@ -63,7 +63,7 @@ class Clearable:
         return None if self.apportionment is None else self.apportionment.budget
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClearingPlan:
     """All charges of a model, in declared order, the party roles that bear them, and the budgets they draw on.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from everycent.base.engine.kernels.carrying import HOLD, REFUSE, UNBOUNDED, Terms
+from everycent.base.engine.kernels.carrying import HOLD, REFUSE, UNBOUNDED, Packed, Terms, pack
 from everycent.base.money.allotment import RemainderPolicy
 from everycent.flow.clearing.contract import HOLD as HOLD_WORD
 from everycent.flow.clearing.contract import REFUSE as REFUSE_WORD
@@ -17,7 +17,7 @@ def terms_of(
     apportionments: Sequence[Apportionment],
     nodes: Sequence[Mapping[str, int]],
     caps: Sequence[Mapping[str, int | None]],
-) -> Terms:
+) -> Packed:
     """`nodes`: for each, where the totals of its groups and leaves are in the blocks of its budget's pots. `caps`: for
     each, the caps of these totals in minor units, by name; the whole pot's under ""."""
 
@@ -31,7 +31,7 @@ def terms_of(
         return [UNBOUNDED if cap is None else cap for cap in map(of.get, names)]
 
     among = [inner for each in apportionments for inner in each.among]
-    return Terms(
+    terms = Terms(
         bearer_starts=numbers(np.cumsum([0, *(len(each.names) for each in apportionments)]).tolist()),
         leaf_starts=numbers(np.cumsum([0, *(1 if inner is None else len(inner) for inner in among)]).tolist()),
         in_order=flags([each.by is not SharedBy.RATIO for each in apportionments]),
@@ -51,6 +51,7 @@ def terms_of(
             [cap for each, of in zip(apportionments, caps, strict=True) for cap in most(each.leaves, of)]
         ),
     )
+    return pack(terms)
 
 
 def _last(terms: Apportionment) -> int:

@@ -1,9 +1,8 @@
 """A window of ordered records as columns: all kinds in one strict order."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from everycent.base.engine.distinct import Combinations
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.side_by_side import side_by_side
 from everycent.flow.clearing.contract import SEQUENCE
 from everycent.flow.clearing.core.bearers import Bearers
 from everycent.flow.clearing.core.columns import encoded, places_of_ids
@@ -89,8 +89,7 @@ class Window:
         asked = list(dict.fromkeys(wanted))
         if threads == 1 or len(asked) < 2:
             return
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda each: self.distinct(*each), asked))
+        side_by_side([partial(self.distinct, *each) for each in asked], threads)
 
     def distinct(self, kind: str, names: tuple[str, ...]) -> Combinations:
         """The distinct values of some columns of a kind's bodies, as c0, c1 …"""
