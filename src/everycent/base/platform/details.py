@@ -30,6 +30,8 @@ from everycent.base.platform.generations import effective_sql, generations
 _NUMBERS = ("sequence_no", "generation")
 #: Up to so many ids travel inside the statement, which uses the index; more go through a temporary table.
 _LITERAL_IDS_MAX = 2_000
+#: So many columns are read of all rows as fast as it is found out which files hold the rows that are wanted.
+_FEW_COLUMNS = 3
 
 
 class LakeFileMissing(Exception):
@@ -96,9 +98,10 @@ class Details:
         is_corrected = schema.corrections is not None and bool(self.parts(schema.corrected, model))
         if is_corrected:
             wanted = _columns(schema, _with(columns, _corrected_key(schema)), body_type)
-        parts = self.parts(schema, model)
-        found = self._hot_among(schema, model, column, ids, wanted, parts, only)
-        files = [part for part in parts if part.path is not None]
+        files, is_hot = self._places(schema, model)
+        found = self._hot_among(schema, model, column, ids, wanted, only) if is_hot else wanted.empty_table()
+        if len(wanted.names) > _FEW_COLUMNS or schema.body in wanted.names:
+            files = self._holding(engine, column, ids, files, only)
         if files:
             among = self._lake_among(schema, column, wanted, files, only)
             lake = engine.query(among, wanted_ids=pa.table({"id": ids}))
@@ -293,6 +296,36 @@ class Details:
         )
         return [Part(*row) for row in rows]
 
+    def _places(self, schema: TableSchema, model: str) -> tuple[list[Part], bool]:
+        """The files of a table in the order of commits, and whether it has hot rows: these may be of many batches."""
+        rows = self.connection.execute(
+            "WITH listed AS (SELECT p.batch_no, b.model_version, p.kind, p.path, p.part_no FROM platform.batch_part p"
+            " JOIN platform.batch b USING (batch_no) WHERE p.table_name = %(table)s AND b.tenant = %(tenant)s"
+            " AND b.model = %(model)s) SELECT * FROM ("
+            " SELECT * FROM listed WHERE path IS NOT NULL UNION ALL (SELECT * FROM listed WHERE path IS NULL LIMIT 1)"
+            ") AS places ORDER BY batch_no, part_no",
+            {"table": schema.name, "tenant": self.tenant, "model": model},
+        )
+        parts = [Part(*row[:4]) for row in rows]
+        files = [part for part in parts if part.path is not None]
+        return files, len(files) < len(parts)
+
+    def _holding(
+        self, engine: LocalEngine, column: str, ids: pa.Array | pa.ChunkedArray, files: list[Part], only: str
+    ) -> list[Part]:
+        """The files that hold rows whose `column` is among `ids`. DuckDB reads all columns of rows that a join then
+        leaves out, so it is worth looking at one column first: most files mostly hold none."""
+        if not files:
+            return []
+        paths = ", ".join(literal(str(self.file_of(part))) for part in files)
+        found = engine.query(
+            f"SELECT DISTINCT CAST(file_index AS BIGINT) AS at FROM read_parquet([{paths}])"
+            f" WHERE {identifier(column)} IN (SELECT id FROM wanted_ids) AND {only}",
+            wanted_ids=pa.table({"id": ids}),
+        )
+        holding = set(found.column("at").to_pylist())
+        return [part for at, part in enumerate(files) if at in holding]
+
     def file_of(self, part: Part) -> Path:
         """The part's file. Raises LakeFileMissing."""
         assert part.path is not None, "hot rows have no file"
@@ -317,11 +350,8 @@ class Details:
         column: str,
         ids: pa.Array,
         wanted: pa.Schema,
-        parts: list[Part],
         only: str,
     ) -> pa.Table:
-        if all(part.path is not None for part in parts):
-            return wanted.empty_table()
         query = f"SELECT {_hot_list(schema, wanted)} {self._from(schema, model)} AND {only}"
         if len(ids) <= _LITERAL_IDS_MAX:
             among = f"{identifier(column)} = ANY ({literal(uuid_array_text(ids))}::uuid[])"

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import among, literal
+from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
+from everycent.base.platform.kept_sums import KeptSums, sums_before
 from everycent.flow.clearing.contract import (
     ACCUMULATOR,
     OBLIGATION,
@@ -185,6 +186,14 @@ class OrderedHistory:
         periods: list[str] = found.column("period").to_pylist()
         return periods
 
+    def pots(self) -> pa.Table:
+        """The pots (budget, pot) that the originals drew on."""
+        if len(self.asked) == 0:
+            return pa.table({name: pa.nulls(0, pa.string()) for name in ("budget", "pot")})
+        return self.engine.query(
+            "SELECT DISTINCT budget, pot FROM history_obligation WHERE budget IS NOT NULL ORDER BY ALL"
+        )
+
     def add(self, turns: pa.Table, charges: pa.Table, held: pa.Table, obligations: pa.Table) -> None:
         """What a window was committed with: it stands before the next."""
         if len(self.asked) == 0:
@@ -256,15 +265,20 @@ def keep_frontier(connection: Connection, tenant: str, model: str, reads: str, r
     )
 
 
-def accumulators(details: Details, engine: LocalEngine, model: str, first_no: int, periods: Sequence[str]) -> pa.Table:
-    """ACCUMULATOR rows of these periods' pots as they were before a number: the sums of the effective obligations with
-    lower ones. (What is stored of other periods is not read.)"""
-    columns = ["budget", "pot", "period", "leaf", "amount_minor", "sequence_no", "generation"]
-    only = among("period", periods)
-    details.attach(engine, "accumulated", OBLIGATION.ordered, model, columns=columns, only=only)
-    return engine.query(
-        f"""
-        SELECT budget, pot, period, leaf AS bearer, CAST(sum(amount_minor) AS BIGINT) AS total_minor FROM accumulated
-        WHERE budget IS NOT NULL AND sequence_no < {first_no} AND {details.effective(model)} GROUP BY ALL ORDER BY ALL
-        """
-    ).cast(ACCUMULATOR.columns)
+#: What was carried, by leaf of each pot, of all obligations that stand.
+ACCUMULATED = KeptSums(
+    table=ACCUMULATOR.name,
+    columns=ACCUMULATOR.columns,
+    keys=ACCUMULATOR.key,
+    rows=OBLIGATION.ordered,
+    source={"budget": "budget", "pot": "pot", "period": "period", "bearer": "leaf", "total_minor": "amount_minor"},
+    only="budget IS NOT NULL",
+)
+
+
+def accumulators(
+    details: Details, engine: LocalEngine, model: str, first_no: int, periods: Sequence[str], pots: pa.Table
+) -> pa.Table:
+    """ACCUMULATOR rows of these `pots` (budget, pot) in these periods as they were before a number: the sums of the
+    effective obligations with lower ones. Inside the run lock."""
+    return sums_before(ACCUMULATED, details, engine, model, first_no, periods, pots)

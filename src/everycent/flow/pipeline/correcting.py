@@ -27,6 +27,7 @@ from everycent.flow.clearing.contract import (
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.pipeline.family import booked, refunds_of
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
+from everycent.flow.pipeline.reaching import budget_pots
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sharing import with_per_share
 from everycent.flow.pipeline.sourcing import Gathered
@@ -391,7 +392,10 @@ class _Correcting:
         budgets = self.plan.clearing.budgets.values()
         periods = {label for budget in budgets for label in span_labels(budget.period, days)[1]}
         periods |= {period for period in stored.obligations.column("period").to_pylist() if period is not None}
-        return clearing_store.accumulators(stored.details, self.engine, stored.model, _AFTER_ALL, sorted(periods))
+        own = budget_pots(self.plan, {stored.kind: self.originals}, self.engine)
+        drawn = stored.obligations.filter(pc.is_valid(stored.obligations.column("budget"))).select(own.column_names)
+        pots = pa.concat_tables([own, drawn.cast(own.schema)])
+        return clearing_store.accumulators(stored.details, self.engine, stored.model, _AFTER_ALL, sorted(periods), pots)
 
     def _numbered_standing(self) -> pa.Table:
         rows = self.stored.obligations

@@ -13,6 +13,7 @@ from everycent.flow.clearing.contract import SEQUENCE, WAITING_CHARGE
 from everycent.flow.intake.contract import RECORD
 from everycent.flow.pipeline.ordering import Reach, attach_records
 from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.reaching import budget_pots, running_pots
 from everycent.flow.pipeline.running import MOVED, Totals
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sharing import kept_factors
@@ -74,6 +75,19 @@ class Turning:
         kept |= {running.period for running in self.plan.running}
         own = {label for span in kept for label in span_labels(span, found)[1]}
         return sorted(own.union(self.history.periods(), self.moved.column("period").to_pylist()))
+
+    def pots(self) -> pa.Table:
+        """budget, pot of all that the turns can draw on: of the records themselves, and of what they refund."""
+        own = budget_pots(self.plan, self._stored_records(), self.engine)
+        return pa.concat_tables([own, self.history.pots()])
+
+    def running_pots(self) -> pa.Table:
+        """factor, pot of all totals that the turns can move: of the records themselves, and of what they refund."""
+        own = running_pots(self.plan, self._stored_records(), self.engine)
+        return pa.concat_tables([own, self.moved.select(own.column_names).cast(own.schema)])
+
+    def _stored_records(self) -> dict[str, str]:
+        return {kind: f"turning_{at}" for at, kind in enumerate(self.kinds)}
 
     def _waiting(self) -> str:
         """SQL: the charges that waited, as the newest correction of those that were corrected since made them."""
@@ -197,11 +211,13 @@ def _among(moved: pa.Table, originals: pa.Array) -> pa.Table:
     return moved.filter(pc.or_(*mine)).cast(MOVED)
 
 
-def totals_before(details: Details, session: Session, plan: ModelPlan, first_no: int, periods: Sequence[str]) -> Totals:
-    """What was added up in these periods before a number."""
+def totals_before(
+    details: Details, session: Session, plan: ModelPlan, first_no: int, periods: Sequence[str], pots: pa.Table
+) -> Totals:
+    """What was added up in these pots (factor, pot) and periods before a number."""
     if not plan.running:
         return Totals()
-    rows = rating_store.standing_totals(details, session.engine, plan.model.name, first_no, periods)
+    rows = rating_store.standing_totals(details, session.engine, plan.model.name, first_no, periods, pots)
     return Totals({running.name: _of(session, running.name, rows) for running in plan.running})
 
 

@@ -76,8 +76,9 @@ class Windows:
         engine, first = self.session.engine, self._first_no(self.turns)
         turning = Turning(self.session, self.plan, self.details, self.turns, self.reach)
         periods = turning.periods()
-        carried = clearing_store.accumulators(self.details, engine, self.model, first, periods)
-        totals = totals_before(self.details, self.session, self.plan, first, periods)
+        pots = turning.pots()
+        carried = clearing_store.accumulators(self.details, engine, self.model, first, periods, pots)
+        totals = totals_before(self.details, self.session, self.plan, first, periods, turning.running_pots())
         for done, turns in self._cut():
             report(done, total)
             window, found = self._cleared(turning.known(turns, carried, totals), turns)

@@ -8,9 +8,10 @@ from datetime import datetime
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import among, identifier
+from everycent.base.engine.sql import identifier
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
+from everycent.base.platform.kept_sums import KeptSums, sums_before
 from everycent.flow.rating.contract import HELD, RETRY, RETRY_SNAPSHOT, RUNNING, SNAPSHOT, parked_sql
 
 #: A record's last attempt so far; a record that was not tried again is not among them.
@@ -75,20 +76,26 @@ def snapshots(
     return pa.concat_tables([first.add_column(1, RETRY_SNAPSHOT.columns.field("attempt"), arrival), later])
 
 
+#: What was added up, by pot of each factor, of all that records moved and that stands.
+_STANDING_TOTAL = KeptSums(
+    table="rating.standing_total",
+    columns=pa.schema(
+        [(name, pa.string()) for name in ("factor", "pot", "period")]
+        + [(name, pa.int64()) for name in ("total_after", "quantity_after")]
+    ),
+    keys=("factor", "pot", "period"),
+    rows=RUNNING,
+    source={name: name for name in ("factor", "pot", "period")}
+    | {"total_after": "amount", "quantity_after": "quantity"},
+)
+
+
 def standing_totals(
-    details: Details, engine: LocalEngine, model: str, first_no: int, periods: Sequence[str]
+    details: Details, engine: LocalEngine, model: str, first_no: int, periods: Sequence[str], pots: pa.Table
 ) -> pa.Table:
-    """factor, pot, period, total_after, quantity_after of these periods as they stood before a number: the last
-    effective rows. (What is stored of other periods is not read.)"""
-    columns = ["factor", "pot", "period", "total_after", "quantity_after", "sequence_no", "generation"]
-    details.attach(engine, "added_up", RUNNING, model, columns=columns, only=among("period", periods))
-    return engine.query(
-        f"""
-        SELECT factor, pot, period, arg_max(total_after, sequence_no) AS total_after,
-            arg_max(quantity_after, sequence_no) AS quantity_after
-        FROM added_up WHERE sequence_no < {first_no} AND {details.effective(model)} GROUP BY ALL ORDER BY ALL
-        """
-    )
+    """factor, pot, period, total_after, quantity_after of these `pots` (factor, pot) in these periods as they stood
+    before a number. Inside the run lock."""
+    return sums_before(_STANDING_TOTAL, details, engine, model, first_no, periods, pots)
 
 
 def moved_of(details: Details, engine: LocalEngine, model: str, originals: pa.Array, first_no: int) -> pa.Table:

@@ -81,7 +81,12 @@ DECIDED = {
         accepted=_LONG, duplicates=_LONG, conflicts=_LONG, quarantined=_LONG,
     ),
     "platform.generation": _columns(generation=pa.int32(), starts_at=_LONG, state=_TEXT),
+    "platform.kept_sum": _columns(table_name=_TEXT, through_batch=_LONG, generation=pa.int32()),
     "clearing.frontier": _columns(through_batch=_LONG, last_no=_LONG),
+    "clearing.accumulator": _columns(budget=_TEXT, pot=_TEXT, period=_TEXT, bearer=_TEXT, total_minor=_LONG),
+    "rating.standing_total": _columns(
+        factor=_TEXT, pot=_TEXT, period=_TEXT, total_after=_LONG, quantity_after=_LONG
+    ),
     "parties.party": _columns(party_id=_TEXT, role=_TEXT, party_key=_TEXT),
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,

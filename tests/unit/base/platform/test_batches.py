@@ -127,6 +127,31 @@ def test_a_lookup_finds_rows_in_both_tiers_in_key_order(shop, engine):
     assert shop.lookup(engine, ITEM, "another", "item_id", ids, ["name"]).num_rows == 0
 
 
+@pytest.mark.parametrize("numbers", [(0, 150), (160, 170), (290, 310), (150, 450), (0, 600), (900, 1000)])
+def test_a_lookup_finds_all_columns_of_rows_in_any_of_many_files(shop, engine, numbers):
+    for start in (0, 150, 300):
+        deliver(shop, start, start + 150)
+    deliver(shop, 450, 460)
+    found = shop.lookup(engine, ITEM, "market", "item_id", item_ids(*numbers), ITEM.columns.names, BODY)
+    want = sales(numbers[0], min(numbers[1], 460)).to_pylist() if numbers[0] < 460 else []
+    assert found.to_pylist() == sorted(want, key=lambda row: row["item_id"].bytes)
+    cheap = shop.lookup(
+        engine, ITEM, "market", "item_id", item_ids(*numbers), ITEM.columns.names, BODY, only="price_minor < 30000"
+    )
+    assert cheap.to_pylist() == [row for row in found.to_pylist() if row["price_minor"] < 30000]
+
+
+def test_a_lookup_reads_bodies_of_no_file_without_the_rows(shop, engine, monkeypatch: pytest.MonkeyPatch):
+    deliver(shop, 0, 150)
+    deliver(shop, 150, 300)
+    read = []
+    scans = Details._lake_scans
+    monkeypatch.setattr(Details, "_lake_scans", lambda *given: read.append(len(given[3])) or scans(*given))
+    for ids, rows in ((item_ids(160, 163), 3), (item_ids(900, 903), 0), (item_ids(149, 152), 3)):
+        assert shop.lookup(engine, ITEM, "market", "item_id", ids, ITEM.columns.names, BODY).num_rows == rows
+    assert read == [1, 2]
+
+
 def test_a_lookup_of_very_many_ids(shop, engine):
     shop.lake_from_rows = 10_000
     deliver(shop, 0, 3000)

@@ -12,6 +12,7 @@ from market_place import LATER, MarketPlace, opened
 from small_market import market, returns, sales
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.platform import kept_sums
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline import run as running
@@ -254,28 +255,63 @@ BY_DAY = market(
 )
 
 
-def test_totals_of_periods_that_a_pass_does_not_touch_are_not_read(lake: MarketPlace, once: MarketPlace) -> None:
-    place = lake.about(BY_DAY)
-    place.deliver(SALES)  # of the first four days
-    late = [("sold", "S14", "S14,m-0,b-1,100.00,20.00,2026-03-05 08:00:00")]
-    refund = [("returned", "R04", "R04,S04,34.00,2026-03-05 09:30:00")]  # of a sale on the second day
-    place.deliver(late)
-    assert periods_read(place) == {"accumulated": [], "added_up": []}, "the fifth day is new"
-    place.deliver(refund, LATER)
-    days = ["2026-03-02", "2026-03-05"]
-    assert periods_read(place) == {"accumulated": days, "added_up": days}
+LATE = [("sold", "S14", "S14,m-0,b-1,100.00,20.00,2026-03-05 08:00:00")]
+REFUND = [("returned", "R04", "R04,S04,34.00,2026-03-05 09:30:00")]  # of a sale on the second day
+NOTHING_KEPT = "DELETE FROM clearing.accumulator", "DELETE FROM rating.standing_total", "DELETE FROM platform.kept_sum"
+
+
+@pytest.fixture
+def whole(once: MarketPlace) -> MarketPlace:
+    """All of it, cleared once."""
     whole = once.about(BY_DAY)
-    whole.deliver([*SALES, *late, *refund], LATER)
+    whole.deliver([*SALES, *LATE, *REFUND], LATER)
+    return whole
+
+
+def test_what_was_added_up_is_not_added_up_again(lake: MarketPlace, whole: MarketPlace) -> None:
+    place = lake.about(BY_DAY)
+    place.deliver(SALES)
+    place.deliver(LATE)
+    place.deliver(REFUND, LATER)
+    assert added_up(place) == [[15], [15]], "the pass before this one cleared one record"
     assert place.effective() == whole.effective()
     place.rewind("S09")
+    assert place.effective() == whole.effective()
+    place.deliver(RETURNS[:1], LATER)
+    whole.deliver(RETURNS[:1], LATER)
     assert place.effective() == whole.effective()
     place.proven()
 
 
-def periods_read(place: MarketPlace) -> dict[str, list[str]]:
-    """The periods of what the last pass read of accumulators and running totals."""
+def added_up(place: MarketPlace) -> list[list[int]]:
+    """The numbers of the records that the last pass added to what it found kept."""
     duck = place.session.engine.connection
-    return {
-        view: [period for (period,) in duck.sql(f"SELECT DISTINCT period FROM {view} ORDER BY ALL").fetchall()]
-        for view in ("accumulated", "added_up")
-    }
+    views = ("clearing.accumulator since", "rating.standing_total since")
+    query = 'SELECT DISTINCT sequence_no FROM "{}" ORDER BY ALL'
+    return [[number for (number,) in duck.sql(query.format(view)).fetchall()] for view in views]
+
+
+def test_totals_that_are_not_kept_are_made_from_history(lake: MarketPlace, whole: MarketPlace) -> None:
+    place = lake.about(BY_DAY)
+    for facts in (SALES, LATE, REFUND):
+        place.deliver(facts, LATER if facts is REFUND else date(2026, 3, 1))
+        for statement in NOTHING_KEPT:
+            place.session.connection.execute(statement)
+        place.proven()
+    assert place.effective() == whole.effective()
+
+
+def test_where_each_pot_moves_but_once_the_totals_are_not_kept(
+    lake: MarketPlace, whole: MarketPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_sums, "_MOVED_FEW", 0)
+    monkeypatch.setattr(kept_sums, "_ROWS_PER_SUM", 1_000)
+    place = lake.about(BY_DAY)
+    for facts in (SALES[4:], SALES[:4], LATE):
+        place.deliver(facts)
+    place.deliver(REFUND, LATER)
+    assert place.session.connection.execute("SELECT * FROM clearing.accumulator").fetchall() == []
+    read = place.session.engine.query('SELECT DISTINCT period FROM "clearing.accumulator since" ORDER BY ALL')
+    assert read["period"].to_pylist() == ["2026-03-02", "2026-03-05"], "the other days are not read"
+    assert place.effective() == whole.effective()
+    place.proven()

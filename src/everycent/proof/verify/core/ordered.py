@@ -12,6 +12,18 @@ def standing(table: str) -> str:
                 AND g.generation > t.generation AND g.starts_at <= t.sequence_no))"""
 
 
+def summed_up(table: str, kept: str) -> str:
+    """SQL: the rows of a table that the sums in `kept` are of: of batches up to the one that these say, as they stood
+    when the generation that these say was the last that was effective."""
+    through, last = (f"(SELECT {name} FROM platform.kept_sum WHERE table_name = '{kept}')"
+                     for name in ("through_batch", "generation"))  # fmt: skip
+    return f"""(SELECT t.* FROM {table} t WHERE t.batch_no <= {through}
+            AND (t.generation = 0 OR t.generation IN (
+                SELECT generation FROM platform.generation WHERE state = 'effective' AND generation <= {last}))
+            AND NOT EXISTS (SELECT 1 FROM platform.generation g WHERE g.state = 'effective'
+                AND g.generation > t.generation AND g.generation <= {last} AND g.starts_at <= t.sequence_no))"""
+
+
 _ENDS = """record_id, charge, bearer, debtor, creditor, amount_minor, currency, legal_entity, booked_on,
     debtor_statement, creditor_statement"""
 
@@ -155,4 +167,37 @@ FRONTIER = Rule(
     WHERE last_no > highest""",
 )
 
-RULES = (NUMBERS, GENERATIONS, FRONTIER, TURN_TAKEN, CARRIED, TOTALS, CARRIED_ON, RUNNING)
+ACCUMULATORS = Rule(
+    "each accumulator that is kept is the sum of the shares that it is of",
+    "clearing.accumulator",
+    f"""WITH shares AS (
+        SELECT budget, pot, period, leaf, sum(amount_minor) AS amount
+        FROM {summed_up("clearing.ordered_obligation", "clearing.accumulator")} WHERE budget IS NOT NULL GROUP BY ALL
+        UNION ALL
+        SELECT budget, pot, period, leaf, sum(amount_minor)
+        FROM {summed_up("clearing.corrected_obligation", "clearing.accumulator")} WHERE budget IS NOT NULL
+        GROUP BY ALL),
+    added AS (SELECT budget, pot, period, leaf AS bearer, sum(amount) AS amount FROM shares GROUP BY ALL)
+    SELECT {{'b': budget, 'p': pot, 'd': period, 'l': bearer}} AS place,
+        format('{{}} in budget {{}}, pot {{}}, period {{}}: {{}} minor units are kept, its shares add up to {{}}',
+            bearer, budget, pot, period, coalesce(total_minor, 0), coalesce(amount, 0)) AS message
+    FROM clearing.accumulator FULL JOIN added USING (budget, pot, period, bearer)
+    WHERE coalesce(total_minor, 0) <> coalesce(amount, 0)""",
+)
+
+STANDING_TOTALS = Rule(
+    "each running total that is kept is the sum of what records moved",
+    "rating.standing_total",
+    f"""WITH added AS (
+        SELECT factor, pot, period, sum(amount) AS total, sum(quantity) AS units
+        FROM {summed_up("rating.running_total", "rating.standing_total")} GROUP BY ALL)
+    SELECT {{'f': factor, 'p': pot, 'd': period}} AS place,
+        format('{{}} {{}} {{}}: {{}} and {{}} units are kept, what was added comes to {{}} and {{}}', factor, pot,
+            period, coalesce(total_after, 0), coalesce(quantity_after, 0), coalesce(total, 0), coalesce(units, 0))
+            AS message
+    FROM rating.standing_total FULL JOIN added USING (factor, pot, period)
+    WHERE coalesce(total_after, 0) <> coalesce(total, 0) OR coalesce(quantity_after, 0) <> coalesce(units, 0)""",
+)
+
+RULES = (NUMBERS, GENERATIONS, FRONTIER, TURN_TAKEN, CARRIED, TOTALS, CARRIED_ON, RUNNING, ACCUMULATORS,
+         STANDING_TOTALS)  # fmt: skip
