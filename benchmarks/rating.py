@@ -1,7 +1,9 @@
-"""Rating: three charges an order, ours against the same arithmetic as bare DuckDB SQL and against zen-engine.
+"""Rating: the charges of orders, ours against the same arithmetic as bare DuckDB SQL and against zen-engine.
 
 Charges: goods = price - coupon; commission = greatest(price * rate, 0.30), the rate from a table of 20 categories with
-three periods of validity each; payment_fee = (price - coupon) * 0.006; each rounded half up to the cent.
+three periods of validity each; payment_fee = (price - coupon) * 0.006; each rounded half up to the cent. With --prices
+an order has a charge of each kind of price instead: flat, percentage between a minimum and a maximum, per unit beyond
+free ones, by the package, graduated, by volume, and from the table as a dated rate card.
 
 Orders are made batch by batch by seeded SQL, the same for all. Timed is the work on each batch of records in Arrow, up
 to its charges in Arrow. Not timed: making the batch, start-up, and the check that all gave the same rows. All run in
@@ -23,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 import zen
 from harness import MEMORY_MB, THREADS, alone, arguments, in_turns, report, scratch, temporary
+from rating_cases import COLUMNS, FEES, PRICES, RATED_SQL, RATES, Case, bare_sql_of
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.types import ColumnType
@@ -37,31 +40,6 @@ BATCH_ROWS = 1_000_000
 SAMPLE_ROWS = 20_000
 ROUNDS = 3
 
-COLUMNS = {
-    "order_id": "text",
-    "merchant": "text",
-    "store": "text",
-    "category": "text",
-    "price": "money",
-    "coupon": "money",
-}
-CHARGES = {
-    "goods": {"amount": "price - coupon", "debtor": "platform", "creditor": "merchant"},
-    "commission": {"amount": "greatest(price * rate, 0.30)", "debtor": "merchant", "creditor": "platform"},
-    "payment_fee": {"amount": "(price - coupon) * 0.006", "debtor": "merchant", "creditor": "platform"},
-}
-RATES = {
-    "file": "rates.csv",
-    "key": "category",
-    "valid": ("valid_from", "valid_to"),
-    "columns": {
-        "category": "text",
-        "valid_from": "date",
-        "valid_to": {"type": "date", "required": False},
-        "rate": "decimal(4)",
-    },
-}
-
 ORDERS_SQL = """
     SELECT CAST(md5(CAST(i AS VARCHAR)) AS UUID) AS record_id, 'order' AS kind, 'o-' || i AS key,
         TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_seconds(CAST(hash(i + 7) % 7776000 AS BIGINT)) AS occurred_at,
@@ -69,7 +47,8 @@ ORDERS_SQL = """
         CAST(NULL AS UUID) AS refund_of, price AS amount_minor, CAST(md5('c' || i) AS UUID) AS content_hash,
         'orders.parquet' AS source_file, i + 1 AS source_line,
         struct_pack(order_id := 'o-' || i, merchant := 'm-' || hash(i + 3) % 20000, store := 's-' || hash(i + 4) % 3,
-            category := 'category-' || hash(i) % 20, price := price, coupon := coupon) AS body
+            category := 'category-' || hash(i) % 20, price := price, coupon := coupon,
+            qty := CAST(1 + hash(i + 5) % 40 AS BIGINT)) AS body
     FROM (
         SELECT i, CAST(500 + hash(i + 1) % 20000 AS BIGINT) AS price, CAST(hash(i + 2) % 500 AS BIGINT) AS coupon
         FROM range({first}, {last}) AS numbers(i)
@@ -80,22 +59,6 @@ RATES_SQL = """
         CASE WHEN v < 2 THEN DATE '2026-01-01' + CAST((v + 1) * 30 AS INTEGER) END AS valid_to,
         CAST(0.01 + 0.002 * c + 0.0025 * v AS DECIMAL(18, 4)) AS rate
     FROM range(20) AS categories(c), range(3) AS periods(v)
-"""
-BARE_SQL = """
-    WITH w AS MATERIALIZED (
-        SELECT r.record_id, r.booked_on, 'merchant:' || r.body.merchant || '/' || r.body.store AS merchant,
-            r.body.price - r.body.coupon AS goods,
-            greatest((r.body.price * CAST(rate * 10000 AS BIGINT) + 5000) // 10000, 30) AS commission,
-            ((r.body.price - r.body.coupon) * 6 + 500) // 1000 AS payment_fee
-        FROM records AS r JOIN rates ON r.body.category = rates.category
-            AND r.business_date >= valid_from AND (valid_to IS NULL OR r.business_date < valid_to)
-    )
-    SELECT record_id, 'goods'::name AS charge, 'goods'::name AS rule, goods AS amount_minor, 'CNY'::code AS currency,
-        'platform' AS debtor, merchant AS creditor, booked_on, CAST(NULL AS UUID) AS refund_of FROM w
-    UNION ALL
-    SELECT record_id, 'commission', 'commission', commission, 'CNY', merchant, 'platform', booked_on, NULL FROM w
-    UNION ALL
-    SELECT record_id, 'payment_fee', 'payment_fee', payment_fee, 'CNY', merchant, 'platform', booked_on, NULL FROM w
 """
 CHECK_SQL = """
     SELECT charge::VARCHAR AS charge, count(*)::BIGINT AS count, sum(amount_minor)::BIGINT AS total,
@@ -133,9 +96,9 @@ class Contest:
             self.answer[row["charge"]] = tuple(a + b for a, b in zip(known, found, strict=True))
 
 
-def the_plan() -> RatingPlan:
-    """The three charges as a model declares them."""
-    charges = {name: ChargeSpec.model_validate({"for": "order", **words}) for name, words in CHARGES.items()}
+def the_plan(case: Case) -> RatingPlan:
+    """The charges as a model declares them."""
+    charges = {name: ChargeSpec.model_validate({"for": "order", **words}) for name, words in case.charges.items()}
     factors = {"rate": FactorSpec(table="rates.csv", key=("category",))}
     columns = {name: ColumnType.parse(text) for name, text in COLUMNS.items()}
     parties = {"platform": PartySpec(operator="shop"), "merchant": PartySpec(key=("merchant", "store"))}
@@ -143,9 +106,9 @@ def the_plan() -> RatingPlan:
     return plan_rating(charges, factors, "order", columns, parties, tables, currency("CNY"))
 
 
-def ours(rows: int, folder: str) -> tuple[float, Answer, Mapping[str, Any]]:
+def ours(rows: int, folder: str, case: Case) -> tuple[float, Answer, Mapping[str, Any]]:
     """rate(), batch by batch."""
-    contest, plan = Contest(rows, folder), the_plan()
+    contest, plan = Contest(rows, folder), the_plan(case)
     rate(plan, contest.warm_up(), {"rates.csv": contest.rates}, contest.engine)
     for records in contest.batches():
         start = time.perf_counter()
@@ -154,56 +117,53 @@ def ours(rows: int, folder: str) -> tuple[float, Answer, Mapping[str, Any]]:
         assert rated.held.num_rows == 0, "nothing is missing in these orders"
         assert rated.snapshots.num_rows == records.num_rows, "each order's rate is frozen"
         contest.check(rated.charges)
-    return contest.seconds, contest.answer, {"charges per second, ours": f"{3 * rows / contest.seconds:,.0f}"}
+    return (
+        contest.seconds,
+        contest.answer,
+        {"charges per second, ours": f"{len(case.charges) * rows / contest.seconds:,.0f}"},
+    )
 
 
-def bare_sql(rows: int, folder: str) -> tuple[float, Answer, Mapping[str, Any]]:
+def bare_sql(rows: int, folder: str, case: Case) -> tuple[float, Answer, Mapping[str, Any]]:
     """One statement, batch by batch."""
     contest = Contest(rows, folder)
-    contest.engine.connection.execute("CREATE TYPE name AS ENUM ('goods', 'commission', 'payment_fee')")
+    contest.engine.connection.execute(f"CREATE TYPE name AS ENUM {tuple(case.charges)}")
     contest.engine.connection.execute("CREATE TYPE code AS ENUM ('CNY')")
-    contest.engine.query(BARE_SQL, records=contest.warm_up(), rates=contest.rates)
+    sql = bare_sql_of(case)
+    contest.engine.query(sql, records=contest.warm_up(), rates=contest.rates)
     for records in contest.batches():
         start = time.perf_counter()
-        charges = contest.engine.query(BARE_SQL, records=records, rates=contest.rates)
+        charges = contest.engine.query(sql, records=records, rates=contest.rates)
         contest.seconds += time.perf_counter() - start
         contest.check(charges)
     return contest.seconds, contest.answer, {}
 
 
-EXPRESSIONS = {
-    "goods": "price - coupon",
-    "commission": "max([round(price * rate), 30])",
-    "payment_fee": "round((price - coupon) * 0.006)",
-}
-
-
-def zen_engine(rows: int, folder: str) -> tuple[float, Answer, Mapping[str, Any]]:
+def zen_engine(rows: int, folder: str, case: Case) -> tuple[float, Answer, Mapping[str, Any]]:
     """A sample, one order at a time; seconds for all rows, sums for the sample."""
     contest = Contest(min(rows, SAMPLE_ROWS), folder)
     sample = next(contest.batches())
     orders = contest.engine.query(
-        """
-        SELECT r.body.price AS price, r.body.coupon AS coupon, CAST(rate AS DOUBLE) AS rate
-        FROM records AS r JOIN rates ON r.body.category = rates.category
-            AND r.business_date >= valid_from AND (valid_to IS NULL OR r.business_date < valid_to)
+        f"""
+        SELECT r.body.price AS price, r.body.coupon AS coupon, r.body.qty AS qty, CAST(rate AS DOUBLE) AS rate
+        {RATED_SQL}
         """,
         records=sample,
         rates=contest.rates,
     ).to_pylist()
-    seconds, answer = min(_expressions(orders), _decision(orders), key=lambda found: found[0])
+    seconds, answer = min(_expressions(orders, case.zen), _decision(orders, case.zen), key=lambda found: found[0])
     return seconds * rows / len(orders), answer, {}
 
 
-def _expressions(orders: list[dict[str, Any]]) -> tuple[float, Answer]:
-    compiled = [zen.compile_expression(text) for text in EXPRESSIONS.values()]
+def _expressions(orders: list[dict[str, Any]], texts: Mapping[str, str]) -> tuple[float, Answer]:
+    compiled = [zen.compile_expression(text) for text in texts.values()]
     start = time.perf_counter()
     found = [[expression.evaluate(order) for expression in compiled] for order in orders]
-    return time.perf_counter() - start, _sums(found)
+    return time.perf_counter() - start, _sums(found, texts)
 
 
-def _decision(orders: list[dict[str, Any]]) -> tuple[float, Answer]:
-    expressions = [{"id": key, "key": key, "value": value} for key, value in EXPRESSIONS.items()]
+def _decision(orders: list[dict[str, Any]], texts: Mapping[str, str]) -> tuple[float, Answer]:
+    expressions = [{"id": key, "key": key, "value": value} for key, value in texts.items()]
     content = {
         "nodes": [
             {"id": "in", "name": "in", "type": "inputNode"},
@@ -219,28 +179,29 @@ def _decision(orders: list[dict[str, Any]]) -> tuple[float, Answer]:
     start = time.perf_counter()
     results = engine.evaluate_batch([{"key": "charges", "context": order} for order in orders])
     seconds = time.perf_counter() - start
-    return seconds, _sums([[result["data"]["result"][name] for name in EXPRESSIONS] for result in results])
+    return seconds, _sums([[result["data"]["result"][name] for name in texts] for result in results], texts)
 
 
-def _sums(found: list[list[float]]) -> Answer:
-    totals = [round(sum(row[at] for row in found)) for at in range(len(EXPRESSIONS))]
-    return {name: (len(found), total) for name, total in zip(EXPRESSIONS, totals, strict=True)}
+def _sums(found: list[list[float]], texts: Mapping[str, str]) -> Answer:
+    totals = [round(sum(row[at] for row in found)) for at in range(len(texts))]
+    return {name: (len(found), total) for name, total in zip(texts, totals, strict=True)}
 
 
 def main() -> None:
     """Runs all contenders and compares what they found."""
-    asked = arguments(__doc__, 1_000_000)
+    asked = arguments(__doc__, 1_000_000, prices="rate a charge of each kind of price, not the three fees")
+    case = PRICES if asked.prices else FEES
     with temporary() as folder:
         contenders = {
-            contender.__name__: (contender, (asked.rows, folder)) for contender in (ours, bare_sql, zen_engine)
+            contender.__name__: (contender, (asked.rows, folder, case)) for contender in (ours, bare_sql, zen_engine)
         }
         mine, bare, zen_ = in_turns(contenders, ROUNDS).values()
-        sample = alone(ours, min(asked.rows, SAMPLE_ROWS), folder)
+        sample = alone(ours, min(asked.rows, SAMPLE_ROWS), folder, case)
     assert mine.answer == bare.answer, f"ours and bare SQL differ: {mine.answer}, {bare.answer}"
     sums = {name: found[:2] for name, found in sample.answer.items()}
     assert sums == zen_.answer, f"ours and zen-engine differ: {sums}, {zen_.answer}"
     report(
-        "rating",
+        "rating of all kinds of prices" if asked.prices else "rating",
         asked.rows,
         mine,
         {"bare_sql": bare, "zen_engine": zen_},
