@@ -207,9 +207,23 @@ def _reasons(session: Session, held: str) -> list[Waits]:
 
 
 def _attach(session: Session, model: str) -> None:
-    columns = ["record_id", "kind", "key", "refund_of"]
-    session.details.attach(session.engine, _RECORDS, RECORD, model, columns=columns)
-    rating_store.attach_parked(session.details, session.engine, model, _PARKED)
+    """Makes the view of what is parked, and that of its records and of the originals of these: no others are read."""
+    engine = session.engine
+    rating_store.attach_parked(session.details, engine, model, _PARKED)
+
+    def stored(ids: str) -> pa.Table:
+        wanted = engine.query(f"SELECT DISTINCT record_id FROM ({ids}) WHERE record_id IS NOT NULL ORDER BY record_id")
+        columns = ["record_id", "kind", "key", "refund_of"]
+        return session.details.lookup(engine, RECORD, model, "record_id", wanted.column("record_id"), columns)
+
+    engine.connection.register("coming", stored(f"SELECT record_id FROM {_PARKED}"))
+    engine.connection.execute("CREATE OR REPLACE TABLE record_of_parked AS FROM coming")
+    engine.connection.unregister("coming")
+    refunded = "SELECT refund_of AS record_id FROM record_of_parked"
+    engine.connection.register("coming", stored(f"{refunded} EXCEPT SELECT record_id FROM record_of_parked"))
+    engine.connection.execute("INSERT INTO record_of_parked FROM coming")
+    engine.connection.unregister("coming")
+    engine.connection.execute(f"CREATE OR REPLACE VIEW {_RECORDS} AS FROM record_of_parked")
 
 
 def _family(session: Session, kind: str, ids: pa.ChunkedArray) -> Family:
