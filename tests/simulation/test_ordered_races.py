@@ -1,5 +1,6 @@
 """Several real commands at once over one order: nothing beyond a cap, nothing lost, nothing cleared twice."""
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ import pytest
 from market_place import MarketPlace
 from server_folders import server_folder
 from small_market import PROMOTIONS, Fact, market, returns, sales, written
-from workplace import PATIENCE_S, Place, finish
+from workplace import PATIENCE_S, Done, Place, finish
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import connect
@@ -22,6 +23,9 @@ from everycent.flow.pipeline.service import Session
 
 #: One pot for all: the brands carry 20.00 together, not a cent more.
 TIGHT = PROMOTIONS.replace("{per: [merchant], period: month}", "{}").replace("cap: 30.00", "cap: 20.00")
+#: Another amount than was charged first, and what corrects it.
+LESS = TIGHT.replace("amount: coupon\n", 'amount: "coupon - 1"\n').replace("amount: price,", 'amount: "price - 1",')
+CORRECTION = "everycent.flow.pipeline.rerating:commit"
 WINDOW = "everycent.flow.pipeline.windows:Windows._commit"
 
 
@@ -42,6 +46,11 @@ class Yard:
         inbox = self.folder / f"in{self.deliveries}"
         written(facts, inbox, str(self.deliveries))
         return ["run", str(self.folder / "model.yaml"), "--records", str(inbox), "--as-of", as_of, "--json"]
+
+    def rerate(self, *records: str) -> list[str]:
+        """The arguments of a correction."""
+        named = [word for record in records for word in ("--record", record)]
+        return ["rerate", "run", str(self.folder / "model.yaml"), *named, "--json"]
 
     def rewind(self, to: str) -> list[str]:
         """The arguments of a rewind."""
@@ -132,3 +141,45 @@ def test_facts_and_a_rewind_that_come_in_the_middle_of_a_rewind(databases: Any, 
     with databases.fresh(folder / "once") as settings:
         assert yard.place(settings).run(yard.run([*first, *late])).code == 0
         assert seen(settings, MarketPlace.effective) == effective
+
+
+def in_the_middle(place: Place, settings: Any, commands: Sequence[list[str]]) -> list[Done]:
+    """The first command stops after its first commit, and goes on when all others wait for it."""
+    first = place.start(commands[0], driver=[CORRECTION, "after", "1", "pause"])
+    waits_until(lambda: stopped(first))
+    others = [place.start(arguments) for arguments in commands[1:]]
+    waits_until(lambda: waiting(settings) == len(others))
+    os.kill(first.pid, signal.SIGCONT)
+    ended = [finish(command) for command in (first, *others)]
+    assert all("another run of the model" in done.err for done in ended[1:]), "they say that they wait"
+    return ended
+
+
+def test_facts_and_a_correction_that_come_in_the_middle_of_a_correction(
+    databases: Any, folder: Path, seen: Any
+) -> None:
+    """A correction stops between what arrival decided and what order did. A run with refunds of what is corrected, and
+    the same correction again, wait until it is done; all comes out as one after the other."""
+    yard = Yard(databases, folder, TIGHT)
+    facts, late, records = sales(range(6)), returns((1, 4)), ("S01", "S02")
+
+    def one_after_another(place: MarketPlace) -> Any:
+        place.deliver(facts)
+        place = place.about(market(LESS))
+        place.rerate(*records)
+        place.deliver(late)
+        return place.effective()
+
+    with databases.fresh(folder / "place" / "data") as settings:
+        place = yard.place(settings)
+        assert place.run(yard.run(facts)).code == 0
+        (folder / "model.yaml").write_text(market(LESS))
+        commands = [yard.rerate(*records), yard.run(late), yard.rerate(*records)]
+        ended = in_the_middle(place, settings, commands)
+        assert [done.code for done in ended] == [0, 0, 0], [done.err for done in ended]
+        assert json.loads(ended[-1].out)["changes"] == [], "what is corrected is not corrected again"
+        with connect(settings) as connection:
+            assert connection.execute("SELECT DISTINCT revision FROM rating.corrected_charge").fetchall() == [(1,)]
+        effective = seen(settings, MarketPlace.effective, LESS)
+    with databases.fresh(folder / "once") as settings:
+        assert seen(settings, one_after_another) == effective

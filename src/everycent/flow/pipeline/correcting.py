@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.sql import literal
-from everycent.base.engine.tables import UUID, TableSchema
+from everycent.base.engine.tables import UUID
 from everycent.base.money.span import span_labels
 from everycent.flow.clearing import stage as clearing
 from everycent.flow.clearing import store as clearing_store
@@ -20,24 +20,20 @@ from everycent.flow.clearing.contract import (
     ORIGINAL,
     REFUNDED,
     SEQUENCE,
-    SEQUENCED_RECORD,
-    WAITING_CHARGE,
     RefundState,
 )
-from everycent.flow.intake.contract import RECORD
-from everycent.flow.pipeline.family import booked, refunds_of
 from everycent.flow.pipeline.plan import ModelPlan, rating_terms
 from everycent.flow.pipeline.reaching import budget_pots
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sharing import with_per_share
 from everycent.flow.pipeline.sourcing import Gathered
+from everycent.flow.pipeline.standing import REFUSED, Stored, raw
 from everycent.flow.rating import stage as rating
 from everycent.flow.rating import store as rating_store
-from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, WHOLE_RECORD, parked_sql
+from everycent.flow.rating.contract import CHARGE, HELD, WHOLE_RECORD
 
 #: A charge of an original that is corrected, in it and in its refunds.
 _PAIR = pa.schema([pa.field("original", UUID), pa.field("charge", pa.string())])
-_REFUSED = pa.schema([pa.field("record_id", UUID), pa.field("reason", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,8 @@ class Correction:
         at_once = pc.equal(self.charges.column("sequence_no"), 0)
         wanted = pc.invert(at_once) if ordered else at_once
         owed = pc.equal(self.obligations.column("sequence_no"), 0)
-        first = _raw(self.charges.filter(at_once).column("record_id"))
-        early = pc.is_in(_raw(self.snapshots.column("record_id")), first)
+        first = raw(self.charges.filter(at_once).column("record_id"))
+        early = pc.is_in(raw(self.snapshots.column("record_id")), first)
         return replace(
             self,
             charges=self.charges.filter(wanted),
@@ -95,120 +91,14 @@ def corrected(
 
     Raises AmbiguousFactor, RatingRefused.
     """
-    stored = _Stored(session, plan, kind, originals, open_on)
+    stored = Stored(session, plan, kind, originals, open_on)
     return _Correcting(stored, wish, gather(kind, stored.originals)).made()
-
-
-class _Stored:
-    """What is stored of originals and their refunds, and what stands of them."""
-
-    def __init__(self, session: Session, plan: ModelPlan, kind: str, ids: pa.ChunkedArray, open_on: date) -> None:
-        self.session, self.plan, self.kind = session, plan, kind
-        self.engine, self.details, self.model = session.engine, session.details, plan.model.name
-        body = plan.intake[kind].body_type
-        found = self.details.lookup(self.engine, RECORD, self.model, "record_id", ids, RECORD.columns.names, body)
-        self.originals = booked(found, open_on)
-        refunds = refunds_of(session, self.model, ids)
-        passed_over = self._held(refunds)
-        whole = passed_over.filter(pc.equal(passed_over.column("charge"), WHOLE_RECORD)).column("record_id")
-        refunds = refunds.filter(pc.invert(pc.is_in(_raw(refunds.column("record_id")), _raw(whole))))
-        self.refunds = booked(refunds, open_on)
-        self.family = pa.concat_tables(
-            [
-                self.originals.select(["record_id", "kind", "booked_on"]).append_column(
-                    "original", self.originals.column("record_id")
-                ),
-                self.refunds.select(["record_id", "kind", "booked_on"]).append_column(
-                    "original", self.refunds.column("refund_of")
-                ),
-            ]
-        )
-        self.charges = self.rows(CHARGE)
-        self.obligations = self._obligations()
-        self.numbers = self._effective(SEQUENCED_RECORD)
-        self.refused = self._refused()
-
-    def rows(self, schema: TableSchema, *, plain: bool = False) -> pa.Table:
-        """The stored rows of the family."""
-        ids = self.family.column("record_id")
-        return self.details.lookup(self.engine, schema, self.model, "record_id", ids, schema.columns.names, plain=plain)
-
-    def _effective(self, schema: TableSchema) -> pa.Table:
-        rows = self.rows(schema)
-        return self.engine.query(f"SELECT * FROM rows WHERE {self.details.effective(self.model)}", rows=rows).cast(
-            rows.schema
-        )
-
-    def _obligations(self) -> pa.Table:
-        """CORRECTING rows of what stands."""
-        names = ", ".join(clearing.CORRECTING.names)
-        ordered = self._effective(OBLIGATION.ordered)
-        return (
-            self.engine.query(
-                f"SELECT {names} FROM ordered UNION ALL BY NAME SELECT *, 0::BIGINT AS sequence_no FROM plain",
-                ordered=ordered.select(clearing.CORRECTING.names),
-                plain=self.rows(OBLIGATION, plain=True),
-            )
-            .select(clearing.CORRECTING.names)
-            .cast(clearing.CORRECTING)
-        )
-
-    def _held(self, records: pa.Table) -> pa.Table:
-        """record_id, charge, reason of what waits of records, or was refused in their turn."""
-        ids = records.column("record_id")
-        names = HELD.columns.names
-        own, every = (
-            self.details.lookup(self.engine, HELD, self.model, "record_id", ids, names, plain=plain)
-            for plain in (True, False)
-        )
-        retries = self.details.lookup(self.engine, RETRY, self.model, "record_id", ids, RETRY.columns.names)
-        return self.engine.query(
-            f"""
-            SELECT record_id, charge, reason FROM ({parked_sql("own", "retries")}) UNION
-            SELECT record_id, charge, reason FROM every ANTI JOIN own USING (record_id, charge) ORDER BY ALL
-            """,
-            own=own,
-            every=every,
-            retries=retries,
-        )
-
-    def _refused(self) -> pa.Table:
-        """Originals of which not all is there yet, or that this version of the model clears in another way."""
-        waiting = self.rows(WAITING_CHARGE)
-        ordered, known = (
-            ", ".join(map(literal, names)) or "''" for names in (self.plan.clearing.ordered, self.plan.clearing.names)
-        )
-        return self.engine.query(
-            f"""
-            SELECT original AS record_id, min(reason) AS reason FROM (
-                SELECT record_id, format('charge {{}} waits: {{}}; see to that first', charge, reason) AS reason
-                FROM held
-                UNION ALL
-                SELECT record_id, format('charge {{}} waits for its turn in strict order; run the model first', charge)
-                FROM waiting ANTI JOIN numbers USING (record_id)
-                UNION ALL
-                SELECT record_id, format('charge {{}} was cleared {{}}, and is not by this version of the model; give'
-                    ' the charge that it has now another name', charge,
-                    CASE WHEN sequence_no > 0 THEN 'in strict order' ELSE 'on arrival' END)
-                FROM owed WHERE (sequence_no > 0) <> (charge IN ({ordered})) AND charge IN ({known})
-                UNION ALL
-                SELECT record_id, format('charge {{}} was cleared in strict order, and this version has it no more;'
-                    ' keep it, with an amount of 0', charge)
-                FROM owed WHERE sequence_no > 0 AND charge NOT IN ({known})
-            ) JOIN family USING (record_id) GROUP BY ALL ORDER BY ALL
-            """,
-            held=self._held(self.family),
-            owed=self.obligations,
-            waiting=waiting,
-            numbers=self.numbers,
-            family=self.family,
-        ).cast(_REFUSED)
 
 
 class _Correcting:
     """One correction: rated anew, compared with what stands, taken back and cleared."""
 
-    def __init__(self, stored: _Stored, wish: Wish, gathered: Gathered) -> None:
+    def __init__(self, stored: Stored, wish: Wish, gathered: Gathered) -> None:
         self.stored, self.wish, self.gathered = stored, wish, gathered
         self.engine, self.plan = stored.engine, stored.plan
         self.refused = stored.refused
@@ -229,7 +119,7 @@ class _Correcting:
         parts = [(pairs, new_charges, new_obligations, gone)]
         parts.append(self._in_order(charges.filter(in_order)))
         every = pa.concat_tables([part[0] for part in parts])
-        kept = pc.invert(pc.is_in(_raw(every.column("original")), _raw(self.refused.column("record_id"))))
+        kept = pc.invert(pc.is_in(raw(every.column("original")), raw(self.refused.column("record_id"))))
         every = every.filter(kept)
         found = [
             pa.concat_tables([part[at].cast(schema) for part in parts])
@@ -240,8 +130,8 @@ class _Correcting:
 
     def _left(self, originals: pa.Table) -> pa.Table:
         """Those that are not refused."""
-        ids = _raw(originals.column("record_id"))
-        return originals.filter(pc.invert(pc.is_in(ids, _raw(self.refused.column("record_id")))))
+        ids = raw(originals.column("record_id"))
+        return originals.filter(pc.invert(pc.is_in(ids, raw(self.refused.column("record_id")))))
 
     def _refuse(self, held: pa.Table) -> None:
         """Adds what could not be charged (HELD rows)."""
@@ -253,7 +143,7 @@ class _Correcting:
             held=held,
             family=self.stored.family,
         )
-        self.refused = pa.concat_tables([self.refused, more.cast(_REFUSED)])
+        self.refused = pa.concat_tables([self.refused, more.cast(REFUSED)])
         self.originals = self._left(self.originals)
 
     def _refuse_unnumbered(self, charges: pa.Table) -> None:
@@ -270,7 +160,7 @@ class _Correcting:
             charges=charges.select(["record_id", "charge"]),
             numbers=self.stored.numbers.select(["record_id"]),
         )
-        self.refused = pa.concat_tables([self.refused, more.cast(_REFUSED)])
+        self.refused = pa.concat_tables([self.refused, more.cast(REFUSED)])
         self.originals = self._left(self.originals)
 
     def _rated(self) -> tuple[pa.Table, pa.Table, pa.Table]:
@@ -297,11 +187,25 @@ class _Correcting:
             return pa.table({"record_id": pa.array([], UUID)})
         stored, ids = self.stored, self.originals.column("record_id")
         found = rating_store.snapshots(stored.details, self.engine, stored.model, ids, plan.snapshot_type)
-        users = stored.charges if not self.wish.look_up else stored.charges.slice(0, 0)
+        users = stored.charges
+        if self.wish.look_up:
+            stay = pa.array([name for name in plan.computed_from if not self._is_asked(name)], pa.string())
+            users = users.filter(pc.is_in(users.column("charge"), stay))
         return rating.frozen_values(plan, found, users, self.engine)
 
+    def _is_asked(self, charge: str) -> bool:
+        """Whether values of it may be looked up anew; what is computed in its turn goes by what it finds."""
+        return not self.wish.charges or charge in {*self.wish.charges, *self.plan.clearing.in_turn}
+
+    def _needed(self) -> frozenset[str]:
+        """The names that what is asked for is computed from: of other factors, nothing that was found is kept."""
+        computed_from = self.plan.rating[self.stored.kind].computed_from
+        return frozenset(
+            name for charge in self.wish.charges or computed_from for name in computed_from.get(charge, ())
+        )
+
     def _of_originals(self, rows: pa.Table) -> pa.Table:
-        return rows.filter(pc.is_in(_raw(rows.column("record_id")), _raw(self.originals.column("record_id"))))
+        return rows.filter(pc.is_in(raw(rows.column("record_id")), raw(self.originals.column("record_id"))))
 
     def _cleared_at_once(self, charges: pa.Table, snapshots: pa.Table) -> tuple[pa.Table, pa.Table]:
         """CHARGE rows with a number of 0 and CORRECTING rows: of the originals, and what their refunds give back."""
@@ -315,7 +219,7 @@ class _Correcting:
         worth = self.originals.select(["record_id", "amount_minor"])
         none = pa.repeat(pa.scalar(0, pa.int64()), worth.num_rows)
         if refunds.num_rows:
-            mine = pc.is_in(_raw(refunds.column("refund_of")), _raw(self.originals.column("record_id")))
+            mine = pc.is_in(raw(refunds.column("refund_of")), raw(self.originals.column("record_id")))
             given_back = clearing.refund(
                 plan.clearing,
                 refunds.filter(mine),
@@ -369,7 +273,7 @@ class _Correcting:
 
     def _in_order(self, charges: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
         """The pairs that order decided and that are corrected; their charges, obligations, and what takes back."""
-        pairs = self._differing_in_order(charges)
+        pairs = self._differing_in_order(charges, forced=bool(self.wish.charges))
         totals = _no_totals()
         if pairs.num_rows:
             totals = self._accumulators()
@@ -378,10 +282,13 @@ class _Correcting:
             gone, left = clearing.taken_back(standing, totals, self.engine)
             found = self._cleared_in_order(pairs, charges, left)
             if found.held.num_rows == 0:
-                return pairs, found.charges, found.obligations, gone
+                made = pairs, found.charges, found.obligations, gone
+                if self._differing_in_order(charges, forced=False).num_rows or self._moves(gone, found.obligations):
+                    return made
+                return tuple(table.slice(0, 0) for table in made)  # shared again, it comes out as it stands
             self._refuse(found.held)
             pairs = pairs.filter(
-                pc.invert(pc.is_in(_raw(pairs.column("original")), _raw(self.refused.column("record_id"))))
+                pc.invert(pc.is_in(raw(pairs.column("original")), raw(self.refused.column("record_id"))))
             )
 
     def _accumulators(self) -> pa.Table:
@@ -401,11 +308,21 @@ class _Correcting:
         rows = self.stored.obligations
         return rows.filter(pc.greater(rows.column("sequence_no"), 0))
 
-    def _differing_in_order(self, charges: pa.Table) -> pa.Table:
+    def _moves(self, gone: pa.Table, obligations: pa.Table) -> bool:
+        """Whether what takes back and what stands in its place are more than nothing."""
+        same = f"{', '.join(_LEDGER)}, budget, pot, period, leaf"
+        moved = self.engine.query(
+            f"SELECT 1 FROM (FROM gone UNION ALL BY NAME FROM obligations) GROUP BY {same}"
+            " HAVING sum(amount_minor) <> 0 LIMIT 1",
+            gone=gone,
+            obligations=obligations,
+        )
+        return bool(moved.num_rows)
+
+    def _differing_in_order(self, charges: pa.Table, *, forced: bool) -> pa.Table:
         drawing = ", ".join(map(literal, self.plan.clearing.drawing)) or "NULL"
         in_turn = ", ".join(map(literal, self.plan.clearing.in_turn)) or "''"
         face = "record_id, charge, amount_minor, currency, debtor, creditor"
-        forced = "true" if self.wish.charges else "false"
         rows = self.engine.query(
             f"""
             WITH before AS (
@@ -414,7 +331,7 @@ class _Correcting:
             after AS (SELECT {face} FROM charges WHERE charge IN ({drawing}))
             SELECT DISTINCT record_id AS original, charge FROM (
                 (FROM before EXCEPT FROM after) UNION ALL (FROM after EXCEPT FROM before)
-                UNION ALL (FROM after WHERE {forced})
+                UNION ALL (FROM after WHERE {str(forced).lower()})
             ) WHERE {self._asked()} ORDER BY ALL
             """,
             standing=self.stored.charges,
@@ -430,7 +347,7 @@ class _Correcting:
             family=stored.family,
             pairs=pairs,
         ).column("record_id")
-        sequence = stored.numbers.filter(pc.is_in(_raw(stored.numbers.column("record_id")), _raw(family)))
+        sequence = stored.numbers.filter(pc.is_in(raw(stored.numbers.column("record_id")), raw(family)))
         sequence = sequence.select(SEQUENCE.names).sort_by("sequence_no")
         refunds = stored.refunds
         records = {stored.kind: stored.originals} | {
@@ -501,7 +418,7 @@ class _Correcting:
         return Correction(
             charged,
             moved,
-            self._attempts(snapshots, charged),
+            stored.attempts(snapshots, charged, self._needed()),
             self.refused,
             changes,
             stored.originals,
@@ -539,25 +456,8 @@ class _Correcting:
             numbers=numbers,
         )
 
-    def _attempts(self, snapshots: pa.Table, charges: pa.Table) -> pa.Table:
-        """RETRY_SNAPSHOT rows of what was looked up for the originals that are corrected."""
-        if snapshots.num_rows == 0:
-            return RETRY_SNAPSHOT.empty(pa.struct([]))
-        stored = self.stored
-        ids = stored.originals.column("record_id")
-        before = rating_store.attempts(stored.details, self.engine, stored.model, ids)
-        rows = self.engine.query(
-            """
-            SELECT record_id, (coalesce(attempt, 1) + 1)::INTEGER AS attempt, body FROM snapshots
-            LEFT JOIN before USING (record_id) SEMI JOIN charges USING (record_id) ORDER BY record_id
-            """,
-            snapshots=snapshots,
-            before=before,
-            charges=charges.select(["record_id"]),
-        )
-        return rows.cast(RETRY_SNAPSHOT.with_body(snapshots.schema.field("body").type))
 
-
+_LEDGER = ("record_id", "charge", "bearer", "debtor", "creditor", "currency", "legal_entity")
 _CHARGED = pa.schema([*CHARGE.columns, ("sequence_no", pa.int64())])
 #: A number after all that are given.
 _AFTER_ALL = (1 << 63) - 1
@@ -573,7 +473,3 @@ _FACE = """
 
 def _no_totals() -> pa.Table:
     return ACCUMULATOR.empty()
-
-
-def _raw(ids: pa.ChunkedArray) -> pa.Array:
-    return ids.cast(pa.binary(16)).combine_chunks()

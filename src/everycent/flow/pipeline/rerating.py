@@ -1,7 +1,7 @@
 """Re-rate: chosen records corrected, batch by batch; first planned, then done; done again, it changes nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
@@ -31,8 +31,10 @@ from everycent.flow.pipeline.rewinding import building
 from everycent.flow.pipeline.run import attached_table
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sourcing import Gathered, Sourcing, sourcing
+from everycent.flow.pipeline.versions import refuse_left_behind
 from everycent.flow.pipeline.windows import placed_on_statements
-from everycent.flow.rating.contract import CHARGE, HELD, RETRY_SNAPSHOT, SNAPSHOT
+from everycent.flow.rating.contract import CHARGE, HELD, RETRY_SNAPSHOT, SNAPSHOT, contract_factor
+from everycent.flow.rating.stage import RatingPlan
 from everycent.flow.settlement import store as settlement_store
 
 _log = structlog.get_logger()
@@ -92,6 +94,7 @@ def rerate(
     ):
         if building(session, model.name) is not None:
             raise InputRefused(f"a rewind of '{model.name}' broke off; end it first, with everycent rewind run")
+        refuse_left_behind(session, plan, always=True)
         attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
         store.register_version(session.connection, session.tenant, plan)
         work = _Work(session, plan, sourcing(session, plan, attached), wish, now)
@@ -111,16 +114,37 @@ def _check(plan: ModelPlan, wish: Wish) -> None:
                 f"charge '{name}' is computed from what came before it in strict order, so it is not corrected by"
                 " itself; use everycent rewind, which computes all that follows anew"
             )
-    _check_built_on(plan, wish)
-
-
-def _check_built_on(plan: ModelPlan, wish: Wish) -> None:
-    """Raises InputRefused where a charge would keep the amount that it has from one that is corrected without it."""
     for rated in plan.rating.values() if wish.charges else ():
-        for charge in rated.charges:
-            bases = sorted(set(charge.names) & set(wish.charges))
-            if bases and charge.name not in wish.charges and charge.name not in plan.clearing.in_turn:
-                raise InputRefused(f"charge '{charge.name}' is computed from '{bases[0]}'; name both with --charge")
+        _check_built_on(rated, wish.charges)
+        if wish.look_up:
+            _check_looked_up(rated, wish.charges)
+
+
+def _check_built_on(rated: RatingPlan, asked: Sequence[str]) -> None:
+    """Raises InputRefused where of two charges, one computed from the other, one is asked for and not the other."""
+    names = [charge.name for charge in rated.charges]
+    columns = {column.name for column in rated.columns}
+    built = {charge.name: {names[place] for place in charge.bases} for charge in rated.charges}
+    built |= {each.name: {each.of.base, *(set(each.names) & set(names) - columns)} for each in rated.per_share}
+    for name, bases in built.items():
+        for base in sorted(bases.difference(rated.in_turn)) if name not in rated.in_turn else ():
+            if (base in asked) != (name in asked):
+                raise InputRefused(f"charge '{name}' is computed from '{base}'; name both with --charge")
+
+
+def _check_looked_up(rated: RatingPlan, asked: Sequence[str]) -> None:
+    """Raises InputRefused where a value would be looked up anew that a charge was computed from that stays: a record
+    has one value of each."""
+    contracts = {contract_factor(role) for role in rated.roles}
+    looked_up = {factor.name for factor in rated.factors if factor.lookup is not None} - contracts
+    for name, names in rated.computed_from.items():
+        for factor in names if name not in (*asked, *rated.in_turn) else ():
+            other = next((each for each in asked if factor in rated.computed_from.get(each, ())), None)
+            if factor in looked_up and other is not None:
+                raise InputRefused(
+                    f"'{other}' and '{name}' are both computed from '{factor}', of which a record has one value; name"
+                    " both with --charge, or correct without --look-up"
+                )
 
 
 def _families(session: Session, plan: ModelPlan, chosen: Chosen) -> Iterator[tuple[str, pa.ChunkedArray]]:

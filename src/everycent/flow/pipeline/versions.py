@@ -70,7 +70,7 @@ def _refuse(plan: ModelPlan, kind: str, found: pa.Table) -> None:
                 "has no such charge in its order",
                 (
                     f"keep the charge, switched on, and the order; where it is to come no more, say so: when: {at} <"
-                    " timestamp '2026-04-01 00:00:00'"
+                    " timestamp '2026-04-01 00:00:00', and everycent rerate takes it back from records that have it"
                 ),
             )
         elif row["is_late"] and name not in late:

@@ -163,14 +163,31 @@ def test_later_decisions_stay_as_they_are(place: MarketPlace) -> None:
     place.proven()
 
 
-def test_taking_back_and_charging_the_same_again_leaves_all_totals(place: MarketPlace) -> None:
+def test_what_is_shared_again_to_the_same_is_left_as_it_is(place: MarketPlace) -> None:
     place.deliver(SALES + RETURNS)
-    totals = place.sums(of=("budget", "pot", "period", "leaf"))
-    last = sorted(key for _, key, _ in SALES)[-1]
-    done = place.rerate(last, charges=("coupon",))
-    assert done.changes.to_pylist()[0]["before_minor"] == done.changes.to_pylist()[0]["after_minor"]
-    assert place.sums(of=("budget", "pot", "period", "leaf")) == totals
+    before = everything(place)
+    assert place.rerate(charges=("coupon",)).changes.num_rows == 0
+    assert everything(place) == before
+
+
+def test_a_charge_that_is_asked_for_is_shared_again_with_the_room_of_now(place: MarketPlace) -> None:
+    """The cap is used up by S00; its coupon was none, so that there is room for what S02 wanted."""
+    capped = market().replace("cap: 30.00", "cap: 4.00")
+    place = place.about(capped)
+    place.deliver(sales((0, 2)))
+    free = capped.replace("version: 1", "version: 2").replace(
+        "amount: coupon\n", "amount: \"if(id = 'S00', 0, coupon)\"\n"
+    )
+    place = place.about(free)
+    place.rerate("S00")
+    carried = {key[0]: amount for key, amount in place.sums(of=("key", "leaf")).items() if key[1] == "brand"}
+    assert carried == {}
+    assert place.rerate("S02").changes.num_rows == 0, "its amount is the same"
+    [change] = place.rerate("S02", charges=("coupon",)).changes.to_pylist()
+    assert change["before_minor"] == change["after_minor"]
+    assert place.sums(of=("leaf",))[("brand",)] == 400
     place.proven()
+    assert place.rerate("S02", charges=("coupon",)).changes.num_rows == 0
 
 
 def test_what_is_closed_stays_closed(place: MarketPlace) -> None:
@@ -387,4 +404,95 @@ def test_refunds_of_what_was_corrected_to_nothing_are_not_held(place: MarketPlac
     place.deliver(RETURNS[:1])
     assert not [key for key, charge in charged(place) if charge == "fee"]
     assert place.rerate().refused.num_rows == 0
+    place.proven()
+
+
+def test_a_version_that_drops_a_charge_under_a_budget_corrects_nothing(place: MarketPlace) -> None:
+    """As with a run: refunds and rewinds would lose it. What it says to do takes the charge out of all totals."""
+    place.deliver(SALES + RETURNS[:2], date(2026, 3, 3))
+    before = everything(place)
+    goods = """
+    charges:
+      goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
+    statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+    payouts: {}
+    """
+    with pytest.raises(InputRefused, match=r"cleared 'coupon' of sold in strict order.*keep the charge.*say so: when:"):
+        place.about(market(goods)).rerate("S01")
+    assert everything(place) == before
+    ended = "  coupon:\n    when: at < timestamp '2026-03-02 00:00:00'\n"
+    place = place.about(market().replace("version: 1", "version: 2").replace("  coupon:\n", ended))
+    place.rerate()
+    place.proven()
+    later = {key for kind, key, line in SALES + RETURNS[:2] if line.split(",")[-1] >= "2026-03-02" and kind == "sold"}
+    assert later and not [key for key, charge in charged(place) if charge == "coupon" and key in later]
+    assert not [key for key, charge in charged(place) if key == "R04" and charge == "coupon"], "its sale had it no more"
+    place.deliver(RETURNS[2:], LATER)
+    place.rewind("S00")
+    place.proven()
+
+
+SHARED_RATE = PLAIN.replace(
+    "statements:", "  levy: {for: sold, amount: price * rate, debtor: merchant, creditor: platform}\nstatements:"
+)
+#: Two charges with a factor each, and one that is computed from one of them.
+TWO_RATES = """
+factors:
+  rate: {table: rates.csv, key: [merchant]}
+  toll: {table: tolls.csv, key: [merchant]}
+charges:
+  fee: {for: sold, amount: price * rate, debtor: merchant, creditor: platform}
+  vat: {for: sold, amount: fee * 0.10, debtor: merchant, creditor: platform}
+  levy: {for: sold, amount: price * toll, debtor: merchant, creditor: platform}
+statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+"""
+TOLLS = {"tolls.csv": "merchant,toll\nm-0,0.01\nm-1,0.01\n"}
+
+
+def test_a_value_that_another_charge_stands_on_is_not_looked_up_for_one_alone(place: MarketPlace) -> None:
+    place = place.about(market(SHARED_RATE), RATES)
+    place.deliver(SALES[:2])
+    place = place.about(market(SHARED_RATE), HIGHER)
+    with pytest.raises(InputRefused, match="'fee' and 'levy' are both computed from 'rate', of which a record has one"):
+        place.rerate("S00", charges=("fee",), look_up=True)
+    assert place.rerate("S00", charges=("fee", "levy"), look_up=True).changes.num_rows == 2
+    assert place.rerate("S00", charges=("fee",)).changes.num_rows == 0
+    place.proven()
+
+
+def test_only_what_a_charge_needs_is_looked_up_for_it(place: MarketPlace) -> None:
+    place = place.about(market(TWO_RATES), RATES | TOLLS)
+    place.deliver(SALES[:2])
+    place = place.about(market(TWO_RATES), HIGHER | {"tolls.csv": "merchant,toll\nm-0,0.03\nm-1,0.03\n"})
+    done = place.rerate("S00", charges=("fee", "vat"), look_up=True)
+    assert [(row["charge"], row["after_minor"]) for row in done.changes.to_pylist()] == [("fee", 1000), ("vat", 100)]
+    session = place.session
+    rows = session.connection.execute("SELECT attempt, body->>'rate', body->>'toll' FROM rating.retry_snapshot")
+    assert rows.fetchall() == [(2, "0.10000000", None)]
+    assert place.rerate("S00").changes.num_rows == 0, "the levy stands on the toll that was frozen"
+    done = place.rerate("S00", look_up=True)
+    assert [(row["charge"], row["after_minor"]) for row in done.changes.to_pylist()] == [("levy", 300)]
+    place.proven()
+
+
+def test_of_charges_computed_from_each_other_all_are_named(place: MarketPlace) -> None:
+    place = place.about(market(TWO_RATES), RATES | TOLLS)
+    place.deliver(SALES[:1])
+    for asked in (("fee",), ("vat",)):
+        with pytest.raises(InputRefused, match="charge 'vat' is computed from 'fee'; name both with --charge"):
+            place.rerate("S00", charges=asked)
+
+
+def test_a_contract_stays_the_one_that_was_found_first(place: MarketPlace) -> None:
+    under = market(PLAIN).replace(
+        "merchant: {key: [merchant]}", "merchant: {key: [merchant], contract: {table: contracts.csv}}"
+    )
+    contracts = {"contracts.csv": "merchant,contract_no,valid_from,valid_to\nm-0,C-1,,\nm-1,C-2,,\n"}
+    place = place.about(under, RATES | contracts)
+    place.deliver(SALES[:1])
+    renamed = {"contracts.csv": contracts["contracts.csv"].replace("C-1", "C-9")}
+    place = place.about(under.replace("price * rate", "price * rate * 2"), RATES | renamed)
+    assert place.rerate().changes.num_rows == 1
+    told = str(explain_of(place, "S00/fee"))
+    assert "C-1 of merchant:m-0" in told and "C-9" not in told
     place.proven()
