@@ -244,8 +244,11 @@ def find_batch(
 
 
 @contextmanager
-def run_lock(details: Details, model: str, on_wait: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """One run of a model at a time; sweeps first what an interrupted run left in the lake.
+def run_lock(
+    details: Details, model: str, on_wait: Callable[[str], None] = lambda _: None, *, dry_run: bool = False
+) -> Iterator[None]:
+    """One run of a model at a time; sweeps first what an interrupted run left in the lake, and in the end what a
+    `dry_run` wrote there, which is rolled back inside.
 
     `on_wait` gets a message where another run holds the lock.
     """
@@ -256,11 +259,17 @@ def run_lock(details: Details, model: str, on_wait: Callable[[str], None] = lamb
         on_wait(f"another run of the model '{model}' is at work; waiting until it ends")
         connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
     try:
-        sweep(details.lake_dir, f"{details.tenant}/{model}", _listed_files(details, model))
+        _sweep(details, model)
         yield
     finally:
         if connection.info.transaction_status == TransactionStatus.IDLE:  # else it goes with the broken connection
+            if dry_run:
+                _sweep(details, model)
             connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+
+
+def _sweep(details: Details, model: str) -> None:
+    sweep(details.lake_dir, f"{details.tenant}/{model}", _listed_files(details, model))
 
 
 def _listed_files(details: Details, model: str) -> set[str]:

@@ -104,7 +104,7 @@ def rewind_from(
     if model.spec.order is None:
         raise InputRefused(f"the model '{model.name}' has no order, so there is nothing to rewind")
     with (
-        run_lock(session.details, model.name, tell),
+        run_lock(session.details, model.name, tell, dry_run=dry_run),
         session.connection.transaction() if dry_run else nullcontext() as transaction,
     ):
         refuse_left_behind(session, plan, always=True)

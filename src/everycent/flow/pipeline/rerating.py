@@ -89,7 +89,7 @@ def rerate(
     plan = plan_model(model, session.tenant, tables)
     _check(plan, wish)
     with (
-        run_lock(session.details, model.name, on_wait),
+        run_lock(session.details, model.name, on_wait, dry_run=dry_run),
         session.connection.transaction() if dry_run else nullcontext() as transaction,
     ):
         if building(session, model.name) is not None:

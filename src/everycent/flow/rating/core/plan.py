@@ -184,8 +184,8 @@ class RatingPlan:
 
     @property
     def computed_from(self) -> dict[str, tuple[str, ...]]:
-        """What each charge is computed from, those per share among them; its parties' contracts too."""
-        return {charge.name: (*charge.names, *charge.contracts) for charge in self.charges} | {
+        """What each charge is computed from, those per share among them."""
+        return {charge.name: charge.names for charge in self.charges} | {
             charge.name: charge.reads for charge in self.per_share
         }
 
