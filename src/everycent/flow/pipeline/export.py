@@ -114,9 +114,12 @@ def _detail(
 
 
 _CONTRACTS = "exported_contract"
+#: A batch's number after all that are given.
+_NO_END = (1 << 63) - 1
 _ENDS = " ".join(
     f"LEFT JOIN {_CONTRACTS} AS {end}_under ON {end}_under.record_id = coalesce(o.refund_of, o.record_id)"
     f" AND {end}_under.role = split_part(o.{end}, ':', 1)"
+    f" AND o.batch_no >= {end}_under.since AND o.batch_no < {end}_under.until"
     for end in ("debtor", "creditor")
 )
 
@@ -126,19 +129,30 @@ def _contract_of(end: str) -> str:
 
 
 def _contracts(session: Session, model: str, roles: Sequence[str]) -> None:
-    """The contract of each record's party in each role; a later look-up found what was missing before."""
+    """The contract of each record's party in each role, `since` a batch `until` the next that found another: a later
+    look-up found what was missing before, or was asked for by a correction."""
     body = pa.struct([pa.field(contract_factor(role), pa.string()) for role in roles])
     for view, schema in (("arrived", SNAPSHOT), ("retried", RETRY_SNAPSHOT)):
         session.details.attach(session.engine, f"exported_{view}", schema, model, body_type=body)
-    looked_up = (
-        f"SELECT record_id, {literal(role)} AS role, attempt, body.{identifier(contract_factor(role))} AS contract"
-        " FROM (SELECT record_id, 1 AS attempt, body FROM exported_arrived UNION ALL"
-        " SELECT record_id, attempt, body FROM exported_retried)"
+    looked_up = " UNION ALL ".join(
+        f"SELECT record_id, {literal(role)} AS role, batch_no, body.{identifier(contract_factor(role))} AS contract"
+        f" FROM exported_{view}"
         for role in roles
+        for view in ("arrived", "retried")
     )
     session.engine.connection.execute(
-        f"CREATE OR REPLACE TABLE {_CONTRACTS} AS SELECT record_id, role, arg_max(contract, attempt) AS contract"
-        f" FROM ({' UNION ALL '.join(looked_up)}) WHERE contract IS NOT NULL GROUP BY record_id, role"
+        f"""
+        CREATE OR REPLACE TABLE {_CONTRACTS} AS
+        WITH looked_up AS (FROM ({looked_up}) WHERE contract IS NOT NULL)
+        SELECT record_id, role, contract, 0 AS since, {_NO_END} AS until
+        FROM looked_up ANTI JOIN exported_retried USING (record_id)
+        UNION ALL
+        SELECT record_id, role, contract,
+            CASE WHEN row_number() OVER found > 1 THEN batch_no ELSE 0 END AS since,
+            lead(batch_no, 1, {_NO_END}) OVER found AS until
+        FROM looked_up SEMI JOIN exported_retried USING (record_id)
+        WINDOW found AS (PARTITION BY record_id, role ORDER BY batch_no)
+        """
     )
 
 

@@ -491,7 +491,7 @@ def test_of_charges_computed_from_each_other_all_are_named(place: MarketPlace) -
             place.rerate("S00", charges=asked)
 
 
-def test_a_contract_stays_the_one_that_was_found_first(place: MarketPlace) -> None:
+def test_a_contract_stays_the_one_that_was_found_first(place: MarketPlace, tmp_path: Path) -> None:
     under = market(PLAIN).replace(
         "merchant: {key: [merchant]}", "merchant: {key: [merchant], contract: {table: contracts.csv}}"
     )
@@ -503,4 +503,13 @@ def test_a_contract_stays_the_one_that_was_found_first(place: MarketPlace) -> No
     assert place.rerate().changes.num_rows == 1
     told = str(explain_of(place, "S00"))
     assert told.count("C-1 of merchant:m-0") == 4, "goods, the fee, what takes it back, and the fee as it stands"
+    place.proven()
+    renamed = {"contracts.csv": contracts["contracts.csv"].replace("C-1", "C-9")}
+    place = place.about(under.replace("price * rate", "price * rate * 3"), RATES | renamed)
+    place.rerate(look_up=True)
+    export(place.session, place.model, date(2026, 3, 3), tmp_path)
+    rows = pq.read_table(tmp_path / "obligations.parquet").to_pylist()
+    found = {(row["charge"], row["revision"], row["amount_minor"] > 0): row["debtor_contract"] for row in rows}
+    assert found["fee", 1, True] == "C-1", "a later look-up does not change what was owed under it"
+    assert found["fee", 2, True] == "C-9"
     place.proven()
