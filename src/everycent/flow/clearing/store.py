@@ -90,12 +90,16 @@ _AS_ONE = """
         arg_max(legal_entity, booked_on) AS legal_entity, max(booked_on) AS booked_on,
         any_value(refund_of) AS refund_of,
         NULL AS debtor_statement, NULL AS creditor_statement, max(sequence_no) AS sequence_no,
-        arg_max(total_before_minor, booked_on) AS total_before_minor,
-        arg_max(total_after_minor, booked_on) AS total_after_minor,
-        arg_max(budget, booked_on) AS budget, arg_max(pot, booked_on) AS pot, arg_max(period, booked_on) AS period,
-        arg_max(leaf, booked_on) AS leaf
+        NULL AS total_before_minor, NULL AS total_after_minor, arg_max(budget, booked_on) AS budget,
+        arg_max(pot, booked_on) AS pot, arg_max(period, booked_on) AS period, arg_max(leaf, booked_on) AS leaf
     FROM {owed} AS owed GROUP BY record_id, charge, bearer ORDER BY record_id, charge, bearer
 """
+
+
+#: What is read of turns and obligations: which statements they are on and what their totals were is not asked.
+_TURN = ["record_id", "sequence_no", "generation"]
+_NOT_ASKED = ("debtor_statement", "creditor_statement", "total_before_minor", "total_after_minor", "adjusts")
+_OWED = [name for name in OBLIGATION.ordered.columns.names if name not in _NOT_ASKED]
 
 
 class OrderedHistory:
@@ -111,11 +115,13 @@ class OrderedHistory:
             return
         before = f"{details.effective(model)} AND sequence_no < {first_no}"
 
-        def numbered(schema: TableSchema, column: str, ids: pa.ChunkedArray, only: str) -> pa.Table:
-            rows = details.lookup(engine, schema, model, column, ids, schema.columns.names, only=only)
+        def numbered(
+            schema: TableSchema, column: str, ids: pa.ChunkedArray, only: str, names: Sequence[str] = ()
+        ) -> pa.Table:
+            rows = details.lookup(engine, schema, model, column, ids, names or schema.columns.names, only=only)
             return engine.query(f"SELECT * FROM rows WHERE {before}", rows=rows).cast(rows.schema)
 
-        known = numbered(SEQUENCED_RECORD, "record_id", refund_of, "true")
+        known = numbered(SEQUENCED_RECORD, "record_id", refund_of, "true", _TURN)
         ids = known.column("record_id")
         only = f"sequence_no >= {pc.min(known.column('sequence_no')).as_py() or first_no}"  # refunds come after them
         records = details.lookup(engine, RECORD, model, "record_id", refund_of, ["record_id", "amount_minor"])
@@ -128,11 +134,11 @@ class OrderedHistory:
             "history_record": [records],
             "history_refund": [refunds],
             "history_rated": [rated],
-            "history_turn": [known, numbered(SEQUENCED_RECORD, "record_id", givers, only)],
+            "history_turn": [known, numbered(SEQUENCED_RECORD, "record_id", givers, only, _TURN)],
             "history_charge": [numbered(CHARGE.ordered, "record_id", ids, only)],
             "history_held": [numbered(HELD.ordered, "record_id", each, only) for each in (ids, givers)],
             "history_obligation": [
-                numbered(OBLIGATION.ordered, column, ids, only) for column in ("record_id", "refund_of")
+                numbered(OBLIGATION.ordered, column, ids, only, _OWED) for column in ("record_id", "refund_of")
             ],
         }.items():
             engine.connection.register("coming", pa.concat_tables(tables))
@@ -201,10 +207,10 @@ class OrderedHistory:
         ours = "record_id IN (FROM history_asked)"
         giver = "record_id IN (SELECT record_id FROM history_refund)"
         for name, rows, mine in (
-            ("history_turn", turns, f"{ours} OR {giver}"),
+            ("history_turn", turns.select(["record_id", "sequence_no"]), f"{ours} OR {giver}"),
             ("history_charge", charges, ours),
             ("history_held", held, f"{ours} OR {giver}"),
-            ("history_obligation", obligations, f"{ours} OR refund_of IN (FROM history_asked)"),
+            ("history_obligation", obligations.select(_OWED), f"{ours} OR refund_of IN (FROM history_asked)"),
         ):
             self.engine.connection.register("coming", rows)
             self.engine.connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM coming WHERE {mine}")
