@@ -1,5 +1,7 @@
 """Walks any cent back: instruction → statement → obligation → charge → record → source row."""
 
+from collections.abc import Sequence
+
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
@@ -10,9 +12,12 @@ from everycent.proof.explain.statements import instruction_explained, statement_
 from everycent.proof.explain.store import Finder, Row
 
 
-def explain(connection: Connection, details: Details, engine: LocalEngine, tenant: str, id_text: str) -> Explanation:
+def explain(
+    connection: Connection, details: Details, engine: LocalEngine, tenant: str, id_text: str, model: str | None = None
+) -> Explanation:
     """Explains a record (`A1/1`, `item_sold:A1/1` or its uuid), its charge (`…/commission`), one bearer's obligation
-    (`…/coupon/0`), a statement or an instruction, by its id. Raises NothingFound, SeveralFound.
+    (`…/coupon/0`), a statement or an instruction, by its id. `model` names the model whose record is meant, where
+    several have one of that name. Raises NothingFound, SeveralFound.
     """
     text = id_text.strip()
     finder = Finder(connection, details, engine, tenant)
@@ -24,28 +29,36 @@ def explain(connection: Connection, details: Details, engine: LocalEngine, tenan
         instruction = finder.instruction(asked[0].record_id)
         if instruction is not None:
             return instruction_explained(finder, instruction)
+    models = [model] if model is not None else finder.models()
     for reading in asked:
-        found = _records(finder, reading)
+        found = _records(finder, models, reading)
         if len(found) > 1:
-            names = ", ".join(f"{row['kind']}:{row['key']} ({row['record_id']}, model {model})" for model, row in found)
-            raise SeveralFound(f"'{text}' names {len(found)} records: {names}; ask for one as kind:key, or by its uuid")
+            raise SeveralFound(_several(text, found))
         if found:
-            ((model, record),) = found
-            explained = record_explained(finder, model, record, reading.charge, reading.bearer)
+            ((of_model, record),) = found
+            explained = record_explained(finder, of_model, record, reading.charge, reading.bearer)
             if explained is not None:
                 return explained
     raise _nothing(finder, text)
 
 
-def _records(finder: Finder, asked: Asked) -> list[tuple[str, Row]]:
+def _records(finder: Finder, models: Sequence[str], asked: Asked) -> list[tuple[str, Row]]:
     column, value = ("key", asked.key) if asked.record_id is None else ("record_id", asked.record_id)
     assert value is not None, "a reading names a record"
     return [
         (model, row)
-        for model in finder.models()
+        for model in models
         for row in finder.records(model, column, [value])
         if asked.kind in (None, row["kind"])
     ]
+
+
+def _several(text: str, found: Sequence[tuple[str, Row]]) -> str:
+    names = ", ".join(f"{row['kind']}:{row['key']} ({row['record_id']}, model {model})" for model, row in found)
+    ways = ["as kind:key"] if len({row["kind"] for _, row in found}) > 1 else []
+    ways += ["with --model"] if len({model for model, _ in found}) > 1 else []
+    way = f"{' and '.join(ways)}, or by its uuid" if ways else "by its uuid"
+    return f"'{text}' names {len(found)} records: {names}; ask for one {way}"
 
 
 def _nothing(finder: Finder, text: str) -> NothingFound:

@@ -264,12 +264,13 @@ def demo(
 @app.command()
 def explain(
     id: Annotated[str, typer.Argument(help="A record, record/charge, obligation, statement or instruction.")],
+    model: Annotated[str | None, typer.Option(help="The model's name, where several have such a record.")] = None,
     json: Json = False,
 ) -> int:
     """Walk any cent back to the source row it came from."""
     from everycent.serve.cli.asking import explain_command
 
-    return explain_command(id, as_json=json)
+    return explain_command(id, model, as_json=json)
 
 
 @app.command()

@@ -18,10 +18,12 @@ from everycent.serve.wiring import migrations
 VERIFIED = "verified: every cent accounted for"
 
 
-def explain_command(id_text: str, *, as_json: bool) -> int:
-    """Prints the walk from the id back to its source rows."""
+def explain_command(id_text: str, model: str | None, *, as_json: bool) -> int:
+    """Prints the walk from the id back to its source rows; `model` says whose, where several have that id."""
     with open_session(Settings.load(), migrations()) as session:
-        explanation = explain(session.connection, session.details, session.engine, session.tenant, id_text)
+        if model is not None:
+            _named(session, model)
+        explanation = explain(session.connection, session.details, session.engine, session.tenant, id_text, model)
     if as_json:
         print_json(explanation.to_dict())
     else:

@@ -157,11 +157,12 @@ def take_in(
 def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | None, report: Reporter) -> Outcome:
     """Verification, files and the report."""
     verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name, report)
-    data = report_data(session, model.name, verdict)
     files: tuple[Path, ...] = ()
     if folder is not None:
         report("writing files", 0, None)
         files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, taken.scenarios))
+    data = report_data(session, model.name, verdict)  # after the export: the page knows what is in the bank file
+    if folder is not None:
         files = (*files, *render(data, folder / "report.html"))
     return Outcome(taken.summary, taken.scenarios, verdict, data, files, taken.unused)
 
