@@ -23,6 +23,8 @@ def test_more_rows_than_memory_orders_are_written_in_the_same_order(
     arguments = ["run", str(market.model), "--records", str(market.folder / "data"), "--bill", str(market.bills[0])]
     arguments += ["--as-of", market.as_of.isoformat(), "--out"]
     assert run_app([*arguments, str(tmp_path / "at-once")]) == exits.OK
+    page = (tmp_path / "at-once" / "report.html").read_text(encoding="utf-8")
+    assert "in the bank file" in page, "the first page already knows the file that was written beside it"
     monkeypatch.setattr(export, "_ROWS_PER_MB", 1)
     assert run_app([*arguments, str(tmp_path / "in-ranges")]) == exits.OK
     names = [path.name for path in sorted((tmp_path / "at-once").glob("*.parquet"))]

@@ -21,6 +21,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+#: A length of time at most: a hundred years, so that a date and it make a date.
+_LONGEST = timedelta(days=36_500)
 _UNITS = {"minute": "minutes", "hour": "hours", "day": "days", "week": "weeks"}
 
 
@@ -88,7 +90,13 @@ def _duration(value: object) -> object:
     found = re.fullmatch(r"(\d+) (minute|hour|day|week)s?", value.strip())
     if found is None:
         raise ValueError(f"'{value}' is not a duration; write for example '7 days' or '10 minutes'")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    try:
+        length = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        length = timedelta.max
+    if length > _LONGEST:
+        raise ValueError(f"'{value}' is longer than {_LONGEST.days} days; write for example '7 days'")
+    return length
 
 
 def _as_list(value: Any) -> Any:

@@ -191,12 +191,16 @@ class OnRefund(StrEnum):
     KEEP = "keep"  # never given back
 
 
+#: A bearer's weight at most: shares are of int64, and the weights of a charge have to add up within it.
+MAX_WEIGHT = 10**12
+
+
 class LeafSpec(Declaration):
     """A bearer on the second level: its weight in its group's share, which may stand alone, and its cap in a pot."""
 
     model_config = ConfigDict(json_schema_extra=or_alone("weight"))
 
-    weight: int = Field(ge=0, description="its part of the group's share", examples=["70"])
+    weight: int = Field(ge=0, le=MAX_WEIGHT, description="its part of the group's share", examples=["70"])
     cap: NumberText | None = Field(
         default=None, description="the most its total comes to in one pot of the budget", examples=["100000.00"]
     )
@@ -212,7 +216,9 @@ class BearerSpec(Declaration):
 
     model_config = ConfigDict(json_schema_extra=or_alone("weight"))
 
-    weight: int | None = Field(default=None, ge=0, description="by: ratio; its part of the charge", examples=["60"])
+    weight: int | None = Field(
+        default=None, ge=0, le=MAX_WEIGHT, description="by: ratio; its part of the charge", examples=["60"]
+    )
     up_to: NumberText | None = Field(
         default=None, description="by: in_order; the most it carries of one charge", examples=["5.00"]
     )
@@ -414,7 +420,11 @@ class OrderSpec(Declaration):
         "it gets the next number, and this is kept",
     )
     window: int = Field(
-        default=100_000, ge=1, description="records that are committed together, all or none", examples=["1000"]
+        default=100_000,
+        ge=1,
+        le=10**9,
+        description="records that are committed together, all or none",
+        examples=["1000"],
     )
 
     @field_validator("by")

@@ -120,6 +120,8 @@ def _said(error: dict[str, Any], path: tuple[Any, ...]) -> str:
             )
         case "greater_than_equal":
             return f"this is {context['ge']} or more, not {found}"
+        case "less_than_equal":
+            return f"this is {context['le']} or less, not {found}"
         case _:
             return f"{error['msg'].removeprefix('Input ').replace('should', 'this should', 1)}, not {found}"
 

@@ -46,7 +46,7 @@ def collect(
     who = (tenant, model_name)
     code, version = _model(connection, who)
     details.attach(engine, "report_obligations", OBLIGATION, model_name, columns=detail.OBLIGATION_COLUMNS)
-    details.attach(engine, "report_record", RECORD, model_name, columns=["business_date"])
+    details.attach(engine, "report_record", RECORD, model_name, columns=["record_id", "business_date"])
     details.attach(engine, "report_quarantine", QUARANTINE, model_name, columns=detail.QUARANTINE_COLUMNS)
     details.attach(engine, "report_held_row", HELD, model_name)
     details.attach(engine, "report_retry", RETRY, model_name)

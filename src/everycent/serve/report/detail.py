@@ -11,7 +11,7 @@ from everycent.serve.report.data import ROWS_SHOWN, FlowRow, PartyRow, ReasonRow
 OBLIGATION_COLUMNS = (
     "charge", "debtor", "creditor", "amount_minor", "currency", "refund_of", "debtor_statement", "creditor_statement",
 )  # fmt: skip
-QUARANTINE_COLUMNS = ("source_file", "source_line", "outcome", "reason")
+QUARANTINE_COLUMNS = ("source_file", "source_line", "outcome", "reason", "record_id")
 
 
 def days(engine: LocalEngine) -> tuple[date | None, date | None]:
@@ -114,12 +114,20 @@ def parties(engine: LocalEngine) -> tuple[tuple[PartyRow, ...], Total]:
 
 
 def set_aside(engine: LocalEngine) -> tuple[ReasonRow, ...]:
-    """Why rows of files were set aside, the most frequent reasons first."""
+    """Why rows of files were set aside, the most frequent reasons first; one whose record came in since says so."""
     rows = engine.connection.sql(
         f"""
+        WITH told AS (
+            SELECT outcome, source_file, source_line, reason || CASE
+                WHEN outcome = 'quarantined' AND record_id IN (
+                    SELECT record_id FROM report_record
+                    WHERE record_id IN (SELECT record_id FROM report_quarantine WHERE outcome = 'quarantined')
+                ) THEN ' (accepted since)' ELSE '' END AS reason
+            FROM report_quarantine
+        )
         SELECT outcome, reason, count(*) AS times,
                arg_min(source_file || ':' || source_line, (source_file, source_line))
-        FROM report_quarantine GROUP BY outcome, reason ORDER BY times DESC, outcome, reason LIMIT {ROWS_SHOWN}
+        FROM told GROUP BY outcome, reason ORDER BY times DESC, outcome, reason LIMIT {ROWS_SHOWN}
         """
     ).fetchall()
     return tuple(ReasonRow(*row) for row in rows)

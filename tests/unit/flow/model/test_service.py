@@ -100,6 +100,18 @@ def test_the_version_hash_covers_the_rate_tables_beside_the_model(tmp_path: Path
         ("for: sale", "for: sales", "there is no record kind 'sales'; did you mean 'sale'?"),
         ("statements:\n  merchant: {cycle: weekly}\n", "", "role 'merchant' has no statements"),
         ("parties:", "parties: [", "this is not YAML"),
+        (
+            "    debtor: platform\n",
+            "    apportion: {by: ratio, bearers: {platform: 99999999999999999999, merchant: 1}}\n",
+            "charges.goods.apportion.bearers.platform.weight: this is 1000000000000 or less, not '99999999999999999999'",
+        ),
+        (
+            "statements:",
+            "order: {by: [sold_at], window: 99999999999999999999}\nstatements:",
+            "order.window: this is 1000000000 or less, not '99999999999999999999'",
+        ),
+        ("{cycle: weekly}", "{cycle: weekly, ready_after: 99999999 days}", "'99999999 days' is longer than 36500 days"),
+        ("{cycle: weekly}", "{cycle: weekly, ready_after: 999999999999 days}", "is longer than 36500 days"),
     ],
 )
 def test_each_mistake_is_named_with_its_place(tmp_path: Path, wrong: str, right: str, message: str) -> None:

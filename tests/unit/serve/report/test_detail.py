@@ -92,11 +92,15 @@ def test_parties_by_their_net(engine: LocalEngine) -> None:
 
 def test_reasons_with_their_first_place(engine: LocalEngine) -> None:
     engine.connection.execute(
-        "CREATE TABLE report_quarantine AS FROM (VALUES ('b.csv', 9, 'quarantined', 'no price'),"
-        " ('a.csv', 12, 'quarantined', 'no price'), ('a.csv', 2, 'duplicate', 'seen'))"
-        " t(source_file, source_line, outcome, reason)"
+        "CREATE TABLE report_quarantine AS FROM (VALUES ('b.csv', 9, 'quarantined', 'no price', NULL),"
+        " ('a.csv', 12, 'quarantined', 'no price', NULL), ('a.csv', 2, 'duplicate', 'seen', 1),"
+        " ('r.csv', 2, 'quarantined', 'too early', 1), ('r.csv', 3, 'quarantined', 'too early', 2))"
+        " t(source_file, source_line, outcome, reason, record_id)"
     )
+    engine.connection.execute("CREATE TABLE report_record AS SELECT 1 AS record_id")
     assert detail.set_aside(engine) == (
         ReasonRow("quarantined", "no price", 2, "a.csv:12"),
         ReasonRow("duplicate", "seen", 1, "a.csv:2"),
+        ReasonRow("quarantined", "too early", 1, "r.csv:3"),
+        ReasonRow("quarantined", "too early (accepted since)", 1, "r.csv:2"),
     )
