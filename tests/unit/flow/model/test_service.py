@@ -103,7 +103,7 @@ def test_the_version_hash_covers_the_rate_tables_beside_the_model(tmp_path: Path
         (
             "    debtor: platform\n",
             "    apportion: {by: ratio, bearers: {platform: 99999999999999999999, merchant: 1}}\n",
-            "charges.goods.apportion.bearers.platform.weight: this is 1000000000000 or less, not '99999999999999999999'",
+            "apportion.bearers.platform.weight: this is 1000000000000 or less, not '99999999999999999999'",
         ),
         (
             "statements:",
