@@ -132,7 +132,10 @@ def _rewound(session: Session, plan: ModelPlan, start: str, report: Callable[[in
         return resume(session, plan, report)
     number = ordering.number_of(session, plan, start)
     if number is None:
-        raise InputRefused(f"nothing that was cleared in order is '{start}' or after it")
+        raise InputRefused(
+            f"nothing that was cleared in order is '{start}' or after it; name a record by its key, kind:key or uuid,"
+            " or a time like 2026-03-01T00:00:00+08:00"
+        )
     late_from = ordering.place(session, plan, None, store.last_batch(session.connection)).late_from
     if late_from is not None and ordering.order_of(plan).late is Late.REWIND:
         number = min(number, late_from)  # late records that no pass came to yet have their places too

@@ -315,12 +315,15 @@ def _numbered(session: Session, chosen: str, first_no: int, open_on: date, by: s
 
 
 def number_of(session: Session, plan: ModelPlan, start: str) -> int | None:
-    """The number of the record `start` (its uuid or key), or of the first that occurred at that time or later. None
-    where there is none."""
+    """The number of the record `start` (its uuid, key or kind:key), or of the first at that time or later.
+    None where there is none."""
     details, engine, model = session.details, session.engine, plan.model.name
-    details.attach(engine, "named_record", RECORD, model, columns=["record_id", "key"])
+    details.attach(engine, "named_record", RECORD, model, columns=["record_id", "kind", "key"])
     details.attach(engine, "sequenced", SEQUENCED_RECORD, model)
-    named = "JOIN named_record USING (record_id) WHERE (key = $1 OR record_id = TRY_CAST($1 AS UUID))"
+    named = (
+        "JOIN named_record USING (record_id)"
+        " WHERE (key = $1 OR named_record.kind || ':' || key = $1 OR record_id = TRY_CAST($1 AS UUID))"
+    )
     for chosen in (named, "WHERE occurred_at >= TRY_CAST($1 AS TIMESTAMPTZ)"):
         query = f"SELECT min(sequence_no) FROM sequenced {chosen} AND {details.effective(model)}"
         [(number,)] = engine.connection.execute(query, [start]).fetchall()

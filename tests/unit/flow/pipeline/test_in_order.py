@@ -67,6 +67,7 @@ def test_rewinding_to_any_record_with_nothing_closed_changes_nothing(place: Mark
     place.deliver(SALES + RETURNS)
     before, statements = place.effective(), place.statements()
     planned = place.rewind("S03", dry_run=True)
+    assert place.rewind("sold:S03", dry_run=True) == planned, "a record goes by its kind and key, too"
     assert (planned.records, planned.removed, planned.generation) == (14, 0, 1)
     for start in ("S03", "S00", "2026-03-03T00:00:00+08:00", "R04"):
         done = place.rewind(start)
