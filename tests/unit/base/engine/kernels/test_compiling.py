@@ -79,6 +79,8 @@ _TYPES = "from typing import Any, NamedTuple\n\n\nclass {0}(NamedTuple):\n    {1
 def _run(folder: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
     environment.pop("NUMBA_CACHE_DIR", None)
+    # Python takes a source for unchanged that has the size and the second of the one that it compiled before
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "parts.loop"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
     assert done.returncode == 0, done.stderr
