@@ -6,7 +6,7 @@ platform. --rows counts charges; each makes three obligations.
 Charges are made by seeded SQL, the same for all, and taken in windows of 100,000, which is what `order.window` is where
 a model does not say; totals are carried over. (Windows also keep memory warm: on a virtual machine, memory that is
 touched for the first time takes longer than the work.) Not timed: making them, start-up, first windows that are done
-again, and the check that all gave the same shares and totals. All run in turns, three times up to 10 million rows; the
+again, and the check that all gave the same shares and totals. All run in turns, five times up to 10 million rows; the
 fastest of each counts. Processor seconds are told beside: where others share the machine, only they can be compared.
 
 ours            the compiled kernel, arrays in and out: shares, totals before and after of each obligation; two threads.
@@ -50,7 +50,7 @@ from everycent.flow.rating.contract import HELD
 BATCH_ROWS = 100_000
 WARM_BATCHES = 3
 SAMPLE_ROWS = 200_000
-ROUNDS, ROUNDS_ROWS_MAX = 3, 10_000_000
+ROUNDS, ROUNDS_ROWS_MAX = 5, 10_000_000
 POTS = 2_000
 
 ORDERS_SQL = """

@@ -73,3 +73,12 @@ def keep(charges: Minor, leaves: Minor, how: int, root: int, slots: Slots, slot:
         slots.left[start + place] = shares[place]
         slots.nodes[start + place] = -1 if root < 0 else root + leaves[leaf + place, NODE]
     slots.carried[slot] = True
+
+
+@uncounted
+def largest(values: Minor) -> np.uint64:
+    """The largest magnitude, 0 of none."""
+    found = np.uint64(0)
+    for value in values:
+        found = max(found, np.uint64(value if value >= 0 else -value))
+    return found
