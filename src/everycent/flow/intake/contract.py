@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
@@ -128,6 +129,64 @@ class Source(Protocol):
 
     def shards(self, rows_per_shard: int, first: int = 0) -> Iterator[RawRows]:
         """The shards from number `first` on. A file without rows has one empty shard. Raises SourceError."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A figure that a file states of itself (a trailer's total, a closing balance), and what its rows give instead.
+
+    Both are decimal texts. `line` is where it is stated, 1-based, None where the format has no lines.
+    """
+
+    name: str
+    stated: str
+    found: str
+    line: int | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the file tells the truth about itself."""
+        return Decimal(self.stated) == Decimal(self.found)
+
+
+@dataclass(frozen=True)
+class BillPart:
+    """Some rows of a bill: `rows`, text columns as the format names them, null where the file has no value; `lines`
+    (int64, 1-based, ascending), where each is; `malformed` of schema MALFORMED; and the figures stated since the part
+    before, with what the rows up to here give."""
+
+    rows: pa.Table
+    lines: pa.Array
+    malformed: pa.Table
+    controls: tuple[Control, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.rows.num_rows == len(self.lines), "each row has its line"
+        assert self.malformed.schema.equals(MALFORMED), f"malformed rows are {self.malformed.schema}"
+
+
+class BillFormat(Protocol):
+    """A known format of bills, statements or settlement reports; an entry point of group `everycent.bill_formats`.
+
+    Amounts are given as plain signed decimal texts in major units, money in as positive; times as ISO 8601, with their
+    offset where the file has one; every other cell as the file has it, without what only the format puts around it.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word that models and commands name it by."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it can give, in order; the parts of one file have these."""
+
+    def recognises(self, file: str, head: bytes) -> bool:
+        """Whether a file of this name, with these first 64 KiB, is of this format; never true of two of ours."""
+
+    def parse(self, path: Path, rows_per_part: int) -> Iterator[BillPart]:
+        """The file's rows in its order, in parts of at most so many. A file without rows has one empty part. A row that
+        cannot be read is malformed and does not end it; a file cut off says so as a control or as a malformed row.
+        Raises SourceError where it is not of this format at all."""
 
 
 @dataclass(frozen=True)
