@@ -1,7 +1,7 @@
 """Runs a model's reconciliations: fetches both sides, stored records or files, and hands them to recon."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,16 @@ from everycent.base.engine.formula import FormulaError
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.amount import NotAnAmount
 from everycent.base.money.currency import Currency, UnknownCurrency, currency
-from everycent.flow.intake.contract import RECORD, RECORDS_OWN, ColumnSpec
-from everycent.flow.intake.service import TypedRows, check_file, declared_fields, read_rows
+from everycent.flow.intake.contract import RECORD, RECORDS_OWN, ColumnSpec, Control
+from everycent.flow.intake.service import (
+    TypedRows,
+    UnknownFormat,
+    check_file,
+    declared_fields,
+    format_named,
+    read_rows,
+    said,
+)
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import ModelPlan, Session, given_files, plan_model, write_table
@@ -55,11 +63,37 @@ class PlannedScenario:
 
 
 @dataclass(frozen=True)
+class Stated:
+    """A figure that a side's file states of itself."""
+
+    side: str  # left | right
+    file: str
+    control: Control
+
+    def __str__(self) -> str:
+        return f"{self.file}: {said(self.control)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        found = self.control
+        return {
+            "side": self.side,
+            "file": self.file,
+            "name": found.name,
+            "stated": found.stated,
+            "found": found.found,
+            "line": found.line,
+            "agrees": found.agrees,
+        }
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """A reconciliation that was run."""
+    """A reconciliation that was run, and what its sides' files state of themselves."""
 
     name: str
     run: ReconRun
+    stated: tuple[Stated, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -82,6 +116,7 @@ class Scenario:
                 }
                 for row in found.totals.to_pylist()
             },
+            "controls": [stated.as_dict() for stated in self.stated],
         }
 
 
@@ -111,11 +146,13 @@ def plan_scenarios(model: LoadedModel, plan: ModelPlan) -> list[PlannedScenario]
 
 @dataclass(frozen=True)
 class Prepared:
-    """The scenarios of a model, and the files given that their sides may be in."""
+    """The scenarios of a model, the files given that their sides may be in, and by scenario what these state of
+    themselves."""
 
     plan: ModelPlan
     scenarios: Sequence[PlannedScenario]
     files: Sequence[Path]
+    stated: Mapping[str, tuple[Stated, ...]] = field(default_factory=dict)
 
     def unused(self, others: Sequence[Path]) -> tuple[Path, ...]:
         """Of a run's files that hold no records and no table, those that are no side either."""
@@ -139,12 +176,17 @@ def prepare(session: Session, model: LoadedModel, records: Sequence[str], bills:
         sides = [side.plan.spec.file for one in prepared.scenarios for side in (one.left, one.right)]
         patterns = ", ".join(dict.fromkeys(pattern for side in sides for pattern in side)) or "no file"
         raise InputRefused(f"no reconciliation takes {names}; the model's other sides are in {patterns}")
-    for scenario in prepared.scenarios:
-        for word, side in (("left", scenario.left), ("right", scenario.right)):
-            columns = ("recon", scenario.name, word, "columns")
-            for path in _files(side.plan.spec, prepared.files):
-                check_file(columns, side.columns, path, side.plan.spec, scenario.currency, model.calendar)
-    return prepared
+    stated = {scenario.name: tuple(_stated(model, scenario, prepared.files)) for scenario in prepared.scenarios}
+    return replace(prepared, stated=stated)
+
+
+def _stated(model: LoadedModel, scenario: PlannedScenario, files: Sequence[Path]) -> Iterator[Stated]:
+    """Reads the files of both sides through. Raises SourceError."""
+    for word, side in (("left", scenario.left), ("right", scenario.right)):
+        columns, spec = ("recon", scenario.name, word, "columns"), side.plan.spec
+        for path in _files(spec, files):
+            for control in check_file(columns, side.columns, path, spec, scenario.currency, model.calendar):
+                yield Stated(word, path.name, control)
 
 
 def _files(spec: SideSpec, files: Sequence[Path]) -> list[Path]:
@@ -173,7 +215,7 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
             sides[0],
             sides[1],
         )
-        done.append(Scenario(scenario.name, run))
+        done.append(Scenario(scenario.name, run, prepared.stated.get(scenario.name, ())))
         for word in ("left", "right"):
             session.engine.connection.execute(f"DROP TABLE {_TABLE}_{word}")
     return tuple(done)
@@ -209,6 +251,7 @@ def _plan_side(
         )
         return None
     try:
+        _ = None if spec.format is None else format_named(spec.format)
         columns = TypeAdapter(dict[str, ColumnSpec]).validate_python(spec.columns)
         fields = declared_fields((*path, "columns"), columns, money, model.calendar)
         if spec.records is None:
@@ -219,6 +262,8 @@ def _plan_side(
         types = {name: column.type for name, column in records.columns.items()}
         own = {name: ColumnType("money", money.exponent) for name, of in records.money.of.items() if of == RECORDS_OWN}
         return Side(columns, money, plan_side(_in_currency(spec, records.money.column, money), {**types, **own}, money))
+    except UnknownFormat as unknown:
+        issues.append(model.source.issue(str(unknown), (*path, "format")))
     except ValidationError as error:
         issues += [model.source.issue(found["msg"], (*path, "columns", *found["loc"])) for found in error.errors()]
     except FormulaError as error:

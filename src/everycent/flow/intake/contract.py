@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 import pyarrow as pa
 from pydantic import ConfigDict, Field, model_validator
@@ -135,7 +135,8 @@ class Source(Protocol):
 class Control:
     """A figure that a file states of itself (a trailer's total, a closing balance), and what its rows give instead.
 
-    Both are decimal texts. `line` is where it is stated, 1-based, None where the format has no lines.
+    Both are decimal texts; a figure that the file misses, or writes so that it cannot be read, is told as it is found.
+    `line` is where it is stated, 1-based, None where the format has no lines.
     """
 
     name: str
@@ -145,8 +146,11 @@ class Control:
 
     @property
     def agrees(self) -> bool:
-        """Whether the file tells the truth about itself."""
-        return Decimal(self.stated) == Decimal(self.found)
+        """Whether the file tells the truth about itself; a figure that is no number never does."""
+        try:
+            return Decimal(self.stated) == Decimal(self.found)
+        except InvalidOperation:
+            return False
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,15 @@ class StepContext:
 #: same rows in the same order with the same columns and types; only values may differ. It runs after the columns are
 #: adjusted and before the checks, once per shard; its rows must not depend on each other, since a shard is any cut.
 Step = Callable[[pa.Table, StepContext], pa.Table]
+
+
+#: The word for a file that is a bill of a known format.
+FORMAT: Final[Any] = Field(
+    default=None,
+    description="the known format of bills that the file is of; `from` then takes the format's columns, and it has an "
+    "encoding of its own",
+    examples=["wechat_bill"],
+)
 
 
 class FileSpec(Protocol):
@@ -282,6 +295,7 @@ class TableSpec(Declaration):
         description="name of the environment variable that holds the database's URL",
         examples=["PRICES_DB"],
     )
+    format: str | None = FORMAT
     encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
     key: Words = Field(default=(), description="the columns by which a row is found", examples=[["category"]])
     valid: tuple[str, str] | None = Field(
@@ -320,6 +334,12 @@ class RecordSpec(Declaration):
         default=(),
         description="the names of the files that hold this kind; where none is given, KIND.*",
         examples=["orders*.csv"],
+    )
+    format: str | None = FORMAT
+    controls: Literal["refuse", "report"] = Field(
+        default="refuse",
+        description="where a figure that a bill states of itself is not what its rows give; refuse: the file is not "
+        "taken in; report: it is, and the run tells the figure",
     )
     encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
     delimiter: DelimiterText = Field(default=",", description="what stands between the cells of a line", examples=[";"])

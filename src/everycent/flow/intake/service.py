@@ -1,24 +1,36 @@
-"""What intake does beyond its stage: reading files, and finding a business's own steps among the installed packages."""
+"""What intake does beyond its stage: reading files, and finding formats and own steps among the installed packages."""
 
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
+from everycent.flow.intake.bills.registry import GROUP as FORMATS_GROUP
+from everycent.flow.intake.bills.registry import UnknownFormat, format_named, format_of
+from everycent.flow.intake.bills.source import BillSource, controls_of, open_bill, refuse_disagreeing, said
 from everycent.flow.intake.contract import Step
-from everycent.flow.intake.readers import open_source
+from everycent.flow.intake.readers.opening import open_source
 from everycent.flow.intake.readers.tables import Attached, load_table
 from everycent.flow.intake.readers.typed import TypedRows, check_file, declared_fields, read_rows
 
 __all__ = [
+    "FORMATS_GROUP",
     "STEPS_GROUP",
     "Attached",
+    "BillSource",
     "TypedRows",
+    "UnknownFormat",
     "UnknownStep",
     "check_file",
+    "controls_of",
     "declared_fields",
+    "format_named",
+    "format_of",
     "load_steps",
     "load_table",
+    "open_bill",
     "open_source",
     "read_rows",
+    "refuse_disagreeing",
+    "said",
 ]
 
 STEPS_GROUP = "everycent.intake_steps"

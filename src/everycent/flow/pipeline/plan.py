@@ -10,7 +10,7 @@ from everycent.base.engine.types import ColumnType
 from everycent.flow.clearing.contract import ClearingRefused, shared_in_order, shares_of
 from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
-from everycent.flow.intake.service import UnknownStep, declared_fields, load_steps
+from everycent.flow.intake.service import UnknownFormat, UnknownStep, declared_fields, format_named, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
@@ -129,7 +129,7 @@ def plan_model(
     for name, table in spec.tables.items():
         attempt(declared_fields, ("tables", name, "columns"), table.columns, model.currency, model.calendar)
     kinds = spec.records if records is None else records
-    steps = _steps(model, kinds, issues)
+    steps = _installed(model, kinds, issues)
     intake: dict[str, IntakePlan] = {}
     rating: dict[str, RatingPlan] = {}
     for kind, record in kinds.items():
@@ -211,8 +211,14 @@ def _plan_intake(
     )
 
 
-def _steps(model: LoadedModel, kinds: Mapping[str, RecordSpec], issues: list[ModelIssue]) -> dict[str, Step]:
-    """The installed steps that the kinds name."""
+def _installed(model: LoadedModel, kinds: Mapping[str, RecordSpec], issues: list[ModelIssue]) -> dict[str, Step]:
+    """The installed steps that the kinds name. Adds to `issues` steps and formats that nobody installed."""
+    for word, specs in (("tables", model.spec.tables), ("records", model.spec.records)):
+        for name, spec in specs.items():
+            try:
+                _ = None if spec.format is None else format_named(spec.format)
+            except UnknownFormat as unknown:
+                issues.append(model.source.issue(str(unknown), (word, name, "format")))
     found: dict[str, Step] = {}
     for kind, record in kinds.items():
         try:

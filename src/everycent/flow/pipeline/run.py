@@ -11,8 +11,8 @@ import structlog
 
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
-from everycent.flow.intake.contract import Source
-from everycent.flow.intake.service import Attached, load_table, open_source
+from everycent.flow.intake.contract import Control, Source
+from everycent.flow.intake.service import Attached, controls_of, load_table, open_source, refuse_disagreeing
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
@@ -41,12 +41,16 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class FileTaken:
-    """What became of one file's rows of one kind. `again`: it was taken in before, and nothing changed."""
+    """What became of one file's rows of one kind. `again`: it was taken in before, and nothing changed.
+
+    `controls` are the figures that the file states of itself, of one that was taken in now.
+    """
 
     kind: str
     path: Path
     again: bool
     counts: Mapping[str, int]
+    controls: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,7 @@ def _take(session: Session, plan: ModelPlan, arrival: "_Arrival", sources: Sourc
     )
     counts = {name: result[name] for name in COUNTED}
     _log.info("file taken in", model=plan.model.name, kind=item.kind, file=item.path.name, **counts)
-    return FileTaken(item.kind, item.path, False, counts)
+    return FileTaken(item.kind, item.path, False, counts, controls_of(source))
 
 
 @dataclass(frozen=True)
@@ -222,5 +226,8 @@ def _open(
     )
     report(f"opening {item.path.name}", 0, None)
     source = open_source(item.path, plan.intake[item.kind].spec, wanted, optional)
-    known = find_delivery(session, plan, item.kind, source.content_hash, attached).result is not None
-    return _Arrival(item, source, beside, None if known else source.count_rows())
+    if find_delivery(session, plan, item.kind, source.content_hash, attached).result is not None:
+        return _Arrival(item, source, beside, None)
+    if any(plan.intake[kind].spec.controls == "refuse" for kind in (item.kind, *beside)):
+        refuse_disagreeing(source)
+    return _Arrival(item, source, beside, source.count_rows())

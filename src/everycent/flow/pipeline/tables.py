@@ -21,7 +21,8 @@ def table_specs(model: LoadedModel, files: Mapping[str, Path], issues: list[Mode
     Adds to `issues` what cannot be looked up as the model says.
     """
     specs = dict(model.spec.tables)
-    headers = {name: header for name, path in files.items() if (header := _header(path))}
+    bills = {table.file for table in model.spec.tables.values() if table.format is not None}  # have no header line
+    headers = {name: header for name, path in files.items() if name not in bills and (header := _header(path))}
     for name, table in model.spec.tables.items():
         columns = (
             (column, source)

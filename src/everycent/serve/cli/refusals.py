@@ -14,7 +14,7 @@ from everycent.base.platform.server_home import ServerFailed
 from everycent.base.platform.settings import SettingsError
 from everycent.base.platform.tasks import TaskChanged
 from everycent.flow.intake.contract import SourceError
-from everycent.flow.intake.service import UnknownStep
+from everycent.flow.intake.service import UnknownFormat, UnknownStep
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.payments.contract import InstructionAltered
 from everycent.flow.pipeline.contract import InputRefused
@@ -39,6 +39,7 @@ REFUSALS = (
     NothingStored,
     NothingFound,
     SeveralFound,
+    UnknownFormat,
     UnknownStep,
     TaskChanged,
     UnknownCurrency,

@@ -4,13 +4,14 @@ import os
 import pickle
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
 from everycent.base.platform.settings import Settings, is_frugal
+from everycent.flow.intake.service import said
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
@@ -194,6 +195,8 @@ def print_outcome(outcome: Outcome) -> None:
         err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
     for statement in outcome.summary.recount_differs:
         err.print(f"everycent: {statement}", markup=False)
+    for told in _contradictions(outcome):
+        err.print(f"everycent: {told}", markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
         out.print("nothing changed: all of this was there already")
     if not outcome.verdict.ok:
@@ -201,6 +204,18 @@ def print_outcome(outcome: Outcome) -> None:
     for path in outcome.files:
         if path.suffix in (".html", ".xml"):
             out.print(f"{'report' if path.suffix == '.html' else 'bank file'}: {path}", markup=False)
+
+
+def _contradictions(outcome: Outcome) -> list[str]:
+    """The figures that files state of themselves and that their rows do not give."""
+    records = [
+        f"{taken.path.name}: {said(control)}"
+        for taken in outcome.summary.files
+        for control in taken.controls
+        if not control.agrees
+    ]
+    sides = [str(stated) for scenario in outcome.scenarios for stated in scenario.stated if not stated.control.agrees]
+    return list(dict.fromkeys([*records, *sides]))
 
 
 def _print_reasons(report: ReportData) -> None:
@@ -225,7 +240,13 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "as_of": summary.as_of.isoformat(),
         "changed": summary.changed or any(scenario.changed for scenario in outcome.scenarios),
         "files": [
-            {"kind": taken.kind, "file": str(taken.path), "again": taken.again, **taken.counts}
+            {
+                "kind": taken.kind,
+                "file": str(taken.path),
+                "again": taken.again,
+                **taken.counts,
+                "controls": [{**asdict(control), "agrees": control.agrees} for control in taken.controls],
+            }
             for taken in summary.files
         ],
         "set_aside": [row._asdict() for row in outcome.report.set_aside],

@@ -13,7 +13,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, currency
 from everycent.flow.intake.contract import KNOWN, ORIGINALS, RecordSpec, Step, TableSpec
-from everycent.flow.intake.readers import open_source
+from everycent.flow.intake.readers.opening import open_source
 from everycent.flow.intake.stage import Intake, IntakePlan, decide, plan_intake, prepare
 
 SOLD: dict[str, Any] = {

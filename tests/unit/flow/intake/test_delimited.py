@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from everycent.flow.intake.contract import RawRows, RecordSpec, SourceError
-from everycent.flow.intake.readers import open_source, text
+from everycent.flow.intake.readers import text
 from everycent.flow.intake.readers.delimited import DelimitedSource
+from everycent.flow.intake.readers.opening import open_source
 
 CELL = st.text(alphabet='ab,;"\n\r é中\t', max_size=6)
 ROWS = st.lists(st.lists(CELL, min_size=3, max_size=3), max_size=12)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everycent.flow.intake.contract import RecordSpec, SourceError
-from everycent.flow.intake.readers import open_source
+from everycent.flow.intake.readers.opening import open_source
 
 ROWS = [
     ("A1", 1, "上海一店", Decimal("99.90"), Decimal("10.00"), datetime(2026, 3, 1, 10, 0)),

@@ -12,7 +12,7 @@ from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import currency
 from everycent.flow.intake.contract import StepContext
 from everycent.flow.intake.core.steps import StepBroke
-from everycent.flow.intake.readers import open_source
+from everycent.flow.intake.readers.opening import open_source
 from everycent.flow.intake.stage import Intake, prepare, unclaimed
 
 Reasons = Callable[[list[Intake]], list[str]]

@@ -18,11 +18,12 @@ from everycent.base.engine.sql import identifier
 from everycent.base.engine.types import Column
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
+from everycent.flow.intake.bills.source import refuse_disagreeing
 from everycent.flow.intake.contract import MALFORMED, RawRows, SourceError, TableSpec
 from everycent.flow.intake.core.identity import canonical_sql, content_hash_sql
 from everycent.flow.intake.core.plan import Field
-from everycent.flow.intake.readers import open_source
 from everycent.flow.intake.readers.columns import check_columns
+from everycent.flow.intake.readers.opening import open_source
 from everycent.flow.intake.readers.typed import columns_to_read, declared_fields, judge_cells
 
 #: An attached table is held in memory; more rows than this are a record kind, not a table.
@@ -60,6 +61,7 @@ def load_table(
         source = open_source(
             path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False)
         )
+        refuse_disagreeing(source)
         if source.count_rows() > ROWS_MAX:
             raise SourceError(
                 f"{path.name} has more than {ROWS_MAX:,} rows; that is too many for an attached table: "

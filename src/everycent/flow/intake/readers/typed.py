@@ -10,11 +10,12 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
-from everycent.flow.intake.contract import ColumnSpec, FileSpec, RawRows
+from everycent.flow.intake.bills.source import controls_of
+from everycent.flow.intake.contract import ColumnSpec, Control, FileSpec, RawRows
 from everycent.flow.intake.core.limits import limit_cases
 from everycent.flow.intake.core.plan import Cell, Field, cell_reader
 from everycent.flow.intake.core.reading import cells_sql
-from everycent.flow.intake.readers import open_source
+from everycent.flow.intake.readers.opening import open_source
 
 _REFUSED = pa.schema([("source_file", pa.string()), ("source_line", pa.int64()), ("reason", pa.string())])
 
@@ -68,12 +69,13 @@ def check_file(
     spec: FileSpec,
     currency: Currency,
     calendar: BusinessCalendar,
-) -> None:
-    """Reads a file through once without keeping anything. Raises what read_rows would."""
+) -> tuple[Control, ...]:
+    """Reads a file through once without keeping anything but the figures that it states of itself. Raises what
+    read_rows would."""
     fields = declared_fields(word, columns, currency, calendar)
-    open_source(
-        path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False)
-    ).count_rows()
+    source = open_source(path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False))
+    source.count_rows()
+    return controls_of(source)
 
 
 def declared_fields(

@@ -1,0 +1,159 @@
+"""A bill as a source: its rows cut into shards as any file's, and the figures that it states of itself."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from everycent.flow.intake.contract import MALFORMED, BillFormat, BillPart, Control, RawRows, Source, SourceError
+from everycent.flow.intake.readers.columns import check_columns, empty_table
+
+#: How many rows are held at once where only their number and the controls are asked for.
+_ROWS_PER_COUNT = 1 << 17
+
+
+@dataclass
+class _Pending:
+    """Rows that were read and not yet given on; rows and malformed lines are each in their order."""
+
+    rows: pa.Table
+    lines: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    malformed: pa.Table = field(default_factory=MALFORMED.empty_table)
+
+    @property
+    def count(self) -> int:
+        return int(self.rows.num_rows + self.malformed.num_rows)
+
+    def add(self, rows: pa.Table, lines: pa.Array, malformed: pa.Table) -> None:
+        found = np.asarray(lines, np.int64)
+        self.rows = pa.concat_tables([self.rows, rows]) if self.rows.num_rows else rows
+        self.lines = np.concatenate([self.lines, found]) if self.lines.size else found
+        self.malformed = pa.concat_tables([self.malformed, malformed])
+
+    def take(self, most: int) -> tuple[pa.Table, pa.Array, pa.Table]:
+        """The first rows in the order of their lines, malformed ones among them: rows, lines, malformed."""
+        good, bad = self.rows.num_rows, self.malformed.num_rows
+        if bad:
+            lines = np.concatenate([self.lines, self.malformed.column("line").to_numpy()])
+            good = int((np.argsort(lines, kind="stable")[:most] < good).sum())
+            bad = min(most, self.count) - good
+        good = min(good, most)
+        taken = self.rows.slice(0, good), pa.array(self.lines[:good], pa.int64()), self.malformed.slice(0, bad)
+        self.rows, self.lines, self.malformed = self.rows.slice(good), self.lines[good:], self.malformed.slice(bad)
+        return taken
+
+
+class BillSource:
+    """An open bill. Its columns are its format's; only the wanted ones are given on."""
+
+    def __init__(
+        self,
+        path: Path,
+        bill_format: BillFormat,
+        wanted: Sequence[str] | None = None,
+        optional: Sequence[str] = (),
+    ) -> None:
+        """Reads nothing yet. Raises SourceError where the format has no such column."""
+        self.path = path
+        self.format = bill_format
+        self.columns: tuple[str, ...] = tuple(bill_format.columns)
+        self._wanted = tuple(self.columns if wanted is None else (*wanted, *optional))
+        self._known = tuple(name for name in self._wanted if name in self.columns)
+        self._controls: tuple[Control, ...] | None = None
+        self._rows: int | None = None
+        check_columns(path, self.columns, self.columns if wanted is None else wanted)
+
+    @cached_property
+    def content_hash(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """All figures that the file states of itself; reads it through where that was not done yet."""
+        self.count_rows()
+        assert self._controls is not None, "a file read through has told its controls"
+        return self._controls
+
+    def count_rows(self) -> int:
+        """Rows in the file, malformed ones included. The format reads it through once. Raises SourceError."""
+        if self._rows is None:
+            self._rows = sum(part.rows.num_rows + part.malformed.num_rows for part in self._parts(_ROWS_PER_COUNT))
+        return self._rows
+
+    def shards(self, rows_per_shard: int, first: int = 0) -> Iterator[RawRows]:
+        assert rows_per_shard > 0, "a shard has rows"
+        pending, shard_no = _Pending(empty_table(self._wanted)), 0
+        for part in self._parts(rows_per_shard):
+            pending.add(self._chosen(part.rows), part.lines, part.malformed)
+            while pending.count >= rows_per_shard:
+                taken = pending.take(rows_per_shard)
+                if shard_no >= first:
+                    yield RawRows(shard_no, *taken, self.path.name)
+                shard_no += 1
+        if (pending.count or shard_no == 0) and shard_no >= first:
+            yield RawRows(shard_no, *pending.take(rows_per_shard), self.path.name)
+
+    def _chosen(self, rows: pa.Table) -> pa.Table:
+        """The wanted columns; one that the format does not have is all null."""
+        missing = pa.nulls(rows.num_rows, pa.string())
+        columns = [rows.column(name) if name in self._known else missing for name in self._wanted]
+        return pa.table(columns, names=list(self._wanted))
+
+    def _parts(self, rows_per_part: int) -> Iterator[BillPart]:
+        """The format's parts, found to be as it promises. Raises SourceError, with its name for whatever it throws."""
+        controls: list[Control] = []
+        try:
+            for part in self.format.parse(self.path, rows_per_part):
+                self._refuse_other_columns(part)
+                controls += part.controls
+                yield part
+        except SourceError:
+            raise
+        except Exception as error:  # a plug-in may throw anything
+            raise SourceError(
+                f"{self.path}: bill format '{self.format.name}' failed: {error!r}; is the file of this format? "
+                f"Otherwise this is a fault of the format's package"
+            ) from error
+        self._controls = tuple(controls)
+
+    def _refuse_other_columns(self, part: BillPart) -> None:
+        if tuple(part.rows.column_names) != self.columns:
+            raise SourceError(
+                f"{self.path}: bill format '{self.format.name}' gave the columns "
+                f"{', '.join(part.rows.column_names)}, it promises {', '.join(self.columns)}; mend its package"
+            )
+
+
+def open_bill(path: Path, bill_format: BillFormat) -> BillSource:
+    """The file as a bill of this format, with all columns. Raises SourceError."""
+    if not path.is_file():
+        raise SourceError(f"there is no file {path}")
+    return BillSource(path, bill_format)
+
+
+def controls_of(source: Source) -> tuple[Control, ...]:
+    """The figures that a file states of itself; none where it is no bill. Raises SourceError."""
+    return source.controls if isinstance(source, BillSource) else ()
+
+
+def refuse_disagreeing(source: Source) -> None:
+    """Raises SourceError where a figure that the file states of itself is not what its rows give."""
+    wrong = [control for control in controls_of(source) if not control.agrees]
+    if wrong:
+        told = "; ".join(said(control) for control in wrong)
+        raise SourceError(
+            f"{source.path} contradicts itself: {told}. Ask for the file anew, or find the rows that are missing or "
+            f"wrong; 'controls: report' takes it as it is and tells the difference"
+        )
+
+
+def said(control: Control) -> str:
+    """A figure that does not agree, for people."""
+    where = "" if control.line is None else f" on line {control.line}"
+    return f"{control.name} is stated{where} as {control.stated}, its rows give {control.found}"
