@@ -15,7 +15,14 @@ from everycent.flow.clearing.core.columns import minor, straight, taken
 from everycent.flow.clearing.core.drawing import Drawn, draw
 from everycent.flow.clearing.core.ordered_held import held_rows
 from everycent.flow.clearing.core.ordered_refunds import Backward, look_back
-from everycent.flow.clearing.core.ordered_rows import Flow, charge_rows, own_obligations, refund_obligations, stacked
+from everycent.flow.clearing.core.ordered_rows import (
+    Decided,
+    Flow,
+    charge_rows,
+    own_obligations,
+    refund_obligations,
+    stacked,
+)
 from everycent.flow.clearing.core.plan import Apportionment, ClearingPlan
 from everycent.flow.clearing.core.pots import POT, Kept, keep
 from everycent.flow.clearing.core.refunding import spread
@@ -54,14 +61,15 @@ def clear_window(
     own, given_back = stands[: len(flow.own)], roots[len(flow.own) :][stands[len(flow.own) :]]
     touched[pots if own.all() else pot[flow.own[own]]] = True
     touched[np.searchsorted(kept.starts, given_back[given_back >= 0], side="right") - 1] = True
-    obligations = own_obligations(plan, window, drawn, kept, pot, flow, carried, threads)
+    decided = Decided(plan, window, drawn, kept, pot, flow, carried)
+    obligations = own_obligations(decided, threads)
     if back is not None or not stands.all():
-        given = None if back is None else refund_obligations(window, back, obligations, flow, slots, carried)
+        given = None if back is None else refund_obligations(decided, back, obligations, slots)
         obligations = _merged(obligations, given, flow, stands)
     return OrderedCleared(
         charge_rows(window, drawn, back, flow, stands),
         ORDERED_OBLIGATION.check(obligations),
-        held_rows(plan, window, drawn, back, kept, pot, flow, carried, engine),
+        held_rows(decided, back, engine),
         kept.totals(touched),
     )
 

@@ -4,36 +4,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from everycent.base.engine.kernels.carrying import BEYOND_INT64, CARRIED, REFUSED, Carried
+from everycent.base.engine.kernels.carrying import BEYOND_INT64, CARRIED, REFUSED
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
 from everycent.flow.clearing.contract import RefundState
 from everycent.flow.clearing.core.columns import places_of_ids
-from everycent.flow.clearing.core.drawing import Drawn
 from everycent.flow.clearing.core.ordered_refunds import Backward
-from everycent.flow.clearing.core.ordered_rows import Flow
+from everycent.flow.clearing.core.ordered_rows import Decided
 from everycent.flow.clearing.core.plan import ClearingPlan
-from everycent.flow.clearing.core.pots import Kept
 from everycent.flow.clearing.core.refused import refused_rows
-from everycent.flow.clearing.core.window import Window
 from everycent.flow.rating.contract import HELD
 
 Places = npt.NDArray[np.int64]
 
 
-def held_rows(
-    plan: ClearingPlan,
-    window: Window,
-    drawn: Drawn,
-    back: Backward | None,
-    kept: Kept,
-    pot: Places,
-    flow: Flow,
-    carried: Carried,
-    engine: LocalEngine,
-) -> pa.Table:
-    """HELD rows in the window's order, then as declared. `carried`: of the events as they stand in `flow`."""
-    own = _own(plan, window, drawn, kept, pot, flow, carried, engine)
+def held_rows(decided: Decided, back: Backward | None, engine: LocalEngine) -> pa.Table:
+    """HELD rows in the window's order, then as declared."""
+    plan = decided.plan
+    own = _own(decided, engine)
     if back is None:
         return own
     state = RefundState(
@@ -44,37 +32,29 @@ def held_rows(
         pa.concat_tables([back.state.held, own]),
     )
     given = refused_rows(plan, back.refunds, state, back.original, back.after, back.left).cast(HELD.columns)
-    beyond = _beyond(plan, back, carried.states[len(flow.own) :])
+    beyond = _beyond(plan, back, decided.carried.states[len(decided.flow.own) :])
     rows = pa.concat_tables([own, given, beyond])
-    place = places_of_ids(rows.column("record_id"), window.sequence.column("record_id"))
+    place = places_of_ids(rows.column("record_id"), decided.window.sequence.column("record_id"))
     return HELD.check(rows.take(pa.array(np.argsort(place, kind="stable"))))
 
 
-def _own(
-    plan: ClearingPlan,
-    window: Window,
-    drawn: Drawn,
-    kept: Kept,
-    pot: Places,
-    flow: Flow,
-    carried: Carried,
-    engine: LocalEngine,
-) -> pa.Table:
+def _own(decided: Decided, engine: LocalEngine) -> pa.Table:
     """HELD rows of the window's own charges."""
-    states = carried.states[: len(flow.own)]
+    plan, drawn, flow = decided.plan, decided.drawn, decided.flow
+    states = decided.carried.states[: len(flow.own)]
     unnamed = drawn.unnamed
     tables = [
         _rows([each.place for each in unnamed], [each.code for each in unnamed], [each.reason for each in unnamed])
     ]
     for code in np.unique(drawn.code[flow.own[states != CARRIED]]).tolist():
         mine = np.flatnonzero((states != CARRIED) & (drawn.code[flow.own] == code))
-        tables.append(_without_room(plan, drawn, kept, pot, flow, carried, int(code), mine, engine))
+        tables.append(_without_room(decided, int(code), mine, engine))
     found = pa.concat_tables(tables)
     order = np.argsort(found.column("place").to_numpy() * len(plan.charges) + found.column("code").to_numpy())
     found = found.take(pa.array(order))
     held = pa.table(
         {
-            "record_id": window.sequence.column("record_id").take(found.column("place")),
+            "record_id": decided.window.sequence.column("record_id").take(found.column("place")),
             "charge": pa.array(plan.names, pa.string()).take(found.column("code").combine_chunks()),
             "state": found.column("state"),
             "reason": found.column("reason"),
@@ -91,18 +71,9 @@ def _rows(places: list[int], codes: list[int], reasons: list[str]) -> pa.Table:
 _NAMES = ["place", "code", "state", "reason"]
 
 
-def _without_room(
-    plan: ClearingPlan,
-    drawn: Drawn,
-    kept: Kept,
-    pot: Places,
-    flow: Flow,
-    carried: Carried,
-    code: int,
-    mine: Places,
-    engine: LocalEngine,
-) -> pa.Table:
+def _without_room(decided: Decided, code: int, mine: Places, engine: LocalEngine) -> pa.Table:
     """Why charges of one name were not carried, with the figures: the rest, and each leaf's total then."""
+    plan, drawn, kept, flow, carried = decided.plan, decided.drawn, decided.kept, decided.flow, decided.carried
     charge = plan.charges[code]
     assert charge.apportionment is not None and charge.budget is not None
     exponent = plan.budgets[charge.budget].currency.exponent
@@ -113,8 +84,8 @@ def _without_room(
         "beyond": pa.array(carried.states[mine] == BEYOND_INT64),
         "rest": pa.array(carried.rests[mine]),
         "amount": drawn.charges.column("amount_minor").take(pa.array(rows)),
-        "pot": kept.pots.column("pot").take(pa.array(pot[rows])),
-        "period": kept.pots.column("period").take(pa.array(pot[rows])),
+        "pot": kept.pots.column("pot").take(pa.array(decided.pot[rows])),
+        "period": kept.pots.column("period").take(pa.array(decided.pot[rows])),
     } | {f"t{at}": pa.array(carried.after[flow.starts[mine] + at]) for at in range(len(leaves))}
     totals = " || ', ' || ".join(
         f"{literal(f'{leaf} carries ')} || {_shown(f't{at}', exponent)}" for at, leaf in enumerate(leaves)

@@ -58,6 +58,20 @@ class Flow:
         return spread(self.starts[self.order], self.widths[self.order])
 
 
+@dataclass(frozen=True)
+class Decided:
+    """A window as the kernel decided it. `pot`: int64[n], of each drawn charge, its place in `kept`. `carried`: of the
+    events as they stand in `flow`."""
+
+    plan: ClearingPlan
+    window: Window
+    drawn: Drawn
+    kept: Kept
+    pot: Places
+    flow: Flow
+    carried: Carried
+
+
 def charge_rows(window: Window, drawn: Drawn, back: Backward | None, flow: Flow, carried: Flags) -> pa.Table:
     """ORDERED_CHARGE rows of the events that were carried (bool[e]), in order."""
     numbers = window.sequence.column("sequence_no").to_numpy()
@@ -113,18 +127,10 @@ class _Spread:
         return np.tile(np.arange(self.width, dtype=np.int16), len(self.counts))
 
 
-def own_obligations(
-    plan: ClearingPlan,
-    window: Window,
-    drawn: Drawn,
-    kept: Kept,
-    pot: Places,
-    flow: Flow,
-    carried: Carried,
-    threads: int = 1,
-) -> pa.Table:
-    """ORDERED_OBLIGATION rows of the window's own charges, carried or not, as they stand. `pot`: int64[n], of each
-    drawn charge. `threads`: columns are laid out side by side."""
+def own_obligations(found: Decided, threads: int = 1) -> pa.Table:
+    """ORDERED_OBLIGATION rows of the window's own charges, carried or not, as they stand. `threads`: columns are laid
+    out side by side."""
+    plan, drawn, flow, carried = found.plan, found.drawn, found.flow, found.carried
     spread_out = _Spread(flow)
     each, named, size = spread_out.each, spread_out.named, spread_out.size
     code, place = taken(drawn.code, flow.own).astype(np.int32), taken(drawn.place, flow.own)
@@ -134,8 +140,8 @@ def own_obligations(
     budget = np.array([budgets.index(charge.budget) if charge.budget else -1 for charge in plan.charges], np.int32)
     within = spread_out.within()
     leaf, leaves = _leaves(plan, code, within, each)
-    numbers = window.sequence.column("sequence_no").to_numpy()
-    charges, pots, mine = drawn.charges, kept.pots, pot[flow.own]
+    numbers = found.window.sequence.column("sequence_no").to_numpy()
+    charges, pots, mine = drawn.charges, found.kept.pots, found.pot[flow.own]
     shares, after = carried.shares[:size], carried.after[:size]
     nothing = pa.nulls(size, pa.string())
     columns: dict[str, Callable[[], pa.Array]] = {
@@ -210,10 +216,9 @@ def _debtors(
     return texts(debtor, distinct.dictionary)
 
 
-def refund_obligations(
-    window: Window, back: Backward, own: pa.Table, flow: Flow, slots: Slots, carried: Carried
-) -> pa.Table:
+def refund_obligations(found: Decided, back: Backward, own: pa.Table, slots: Slots) -> pa.Table:
     """ORDERED_OBLIGATION rows of the refunds' pairs that stand, as they stand. `own`: the window's own charges'."""
+    flow, carried = found.flow, found.carried
     given = carried.states[len(flow.own) :] == CARRIED
     slot, refund = back.pairs.charge[given], back.pairs.refund[given]
     counts = np.diff(slots.starts)[slot]
@@ -231,15 +236,15 @@ def refund_obligations(
     no_node = slots.nodes[spread(slots.starts[slot], counts)] < 0
     nothing = pa.nulls(rows.num_rows, pa.string())
     whose = np.repeat(refund, counts)
-    found = {
+    changed = {
         "amount_minor": pa.array(-carried.shares[at]),
         "debtor_statement": nothing,
         "creditor_statement": nothing,
-        "sequence_no": pa.array(window.sequence.column("sequence_no").to_numpy()[back.place[whose]]),
+        "sequence_no": pa.array(found.window.sequence.column("sequence_no").to_numpy()[back.place[whose]]),
         "total_before_minor": pa.array(carried.after[at] + carried.shares[at], mask=no_node),
         "total_after_minor": pa.array(carried.after[at], mask=no_node),
     }
-    for name, column in found.items():
+    for name, column in changed.items():
         rows = rows.set_column(rows.schema.get_field_index(name), name, column)
     return as_of(rows, back.refunds.take(pa.array(whose)))
 
