@@ -88,7 +88,7 @@ class Answer:
         return answer
 
     def reasons(self) -> dict[str, str]:
-        """Why each row was set aside, by its place; for held charges by the record's key."""
+        """Why each row was set aside, by its place; for held charges by the record's kind:key."""
         return {row["example"]: row["reason"] for row in (*self.json["set_aside"], *self.json["held"])}
 
 

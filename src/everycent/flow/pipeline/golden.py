@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
-from everycent.flow.clearing.contract import REFUNDED, RefundState
+from everycent.flow.clearing.contract import OBLIGATION, REFUNDED, RefundState
 from everycent.flow.intake import stage as intake
 from everycent.flow.intake.contract import KNOWN, MALFORMED, ORIGINALS, RawRows, RecordSpec
 from everycent.flow.intake.service import load_table
@@ -21,7 +21,7 @@ from everycent.flow.pipeline.golden_factors import ValuesOutside, tables_outside
 from everycent.flow.pipeline.golden_order import in_order
 from everycent.flow.pipeline.golden_text import ExpectedTable, FactTable, GoldenTextError, read_expected, read_facts
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
-from everycent.flow.rating.contract import with_made_factors
+from everycent.flow.rating.contract import CHARGE, HELD, with_made_factors
 
 _OBLIGATION_COLUMNS = frozenset(
     {"record", "charge", "debtor", "creditor", "amount", "currency", "legal_entity", "booked_on"}
@@ -116,7 +116,13 @@ def _take(
         state = _refund_state(done, originals)
     if fact.kind in plan.rating:
         tables = {**tables, **tables_outside(plan.rating[fact.kind], taken.records, given, engine)}
-    return rate_and_clear(plan, fact.kind, taken, state, tables, engine)
+    batch = rate_and_clear(plan, fact.kind, taken, state, tables, engine)
+    return replace(  # in the tables' own schema, as storing them would: batches are put together
+        batch,
+        charges=batch.charges.cast(CHARGE.columns),
+        obligations=batch.obligations.cast(OBLIGATION.columns),
+        held=batch.held.cast(HELD.columns),
+    )
 
 
 def _known_originals(plan: ModelPlan, done: list[Batch]) -> pa.Table:

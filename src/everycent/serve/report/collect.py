@@ -52,8 +52,9 @@ def collect(
     details.attach(engine, "report_retry", RETRY, model_name)
     engine.connection.execute(f"CREATE OR REPLACE VIEW report_held AS {parked_sql('report_held_row', 'report_retry')}")
     others = [other for other in detail.currencies(engine) if other != code]
-    found = _collect(connection, engine, who, version, code, checks)
-    return replace(found, others=tuple(_collect(connection, engine, who, version, other, checks) for other in others))
+    held = detail.held(engine, details, model_name)
+    first, *rest = (_collect(connection, engine, who, version, each, checks, held) for each in (code, *others))
+    return replace(first, others=tuple(rest))
 
 
 def _collect(
@@ -63,6 +64,7 @@ def _collect(
     version: str,
     code: str,
     checks: Sequence[Check],
+    held: tuple[ReasonRow, ...],
 ) -> ReportData:
     """What there is in one currency."""
     who = (*model, code)
@@ -84,7 +86,7 @@ def _collect(
         checks=tuple(checks),
         intake=intake,
         set_aside=detail.set_aside(engine),
-        held=detail.held(engine),
+        held=held,
         flows=detail.flows(engine),
         standings=detail.standings(engine, _outcomes(connection, who), _paid(connection, who)),
         parties=parties,

@@ -45,7 +45,7 @@ class IntakeRow(NamedTuple):
 
 
 class ReasonRow(NamedTuple):
-    """Why rows were set aside or charges held: how often, and one example (file:line, or a record's key)."""
+    """Why rows were set aside or charges held: how often, and one example (file:line, or kind:key)."""
 
     outcome: str
     reason: str

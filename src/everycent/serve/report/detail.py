@@ -6,6 +6,8 @@ from datetime import date
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.details import Details
+from everycent.flow.intake.contract import RECORD
 from everycent.serve.report.data import ROWS_SHOWN, FlowRow, PartyRow, ReasonRow, StandingRow, Total
 
 OBLIGATION_COLUMNS = (
@@ -133,12 +135,21 @@ def set_aside(engine: LocalEngine) -> tuple[ReasonRow, ...]:
     return tuple(ReasonRow(*row) for row in rows)
 
 
-def held(engine: LocalEngine) -> tuple[ReasonRow, ...]:
-    """Why charges are held, the most frequent reasons first, each with a record to look at."""
-    rows = engine.connection.sql(
+def held(engine: LocalEngine, details: Details, model: str) -> tuple[ReasonRow, ...]:
+    """Why charges are held, the most frequent reasons first, each with a record to look at, as kind:key."""
+    reasons = engine.query(
         f"""
-        SELECT state, charge || ': ' || reason AS reason, count(*) AS times, min(record_id)::VARCHAR
+        SELECT state, charge || ': ' || reason AS reason, count(*) AS times, min(record_id) AS record_id
         FROM report_held GROUP BY ALL ORDER BY times DESC, state, reason LIMIT {ROWS_SHOWN}
         """
-    ).fetchall()
-    return tuple(ReasonRow(*row) for row in rows)
+    )
+    ids = engine.query("SELECT DISTINCT record_id FROM reasons ORDER BY 1", reasons=reasons).column("record_id")
+    records = details.lookup(engine, RECORD, model, "record_id", ids, ["record_id", "kind", "key"])
+    named = engine.query(
+        "SELECT state, reason, times, kind || ':' || key AS example FROM reasons JOIN records USING (record_id)"
+        " ORDER BY times DESC, state, reason",
+        reasons=reasons,
+        records=records,
+    )
+    assert named.num_rows == reasons.num_rows, "each held charge has its record"
+    return tuple(ReasonRow(row["state"], row["reason"], row["times"], row["example"]) for row in named.to_pylist())

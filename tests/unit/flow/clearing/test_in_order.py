@@ -25,6 +25,7 @@ COUPON = charge(
 
 
 ROOM = "bearer with room in budget spring-2026"
+RIGHT = "raise a cap, or name under when_all_capped a bearer that takes the rest"
 
 
 def sale(key: str, coupon: int, **more: object) -> dict[str, object]:
@@ -111,7 +112,8 @@ def terms(**words: object) -> object:
             [
                 (
                     "held",
-                    f"0.01 of 1.01 finds no {ROOM}: platform carries 5.00, brand carries 4.00",
+                    f"0.01 of 1.01 CNY finds no {ROOM}: platform carries 5.00 of its cap of 5.00, brand carries 4.00"
+                    f" of its cap of 5.00; {RIGHT}",
                 )
             ],
         ),
@@ -122,7 +124,8 @@ def terms(**words: object) -> object:
             [
                 (
                     "refused",
-                    f"0.01 of 0.01 finds no {ROOM}: platform carries 5.00, brand carries 5.00",
+                    f"0.01 of 0.01 CNY finds no {ROOM}: platform carries 5.00 of its cap of 5.00, brand carries 5.00"
+                    f" of its cap of 5.00; {RIGHT}",
                 )
             ],
         ),
@@ -136,6 +139,34 @@ def test_what_becomes_of_what_does_not_fit(
     found = till(engine, terms(**words)).clear(*(sale(f"A{at}", amount) for at, amount in enumerate(amounts)))
     assert found.obligations["amount_minor"].to_pylist() == shares
     assert [(row["state"], row["reason"]) for row in found.held.to_pylist()] == held
+
+
+def test_what_has_no_room_is_told_with_every_cap_and_limit_and_the_way_out(engine: LocalEngine) -> None:
+    """A pot of a merchant and month; a group with a cap; one bearer without; the budget's own; a charge beside it."""
+    bearers = {"platform": {"up_to": "5.00"}, "suppliers": {"cap": "8.00", "among": {"brand": 70, "distributor": 30}}}
+    words = {"by": "in_order", "budget": "spring-2026", "bearers": bearers, "when_all_capped": "hold"}
+    coupon = charge("coupon", creditor="merchant", apportion=words)
+    budget = BudgetSpec.model_validate({"cap": "99.00", "per": "merchant", "period": "month"})
+    shop = OrderedTill({"coupon": coupon}, {"spring-2026": budget}, engine)
+    found = shop.clear(sale("A1", 900, merchant="m-7"), sale("A2", 1100, merchant="m-7"))
+    assert found.held["reason"].to_pylist() == [
+        "2.00 of 11.00 CNY finds no bearer with room in budget spring-2026 of m-7 in 2026-03: "
+        "platform carries 5.00 and takes 5.00 of a charge at most, suppliers/brand carries 2.80, "
+        "suppliers/distributor carries 1.20, suppliers carries 4.00 of its cap of 8.00, "
+        "all carry 9.00 of the budget's cap of 99.00; "
+        "raise a cap or an up_to, or name under when_all_capped a bearer that takes the rest"
+    ]
+    other = charge("gift", creditor="merchant", apportion={"budget": "spring-2026", "bearers": {"brand": {"weight": 1}},
+                                                          "when_all_capped": "brand"})  # fmt: skip
+    cut = {"when_all_capped": "refuse", "over_cap": "cut", "bearers": {"platform": {"weight": 1, "cap": "2.00"}}}
+    coupon = charge("coupon", creditor="merchant", apportion={"budget": "spring-2026", **cut})
+    shop = OrderedTill({"coupon": coupon, "gift": other}, {"spring-2026": BudgetSpec(cap="9.00")}, engine)
+    gift = {"key": "A0", "amount": 9999, "charges": {"gift": 100}}
+    assert shop.clear(gift, sale("A1", 300)).held["reason"].to_pylist() == [
+        "1.00 of 3.00 CNY is cut off under the caps of budget spring-2026: platform carries 0.00 of its cap of 2.00, "
+        "the cap of the budget over all its charges is 9.00; raise a cap, pass on what does not fit (over_cap: "
+        "pass_on), or name under when_all_capped a bearer that takes the rest"
+    ]
 
 
 def test_a_refund_goes_to_the_last_to_carry_first(engine: LocalEngine) -> None:

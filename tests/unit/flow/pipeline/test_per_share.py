@@ -101,12 +101,15 @@ def test_the_charge_is_the_sum_of_its_bearers_amounts(tmp_path: Path, engine: Lo
     assert not [line for line in outcome.differences if line.startswith("charges")]
 
 
-def test_refunds_go_back_to_who_had_an_amount_in_proportion(tmp_path: Path, engine: LocalEngine) -> None:
+@pytest.mark.parametrize("cut", ["", "refund  no  sale  given  at"])
+def test_refunds_go_back_to_who_had_an_amount_in_proportion(cut: str, tmp_path: Path, engine: LocalEngine) -> None:
+    """In one batch, or in a batch each."""
     facts = (
         SALE
-        + """
+        + f"""
     refund  no  sale  given  at
             R1  A1    50.00  2026-03-02 10:00
+    {cut}
             R2  A1    50.01  2026-03-03 10:00
     """
     )

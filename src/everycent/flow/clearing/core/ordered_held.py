@@ -6,9 +6,9 @@ import pyarrow as pa
 
 from everycent.base.engine.kernels.carrying import BEYOND_INT64, CARRIED, REFUSED
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import literal
 from everycent.flow.clearing.contract import RefundState
 from everycent.flow.clearing.core.columns import places_of_ids
+from everycent.flow.clearing.core.no_room import why_no_room
 from everycent.flow.clearing.core.ordered_refunds import Backward
 from everycent.flow.clearing.core.ordered_rows import Decided
 from everycent.flow.clearing.core.plan import ClearingPlan
@@ -76,8 +76,7 @@ def _without_room(decided: Decided, code: int, mine: Places, engine: LocalEngine
     plan, drawn, kept, flow, carried = decided.plan, decided.drawn, decided.kept, decided.flow, decided.carried
     charge = plan.charges[code]
     assert charge.apportionment is not None and charge.budget is not None
-    exponent = plan.budgets[charge.budget].currency.exponent
-    leaves = charge.apportionment.leaves
+    budget = plan.budgets[charge.budget]
     rows = flow.own[mine]
     figures = {
         "pos": pa.array(np.arange(len(mine))),
@@ -86,38 +85,13 @@ def _without_room(decided: Decided, code: int, mine: Places, engine: LocalEngine
         "amount": drawn.charges.column("amount_minor").take(pa.array(rows)),
         "pot": kept.pots.column("pot").take(pa.array(decided.pot[rows])),
         "period": kept.pots.column("period").take(pa.array(decided.pot[rows])),
-    } | {f"t{at}": pa.array(carried.after[flow.starts[mine] + at]) for at in range(len(leaves))}
-    totals = " || ', ' || ".join(
-        f"{literal(f'{leaf} carries ')} || {_shown(f't{at}', exponent)}" for at, leaf in enumerate(leaves)
-    )
-    where = (
-        f"{literal(f'budget {charge.budget}')} || CASE WHEN pot <> '' THEN ' of ' || pot ELSE '' END"
-        " || CASE WHEN period <> '' THEN ' in ' || period ELSE '' END"
-    )
-    reasons = engine.query(
-        f"""
-        SELECT CASE WHEN beyond THEN 'the totals of ' || {where} || ' would pass 64 bits'
-            ELSE {_shown("rest", exponent)} || ' of ' || {_shown("amount", exponent)}
-                || ' finds no bearer with room in ' || {where} || ': ' || {totals} END AS reason
-        FROM figures ORDER BY pos
-        """,
-        figures=pa.table(figures),
-    ).column("reason")
+    } | {f"t{at}": pa.array(carried.after[flow.starts[mine] + at]) for at in range(len(charge.apportionment.leaves))}
+    layout = kept.leaves[list(plan.budgets).index(budget.name)]
+    reasons = why_no_room(charge.apportionment, budget, layout, pa.table(figures), engine)
     states = np.array(["held", "refused", "quarantined"], dtype=object)
     kind = np.select([carried.states[mine] == REFUSED, carried.states[mine] == BEYOND_INT64], [1, 2], 0)
     columns = [pa.array(drawn.place[rows]), pa.array(np.full(len(mine), code)), pa.array(states[kind], pa.string())]
     return pa.table([*columns, reasons.combine_chunks()], _NAMES)
-
-
-def _shown(column: str, exponent: int) -> str:
-    """SQL of an amount as people write it."""
-    size = f"abs(CAST({column} AS HUGEINT))"
-    sign = f"CASE WHEN {column} < 0 THEN '-' ELSE '' END"
-    if exponent == 0:
-        return f"({sign} || CAST({size} AS VARCHAR))"
-    unit = 10**exponent
-    part = f"lpad(CAST({size} % {unit} AS VARCHAR), {exponent}, '0')"
-    return f"({sign} || CAST({size} // {unit} AS VARCHAR) || '.' || {part})"
 
 
 def _beyond(plan: ClearingPlan, back: Backward, states: npt.NDArray[np.int8]) -> pa.Table:
