@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -43,10 +44,13 @@ UNUSABLE_FILES: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         {"sale.csv": ""},
         "sale.csv is empty: it has no header line; its first line must name the columns",
     ),
-    "an empty file among good ones": (
-        {"sale.csv": SALES + sale("S9"), "sale_2.csv": ""},
+    "an empty file beside one without rows": (
+        {"sale.csv": SALES, "sale_2.csv": ""},
         "sale_2.csv is empty: it has no header line",
     ),
+    "a Parquet file without a byte": ({"sale.parquet": b""}, "sale.parquet is empty: it has no bytes"),
+    "a workbook without a byte": ({"sale.xlsx": b""}, "sale.xlsx is empty: it has no bytes"),
+    "JSON lines without a line": ({"sale.jsonl": "\n\n"}, "sale.jsonl is empty: it has no line with a JSON object"),
     "the last of several files in another encoding": (
         {"sale.csv": SALES + sale("S9"), "refund.csv": b"refund,sale,given,given_at\nR1,S1,1.00," + b"\xff\n"},
         "refund.csv is not utf-8: byte 0xFF at offset 38, line 2",
@@ -216,6 +220,35 @@ def test_a_header_alone_is_a_file_of_no_rows(shop: Shop) -> None:
     shop.write({"data/sale.csv": SALES})
     answer = shop.run()
     assert (answer.code, answer.json["files"][0]["rows"], answer.json["verified"]) == (exits.OK, 0, True)
+
+
+def test_empty_files_of_a_folder_are_told_and_the_others_taken_in(shop: Shop) -> None:
+    empty: dict[str, str | bytes] = {
+        "sale_1.csv": "",
+        "sale_2.csv": "\ufeff\n\n",
+        "sale_3.jsonl": b"",
+        "sale_4.parquet": b"",
+        "sale_5.xlsx": workbook(),
+        "sale_6.xlsx": b"",
+        "refund.csv": "",
+    }
+    rows = {"sale.csv": SALES + sale("S1"), "sale_0.parquet": parquet(), "sale_header.csv": SALES}
+    shop.write({f"data/{name}": content for name, content in (empty | rows).items()})
+    answer = shop.run()
+    assert answer.code == exits.OK and answer.json["verified"]
+    assert [file["rows"] for file in answer.json["files"]] == [1, 1000, 0]
+    assert sorted(Path(file).name for file in answer.json["empty_files"]) == sorted(empty)
+    told = shop.command("run", f"{shop.folder}/model.yaml", "--records", f"{shop.folder}/data", "--as-of", "2026-04-30")
+    for name in empty:
+        assert f"data/{name} is empty: nothing of it was taken in, the other files were" in told.err
+    assert "nothing changed: all of this was there already" in told.out
+
+
+def test_an_empty_file_named_by_itself_is_refused(shop: Shop) -> None:
+    shop.write({"data/sale.csv": SALES + sale("S1"), "data/sale_1.csv": ""})
+    answer = shop.run("--records", f"sale={shop.folder}/data/sale_1.csv")
+    assert (answer.code, answer.out) == (exits.REFUSED, "")
+    assert "sale_1.csv is empty: it has no header line" in answer.err
 
 
 def test_a_gbk_file_whose_encoding_is_declared_is_read(shop: Shop) -> None:

@@ -87,6 +87,10 @@ class SourceError(Exception):
     """A file that cannot be read as declared. The message says which file, where in it, and what would be right."""
 
 
+class EmptyFile(SourceError):
+    """A file that holds nothing, not even the names of its columns."""
+
+
 @dataclass(frozen=True)
 class RawRows:
     """One shard of a file: its rows before anything is made of them.

@@ -1,7 +1,7 @@
 """Finds which file holds which record kind, which are attached tables, and which are another side's bill."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from everycent.flow.pipeline.contract import InputRefused
 
 @dataclass(frozen=True)
 class Assigned:
-    """A file that holds rows of a record kind."""
+    """A file that holds rows of a record kind. `among`: the folder or pattern that it was found in, None where it was
+    named by itself."""
 
     kind: str
     path: Path
+    among: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,14 @@ def find_inputs(model: LoadedModel, given: Sequence[str]) -> Inputs:
     assigned = list(named)
     for kind, spec in model.spec.records.items():
         patterns = spec.file or (f"{kind}.*",)
-        assigned += [Assigned(kind, path) for path in paths if any(fnmatch(path.name, pattern) for pattern in patterns)]
+        assigned += [
+            Assigned(kind, path, among)
+            for path, among in paths.items()
+            if any(fnmatch(path.name, pattern) for pattern in patterns)
+        ]
     assigned += _only_choice(model, paths, assigned, set(tables.values()))
     if not assigned:
-        raise InputRefused(_nothing_to_take(model, paths))
+        raise InputRefused(_nothing_to_take(model, list(paths)))
     order = {kind: at for at, kind in enumerate(arrival_order(model))}
     records = sorted(dict.fromkeys(assigned), key=lambda item: order[item.kind])
     used = {item.path for item in records} | set(tables.values())
@@ -71,16 +77,21 @@ def _nothing_to_take(model: LoadedModel, paths: list[Path]) -> str:
     )
 
 
-def _expand(model: LoadedModel, given: Sequence[str]) -> tuple[list[Assigned], list[Path]]:
+def _expand(model: LoadedModel, given: Sequence[str]) -> tuple[list[Assigned], dict[Path, str | None]]:
+    """The files whose kind is named, and the others with what they were found among, None for one named by itself."""
     named: list[Assigned] = []
-    paths: list[Path] = []
+    paths: dict[Path, str | None] = {}
     for item in given:
         kind, equals, rest = item.partition("=")
         if equals and kind in model.spec.records and not Path(item).exists():
-            named += [Assigned(kind, path) for path in _files(rest)]
+            named += [Assigned(kind, path, _among(rest, path)) for path in _files(rest)]
         else:
-            paths += _files(item)
-    return named, list(dict.fromkeys(paths))
+            paths |= {path: paths.get(path, item) and _among(item, path) for path in _files(item)}
+    return named, paths
+
+
+def _among(item: str, path: Path) -> str | None:
+    return None if Path(item) == path else item
 
 
 def _files(item: str) -> list[Path]:
@@ -97,12 +108,14 @@ def _files(item: str) -> list[Path]:
     return found
 
 
-def _only_choice(model: LoadedModel, paths: list[Path], assigned: list[Assigned], tables: set[Path]) -> list[Assigned]:
+def _only_choice(
+    model: LoadedModel, paths: Mapping[Path, str | None], assigned: list[Assigned], tables: set[Path]
+) -> list[Assigned]:
     """Where a single kind names no file pattern and files are left over, they are that kind's, whatever their names."""
     open_kinds = [kind for kind, spec in model.spec.records.items() if not spec.file]
     taken = {item.path for item in assigned} | tables
     left = [path for path in paths if path not in taken]
-    return [Assigned(open_kinds[0], path) for path in left] if len(open_kinds) == 1 else []
+    return [Assigned(open_kinds[0], path, paths[path]) for path in left] if len(open_kinds) == 1 else []
 
 
 def arrival_order(model: LoadedModel) -> list[str]:

@@ -11,7 +11,7 @@ import structlog
 
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
-from everycent.flow.intake.contract import Control, Source
+from everycent.flow.intake.contract import Control, EmptyFile, Source
 from everycent.flow.intake.service import Attached, controls_of, load_table, open_source, refuse_disagreeing
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
@@ -55,11 +55,13 @@ class FileTaken:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run did. `changed` is False where everything was there already."""
+    """What a run did. `changed` is False where everything was there already. `empty`: files of a folder or a pattern
+    that hold nothing, so that nothing of them was taken in."""
 
     model: str
     as_of: date
     files: tuple[FileTaken, ...]
+    empty: tuple[Path, ...]
     parked: Tried
     ordered: Ordered
     closed_statements: int
@@ -89,7 +91,8 @@ def run(
     """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
     InputRefused (an earlier version's order is not in this one), StorageFailed.
 
-    Every file is opened before the first is taken in, so that one which cannot be read leaves nothing behind. Whatever
+    Every file is opened before the first is taken in, so that one which cannot be read leaves nothing behind; an empty
+    one is passed over where it was found in a folder or by a pattern, with others that have rows. Whatever
     was committed stays; the same call again goes on where it stopped, and changes nothing where all was done. Charges
     that are parked are rated again where the model or a table was changed, or `now` is when that was planned.
     """
@@ -97,7 +100,7 @@ def run(
     with run_lock(session.details, model.name, on_wait):
         report("attached tables", 0, len(plan.tables))
         attached = {name: attached_table(session, plan, inputs.tables, name) for name in plan.tables}
-        opened = [_open(session, plan, item, inputs, attached, report) for item in inputs.records]
+        opened, empty = _open_all(session, plan, inputs, attached, report)
         refuse_left_behind(session, plan)
         refuse_other_version(session, plan, building(session, model.name))
         store.register_version(session.connection, session.tenant, plan)
@@ -114,7 +117,7 @@ def run(
         closed, differing = _closed(session, model, as_of)
         report("payments", 0, None)
         instructions = _instructed(session, plan, {name: table.rows for name, table in attached.items()}, as_of)
-    return RunSummary(model.name, as_of, files, tried, ordered, closed, differing, instructions)
+    return RunSummary(model.name, as_of, files, empty, tried, ordered, closed, differing, instructions)
 
 
 def _closed(session: Session, model: LoadedModel, as_of: date) -> tuple[int, tuple[settlement.RecountDiffers, ...]]:
@@ -207,6 +210,26 @@ class _Arrival:
     source: Source
     beside: Sequence[str]
     rows: int | None
+
+
+def _open_all(
+    session: Session, plan: ModelPlan, inputs: Inputs, attached: Mapping[str, Attached], report: Report
+) -> tuple[list[_Arrival], tuple[Path, ...]]:
+    """Opens every file; gives the empty ones apart. Raises EmptyFile for one that was named by itself, or that no file
+    with rows was found beside."""
+    opened: list[_Arrival] = []
+    empty: list[tuple[Assigned, EmptyFile]] = []
+    for item in inputs.records:
+        try:
+            opened.append(_open(session, plan, item, inputs, attached, report))
+        except EmptyFile as nothing:
+            empty.append((item, nothing))
+    beside = {arrival.item.among for arrival in opened if arrival.rows != 0} - {None}
+    for item, refusal in empty:
+        if item.among not in beside:
+            raise refusal
+        _log.warning("a file is empty", model=plan.model.name, kind=item.kind, file=item.path.name)
+    return opened, tuple(dict.fromkeys(item.path for item, _ in empty))
 
 
 def _open(

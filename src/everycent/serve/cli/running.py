@@ -191,6 +191,8 @@ def print_outcome(outcome: Outcome) -> None:
     print_parked(outcome.summary.model, outcome.summary.parked)
     print_ordered(outcome.summary.ordered)
     out.print(summary_table(outcome.report))
+    for path in outcome.summary.empty:
+        err.print(f"everycent: {path} is empty: nothing of it was taken in, the other files were", markup=False)
     for path in outcome.unused:
         err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
     for statement in outcome.summary.recount_differs:
@@ -251,6 +253,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         ],
         "set_aside": [row._asdict() for row in outcome.report.set_aside],
         "held": [row._asdict() for row in outcome.report.held],
+        "empty_files": [str(path) for path in outcome.summary.empty],
         "unused_files": [str(path) for path in outcome.unused],
         "parked": parked_as_dict(summary.parked),
         "in_order": {

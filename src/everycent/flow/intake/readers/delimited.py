@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
-from everycent.flow.intake.contract import MALFORMED, RawRows, SourceError
+from everycent.flow.intake.contract import MALFORMED, EmptyFile, RawRows, SourceError
 from everycent.flow.intake.readers import csv_scan
 from everycent.flow.intake.readers.columns import check_columns, empty_table
 from everycent.flow.intake.readers.text import BLOCK_BYTES, utf8_blocks
@@ -207,7 +207,7 @@ class DelimitedSource:
         scanner = _Scanner(self.path, utf8_blocks(self.path, self._encoding), ord(self._delimiter))
         header = next(scanner.rows(1), None)
         if header is None:
-            raise SourceError(f"{self.path} is empty: it has no header line; its first line must name the columns")
+            raise EmptyFile(f"{self.path} is empty: it has no header line; its first line must name the columns")
         if not header.good[0]:
             raise SourceError(
                 f"{self.path}: the header on line {header.lines[0]} is malformed: {_REASONS[int(header.status[0])]}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from everycent.flow.intake.contract import MALFORMED, RawRows, SourceError
+from everycent.flow.intake.contract import MALFORMED, EmptyFile, RawRows, SourceError
 from everycent.flow.intake.readers.columns import check_columns
 from everycent.flow.intake.readers.text import utf8_blocks
 
@@ -30,7 +30,7 @@ class JsonLinesSource:
         self._encoding = encoding
         rows = [_read(text) for _, text in islice(self._lines(), SAMPLE_ROWS)]
         if not rows:
-            raise SourceError(f"{path} is empty: it has no line with a JSON object")
+            raise EmptyFile(f"{path} is empty: it has no line with a JSON object")
         self.columns: tuple[str, ...] = tuple(
             dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row)
         )

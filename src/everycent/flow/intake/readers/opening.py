@@ -5,11 +5,13 @@ from pathlib import Path
 
 from everycent.flow.intake.bills.registry import format_named
 from everycent.flow.intake.bills.source import BillSource
-from everycent.flow.intake.contract import FileSpec, Source, SourceError
+from everycent.flow.intake.contract import EmptyFile, FileSpec, Source, SourceError
 from everycent.flow.intake.readers.delimited import DelimitedSource
 from everycent.flow.intake.readers.json_lines import JsonLinesSource
 from everycent.flow.intake.readers.parquet import ParquetSource
 from everycent.flow.intake.readers.workbook import WorkbookSource
+
+_PARQUET, _JSON_LINES, _WORKBOOK = (".parquet", ".pq"), (".jsonl", ".ndjson", ".json"), (".xlsx", ".xlsm", ".xls")
 
 
 def open_source(
@@ -19,17 +21,21 @@ def open_source(
     else is CSV.
 
     `spec` has `encoding`, and may have `format`, `delimiter` and `sheet`. Only the wanted columns are read (None: all),
-    which must be there; an optional one that is not there is all null. Raises SourceError, UnknownFormat.
+    which must be there; an optional one that is not there is all null. Raises SourceError (EmptyFile where there is
+    nothing, not even a header), UnknownFormat.
     """
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
-    if (named := getattr(spec, "format", None)) is not None:
+    named = getattr(spec, "format", None)
+    if path.stat().st_size == 0 and (named is not None or path.suffix.lower() in (*_PARQUET, *_WORKBOOK)):
+        raise EmptyFile(f"{path} is empty: it has no bytes; have it sent again")
+    if named is not None:
         return BillSource(path, format_named(named), columns_wanted, columns_optional)
-    match path.suffix.lower():
-        case ".parquet" | ".pq":
-            return ParquetSource(path, columns_wanted, columns_optional)
-        case ".jsonl" | ".ndjson" | ".json":
-            return JsonLinesSource(path, spec.encoding, columns_wanted, columns_optional)
-        case ".xlsx" | ".xlsm" | ".xls":
-            return WorkbookSource(path, getattr(spec, "sheet", None), columns_wanted, columns_optional)
+    ending = path.suffix.lower()
+    if ending in _PARQUET:
+        return ParquetSource(path, columns_wanted, columns_optional)
+    if ending in _JSON_LINES:
+        return JsonLinesSource(path, spec.encoding, columns_wanted, columns_optional)
+    if ending in _WORKBOOK:
+        return WorkbookSource(path, getattr(spec, "sheet", None), columns_wanted, columns_optional)
     return DelimitedSource(path, spec.encoding, getattr(spec, "delimiter", ","), columns_wanted, columns_optional)

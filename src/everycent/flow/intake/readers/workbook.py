@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import python_calamine
 
-from everycent.flow.intake.contract import MALFORMED, RawRows, SourceError
+from everycent.flow.intake.contract import MALFORMED, EmptyFile, RawRows, SourceError
 from everycent.flow.intake.readers.columns import check_columns, empty_table
 
 #: Whole numbers up to here are exact in a spreadsheet's 64-bit floats.
@@ -27,7 +27,7 @@ class WorkbookSource:
         self.path = path
         rows = [(number, row) for number, row in enumerate(_sheet(path, sheet), 1) if any(cell != "" for cell in row)]
         if not rows:
-            raise SourceError(f"{path} is empty: its sheet has no header row; its first row must name the columns")
+            raise EmptyFile(f"{path} is empty: its sheet has no header row; its first row must name the columns")
         (_, header), *self._rows = rows
         self.columns: tuple[str, ...] = tuple(_text(cell).strip() for cell in header)
         self._wanted = tuple(self.columns if wanted is None else (*wanted, *optional))
