@@ -134,7 +134,7 @@ def test_a_coupon_at_its_caps_is_explained_step_by_step(capsys: pytest.CaptureFi
     capsys.readouterr()
     assert run_app(["explain", "item_delivered:A2/1"]) == exits.OK
     said = " ".join(capsys.readouterr().out.split())
-    assert "in numbers greatest(2000000.00 * 0.05000000, 0.30) = 100000.00" in said
+    assert "in numbers greatest(2000000.00 * 0.05, 0.30) = 100000.00" in said
     assert "shared by ratio: platform 60, suppliers 40 (brand 70, distributor 30); budget spring-2026" in said
     assert (
         "obligation 2: brand:b-2 owes merchant:m-8/s-1 209997.20 CNY booked on 2026-03-02 settled by market-shanghai "

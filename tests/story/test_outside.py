@@ -94,7 +94,7 @@ def test_the_walk_back_tells_each_value_with_its_source_and_time(tell: Any, serv
     text = "\n".join(
         explain(session.connection, session.details, session.engine, session.tenant, "A1/commission").to_lines()
     )
-    assert f"rate = 0.0500 (from RATES_URL by category, fetched {datetime.now(UTC):%Y-%m-%d}" in text
+    assert f"rate = 0.05 (from RATES_URL by category, fetched {datetime.now(UTC):%Y-%m-%d}" in text
     assert "floor = 0.30 (from FLOORS_URL by category, fetched" in text
     assert "levy = 2 (a constant of version" in text
     assert "worth = 100.00 (column price)" in text
@@ -161,7 +161,7 @@ def test_a_simulation_uses_the_values_that_were_frozen_and_asks_nobody(
     assert simulated(told, tmp_path, {}).difference.differing == 0, "not the prices of now"
     dearer = simulated(told, tmp_path, {"factors.levy.constant": "3"})
     assert after(dearer)["commission"] == 1500 + 900 + 90 and service.asked == asked
-    assert any("rate = 0.0500" in line for line in dearer.explained[1])
+    assert any("rate = 0.05 (" in line for line in dearer.explained[1])
 
 
 def test_a_simulation_knows_what_a_mended_source_gave_later(tell: Any, service: PriceService, tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def test_a_charge_that_cannot_be_computed_waits_and_the_batch_goes_on(shop: Shop
     assert answer.reasons() == {
         "sale:S3": "commission: factor rate is missing for category 'boats'",
         "sale:S4": "commission: no rule of charge commission matched; tried: commission rule 1",
-        "sale:S2": "commission: price * rate / pieces divides by zero with price = 10.00, rate = 0.1000, pieces = 0",
+        "sale:S2": "commission: price * rate / pieces divides by zero with price = 10.00, rate = 0.1, pieces = 0",
     }
 
 

@@ -250,7 +250,7 @@ class _Walk:
             said = f"accumulated of {where}: " if where else "accumulated: "
             return shown(value), f" ({said}{shown(before)} before {number}, then {shown(after)})"
         worth = shown(abs(row["amount"])) if row["quantity"] else "(none)"
-        units = f"{row['quantity_after'] - row['quantity']} units worth {shown(before)} before {number}"
+        units = f"{plain(row['quantity_after'] - row['quantity'])} units worth {shown(before)} before {number}"
         return worth, f" (accumulated of {where}: {units})"
 
     def _obligation(self, row: Row, charge: Row, money: Currency) -> Explanation:

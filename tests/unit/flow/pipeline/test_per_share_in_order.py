@@ -66,7 +66,7 @@ def test_shares_that_caps_cut_are_rated_in_their_turn(place: MarketPlace) -> Non
     session = one.session
     found = explain(session.connection, session.details, session.engine, session.tenant, "sold:A3/fee")
     said = " ".join("\n".join(found.to_lines()).split())
-    assert "in numbers 3.00 * 0.10000000 + 100.00 / 1000 = 0.40" in said and "cleared in order number 3" in said
+    assert "in numbers 3.00 * 0.1 + 100.00 / 1000 = 0.40" in said and "cleared in order number 3" in said
 
 
 def test_any_cut_gives_the_same_rows(place: MarketPlace, database: Any, engine: LocalEngine, tmp_path: Path) -> None:

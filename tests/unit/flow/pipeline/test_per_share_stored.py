@@ -91,7 +91,7 @@ def test_what_one_bearer_lacks_parks_the_charge_and_its_refunds_follow(place: Ma
     assert mended.rate_parked().waiting == 0
     assert owed(mended) == OWED
     mended.proven()
-    assert "fee_rate = 0.02000000 (from fees.csv by bearer" in told(mended, "sold:A1/fee")
+    assert "fee_rate = 0.02 (from fees.csv by bearer" in told(mended, "sold:A1/fee")
 
 
 def test_what_the_shares_wait_for_holds_the_charge_until_it_is_there(place: MarketPlace) -> None:
@@ -111,7 +111,7 @@ def test_explain_tells_each_share_with_its_numbers(place: MarketPlace) -> None:
     one.deliver(FACTS)
     said = told(one, "sold:A2/duty")
     assert "per share of coupon: for each of its bearers, added up formula share * duty_rate" in said
-    assert "in numbers 20.00 * 0.20000000 = 4.00" in said and "in numbers 13.33 * 0.20000000 = 2.67" in said
+    assert "in numbers 20.00 * 0.2 = 4.00" in said and "in numbers 13.33 * 0.2 = 2.67" in said
     assert "value share = 13.33 (of coupon, carried by platform)" in said
     assert "given back to each in proportion to what is left of its amount" in told(one, "returned:R3/duty")
 

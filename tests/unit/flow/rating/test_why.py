@@ -9,9 +9,11 @@ import pytest
 from market import KIND, PARTIES, RATE, RATES, amounts, charge, rates, records, types
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import currency
 from everycent.flow.clearing.contract import ChargeSpec
 from everycent.flow.rating.contract import FactorSpec
+from everycent.flow.rating.core.careful import shown_sql
 from everycent.flow.rating.stage import ChargeTried, RatingTerms, plan_rating, rate, rules_tried
 
 TABLE = {"commission_rates.csv": rates(("toys", None, None, "0.05"))}
@@ -48,7 +50,7 @@ def test_every_rule_says_what_became_of_it(engine: LocalEngine) -> None:
     assert shown(tried) == [
         ("vip", "false", "qty > 100 is not true with qty = 2"),
         ("april", "outside", "it is valid from 2026-04-01; the business date is 2026-03-01"),
-        ("toys", "used", "category = 'toys' and rate < 0.10 is true with category = 'toys', rate = 0.0500"),
+        ("toys", "used", "category = 'toys' and rate < 0.10 is true with category = 'toys', rate = 0.05"),
         ("rest", "outranked", "it holds, but 'toys' is declared before it"),
         ("last", "outranked", "it holds, but 'toys' has priority 0, this one -1"),
     ]
@@ -94,3 +96,20 @@ def test_frozen_values_decide_as_they_did(engine: LocalEngine, frozen: str | Non
     value = pa.array([None if frozen is None else Decimal(frozen)], pa.decimal128(18, 4))
     [tried] = rules_tried(given, records({}), pa.table({"rate": value}), TABLE, engine)
     assert [rule.rule for rule in tried.rules if rule.state == "used"] == [used]
+
+
+@pytest.mark.parametrize(
+    ("sql", "scale", "told"),
+    [
+        ("0.05000000", 8, "0.05"),
+        ("7.24510000", 8, "7.2451"),
+        ("100.00000000", 8, "100"),
+        ("100", 0, "100"),
+        ("-0.30", 2, "-0.3"),
+        ("0.00", 2, "0"),
+        ("NULL", 8, "nothing"),
+    ],
+)
+def test_a_decimal_is_told_without_needless_zeros(engine: LocalEngine, sql: str, scale: int, told: str) -> None:
+    value = shown_sql(f"CAST({sql} AS DECIMAL(18, {scale}))", ColumnType("decimal", scale))
+    assert engine.query(f"SELECT {value} AS told").column("told").to_pylist() == [told]

@@ -31,9 +31,9 @@ def test_a_charge_shows_its_formula_and_every_value_in_it(market: Any) -> None:
     (charge,) = ask(market, "A1/1/commission").parts
     assert charge.facts == (
         ("formula", "greatest(price * rate, 0.30), rounded half_even once"),
-        ("in numbers", "greatest(101.01 * 0.0500, 0.30) = 5.05"),
+        ("in numbers", "greatest(101.01 * 0.05, 0.30) = 5.05"),
         ("value", "price = 101.01"),
-        ("value", "rate = 0.0500 (from rates.csv by category)"),
+        ("value", "rate = 0.05 (from rates.csv by category)"),
     )
 
 

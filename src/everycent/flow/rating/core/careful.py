@@ -251,12 +251,15 @@ class Cases:
 
 
 def shown_sql(sql: str, kind: ColumnType) -> str:
-    """A value as a person writes it: text in quotes, money in major units; `nothing` for NULL."""
+    """A value as a person writes it: text in quotes, money in major units, a decimal without needless zeros; `nothing`
+    for NULL."""
     match kind.kind:
         case "text":
             shown = f"'''' || {sql} || ''''"
         case "money" if kind.scale > 0:
             shown = f"CAST(CAST({sql} AS DECIMAL(20, 0)) * 0.{'1':0>{kind.scale}} AS VARCHAR)"
+        case "decimal":
+            shown = f"rtrim(regexp_replace(CAST({sql} AS VARCHAR), '([.][0-9]*?)0+$', '\\1'), '.')"
         case _:
             shown = f"CAST({sql} AS VARCHAR)"
     return f"coalesce({shown}, 'nothing')"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from everycent.proof.explain.core.model_text import RuleText, with_values
@@ -30,5 +31,8 @@ def _quoted(value: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """A value as text; `(none)` where there is none."""
+    """A value as text, a decimal without needless zeros (0.05000000 is 0.05); `(none)` where there is none."""
+    if isinstance(value, Decimal) and value.is_finite():
+        digits = f"{value:f}"
+        return digits.rstrip("0").rstrip(".") if "." in digits else digits
     return "(none)" if value is None else str(value)
