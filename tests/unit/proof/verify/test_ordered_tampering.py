@@ -19,6 +19,8 @@ from everycent.proof.verify.core.ordered import (
     FRONTIER,
     GENERATIONS,
     NUMBERS,
+    RUNNING,
+    STANDING_TOTALS,
     TOTALS,
     TURN_TAKEN,
 )
@@ -26,6 +28,7 @@ from everycent.proof.verify.service import verify
 
 ORDERED = (
     "clearing.waiting_charge", "clearing.sequenced_record", "rating.ordered_charge", "clearing.ordered_obligation",
+    "rating.running_total",
 )  # fmt: skip
 SEALED = "each sealed row is as it was written"
 LISTED = "each batch's hot rows are those it listed"
@@ -89,10 +92,67 @@ TAMPERED = [
     ("UPDATE clearing.accumulator SET total_minor = total_minor + 1 WHERE bearer = 'brand'", {ACCUMULATORS}),
     ("DELETE FROM clearing.accumulator WHERE bearer = 'brand'", {ACCUMULATORS}),
     ("UPDATE platform.kept_sum SET through_batch = 0 WHERE table_name = 'clearing.accumulator'", {ACCUMULATORS}),
+    ("DELETE FROM platform.kept_sum WHERE table_name = 'clearing.accumulator'", {ACCUMULATORS}),
 ]  # fmt: skip
 
 #: Rows that are not sealed: the frontier says where to look, kept sums what need not be added up; their rules look.
-UNSEALED = ("clearing.frontier", "clearing.accumulator", "platform.kept_sum")
+UNSEALED = ("clearing.frontier", "clearing.accumulator", "platform.kept_sum", "rating.standing_total")
+
+#: What a shop sold so far, and what its stock cost.
+SHOP = """\
+model: shop
+version: 1
+currency: CNY
+calendar: {time_zone: Asia/Shanghai}
+parties: {platform: {operator: shanghai}, shop: {key: [shop]}}
+records:
+  bought:
+    file: bought*.csv
+    id: [id]
+    occurred_at: at
+    columns: {id: text, article: text, units: integer, paid: money, at: timestamp}
+  sold:
+    file: sold*.csv
+    id: [id]
+    occurred_at: at
+    columns: {id: text, shop: text, article: text, units: integer, price: money, at: timestamp}
+factors:
+  sold_so_far: {accumulator: {add: {sold: price}, per: [shop], period: month}}
+  cost: {moving_average: {in: {bought: {quantity: units, cost: paid}}, out: {sold: units}, per: [article]}}
+charges:
+  bonus: {for: sold, amount: sold_so_far * 0.01, debtor: platform, creditor: shop}
+  margin: {for: sold, amount: (price - cost) * 0.5, debtor: shop, creditor: platform}
+order: {by: [occurred_at, id], late: rewind, window: 2}
+statements: {shop: {cycle: monthly, mode: net}}
+"""
+GOODS = {"bought": "id,article,units,paid,at", "sold": "id,shop,article,units,price,at"}
+BOUGHT = [("bought", f"P{n}", f"P{n},tea,9,9{n}.00,2026-03-0{n} 07:00:00") for n in (1, 2)]
+SOLD = [("sold", f"S{n}", f"S{n},k-{n % 2},tea,{n},{n}0.00,2026-03-0{n} 08:00:00") for n in range(1, 6)]
+
+KEPT = "WHERE table_name = 'rating.standing_total'"
+#: What the last sale of generation 1 took out of the stock.
+TOOK = (
+    "generation = 1 AND factor = 'cost' AND sequence_no ="
+    " (SELECT max(sequence_no) FROM rating.running_total WHERE generation = 1 AND factor = 'cost' AND quantity < 0)"
+)
+TAMPERED_TOTALS = [
+    ("UPDATE rating.standing_total SET total_after = total_after + 1 WHERE factor = 'sold_so_far' AND pot = 'k-1'",
+     {STANDING_TOTALS}),
+    ("UPDATE rating.standing_total SET quantity_after = quantity_after + 1 WHERE factor = 'cost'", {STANDING_TOTALS}),
+    ("UPDATE rating.standing_total SET period = '2026-04' WHERE factor = 'sold_so_far'", {STANDING_TOTALS}),
+    ("DELETE FROM rating.standing_total WHERE factor = 'cost'", {STANDING_TOTALS}),
+    ("INSERT INTO rating.standing_total (tenant, model, factor, pot, period, total_after)"
+     " SELECT DISTINCT tenant, model, factor, 'k-9', period, 5 FROM rating.standing_total"
+     " WHERE factor = 'sold_so_far'", {STANDING_TOTALS}),
+    (f"UPDATE platform.kept_sum SET through_batch = 0 {KEPT}", {STANDING_TOTALS}),
+    (f"UPDATE platform.kept_sum SET generation = 0 {KEPT}", {STANDING_TOTALS}),
+    (f"DELETE FROM platform.kept_sum {KEPT}", {STANDING_TOTALS}),
+    (f"UPDATE rating.running_total SET amount = amount + 1 WHERE {TOOK}", {RUNNING, STANDING_TOTALS}),
+    (f"UPDATE rating.running_total SET quantity = quantity - 1 WHERE {TOOK}", {RUNNING, STANDING_TOTALS}),
+    (f"UPDATE rating.running_total SET total_after = total_after + 1 WHERE {TOOK}", {RUNNING}),
+    (f"UPDATE rating.running_total SET quantity_after = 99 WHERE {TOOK}", {RUNNING}),
+    (f"DELETE FROM rating.running_total WHERE {TOOK}", {STANDING_TOTALS}),
+]  # fmt: skip
 
 
 def test_each_is_named_by_its_seal_or_its_batch(place: MarketPlace) -> None:
@@ -109,6 +169,26 @@ def test_a_forger_who_also_reseals_is_given_away_by_the_sums(place: MarketPlace)
             found = named(place)
             assert SEALED not in found, tamper
             assert {rule.name for rule in rules} <= set(found), f"{tamper}: {found}"
+
+
+@pytest.fixture
+def shop(database: Any, engine: LocalEngine, tmp_path: Any) -> MarketPlace:
+    """Late facts made a generation 1; what it stands at is kept: the last delivery began with it."""
+    made = opened(database, engine, tmp_path / "files").about(SHOP, columns=GOODS)
+    for facts in ([*BOUGHT, *SOLD[2:4]], SOLD[:2], SOLD[4:], [("bought", "P9", "P9,tea,1,5.00,2026-03-09 07:00:00")]):
+        made.deliver(facts, date(2026, 3, 10))
+    made.proven()
+    return made
+
+
+def test_running_totals_and_what_is_kept_of_them_are_added_up_again(shop: MarketPlace) -> None:
+    for tamper, rules in TAMPERED_TOTALS:
+        with undone(shop, tamper, resealed=True):
+            found = named(shop)
+            assert SEALED not in found, tamper
+            assert {rule.name for rule in rules} <= set(found), f"{tamper}: {found}"
+    with undone(shop, f"UPDATE rating.running_total SET amount = amount + 1 WHERE {TOOK}", resealed=False):
+        assert SEALED in named(shop)
 
 
 def test_a_charge_that_would_never_have_its_turn_is_found(place: MarketPlace) -> None:
