@@ -1,11 +1,14 @@
 """Finds the rows of CSV bytes: where each starts and ends, on which line, and whether it is well-formed.
 
 The grammar is RFC 4180's, with line ends LF, CRLF and CR: a field is quoted when its first byte is the quote; inside, a
-doubled quote is one quote, and line ends and delimiters are text. A quote inside an unquoted field is text.
+doubled quote is one quote, and line ends and delimiters are text. A quote inside an unquoted field is text, and so are
+blanks and tabs between a closing quote and the delimiter.
 
 Recovery: where a quote is never closed, or text follows a closing quote, only the physical line on which the row began
 is malformed and the scan goes on at the next line. So one broken quote never swallows the rest of a file. A row holds
 at most ROW_BYTES_MAX; a quote still open then is never closed.
+
+Files that know no quotes are scanned without: then a row is a physical line, whatever stands in it.
 """
 
 from typing import Final
@@ -27,8 +30,17 @@ WRONG_FIELDS: Final = 3
 TOO_LONG: Final = 4
 _INCOMPLETE: Final = 9
 
+#: What a person reads of a status; of WRONG_FIELDS the reader says more.
+REASONS: Final = {
+    TEXT_AFTER_QUOTE: 'text follows a closing quote; double the quotes inside a quoted field ("")',
+    QUOTE_NEVER_CLOSED: "a quote is opened and never closed; close it, or double it where it is text",
+    TOO_LONG: f"the row is longer than {ROW_BYTES_MAX >> 20} MiB",
+}
+
+_TAB: Final = 9
 _LF: Final = 10
 _CR: Final = 13
+_BLANK: Final = 32
 _QUOTE: Final = 34
 
 
@@ -78,17 +90,21 @@ def _quoted(data: Bytes, i: int, row: int, at_end: bool) -> tuple[int, int, int]
 
 
 @kernel
-def _row(data: Bytes, at: int, at_end: bool, delimiter: int, width: int) -> tuple[int, int, int, int, int]:
+def _row(
+    data: Bytes, at: int, at_end: bool, delimiter: int, quotes: bool, width: int
+) -> tuple[int, int, int, int, int]:
     """Reads the row that starts at `at`: (stop, after its line end, lines it takes, fields, status)."""
     n, i, fields, lines = data.size, at, 1, 0
     while True:
-        if i < n and data[i] == _QUOTE:
+        if quotes and i < n and data[i] == _QUOTE:
             i, inside, status = _quoted(data, i + 1, at, at_end)
             lines += inside
             if status == _INCOMPLETE:
                 return at, at, 0, 0, _INCOMPLETE
             if status != GOOD:
                 return _broken(data, at, at_end, status)
+            while i < n and (data[i] == _BLANK or data[i] == _TAB) and data[i] != delimiter:
+                i += 1
             if i < n and data[i] != delimiter and data[i] != _LF and data[i] != _CR:
                 # A quote that was meant to close on this line found another line's quote instead.
                 return _broken(data, at, at_end, TEXT_AFTER_QUOTE if lines == 0 else QUOTE_NEVER_CLOSED)
@@ -118,6 +134,7 @@ def scan_rows(
     line: int,
     at_end: bool,
     delimiter: int,
+    quotes: bool,
     width: int,
     starts: Places,
     stops: Places,
@@ -127,9 +144,9 @@ def scan_rows(
 ) -> tuple[int, int, int]:
     """Finds rows from `at` (on 1-based `line`) until the output arrays are full or `data` has no whole row left.
 
-    `at_end` says that nothing follows `data`; `width` is the number of fields a row must have, 0 for any. Empty lines
-    are no rows. Fills `starts`, `stops` (without the line end), `lines`, `fields` and `status` per row; returns (rows
-    found, place of what is left, its line).
+    `at_end` says that nothing follows `data`; `quotes`, that a field may be quoted; `width` is the number of fields a
+    row must have, 0 for any. Empty lines are no rows. Fills `starts`, `stops` (without the line end), `lines`, `fields`
+    and `status` per row; returns (rows found, place of what is left, its line).
     """
     found = 0
     while found < starts.size and at < data.size:
@@ -139,7 +156,7 @@ def scan_rows(
                 break
             at, line = after, line + 1
             continue
-        stop, after, taken, count, state = _row(data, at, at_end, delimiter, width)
+        stop, after, taken, count, state = _row(data, at, at_end, delimiter, quotes, width)
         if state == _INCOMPLETE:
             break
         starts[found], stops[found], lines[found], fields[found], status[found] = at, stop, line, count, state
