@@ -19,7 +19,7 @@ from everycent.flow.intake.service import (
     UnknownFormat,
     check_file,
     declared_fields,
-    format_named,
+    format_written,
     read_rows,
     said,
 )
@@ -251,7 +251,7 @@ def _plan_side(
         )
         return None
     try:
-        _ = None if spec.format is None else format_named(spec.format)
+        _ = None if spec.format is None else format_written(spec.format)
         columns = TypeAdapter(dict[str, ColumnSpec]).validate_python(spec.columns)
         fields = declared_fields((*path, "columns"), columns, money, model.calendar)
         if spec.records is None:

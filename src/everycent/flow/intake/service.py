@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 
 from everycent.flow.intake.bills.registry import GROUP as FORMATS_GROUP
-from everycent.flow.intake.bills.registry import UnknownFormat, format_named, format_of
+from everycent.flow.intake.bills.registry import UnknownFormat, format_named, format_of, format_written
 from everycent.flow.intake.bills.source import BillSource, controls_of, open_bill, refuse_disagreeing, said
 from everycent.flow.intake.contract import Step
 from everycent.flow.intake.readers.opening import open_source
@@ -24,6 +24,7 @@ __all__ = [
     "declared_fields",
     "format_named",
     "format_of",
+    "format_written",
     "load_steps",
     "load_table",
     "open_bill",

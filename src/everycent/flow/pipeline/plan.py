@@ -10,7 +10,7 @@ from everycent.base.engine.types import ColumnType
 from everycent.flow.clearing.contract import ClearingRefused, shared_in_order, shares_of
 from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
-from everycent.flow.intake.service import UnknownFormat, UnknownStep, declared_fields, format_named, load_steps
+from everycent.flow.intake.service import UnknownFormat, UnknownStep, declared_fields, format_written, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
@@ -216,7 +216,7 @@ def _installed(model: LoadedModel, kinds: Mapping[str, RecordSpec], issues: list
     for word, specs in (("tables", model.spec.tables), ("records", model.spec.records)):
         for name, spec in specs.items():
             try:
-                _ = None if spec.format is None else format_named(spec.format)
+                _ = None if spec.format is None else format_written(spec.format)
             except UnknownFormat as unknown:
                 issues.append(model.source.issue(str(unknown), (word, name, "format")))
     found: dict[str, Step] = {}

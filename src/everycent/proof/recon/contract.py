@@ -18,7 +18,7 @@ from everycent.base.engine.declaration import (
     NumberText,
     Words,
 )
-from everycent.flow.intake.contract import FORMAT
+from everycent.flow.intake.contract import FORMAT, FormatWord
 
 
 class Bucket(StrEnum):
@@ -122,7 +122,7 @@ class SideSpec(Declaration):
     file: Words = Field(
         default=(), description="the names of the run's --bill or --records files", examples=["channel_*.csv"]
     )
-    format: str | None = FORMAT
+    format: FormatWord | None = FORMAT
     encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
     delimiter: DelimiterText = Field(default=",", description="what stands between the cells of a line", examples=[";"])
     columns: dict[Name, object] = Field(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from everycent.base.engine.declaration import Declaration
-from everycent.serve.language.words import ANY_NAME, Section, Shape, Word, Written, sections
+from everycent.serve.language.words import ANY_NAME, WORDS_BELOW, Section, Shape, Word, Written, sections
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,8 @@ def _meaning(word: Word) -> str:
 def _as(written: Written, titles: dict[type[Declaration], str]) -> str:
     if written.inside:
         links = [(titles[child.declaration], child.shape) for child in written.inside]
-        return " or ".join(f"{_MANY[shape]}[{title}](#{_anchor(title)})" for title, shape in links)
+        sections_below = [f"{_MANY[shape]}[{title}](#{_anchor(title)})" for title, shape in links]
+        return " or ".join([*(word for word in written.label.split(" or ") if word != WORDS_BELOW), *sections_below])
     return _MANY[written.shape] + (" · ".join(f"`{value}`" for value in written.values) or written.label)
 
 

@@ -34,6 +34,10 @@ class Shape(StrEnum):
     NAMED = "named"  # any number, each under a name that the author gives
 
 
+#: How a declaration is written, whose words its own section has.
+WORDS_BELOW = "the words below"
+
+
 @dataclass(frozen=True)
 class Inside:
     """A declaration whose words stand inside a word."""
@@ -163,7 +167,7 @@ def _single(kind: Any, extras: tuple[Any, ...]) -> Written:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return Written("", tuple(str(member.value) for member in kind))
     if isinstance(kind, type) and issubclass(kind, Declaration):
-        return Written("the words below", inside=(Inside(kind),))
+        return Written(WORDS_BELOW, inside=(Inside(kind),))
     least = [f"at least {extra.ge}" for extra in extras if isinstance(extra, Ge)]
     most = [f"at most {extra.le}" for extra in extras if isinstance(extra, Le)]
     return Written(", ".join([_PLAIN.get(kind, "value"), *least, *most]))

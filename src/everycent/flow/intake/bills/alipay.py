@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.flow.intake.bills.cell_bill import CellBill, Counted, cells
+from everycent.flow.intake.bills.cell_rows import heads
 from everycent.flow.intake.bills.figures import Figures, difference, directed, figures
-from everycent.flow.intake.bills.text import heads
 
 _TRADE: Final = (
     "支付宝交易号",

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.flow.intake.bills.cell_rows import PREAMBLE_LINES_MAX, BillText, Rows, heads, text_of_head
 from everycent.flow.intake.bills.figures import Figures, figures, plain
-from everycent.flow.intake.bills.text import PREAMBLE_LINES_MAX, BillText, Rows, heads, text_of_head
 from everycent.flow.intake.contract import MALFORMED, BillPart, Control, SourceError
 
 

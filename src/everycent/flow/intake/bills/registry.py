@@ -4,7 +4,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from everycent.flow.intake.contract import BillFormat, SourceError
+from everycent.flow.intake.bills.fixed_width import FixedWidth
+from everycent.flow.intake.contract import BillFormat, LayoutSpec, SourceError
 
 GROUP: Final = "everycent.bill_formats"
 HEAD_BYTES: Final = 1 << 16
@@ -24,6 +25,11 @@ def format_named(name: str) -> BillFormat:
             f"point of group {GROUP}"
         )
     return _load(offered[name])
+
+
+def format_written(word: str | LayoutSpec) -> BillFormat:
+    """The format that a model's `format` names or declares. Raises UnknownFormat, SourceError."""
+    return FixedWidth("fixed_width", word.fixed_width) if isinstance(word, LayoutSpec) else format_named(word)
 
 
 def format_of(path: Path) -> BillFormat | None:

@@ -12,8 +12,8 @@ from typing import Final
 import pyarrow as pa
 
 from everycent.flow.intake.bills.cell_bill import CellBill, Counted, cells
+from everycent.flow.intake.bills.cell_rows import heads
 from everycent.flow.intake.bills.figures import Figures, difference, directed
-from everycent.flow.intake.bills.text import heads
 
 _TRADE: Final = (
     "交易时间",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from everycent.flow.intake.bills.registry import format_named
+from everycent.flow.intake.bills.registry import format_written
 from everycent.flow.intake.bills.source import BillSource
 from everycent.flow.intake.contract import EmptyFile, FileSpec, Source, SourceError
 from everycent.flow.intake.readers.delimited import DelimitedSource
@@ -30,7 +30,7 @@ def open_source(
     if path.stat().st_size == 0 and (named is not None or path.suffix.lower() in (*_PARQUET, *_WORKBOOK)):
         raise EmptyFile(f"{path} is empty: it has no bytes; have it sent again")
     if named is not None:
-        return BillSource(path, format_named(named), columns_wanted, columns_optional)
+        return BillSource(path, format_written(named), columns_wanted, columns_optional)
     ending = path.suffix.lower()
     if ending in _PARQUET:
         return ParquetSource(path, columns_wanted, columns_optional)
