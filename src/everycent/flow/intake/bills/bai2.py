@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from everycent.base.money.currency import UnknownCurrency, currency
 from everycent.flow.intake.bills.amounts import plain
 from everycent.flow.intake.bills.bai2_totals import Account, Envelope
+from everycent.flow.intake.bills.bank_text import lines
 from everycent.flow.intake.bills.mt940_lines import read_date
 from everycent.flow.intake.bills.parts import Malformed, Row, in_parts
-from everycent.flow.intake.bills.texts import lines
 from everycent.flow.intake.contract import BillPart, Control, SourceError
 
 COLUMNS: Final = (

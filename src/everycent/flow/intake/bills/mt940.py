@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from everycent.flow.intake.bills.bank_text import lines
 from everycent.flow.intake.bills.mt940_lines import ENTRY_COLUMNS, Entry, entry_cells, read_entry
 from everycent.flow.intake.bills.mt940_totals import Totals
 from everycent.flow.intake.bills.parts import Malformed, Row, in_parts
-from everycent.flow.intake.bills.texts import lines
 from everycent.flow.intake.contract import BillPart, Control, SourceError
 
 COLUMNS: Final = ("account", "statement", "reference", "related_reference", "currency", *ENTRY_COLUMNS)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from everycent.flow.intake.bills.texts import encoding
+from everycent.flow.intake.bills.bank_text import encoding
 from everycent.flow.intake.contract import SourceError
 
 _TAG: Final = re.compile(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>|<([/?!]?)([A-Za-z][A-Za-z0-9._]*)[^<>]*>", re.DOTALL)
