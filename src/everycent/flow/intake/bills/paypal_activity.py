@@ -174,6 +174,7 @@ def _format(name: str, order: Order | None) -> Report:
         money=("gross", "fee", "net", "balance", "shipping_and_handling_amount", "sales_tax"),
         own=("occurred_at",),
         work=lambda report: _PayPal(report, order),
+        is_recognised=order is None,
     )
 
 

@@ -110,6 +110,7 @@ class Report:
     own: tuple[str, ...]
     work: Callable[[OpenReport], Work]
     delimiter: str = ","
+    is_recognised: bool = True  # no: only who names the format gets it
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -118,7 +119,7 @@ class Report:
     def recognises(self, file: str, head: bytes) -> bool:  # noqa: ARG002  # the header tells
         line = head.decode("utf-8", errors="replace").removeprefix("\ufeff").lstrip().partition("\n")[0]
         names = next(csv.reader([line.rstrip("\r")], delimiter=self.delimiter), [])
-        return all(name in self._at(names) for name in self.needed)
+        return self.is_recognised and all(name in self._at(names) for name in self.needed)
 
     def parse(self, path: Path, rows_per_part: int) -> Iterator[BillPart]:
         names = _source(path, self.delimiter, None).columns
