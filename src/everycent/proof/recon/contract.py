@@ -19,6 +19,7 @@ from everycent.base.engine.declaration import (
     Words,
 )
 from everycent.flow.intake.contract import FORMAT, FormatWord
+from everycent.proof.recon.rules import MatchRuleSpec
 
 
 class Bucket(StrEnum):
@@ -56,6 +57,8 @@ CAUSES: Mapping[str, CauseText] = MappingProxyType(
         "opposite_sign": CauseText("the amounts are equal with opposite signs", "金额相等但正负号相反"),
         "amount_and_status_differ": CauseText("the amounts differ, and so do the statuses", "金额与状态均不一致"),
         "status_differs": CauseText("the amounts agree, the statuses differ", "金额一致，状态不一致"),
+        "fee": CauseText("one side is gross, the other net of this fee", "一方为毛额，另一方已扣手续费"),
+        "conversion_difference": CauseText("what the currency conversion leaves", "币种折算差额"),
     }
 )
 
@@ -112,6 +115,73 @@ TOTALS = pa.schema(
     ]
 )
 
+#: A row that equal rows left over, on its way through the rules. Only `row_no` and `amount_minor` are never null.
+ITEM = pa.schema(
+    [
+        pa.field("row_no", pa.int64()),  # its place on its side
+        pa.field("key", pa.string()),
+        pa.field("amount_minor", pa.int64()),
+        pa.field("currency", pa.string()),  # null: the scenario's
+        pa.field("status", pa.string()),
+        pa.field("occurred_on", pa.date32()),
+        pa.field("reference", pa.string()),
+        pa.field("counterparty", pa.string()),
+        pa.field("group", pa.string()),
+        pa.field("fee_minor", pa.int64()),  # what was deducted of it or from it, where a row says so
+    ]
+)
+
+
+class MatchLabel(StrEnum):
+    """How sure a match is."""
+
+    UNIQUE = "unique"  # no other assignment by the same rule within its block explains it equally well
+    AMBIGUOUS = "ambiguous"  # there are others: its alternatives
+    BUDGET_EXHAUSTED = "budget_exhausted"  # not all was tried
+
+
+#: A line for each row of a match. Ordered by match, side, row. Matches are numbered by rule, then by their first row.
+MATCH = pa.schema(
+    [
+        pa.field("match_no", pa.int64()),
+        pa.field("rule", pa.string()),
+        pa.field("label", pa.string()),
+        pa.field("side", pa.string()),  # left | right
+        pa.field("row_no", pa.int64()),
+        pa.field("differing", pa.string()),  # columns that differ within a pair, joined by "+"; null: none, or no pair
+    ]
+)
+
+#: What a unique match leaves between left and right, by cause: they add up to left - right. Ordered by match, cause.
+MATCH_DIFFERENCE = pa.schema(
+    [
+        pa.field("match_no", pa.int64()),
+        pa.field("cause", pa.string()),  # of CAUSES
+        pa.field("difference_minor", _AMOUNT),  # never 0
+        pa.field("currency", pa.string()),  # converted: the right row's
+    ]
+)
+
+#: The ways to explain the rows of an ambiguous match, a line for each row of each. Ordered by all columns.
+MATCH_ALTERNATIVE = pa.schema(
+    [
+        pa.field("match_no", pa.int64()),
+        pa.field("alternative_no", pa.int64()),
+        pa.field("side", pa.string()),
+        pa.field("row_no", pa.int64()),
+    ]
+)
+
+#: Rates by which amounts are converted: one unit of `from_currency` is worth `rate` of `to_currency` from a day on.
+EXCHANGE_RATE = pa.schema(
+    [
+        pa.field("from_currency", pa.string()),
+        pa.field("to_currency", pa.string()),
+        pa.field("valid_from", pa.date32()),
+        pa.field("rate", pa.decimal128(18, 9)),
+    ]
+)
+
 
 class SideSpec(Declaration):
     """One side: the model's own records of a kind, or a file with declared columns (type by name)."""
@@ -156,4 +226,7 @@ class ReconSpec(Declaration):
         default="0",
         description="differences up to this, in major units, are booked as equal within tolerance",
         examples=["0.01"],
+    )
+    rules: tuple[MatchRuleSpec, ...] = Field(
+        default=(), description="what may explain rows that are not equal, in the order in which it is tried"
     )

@@ -21,8 +21,11 @@ class ReconPlan:
 def plan_recon(scenario: str, spec: ReconSpec, currency: Currency) -> ReconPlan:
     """Resolves `spec`. Statuses are compared where both sides declare one.
 
-    ValueError when the tolerance is negative or has more decimals than the currency.
+    ValueError when the tolerance is negative or has more decimals than the currency, or where there are rules: a
+    model's own run compares by key alone.
     """
+    if spec.rules:
+        raise ValueError(f"recon '{scenario}': a model's run compares by key alone; leave `rules` out")
     tolerance_minor = parse_minor(spec.tolerance, currency)
     if tolerance_minor < 0:
         raise ValueError(

@@ -1,0 +1,123 @@
+"""Rules that explain one row by one: candidate pairs by SQL, then an exact assignment of each knot of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from everycent.base.engine.kernels.assigning import ALWAYS, COST_MAX, NEVER, SOMETIMES, UNKNOWN, assign, knots
+from everycent.base.engine.local import LocalEngine
+from everycent.proof.recon.contract import MatchLabel
+from everycent.proof.recon.core.matching.blocks import block_columns, blocked_sql, near_sql, same_block
+from everycent.proof.recon.core.matching.found import DIFFERENCE, EXPLANATION, GIVEN_UP, VERDICT, Found
+
+LABELS = {ALWAYS: MatchLabel.UNIQUE, SOMETIMES: MatchLabel.AMBIGUOUS, UNKNOWN: MatchLabel.BUDGET_EXHAUSTED}
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which pairs a rule allows, as SQL over the rows l and r of one block.
+
+    `distance` is an integer of 0 or more; with `clear_by` an assignment that is less far by that much, in all, is a
+    better one; without, all are as good. `differences` are (cause, SQL for minor units).
+    """
+
+    by: tuple[str, ...]
+    currency: str
+    within_days: int | None
+    pairs_max: int
+    budget: int
+    where: str
+    distance: str = "0"
+    clear_by: int | None = None
+    differences: Sequence[tuple[str, str]] = ()
+    differing: str = "NULL"
+
+
+def candidates(pairing: Pairing, left: pa.Table, right: pa.Table, engine: LocalEngine) -> tuple[pa.Table, pa.Table]:
+    """(pairs, GIVEN_UP): the pairs that the rule allows, and the rows of blocks with too many pairs to try.
+
+    A pair has left_row, right_row, money, distance, differing, and d0, d1 …, its differences.
+    """
+    sides = {"left_items": left, "right_items": right}
+    return (
+        engine.query(_pairs_sql(pairing), **sides),
+        engine.query(_too_many_sql(pairing), **sides).cast(GIVEN_UP),
+    )
+
+
+def assigned(pairing: Pairing, pairs: pa.Table, given_up: pa.Table, engine: LocalEngine) -> Found:
+    """The best assignments of `pairs`, and what all of them have in common."""
+    if not pairs.num_rows:
+        return Found(given_up=given_up)
+    lefts = np.unique(pairs["left_row"].to_numpy(), return_inverse=True)[1].astype(np.int64)
+    rights = np.unique(pairs["right_row"].to_numpy(), return_inverse=True)[1].astype(np.int64)
+    far = pairs["distance"].to_numpy() if pairing.clear_by is not None else np.zeros(len(lefts), dtype=np.int64)
+    margin = 0 if pairing.clear_by is None else min(pairing.clear_by, COST_MAX) - 1
+    verdicts = assign(lefts, rights, far.astype(np.int64), margin, pairing.budget)
+    assert len(np.unique(lefts[verdicts == ALWAYS])) == (verdicts == ALWAYS).sum(), "one row is claimed once"
+    knot = np.full(len(lefts), -1, dtype=np.int64)
+    open_ones = (verdicts == SOMETIMES) | (verdicts == UNKNOWN)
+    knot[open_ones] = knots(lefts[open_ones], rights[open_ones])
+    labelled = pairs.append_column("verdict", pa.array(verdicts)).append_column("knot", pa.array(knot))
+    return found_pairs(pairing, labelled, given_up, engine)
+
+
+def found_pairs(pairing: Pairing, labelled: pa.Table, given_up: pa.Table, engine: LocalEngine) -> Found:
+    """Labelled pairs (verdict, knot) as explanations; those that no best assignment has are dropped."""
+    labels = ", ".join(f"({verdict}, '{label}')" for verdict, label in LABELS.items())
+    kept = engine.query(
+        f"""SELECT row_number() OVER (ORDER BY left_row, right_row) AS explanation, label, p.*
+        FROM labelled AS p JOIN (VALUES {labels}) AS named(verdict, label) USING (verdict)
+        WHERE verdict <> {NEVER}""",
+        labelled=labelled,
+    )
+    causes = [
+        f"SELECT explanation, '{cause}' AS cause, d{place} AS difference_minor, money AS currency FROM kept "
+        f"WHERE d{place} <> 0"
+        for place, (cause, _) in enumerate(pairing.differences)
+    ]
+    return Found(
+        explanations=engine.query(
+            """SELECT explanation, 'left' AS side, left_row AS row_no FROM kept
+            UNION ALL SELECT explanation, 'right', right_row FROM kept""",
+            kept=kept,
+        ).cast(EXPLANATION),
+        verdicts=engine.query("SELECT explanation, label, knot, differing FROM kept", kept=kept).cast(VERDICT),
+        given_up=given_up,
+        differences=engine.query(" UNION ALL ".join(causes), kept=kept).cast(DIFFERENCE)
+        if causes
+        else DIFFERENCE.empty_table(),
+    )
+
+
+def _sides_sql(pairing: Pairing) -> str:
+    columns = ", ".join(block_columns(pairing.by))
+    return f"""l AS ({blocked_sql("left_items", pairing.by, pairing.currency)}),
+    r AS ({blocked_sql("right_items", pairing.by, pairing.currency)}),
+    too_many AS (
+        SELECT {columns}, -1 - row_number() OVER (ORDER BY {columns}) AS knot
+        FROM (SELECT {columns}, count(*) AS lefts FROM l GROUP BY ALL)
+        JOIN (SELECT {columns}, count(*) AS rights FROM r GROUP BY ALL) USING ({columns})
+        WHERE lefts * rights > {int(pairing.pairs_max)})"""
+
+
+def _pairs_sql(pairing: Pairing) -> str:
+    differences = "".join(
+        f", ({minor})::DECIMAL(38, 0) AS d{place}" for place, (_, minor) in enumerate(pairing.differences)
+    )
+    return f"""WITH {_sides_sql(pairing)},
+    tried AS (SELECT * FROM l WHERE NOT EXISTS (FROM too_many AS t WHERE {same_block(pairing.by, "l", "t")}))
+    SELECT l.row_no AS left_row, r.row_no AS right_row, r.money AS money,
+        ({pairing.distance})::BIGINT AS distance, ({pairing.differing})::VARCHAR AS differing{differences}
+    FROM tried AS l JOIN r ON {same_block(pairing.by, "l", "r")}
+    WHERE {near_sql(pairing.within_days)} AND ({pairing.where}) AND ({pairing.distance}) <= {COST_MAX}"""
+
+
+def _too_many_sql(pairing: Pairing) -> str:
+    """Each block with too many pairs is a knot of its own, numbered below those of the pairs."""
+    return f"""WITH {_sides_sql(pairing)}
+    SELECT DISTINCT knot, 'left' AS side, row_no FROM l JOIN too_many AS t ON {same_block(pairing.by, "l", "t")}
+    UNION ALL
+    SELECT DISTINCT knot, 'right', row_no FROM r JOIN too_many AS t ON {same_block(pairing.by, "r", "t")}"""
