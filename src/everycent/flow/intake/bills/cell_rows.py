@@ -1,6 +1,8 @@
 """Bills of cells between delimiters, with lines before and after their rows that are no rows."""
 
 import codecs
+import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +13,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from everycent.base.engine.kernels.compiling import kernel
-from everycent.flow.intake.contract import SourceError
+from everycent.flow.intake.contract import EmptyFile, SourceError
 from everycent.flow.intake.readers import csv_scan
 from everycent.flow.intake.readers.csv_rows import Found, Scanner, malformed_rows, parse_cells
 from everycent.flow.intake.readers.text import utf8_blocks
+from everycent.flow.intake.readers.workbook import cell_text, sheet_rows
 
 #: A header that does not come within so many lines does not come.
 PREAMBLE_LINES_MAX: Final = 200
 _HEAD_BYTES: Final = 1 << 16
+#: What a workbook begins with.
+_ZIP: Final = b"PK\x03\x04"
 _TICK: Final = 96
 _COMMA: Final = 44
 _SEPARATOR: Final = 31
@@ -89,8 +94,8 @@ class Rows:
 class BillText:
     """An open bill. `before` are the lines before its header, `names` what the header names.
 
-    The encoding is UTF-8 or GB 18030, whichever its first bytes are. Cells that each begin with a back-tick are told
-    apart by these; otherwise they are CSV.
+    The encoding is UTF-8 or GB 18030, whichever its first bytes are; a workbook is read like the CSV of its first
+    sheet. Cells that each begin with a back-tick are told apart by these; otherwise they are CSV.
     """
 
     def __init__(self, path: Path, format_name: str, is_header: Callable[[str], bool], no_row: bytes) -> None:
@@ -98,7 +103,7 @@ class BillText:
         self.path = path
         self._ends = np.zeros(256, np.bool_)
         self._ends[list(no_row)] = True
-        self._scanner = Scanner(path, utf8_blocks(path, encoding_of(path)), _COMMA, quotes=False)
+        self._scanner = Scanner(path, _blocks(path), _COMMA, quotes=False)
         self.before: list[tuple[int, str]] = []
         header = self._header(format_name, is_header)
         self.header_line = int(header.lines[0])
@@ -121,6 +126,8 @@ class BillText:
             if is_header(text):
                 return found
             self.before.append((int(found.lines[0]), text))
+        if not self.before:
+            raise EmptyFile(f"{self.path} is empty: it has no line at all; ask for the bill anew")
         raise SourceError(
             f"{self.path} is no {format_name}: no line within its first {len(self.before)} is the header; ask for the "
             f"bill anew as CSV, or name its 'format'"
@@ -170,6 +177,19 @@ class BillText:
         if self._ticks and fields[row] == 0:
             return "the row does not begin with a back-tick as the others do; is the file cut off or edited?"
         return f"the row has {fields[row]} cells, the header has {len(self.names)}; is the file cut off or edited?"
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The file as UTF-8; a workbook as the lines of its first sheet."""
+    with path.open("rb") as file:
+        is_workbook = file.read(len(_ZIP)) == _ZIP
+    if not is_workbook:
+        yield from utf8_blocks(path, encoding_of(path))
+        return
+    for row in sheet_rows(path, None):
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerow([" ".join(cell_text(cell).splitlines()) for cell in row])
+        yield out.getvalue().encode()
 
 
 def heads(line: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from everycent.flow.intake.contract import MALFORMED, BillFormat, BillPart, Control, RawRows, Source, SourceError
@@ -19,33 +18,28 @@ _ROWS_PER_COUNT = 1 << 17
 
 @dataclass
 class _Pending:
-    """Rows that were read and not yet given on; rows and malformed lines are each in their order."""
+    """Rows that were read and not yet given on, in pieces of (rows, lines, malformed)."""
 
-    rows: pa.Table
-    lines: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    malformed: pa.Table = field(default_factory=MALFORMED.empty_table)
-
-    @property
-    def count(self) -> int:
-        return int(self.rows.num_rows + self.malformed.num_rows)
+    pieces: list[tuple[pa.Table, pa.Array, pa.Table]] = field(default_factory=list)
+    count: int = 0
 
     def add(self, rows: pa.Table, lines: pa.Array, malformed: pa.Table) -> None:
-        found = np.asarray(lines, np.int64)
-        self.rows = pa.concat_tables([self.rows, rows]) if self.rows.num_rows else rows
-        self.lines = np.concatenate([self.lines, found]) if self.lines.size else found
-        self.malformed = pa.concat_tables([self.malformed, malformed])
+        self.pieces.append((rows, lines, malformed))
+        self.count += rows.num_rows + malformed.num_rows
 
     def take(self, most: int) -> tuple[pa.Table, pa.Array, pa.Table]:
         """The first rows in the order of their lines, malformed ones among them: rows, lines, malformed."""
-        good, bad = self.rows.num_rows, self.malformed.num_rows
-        if bad:
-            lines = np.concatenate([self.lines, self.malformed.column("line").to_numpy()])
-            good = int((np.argsort(lines, kind="stable")[:most] < good).sum())
-            bad = min(most, self.count) - good
-        good = min(good, most)
-        taken = self.rows.slice(0, good), pa.array(self.lines[:good], pa.int64()), self.malformed.slice(0, bad)
-        self.rows, self.lines, self.malformed = self.rows.slice(good), self.lines[good:], self.malformed.slice(bad)
-        return taken
+        tables, places, torn = zip(*self.pieces, strict=True)
+        rows, malformed = pa.concat_tables(tables), pa.concat_tables(torn)
+        lines = np.concatenate([np.asarray(each, np.int64) for each in places])
+        good = min(most, rows.num_rows)
+        if malformed.num_rows:
+            order = np.argsort(np.concatenate([lines, malformed.column("line").to_numpy()]), kind="stable")
+            good = int((order[:most] < rows.num_rows).sum())
+        bad = min(most, self.count) - good
+        self.pieces = [(rows.slice(good), pa.array(lines[good:]), malformed.slice(bad))]
+        self.count -= good + bad
+        return rows.slice(0, good), pa.array(lines[:good], pa.int64()), malformed.slice(0, bad)
 
 
 class BillSource:
@@ -88,7 +82,8 @@ class BillSource:
 
     def shards(self, rows_per_shard: int, first: int = 0) -> Iterator[RawRows]:
         assert rows_per_shard > 0, "a shard has rows"
-        pending, shard_no = _Pending(empty_table(self._wanted)), 0
+        pending, shard_no = _Pending(), 0
+        pending.add(empty_table(self._wanted), pa.array([], pa.int64()), MALFORMED.empty_table())
         for part in self._parts(rows_per_shard):
             pending.add(self._chosen(part.rows), part.lines, part.malformed)
             while pending.count >= rows_per_shard:

@@ -25,11 +25,13 @@ class WorkbookSource:
     ) -> None:
         """Reads the sheet. Raises SourceError."""
         self.path = path
-        rows = [(number, row) for number, row in enumerate(_sheet(path, sheet), 1) if any(cell != "" for cell in row)]
+        rows = [
+            (number, row) for number, row in enumerate(sheet_rows(path, sheet), 1) if any(cell != "" for cell in row)
+        ]
         if not rows:
             raise EmptyFile(f"{path} is empty: its sheet has no header row; its first row must name the columns")
         (_, header), *self._rows = rows
-        self.columns: tuple[str, ...] = tuple(_text(cell).strip() for cell in header)
+        self.columns: tuple[str, ...] = tuple(cell_text(cell).strip() for cell in header)
         self._wanted = tuple(self.columns if wanted is None else (*wanted, *optional))
         check_columns(path, self.columns, self.columns if wanted is None else wanted)
 
@@ -55,13 +57,14 @@ class WorkbookSource:
         at = {name: place for place, name in enumerate(self.columns)}
         missing = pa.nulls(len(chunk), pa.string())
         columns = [
-            pa.array([_text(row[at[name]]) for _, row in chunk], pa.string()) if name in at else missing
+            pa.array([cell_text(row[at[name]]) for _, row in chunk], pa.string()) if name in at else missing
             for name in self._wanted
         ]
         return pa.table(columns, names=list(self._wanted)), pa.array([number for number, _ in chunk], pa.int64())
 
 
-def _sheet(path: Path, sheet: str | None) -> list[list[Any]]:
+def sheet_rows(path: Path, sheet: str | None) -> list[list[Any]]:
+    """All rows of a sheet, the first where none is named, empty ones too. Raises SourceError."""
     try:
         workbook = python_calamine.load_workbook(str(path))
         names = workbook.sheet_names
@@ -73,7 +76,7 @@ def _sheet(path: Path, sheet: str | None) -> list[list[Any]]:
     return found
 
 
-def _text(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
     """A cell as text: numbers with the fewest digits that say the same number, dates as ISO 8601."""
     match cell:
         case bool():

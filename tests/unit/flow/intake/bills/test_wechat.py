@@ -8,7 +8,7 @@ from bill_reading import Read, read
 
 from everycent.flow.intake.bills.registry import format_named, format_of
 from everycent.flow.intake.bills.wechat import BILL, FUND_FLOW, PERSONAL
-from everycent.flow.intake.contract import SourceError
+from everycent.flow.intake.contract import EmptyFile, SourceError
 
 TRADE = [name for name in BILL.given if name not in ("退款申请时间", "退款成功时间")]
 SUMMARY = "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额"
@@ -111,6 +111,8 @@ def test_columns_that_are_added_and_columns_with_earlier_names(bill: Callable[..
     assert found.disagreeing == []
     with pytest.raises(SourceError, match="the header on line 1 has no 应结订单金额"):
         bill(BILL, bill_text([], [], [name for name in TRADE if name != "应结订单金额"]))
+    with pytest.raises(EmptyFile, match="it has no line at all"):
+        bill(BILL, "\n")
     with pytest.raises(SourceError, match="is no wechat_bill"):
         bill(BILL, "a,b,c\n1,2,3\n")
 
@@ -193,3 +195,11 @@ def test_a_real_personal_export(real: Callable[[str], Path]) -> None:
     for row in found.rows:
         if row["当前状态"] == "支付成功" and row["收/支"] == "支出" and row["金额(元)"] != "0.01":
             assert f"{float(row['金额(元)']):.2f} CNY" in booked
+
+
+def test_a_real_personal_export_as_a_workbook_is_the_same(real: Callable[[str], Path]) -> None:
+    folder = real("cn-bills/example/wechat")
+    sheet, text = (read(PERSONAL, folder / f"example-wechat-records.{ending}") for ending in ("xlsx", "csv"))
+    assert sheet.column("交易单号") == text.column("交易单号")
+    assert sheet.disagreeing == text.disagreeing
+    assert [float(amount or 0) for amount in sheet.column("amount")] == [float(a or 0) for a in text.column("amount")]
