@@ -135,7 +135,7 @@ def test_a_side_that_contradicts_itself_is_told_with_the_scenario(tell: Any) -> 
 def test_formats_that_nobody_installed_are_told_at_their_place(tell: Any) -> None:
     with pytest.raises(ModelRefused) as refused:
         tell(model().replace("wechat_bill", "wechat_bil"), bill(), "2026-03-31", till())
-    assert "there is no bill format 'wechat_bil'; installed are: alipay_bill" in str(refused.value)
+    assert "records.paid.format: there is no bill format 'wechat_bil'; installed are: " in str(refused.value)
 
 
 def test_a_column_that_the_format_does_not_give(tell: Any) -> None:
