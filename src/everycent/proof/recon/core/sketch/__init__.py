@@ -1,0 +1,1 @@
+"""Which rows differ between two sides, found without joining them: see `sketch.Sketch`."""
