@@ -59,15 +59,17 @@ class LocalEngine:
         finally:
             self._unregister(self.connection, tables)
 
-    def reader(self, sql: str, **tables: pa.Table | pa.RecordBatchReader) -> pa.RecordBatchReader:
-        """The rows of `sql` as a stream, computed as they are read.
+    def reader(
+        self, sql: str, rows_per_read: int = _ROWS_PER_READ, **tables: pa.Table | pa.RecordBatchReader
+    ) -> pa.RecordBatchReader:
+        """The rows of `sql` as a stream, computed as they are read, so many at a time.
 
         It runs beside the engine's connection, so queries may run while it is read. It sees the connection's tables and
         views, but not its temporary ones nor what was registered there: hand those over as `tables`.
         """
         beside = self.connection.cursor()
         self._register(beside, tables)
-        found = beside.sql(sql).to_arrow_reader(_ROWS_PER_READ)
+        found = beside.sql(sql).to_arrow_reader(rows_per_read)
         plain = _plain_booleans(found.schema)
         return found if plain is None else found.cast(plain)
 
