@@ -1,17 +1,21 @@
 """Reconciles two sides: pure, over Arrow tables; every row of both sides ends in exactly one bucket."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import literal
+from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.contract import BREAK, SIDE, TOTALS, Bucket
 from everycent.proof.recon.core.buckets import CAUSE_SQL, cause_texts_sql
+from everycent.proof.recon.core.differing import differing, key_hash_sql
 from everycent.proof.recon.core.groups import REPEATED, groups_sql
 from everycent.proof.recon.core.plan import ReconPlan
-from everycent.proof.recon.core.repeated import repeated_sql
+from everycent.proof.recon.core.repeated import repeated_sql, same_rows_sql
+
+_AMOUNT = TOTALS.field("left_minor").type
 
 
 @dataclass(frozen=True)
@@ -47,32 +51,95 @@ class Reconciled:
         return self.difference_minor - int(pc.sum(self.totals["difference_minor"]).as_py())
 
 
-def reconcile(plan: ReconPlan, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine) -> Reconciled:
+def reconcile(
+    plan: ReconPlan, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine, others: Sequence[str] = ()
+) -> Reconciled:
     """Compares `left` with `right` (both SIDE) by key, in detail and in total.
 
-    A side given as text is a table of the engine's. The details come from groups of keys, the totals from the raw rows:
-    two ways that must meet (asserted).
+    A side given as text is a table or view of the engine's. It may have, instead of a status, other columns that are
+    compared: then `others` names them, and the text of all of them is the status. Sides with many rows are compared in
+    two passes: what differs is found first (`core.differing`), and only the rows of those keys are grouped. The details
+    come from groups of keys, the totals from the raw rows: two ways that must meet (asserted).
     """
-    for side in (left, right):
-        columns = engine.query("FROM side LIMIT 0", side=side).column_names
-        assert columns == SIDE.names, f"a side has columns {columns}, want {SIDE.names}"
-        nulls = engine.query("SELECT count(*) AS n FROM side WHERE key IS NULL OR amount_minor IS NULL", side=side)
-        assert nulls["n"][0].as_py() == 0, "a side's key and amount are never null"
-    groups = engine.query(groups_sql(plan), left_side=left, right_side=right)
+    witnesses = tuple(_witness(side, engine, others) for side in (left, right))
+    apart = _apart(plan, left, right, others, witnesses, engine)
+    left_rows, right_rows = apart or (_stated(left, others, engine), _stated(right, others, engine))
+    groups = engine.query(groups_sql(plan), left_side=left_rows, right_side=right_rows)
     repeated_keys = groups.filter(pc.equal(groups["bucket"], REPEATED)).select(["key"])
     groups = groups.filter(pc.not_equal(groups["bucket"], REPEATED))
-    repeated = engine.query(_wide(repeated_sql(plan)), left_side=left, right_side=right, repeated_keys=repeated_keys)
-    listed = engine.query(_LISTED, left_side=left, right_side=right, groups=groups, repeated=repeated).cast(BREAK)
+    sides = {"left_side": left_rows, "right_side": right_rows}
+    same = engine.query(same_rows_sql(plan), **sides, repeated_keys=repeated_keys)
+    repeated_keys = engine.query(
+        "FROM repeated_keys ANTI JOIN same USING (key)", repeated_keys=repeated_keys, same=same
+    )
+    repeated = engine.query(_wide(repeated_sql(plan)), **sides, repeated_keys=repeated_keys)
+    listed = engine.query(_LISTED, **sides, groups=groups, repeated=repeated).cast(BREAK)
     written_off = pc.equal(listed["bucket"], Bucket.WITHIN_TOLERANCE)
+    equal = same.drop_columns(["key"])
+    if apart is not None:
+        equal = pa.concat_tables([equal, _equal(witnesses, tuple(_witness(side, engine) for side in apart))])
     result = Reconciled(
         breaks=listed.filter(pc.invert(written_off)),
         write_offs=listed.filter(written_off),
-        totals=engine.query(_TOTALS, groups=groups, repeated=repeated).cast(TOTALS),
-        left_total=_witness(left, engine),
-        right_total=_witness(right, engine),
+        totals=engine.query(_TOTALS, groups=groups, repeated=repeated, equal=equal).cast(TOTALS),
+        left_total=witnesses[0],
+        right_total=witnesses[1],
     )
     _assert_adds_up(result)
     return result
+
+
+def _apart(
+    plan: ReconPlan,
+    left: pa.Table | str,
+    right: pa.Table | str,
+    others: Sequence[str],
+    witnesses: tuple[Total, ...],
+    engine: LocalEngine,
+) -> tuple[pa.Table, pa.Table] | None:
+    """All rows of the keys that do not agree; None where the sides are compared in one pass."""
+    if plan.left_sums or plan.right_sums or not (isinstance(left, str) and isinstance(right, str)):
+        return None
+    compared = others or (["status"] if plan.compares_status else [])
+    keys = differing(left, right, ["amount_minor", *compared], (witnesses[0].rows, witnesses[1].rows), engine)
+    if keys is None:
+        return None
+    of_these = f"FROM (FROM side WHERE {key_hash_sql('key')} IN (SELECT k FROM keys))"
+    fetched = [
+        engine.query(f"{_stated_sql(others)} {of_these}", side=side, keys=keys).cast(SIDE) for side in (left, right)
+    ]
+    return fetched[0], fetched[1]
+
+
+def _stated(side: pa.Table | str, others: Sequence[str], engine: LocalEngine) -> pa.Table | str:
+    """The side with its other columns as the status."""
+    if not others:
+        return side
+    assert isinstance(side, str), "other columns are compared of a table or view of the engine's"
+    name = f"{side}_stated"
+    engine.connection.execute(
+        f"CREATE OR REPLACE VIEW {identifier(name)} AS {_stated_sql(others)} FROM {identifier(side)}"
+    )
+    return name
+
+
+def _stated_sql(others: Sequence[str]) -> str:
+    status = ", ".join(f"{literal(name)}: {identifier(name)}" for name in others)
+    return f"SELECT {', '.join(_BUT_STATUS)}, {f'{{{status}}}::VARCHAR' if others else 'status'} AS status"
+
+
+_BUT_STATUS = [name for name in SIDE.names if name != "status"]
+assert SIDE.names[-1] == "status", "a side's columns end with its status"
+
+
+def _equal(whole: tuple[Total, ...], apart: tuple[Total, ...]) -> pa.Table:
+    """What is left of both sides without the rows apart; it is the same on both, or a hash has deceived us."""
+    left, right = (
+        Total(all_of.rows - some.rows, all_of.amount_minor - some.amount_minor)
+        for all_of, some in zip(whole, apart, strict=True)
+    )
+    assert left == right, f"rows that should be equal are {left} on the left and {right} on the right"
+    return pa.table({"rows": [left.rows], "minor": pa.array([left.amount_minor], _AMOUNT)})
 
 
 def _assert_adds_up(result: Reconciled) -> None:
@@ -84,11 +151,17 @@ def _assert_adds_up(result: Reconciled) -> None:
     assert result.residual_minor == 0, f"{result.residual_minor} minor units of the difference have no name"
 
 
-def _witness(side: pa.Table | str, engine: LocalEngine) -> Total:
-    row = engine.query(
-        "SELECT count(*) AS n, sum(amount_minor)::DECIMAL(38, 0) AS total FROM side", side=side
-    ).to_pylist()[0]
+def _witness(side: pa.Table | str, engine: LocalEngine, others: Sequence[str] = ()) -> Total:
+    columns = engine.query("FROM side LIMIT 0", side=side).column_names
+    wanted = [*_BUT_STATUS, *(others or ["status"])]
+    assert set(wanted) <= set(columns), f"a side has columns {columns}, want {wanted}"
+    row = engine.query(_WITNESS, side=side).to_pylist()[0]
+    assert row["nulls"] == 0, "a side's key and amount are never null"
     return Total(rows=row["n"], amount_minor=int(row["total"] or 0))
+
+
+_WITNESS = """SELECT count(*) AS n, sum(amount_minor)::DECIMAL(38, 0) AS total,
+    2 * count(*) - count(key) - count(amount_minor) AS nulls FROM side"""
 
 
 def _wide(sql: str) -> str:
@@ -126,7 +199,8 @@ _TOTALS = f"""
         UNION ALL
         SELECT bucket, (row_number() OVER (PARTITION BY bucket, key) = 1)::INTEGER, left_rows, right_rows, left_amount,
             right_amount
-        FROM repeated)
+        FROM repeated
+        UNION ALL SELECT {literal(Bucket.EQUAL)}, rows, rows, rows, minor, minor FROM equal)
     SELECT b.bucket, coalesce(sum(keys), 0)::BIGINT AS keys,
         coalesce(sum(left_rows), 0)::BIGINT AS left_rows, coalesce(sum(right_rows), 0)::BIGINT AS right_rows,
         coalesce(sum(left_amount), 0)::DECIMAL(38, 0) AS left_minor,

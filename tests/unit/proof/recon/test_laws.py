@@ -44,6 +44,10 @@ def counted(
         sides[name] = keys
     for key in sides["left"].keys() | sides["right"].keys():
         lefts, rights = sides["left"][key], sides["right"][key]
+        if sorted(lefts) == sorted(rights) and not left_sums and not right_sums:
+            for name in counts:
+                counts[name][Bucket.EQUAL] += len(lefts)
+            continue
         first = _first_pair(lefts, rights, tolerance)
         bucket = _bucket(*first, tolerance)
         for name, found, one in (("left", lefts, first[0]), ("right", rights, first[1])):
@@ -118,7 +122,7 @@ def test_swapping_the_sides_swaps_the_buckets_and_the_signs(
 
 @SETTINGS
 @given(rows=ROWS, left_sums=st.booleans())
-def test_a_side_agrees_with_itself_but_for_its_duplicates(compare: Compare, rows: list[Row], left_sums: bool) -> None:
+def test_a_side_agrees_with_itself(compare: Compare, rows: list[Row], left_sums: bool) -> None:
     result = compare(rows, rows, 0, left_sums, left_sums)
-    assert set(result.breaks["bucket"].to_pylist()) <= {"duplicated_left", "duplicated_right"}
+    assert result.breaks.num_rows == result.write_offs.num_rows == 0
     assert result.difference_minor == 0

@@ -59,17 +59,13 @@ def test_a_row_that_one_side_has_several_times_more_is_found_with_its_number(
     assert counted(found) == {(11, 12): -more}
 
 
-def test_a_sketch_that_is_too_small_says_so_and_keeps_what_it_could_not_tell_apart() -> None:
+def test_a_sketch_that_is_too_small_says_so_and_what_it_tells_is_right() -> None:
     rows = [(n * 0x9E3779B97F4A7C15 & _MOST, n) for n in range(1, 3000)]
     found, rest = sketch_of(rows, room=100).differences(sketch_of([], room=100))
     assert not found.complete
     assert rest.cells.any()
     told = counted(found)
     assert told.items() <= apart(rows, []).items()
-    hashes = np.array(rows, np.uint64)
-    possible = rest.may_hold(hashes[:, 0].copy(), hashes[:, 1].copy())
-    untold = [at for at, (k, r) in enumerate(rows) if (k % _HASHES, r % _HASHES) not in told]
-    assert possible[untold].all()
 
 
 @pytest.mark.parametrize("room", [300, 3_000, 30_000])

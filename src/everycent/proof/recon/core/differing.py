@@ -23,8 +23,8 @@ ROWS_LEAST = 200_000
 #: Room for so many differences costs no more than room for one: the cells stay in the processor's own cache.
 ROOM_LEAST = 12_000
 
-#: Where more than this part of the rows differs, joining them takes less time.
-PART_MOST = 0.015
+#: Where more than one row in so many differs, joining them takes less time.
+ONE_IN_LEAST = 70
 
 #: So many rows of each side are looked at before the rest, and of those one key in so many.
 LOOKED_AT, ONE_IN = 500_000, 16
@@ -46,7 +46,7 @@ def differing(
     sides = [_hashes(side, compared, engine) for side in (left, right)]
     begun = [_begin(side) for side in sides]
     expected = _expected(begun, rows)
-    if expected > PART_MOST * sum(rows):
+    if expected * ONE_IN_LEAST > sum(rows):
         return None
     room = max(ROOM_LEAST, 2 * expected)
     sketches = []
@@ -95,8 +95,7 @@ def _expected(begun: Sequence[Sequence[tuple[Hashes, Hashes]]], rows: tuple[int,
     (left_keys, left_rows), (right_keys, right_rows) = map(_some, begun)
     _, at_left, at_right = np.intersect1d(left_keys, right_keys, return_indices=True)
     differ = int((left_rows[at_left] != right_rows[at_right]).sum())
-    part = differ / len(at_left) if len(at_left) else 0
-    return int(2 * part * min(rows)) + abs(rows[0] - rows[1])
+    return 2 * differ * min(rows) // max(1, len(at_left)) + abs(rows[0] - rows[1])
 
 
 def _some(begun: Sequence[tuple[Hashes, Hashes]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -1,9 +1,9 @@
 """Keys that repeat on a side where rows are unique: which row is the first, and which are its duplicates.
 
-The first rows of the two sides are, in this order: two that agree in amount and status; two that agree in amount, or
-nearest within the tolerance; each side's lowest source file and line. Ties go to the smallest amount, so swapping the
-sides gives the same pair. Nothing here pairs every row with every row: equal amounts meet by grouping, near ones as
-neighbours in the order of amounts.
+Where both sides have the same rows, however many, they agree. Else the first rows of the two sides are, in this order:
+two that agree in amount and status; two that agree in amount, or nearest within the tolerance; each side's lowest
+source file and line. Ties go to the smallest amount, so swapping the sides gives the same pair. Nothing here pairs
+every row with every row: equal amounts meet by grouping, near ones as neighbours in the order of amounts.
 """
 
 from everycent.base.engine.sql import literal
@@ -56,6 +56,21 @@ def repeated_sql(plan: ReconPlan) -> str:
     SELECT key, {literal(Bucket.DUPLICATED_RIGHT)} AS bucket, 0 AS left_rows, n AS right_rows, amount AS right_amount,
         status AS right_status, file AS right_file, line AS right_line, true AS status_agrees
     FROM ranked WHERE place > 1 AND side = 1"""
+
+
+def same_rows_sql(plan: ReconPlan) -> str:
+    """SQL over left_side, right_side (SIDE) and repeated_keys(key): key, rows, minor of keys that repeat with the same
+    rows on both sides. These agree. A side that adds up its rows has none of them."""
+    if plan.left_sums or plan.right_sums:
+        return "SELECT ''::VARCHAR AS key, 0::BIGINT AS rows, 0::DECIMAL(38, 0) AS minor WHERE false"
+    status = "coalesce(status, '')" if plan.compares_status else "''"
+    bags = [
+        f"""SELECT key, list_sort(list({{'amount': amount_minor, 'status': {status}}})) AS bag,
+            count(*) AS rows, sum(amount_minor)::DECIMAL(38, 0) AS minor
+        FROM {side} SEMI JOIN repeated_keys USING (key) GROUP BY key"""
+        for side in ("left_side", "right_side")
+    ]
+    return f"""SELECT key, l.rows, l.minor FROM ({bags[0]}) AS l JOIN ({bags[1]}) AS r USING (key, bag) ORDER BY key"""
 
 
 _SHOWN = """left_rows, right_rows, left_amount, right_amount, left_status, right_status, status_agrees,

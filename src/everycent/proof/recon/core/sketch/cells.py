@@ -86,19 +86,6 @@ def peel(cells: Cells, seed: np.uint64, keys: Hashes, rows: Hashes, counts: npt.
     return np.int64(found)
 
 
-@kernel
-def suspects(cells: Cells, keys: Hashes, rows: Hashes, seed: np.uint64, found: npt.NDArray[np.bool_]) -> None:
-    """Marks the rows that may be among what a peeled table still holds: none of their cells is empty."""
-    part, none = np.uint64(len(cells) // THIRDS), np.uint64(0)
-    for at in range(len(keys)):
-        place = place_of(cut(keys[at]), cut(rows[at]), seed)
-        left = True
-        for third in range(THIRDS):
-            cell = cell_of(place, np.uint64(third), part)
-            left &= cells[cell, COUNT] | cells[cell, KEYS] | cells[cell, ROWS] | cells[cell, CHECKS] != none
-        found[at] = left
-
-
 @uncounted
 def cell_of(place: np.uint64, third: np.uint64, part: np.uint64) -> np.uint64:
     """A row's cell in this third of the table."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from everycent.proof.recon.core.sketch.cells import PLACE_BITS, THIRDS, WIDTH, Cells, Hashes, add, peel, suspects
+from everycent.proof.recon.core.sketch.cells import PLACE_BITS, THIRDS, WIDTH, Cells, Hashes, add, peel
 
-#: Cells for each difference, so that peeling gets through but for one table in thousands: three cells a row need 1.23
-#: for very many differences (Molloy 2005), and more for few.
-CELLS_EACH, CELLS_LEAST = 1.4, 96
+#: Cells for ten differences, so that peeling gets through but for one table in thousands: very many differences
+#: need 12.3 cells for ten (Molloy 2005), and more for few.
+CELLS_PER_TEN, CELLS_LEAST = 14, 96
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Sketch:
     def empty(cls, differences: int, seed: int) -> "Sketch":
         """Room for so many differing rows, those of both sides counted; at most `most_differences()`."""
         assert differences <= most_differences(), f"a sketch has room for {most_differences():,} differences"
-        part = max(CELLS_LEAST, -(-int(differences * CELLS_EACH) // THIRDS))
+        part = max(CELLS_LEAST, -(-differences * CELLS_PER_TEN // (10 * THIRDS)))
         return cls(np.zeros((part * THIRDS, WIDTH), dtype=np.uint64), seed)
 
     def add(self, keys: Hashes, rows: Hashes) -> None:
@@ -66,12 +66,6 @@ class Sketch:
         complete = not rest.cells.any()
         return Differences(keys[:found], rows[:found], counts[:found], complete), rest
 
-    def may_hold(self, keys: Hashes, rows: Hashes) -> npt.NDArray[np.bool_]:
-        """Of a rest: which rows may be among what it holds. All that are, and few others."""
-        found = np.empty(len(keys), dtype=np.bool_)
-        suspects(self.cells, keys, rows, np.uint64(self.seed), found)
-        return found
-
     def _assert_alike(self, other: "Sketch") -> None:
         assert self.cells.shape == other.cells.shape, "sketches of different sizes do not add up"
         assert self.seed == other.seed, "sketches of different seeds do not add up"
@@ -79,4 +73,4 @@ class Sketch:
 
 def most_differences() -> int:
     """The most that the largest sketch has room for."""
-    return int((THIRDS << PLACE_BITS) / CELLS_EACH)
+    return 10 * (THIRDS << PLACE_BITS) // CELLS_PER_TEN

@@ -1,0 +1,71 @@
+"""Sides with many rows are compared in two passes; what comes out is what one pass gives."""
+
+import pyarrow as pa
+import pytest
+
+from everycent.base.engine.local import LocalEngine
+from everycent.proof.recon.contract import SIDE
+from everycent.proof.recon.core.differing import ROWS_LEAST, differing
+from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.stage import Reconciled, reconcile
+
+ROWS = ROWS_LEAST + 1_000
+
+#: A payment's row on our side, and on the bill after faults of every kind at places that a seed chooses.
+SIDES_SQL = """
+    CREATE OR REPLACE TABLE ours AS
+        SELECT 'ours.csv' AS source_file, i + 1 AS source_line, 'P' || i AS key, (hash(i, {seed}) % 90000)::BIGINT
+            AS amount_minor, CASE WHEN hash(i, {seed}, 1) % 9 = 0 THEN 'refund' ELSE 'success' END AS status
+        FROM range({rows}) AS numbers(i);
+    CREATE OR REPLACE TABLE bill AS
+        SELECT 'bill.csv' AS source_file, row_number() OVER (ORDER BY md5(key || {seed})) AS source_line, key,
+            amount_minor + CASE WHEN fault = 1 THEN 1 WHEN fault = 2 THEN -2 * amount_minor ELSE 0 END AS amount_minor,
+            CASE WHEN fault = 3 THEN 'closed' ELSE status END AS status
+        FROM (SELECT *, hash(key, {seed}, 2) % {one_in} AS fault FROM ours),
+            range(CASE WHEN fault = 4 THEN 2 ELSE 1 END)
+        WHERE fault <> 5;
+    INSERT INTO ours SELECT 'ours.csv', {rows} + i, 'P' || (i * 7), 5, 'success' FROM range(20) AS numbers(i);
+    INSERT INTO bill SELECT 'bill.csv', 2 * {rows} + i, 'P' || (i * 7), 5, 'success' FROM range(10, 20) AS numbers(i);
+"""
+
+
+def sides(engine: LocalEngine, seed: int, one_in: int) -> None:
+    for statement in SIDES_SQL.format(rows=ROWS, seed=seed, one_in=one_in).split(";"):
+        engine.connection.execute(statement)
+
+
+def in_one_pass(plan: ReconPlan, engine: LocalEngine) -> Reconciled:
+    """Sides that are no tables of the engine are compared at once."""
+    left, right = (engine.query(f"SELECT {', '.join(SIDE.names)} FROM {side}").cast(SIDE) for side in ("ours", "bill"))
+    return reconcile(plan, left, right, engine)
+
+
+@pytest.mark.parametrize(("seed", "tolerance", "status"), [(1, 0, True), (2, 1, True), (3, 0, False)])
+def test_two_passes_find_what_one_finds(engine: LocalEngine, seed: int, tolerance: int, status: bool) -> None:
+    plan = ReconPlan("bill", tolerance, False, False, status)
+    sides(engine, seed, one_in=2_000)
+    found, expected = reconcile(plan, "ours", "bill", engine), in_one_pass(plan, engine)
+    assert found.breaks.num_rows > 300
+    assert found.breaks.equals(expected.breaks)
+    assert found.write_offs.equals(expected.write_offs)
+    without_keys = [t.drop_columns(["keys"]) for t in (found.totals, expected.totals)]
+    assert without_keys[0].equals(without_keys[1])
+    assert (found.left_total, found.right_total) == (expected.left_total, expected.right_total)
+
+
+def test_few_differences_are_told_by_hashes_and_many_are_left_to_a_join(engine: LocalEngine) -> None:
+    compared = ("amount_minor", "status")
+    sides(engine, 4, one_in=2_000)
+    counts = tuple(engine.query(f"SELECT count(*) AS n FROM {side}")["n"][0].as_py() for side in ("ours", "bill"))
+    keys = differing("ours", "bill", compared, counts, engine)
+    assert keys is not None and 300 < keys.num_rows < 1_500
+    sides(engine, 4, one_in=10)
+    counts = tuple(engine.query(f"SELECT count(*) AS n FROM {side}")["n"][0].as_py() for side in ("ours", "bill"))
+    assert differing("ours", "bill", compared, counts, engine) is None
+
+
+def test_sides_that_agree_leave_nothing_to_compare(engine: LocalEngine) -> None:
+    sides(engine, 5, one_in=2_000)
+    found = reconcile(ReconPlan("bill", 0, False, False, True), "ours", "ours", engine)
+    assert found.breaks.num_rows == 0
+    assert pa.compute.sum(found.totals["left_rows"]).as_py() == found.left_total.rows == ROWS + 20
