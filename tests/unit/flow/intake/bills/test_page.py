@@ -1,0 +1,29 @@
+"""What the page of bill formats shows is accepted, and the formats that it names are installed."""
+
+import re
+from typing import Any
+
+import yaml
+from sources import ROOT
+
+from everycent.flow.intake.bills.registry import format_named
+from everycent.flow.intake.contract import LayoutSpec, RecordSpec
+
+PAGE = (ROOT / "docs" / "reference-bill-formats.md").read_text(encoding="utf-8")
+EXAMPLES: list[Any] = [yaml.load(text, yaml.BaseLoader) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+
+
+def test_its_examples_are_accepted() -> None:
+    kind, layout = EXAMPLES
+    spec = RecordSpec.model_validate(kind["records"]["paid"])
+    assert isinstance(spec.format, str)
+    given = {source for name, column in spec.columns.items() for source in column.sources or (name,)}
+    assert given <= set(format_named(spec.format).columns)
+    assert LayoutSpec.model_validate(layout["format"]).fixed_width.controls.keys() == {"count", "total"}
+
+
+def test_its_formats_are_installed() -> None:
+    named = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert len(named) >= 8
+    for name in named:
+        assert format_named(name).name == name
