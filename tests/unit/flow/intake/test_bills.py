@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from everycent.base.engine.local import LocalEngine
+from everycent.base.money.calendar import BusinessCalendar
+from everycent.base.money.currency import currency
 from everycent.flow.intake.bills.registry import UnknownFormat, format_named, format_of
 from everycent.flow.intake.bills.source import BillSource, open_bill, refuse_disagreeing
-from everycent.flow.intake.contract import MALFORMED, BillPart, Control, RecordSpec, SourceError
+from everycent.flow.intake.contract import MALFORMED, BillPart, Control, RecordSpec, SourceError, TableSpec
 from everycent.flow.intake.readers.opening import open_source
+from everycent.flow.intake.service import load_table
 
 #: A format whose files are `tally` lines, `id amount`, then `total amount`; a line `throw` is its undoing.
 TALLY = """
@@ -171,3 +176,43 @@ def test_however_a_format_parts_its_file_each_shard_is_full_and_nothing_is_lost(
     ]
     assert source.count_rows() == rows
     assert len(source.controls) == len(parts)
+
+
+class Numbers(Parts):
+    """A format that breaks its promise: its column is no text."""
+
+    def parse(self, path: Path, rows_per_part: int) -> Iterator[BillPart]:
+        yield BillPart(pa.table({"id": [1]}), pa.array([1], pa.int64()), MALFORMED.empty_table())
+
+
+def test_a_format_that_gives_other_columns_than_it_promises() -> None:
+    with pytest.raises(SourceError, match=r"'parts' gave the columns id \(int64\); it promises texts, id"):
+        BillSource(Path("any.bill"), Numbers([])).count_rows()
+
+
+class Counting(Parts):
+    """A format that counts how often it read its file."""
+
+    read = 0
+
+    def parse(self, path: Path, rows_per_part: int) -> Iterator[BillPart]:
+        self.read += 1
+        yield from super().parse(path, rows_per_part)
+
+
+def test_a_file_that_was_read_through_is_not_read_again_for_its_figures() -> None:
+    counting = Counting([[True, False], [True]])
+    source = BillSource(Path("any.bill"), counting)
+    assert len(list(source.shards(2))) == 2
+    assert (source.count_rows(), len(source.controls), counting.read) == (3, 2, 1)
+
+
+def test_an_attached_table_that_contradicts_itself_is_refused(tally: Path, engine: LocalEngine) -> None:
+    columns = {"id": "text", "amount": {"type": "money"}}
+    spec = TableSpec.model_validate({"file": "fees.txt", "format": "tally", "key": "id", "columns": columns})
+    given = ("fees", spec, bill(tally, "tally\na 1.00\ntotal 1.00\n"))
+    market = (currency("CNY"), BusinessCalendar("Asia/Shanghai", time(0)), engine)
+    assert load_table(*given, *market).rows.to_pydict() == {"id": ["a"], "amount": [100]}
+    bill(tally, "tally\na 1.00\ntotal 2.00\n")
+    with pytest.raises(SourceError, match=r"contradicts itself: total is stated on line 3 as 2.00, its rows give 1.00"):
+        load_table(*given, *market)

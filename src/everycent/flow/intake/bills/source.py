@@ -77,7 +77,9 @@ class BillSource:
     def count_rows(self) -> int:
         """Rows in the file, malformed ones included. The format reads it through once. Raises SourceError."""
         if self._rows is None:
-            self._rows = sum(part.rows.num_rows + part.malformed.num_rows for part in self._parts(_ROWS_PER_COUNT))
+            for _ in self._parts(_ROWS_PER_COUNT):
+                pass
+        assert self._rows is not None, "a file read through has told its rows"
         return self._rows
 
     def shards(self, rows_per_shard: int, first: int = 0) -> Iterator[RawRows]:
@@ -103,10 +105,12 @@ class BillSource:
     def _parts(self, rows_per_part: int) -> Iterator[BillPart]:
         """The format's parts, found to be as it promises. Raises SourceError, with its name for whatever it throws."""
         controls: list[Control] = []
+        rows = 0
         try:
             for part in self.format.parse(self.path, rows_per_part):
                 self._refuse_other_columns(part)
                 controls += part.controls
+                rows += part.rows.num_rows + part.malformed.num_rows
                 yield part
         except SourceError:
             raise
@@ -115,13 +119,15 @@ class BillSource:
                 f"{self.path}: bill format '{self.format.name}' failed: {error!r}; is the file of this format? "
                 f"Otherwise this is a fault of the format's package"
             ) from error
-        self._controls = tuple(controls)
+        self._controls, self._rows = tuple(controls), rows
 
     def _refuse_other_columns(self, part: BillPart) -> None:
-        if tuple(part.rows.column_names) != self.columns:
+        promised = pa.schema([(name, pa.string()) for name in self.columns])
+        if not part.rows.schema.equals(promised):
+            given = ", ".join(f"{field.name} ({field.type})" for field in part.rows.schema)
             raise SourceError(
-                f"{self.path}: bill format '{self.format.name}' gave the columns "
-                f"{', '.join(part.rows.column_names)}, it promises {', '.join(self.columns)}; mend its package"
+                f"{self.path}: bill format '{self.format.name}' gave the columns {given}; it promises texts, "
+                f"{', '.join(self.columns)}; mend its package"
             )
 
 

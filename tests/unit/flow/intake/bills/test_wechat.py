@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from bill_reading import Read, read
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from everycent.flow.intake.bills.registry import format_named, format_of
 from everycent.flow.intake.bills.wechat import BILL, FUND_FLOW, PERSONAL
@@ -136,6 +138,46 @@ def test_any_cut_gives_the_same_rows(bill: Callable[..., Read], rows_per_shard: 
     assert found.column("商户订单号") == [f"A{at}" for at in range(20)]
     assert found.lines == list(range(2, 22))
     assert found.disagreeing == []
+
+
+CELL = st.text(alphabet='a,"茶 `;', max_size=5).filter(lambda text: ",`" not in text and not text.endswith(","))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(goods=st.lists(CELL, min_size=1, max_size=8))
+def test_whatever_stands_in_a_cell_comes_back(bill: Callable[..., Read], goods: list[str]) -> None:
+    """The oracle is the rule itself: two cells are parted by a comma and a back-tick."""
+    rows = [trade(f"A{at}", paid="1.00", goods=text) for at, text in enumerate(goods)]
+    count = len(goods)
+    totals = [str(count), f"{count}.00", "0.00", "0.00", f"{count * 6}E-3", f"{count}.00", "0.00"]
+    found = bill(BILL, bill_text(rows, totals))
+    assert found.column("商品名称") == [text or None for text in goods]
+    assert (found.malformed, found.disagreeing) == ([], [])
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    paid=st.lists(st.integers(1, 10**6), min_size=2, max_size=8),
+    at=st.integers(0, 7),
+    fault=st.sampled_from(["dropped", "doubled", "a cent more", "its sign"]),
+)
+def test_any_one_fault_in_a_row_shows_in_the_figures(
+    bill: Callable[..., Read], paid: list[int], at: int, fault: str
+) -> None:
+    amounts = [f"{fen // 100}.{fen % 100:02d}" for fen in paid]
+    total = f"{sum(paid) // 100}.{sum(paid) % 100:02d}"
+    totals = [str(len(paid)), total, "0.00", "0.00", f"{len(paid) * 6}E-3", total, "0.00"]
+    rows = [trade(f"A{no}", paid=amount) for no, amount in enumerate(amounts)]
+    assert bill(BILL, bill_text(rows, totals)).disagreeing == []
+    at %= len(rows)
+    fen = paid[at]
+    wrong = {
+        "dropped": [],
+        "doubled": [rows[at], rows[at]],
+        "a cent more": [trade("A", paid=f"{(fen + 1) // 100}.{(fen + 1) % 100:02d}")],
+        "its sign": [trade("A", paid=f"-{amounts[at]}")],
+    }[fault]
+    assert bill(BILL, bill_text([*rows[:at], *wrong, *rows[at + 1 :]], totals)).disagreeing
 
 
 def flow(kind: str, amount: str) -> list[str]:
