@@ -76,9 +76,18 @@ def temporary() -> tempfile.TemporaryDirectory[str]:
 
 
 def report(
-    name: str, rows: int, ours: Measured, references: Mapping[str, Measured], packages: list[str], as_json: bool
+    name: str,
+    rows: int,
+    ours: Measured,
+    references: Mapping[str, Measured],
+    packages: list[str],
+    as_json: bool,
+    figures: Mapping[str, int] | None = None,
 ) -> None:
-    """Prints the table (name, ours, reference, ratio: above 1 is faster than the reference), and JSON where asked."""
+    """Prints the table (name, ours, reference, ratio: above 1 is faster than the reference), and JSON where asked.
+
+    `figures`: what else is measured, for the JSON.
+    """
     table = Table(title=f"{name}: {rows:,} rows, {THREADS} threads, peak {ours.peak_mb:,.0f} MB")
     for heading in ("reference", "ours s", "reference s", "ratio", "reference peak MB"):
         table.add_column(heading, justify="left" if heading == "reference" else "right")
@@ -99,6 +108,7 @@ def report(
             "peak_mb": round(ours.peak_mb),
             "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
         }
+        found |= {"figures": dict(figures)} if figures is not None else {}
         print(json.dumps(found))
 
 
