@@ -67,7 +67,7 @@ def others(rows: int) -> tuple[float, Figures, Mapping[str, Any]]:
     cases = make_cases(rows)
     start = time.perf_counter()
     found = greedy(cases.left.to_pylist(), cases.right.to_pylist())
-    return time.perf_counter() - start, _figures(cases, found, set(), set(), set()), {}
+    return time.perf_counter() - start, figures_of(cases, found, set(), set(), set()), {}
 
 
 def scored(cases: Cases, result: Matched) -> Figures:
@@ -86,16 +86,17 @@ def scored(cases: Cases, result: Matched) -> Figures:
     }
     unique = {frozenset(found) for number, found in claimed.items() if labels[number] == "unique"}
     offered = {frozenset(way) for (number, _), way in ways.items() if labels[number] == "ambiguous"}
-    return _figures(cases, unique, offered, rows["ambiguous"], rows["budget_exhausted"])
+    return figures_of(cases, unique, offered, rows["ambiguous"], rows["budget_exhausted"])
 
 
-def _figures(
+def figures_of(
     cases: Cases,
     certain: set[Rows],
     offered: set[Rows],
     ambiguous: set[tuple[str, int]],
     exhausted: set[tuple[str, int]],
 ) -> Figures:
+    """What an answer is worth: matches that it is sure of, ways that it offers, rows of doubt, rows given up."""
     match_of = {row: rows for rows in cases.truth for row in rows}
     doubtful = [row for row in ambiguous if row in match_of]
     return Figures(
