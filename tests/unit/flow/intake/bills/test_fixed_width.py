@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from everycent.flow.intake.bills.fixed_width import FixedWidth
 from everycent.flow.intake.bills.registry import format_of, format_written
-from everycent.flow.intake.bills.unionpay import TRADES
+from everycent.flow.intake.bills.unionpay import INSTITUTION, TRADES
 from everycent.flow.intake.contract import FixedWidthSpec, LayoutSpec
 
 TILL: dict[str, Any] = {
@@ -257,3 +257,19 @@ def test_unionpay_trades_whose_settlement_is_not_amount_and_fee(bill: Callable[.
 def test_unionpay_trades_cut_off(bill: Callable[..., Read]) -> None:
     found = bill(TRADES, f"{PAID}\n{GIVEN_BACK[:200]}", "gbk")
     assert (found.lines, [at for at, _ in found.malformed]) == ([1], [2])
+
+
+def test_an_institutions_trades_know_no_sign(bill: Callable[..., Read], tmp_path: Path) -> None:
+    given = {"系统跟踪号": "000123", "交易传输时间": "0301120000", "交易金额": "000000012345", "报文类型": "0200"}
+    columns = INSTITUTION.spec.records["trade"].columns.items()
+    line = " ".join(given.get(name, "").ljust(column.length) for name, column in columns)
+    found = bill(INSTITUTION, f"{line}\n")
+    (row,) = found.rows
+    assert (row["交易金额"], row["报文类型"], row["部分代收时的承兑金额"]) == ("123.45", "0200", None)
+    assert "amount" not in row
+    assert (found.controls, found.malformed) == ((), [])
+    path = tmp_path / "IND15090501ACOMN"
+    path.write_text(line)
+    assert format_of(path) is INSTITUTION
+    path.write_text(PAID)
+    assert format_of(path) is TRADES
