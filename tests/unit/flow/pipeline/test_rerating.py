@@ -90,7 +90,7 @@ def test_frozen_values_stay_unless_they_are_looked_up_again(place: MarketPlace) 
     ]
     place.proven()
     [part] = [text for text in str(explain_of(place, "S00/fee")).split("\n") if "rate" in text and "0.1" in text][:1]
-    assert "0.10" in part
+    assert "rate = 0.1 (" in part
 
 
 def explain_of(place: MarketPlace, what: str) -> Any:
