@@ -1,9 +1,9 @@
 """UnionPay's files of trades: a merchant's on the all-channel platform (INN...ZM), an institution's (IND...ACOMN).
 
-GBK, one trade a line, cells filled up to their widths with one blank between them. Of ZM: UnionPay's access specification
-for the all-channel platform, part 3 (file interface), 6.1, and its sample program; of COMN: its card interchange
-specification, part 3 (file interface), as programs read it. The files state no totals; but a line's settlement in ZM is
-by definition its amount and fee, so that the totals of these must agree.
+GBK, one trade a line, cells filled up to their widths with one blank between them. Of ZM: UnionPay's access
+specification for the all-channel platform, part 3 (file interface), 6.1, and its sample program; of COMN: its card
+interchange specification, part 3 (file interface), as programs read it. The files state no totals; but a line's
+settlement in ZM is by definition its amount and fee, so that the totals of these must agree.
 """
 
 import re
@@ -31,9 +31,9 @@ _ZM: Final = """
 """
 _COMN: Final = """
     代理机构标识码 11  发送机构标识码 11  系统跟踪号 6  交易传输时间 10  主账号 19  交易金额 =12
-    部分代收时的承兑金额 =12  持卡人交易手续费 12  报文类型 4  交易类型码 6  商户类型 4  受卡机终端标识码 8  受卡方标识码 15  检索参考号 12
-    服务点条件码 2  授权应答码 6  接收机构标识码 11  原始交易的系统跟踪号 6  交易返回码 2  服务点输入方式 3
-    受理方应收手续费 12  受理方应付手续费 12  转接服务费 12
+    部分代收时的承兑金额 =12  持卡人交易手续费 12  报文类型 4  交易类型码 6  商户类型 4  受卡机终端标识码 8
+    受卡方标识码 15  检索参考号 12  服务点条件码 2  授权应答码 6  接收机构标识码 11  原始交易的系统跟踪号 6
+    交易返回码 2  服务点输入方式 3  受理方应收手续费 12  受理方应付手续费 12  转接服务费 12
 """
 _TRADED, _SETTLED, _FEE = "交易金额", "结算金额", "商户手续费"
 
