@@ -117,8 +117,8 @@ class Report:
         return (*self.given, *self.own)
 
     def recognises(self, file: str, head: bytes) -> bool:  # noqa: ARG002  # the header tells
-        line = head.decode("utf-8", errors="replace").removeprefix("\ufeff").lstrip().partition("\n")[0]
-        names = next(csv.reader([line.rstrip("\r")], delimiter=self.delimiter), [])
+        lines = head.decode("utf-8", errors="replace").removeprefix("\ufeff").lstrip().splitlines()
+        names = next(csv.reader(lines[:1], delimiter=self.delimiter), [])
         return self.is_recognised and all(name in self._at(names) for name in self.needed)
 
     def parse(self, path: Path, rows_per_part: int) -> Iterator[BillPart]:

@@ -16,6 +16,10 @@ KNOWN = {
     "psp/paypal/*_en.csv": "paypal_activity",
     "psp/adyen/*.csv": "adyen_settlement",
     "psp/braintree/*.csv": "braintree_settlement",
+    "wechat-merchant/wechat_FUNDFLOW*.csv": "wechat_fundflow",
+    "wechat-merchant/wechat_[ARS]*.csv": "wechat_bill",
+    "cn-bills/example/wechat/*.csv": "wechat_personal",
+    "cn-bills/example/alipay/*.csv": "alipay_personal",
 }
 
 
@@ -28,7 +32,9 @@ def test_a_real_file_is_known_by_its_one_format(files: str, name: str) -> None:
 
 
 @needs("olist")
-@pytest.mark.parametrize("files", ["olist/*.csv", "psp/paypal/statement_es.csv", "ibm-ar/*.csv", "carbon-cn/*.csv"])
+@pytest.mark.parametrize(
+    "files", ["olist/*.csv", "psp/paypal/statement_es.csv", "ibm-ar/*.csv", "carbon-cn/*.csv", "cn-bills/**/*.xls*"]
+)
 def test_what_is_no_bill_is_known_by_none(files: str) -> None:
     assert [(path.name, known) for path in sorted(real("").glob(files)) if (known := format_of(path))] == []
 
@@ -36,3 +42,9 @@ def test_what_is_no_bill_is_known_by_none(files: str) -> None:
 def test_a_file_of_nothing_is_known_by_none(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert format_of(tmp_path / "empty") is None
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04\x14\r\x00,\x00\n", bytes(range(256)), b"\r\r\n,\r", b"\xff\xfe\x00\x0d"])
+def test_bytes_that_are_no_text_are_known_by_none(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "bytes").write_bytes(head * 50)
+    assert format_of(tmp_path / "bytes") is None

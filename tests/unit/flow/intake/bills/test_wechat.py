@@ -100,6 +100,12 @@ def test_a_row_without_its_back_ticks(bill: Callable[..., Read]) -> None:
     assert found.malformed[1][1].startswith("the row does not begin with a back-tick")
 
 
+def test_a_line_without_end_is_malformed_by_itself(bill: Callable[..., Read]) -> None:
+    found = bill(BILL, bill_text([TWO[0], trade("A2", goods="茶" * 400_000), TWO[1]], TOTALS))
+    assert found.malformed == [(3, "the row is longer than 1 MiB")]
+    assert (found.lines, found.column("amount")) == ([2, 4], ["10.00", "-2.50"])
+
+
 def test_a_bill_without_trades(bill: Callable[..., Read]) -> None:
     found = bill(BILL, bill_text([], ["0", *["0.00"] * 6]))
     assert (found.rows, found.disagreeing) == ([], [])
