@@ -1,7 +1,7 @@
 """Adyen's settlement details report: what a batch settles, and its payout.
 
-Columns: Adyen's documentation, "Settlement details report". Debits and credits are apart there; `gross` and `net` are
-signed here, money in as positive.
+Columns: Adyen's documentation, "Settlement details report". Debits and credits are apart there; `gross` and
+`amount`, which is the net, are signed here.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ class _Adyen:
         read = moments(joined([rows.texts("creation_date"), rows.texts("timezone")]), "month first")
         rows = rows.without(read.unreadable, "creation_date", "a time like 2026-03-01 12:00:00")
         rows = rows.with_texts("occurred_at", read.texts.filter(pa.array(~read.unreadable)))
-        for name, of in (("gross", "gross_{}_gc"), ("net", "net_{}_nc")):
+        for name, of in (("gross", "gross_{}_gc"), ("amount", "net_{}_nc")):
             credit, debit = of.format("credit"), of.format("debit")
             signed = difference(rows.texts(credit), rows.texts(debit), rows.figures(credit), rows.figures(debit))
             rows = rows.with_texts(name, signed)
@@ -73,7 +73,7 @@ class _Adyen:
 
     def _check_fees(self, rows: ReportRows) -> None:
         """Gross less fees is net, where both are in one currency and the row has a gross."""
-        gross, net = rows.figures("gross"), rows.figures("net")
+        gross, net = rows.figures("gross"), rows.figures("amount")
         fees = np.sum([rows.figures(name).values for name in _FEES], axis=0)
         same = pc.fill_null(pc.equal(rows.texts("gross_currency"), rows.texts("net_currency")), False)
         judged = same.to_numpy(zero_copy_only=False) & (gross.status == 0) & (net.status == 0)
@@ -89,7 +89,7 @@ class _Adyen:
         keys = pc.binary_join_element_wise(
             pc.fill_null(rows.texts("batch_number"), ""), pc.fill_null(rows.texts("net_currency"), ""), "\x1f"
         ).dictionary_encode()
-        places, nets = keys.indices.to_numpy(zero_copy_only=False), rows.figures("net").values
+        places, nets = keys.indices.to_numpy(zero_copy_only=False), rows.figures("amount").values
         out = np.zeros(len(nets), np.bool_)
         for name, pattern in _TAKES_AWAY.items():
             out |= pc.fill_null(pc.match_substring_regex(rows.texts(name), pattern), False).to_numpy(
@@ -126,6 +126,6 @@ FORMAT: Final = Report(
     given=_GIVEN,
     needed=("psp_reference", "type", "net_currency", "net_debit_nc", "net_credit_nc", "batch_number"),
     money=("gross_debit_gc", "gross_credit_gc", "net_debit_nc", "net_credit_nc", *_FEES),
-    own=("occurred_at", "gross", "net"),
+    own=("occurred_at", "gross", "amount"),
     work=lambda _: _Adyen(),
 )

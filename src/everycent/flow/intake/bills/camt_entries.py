@@ -1,5 +1,6 @@
 """An entry of a camt message as rows: itself, or each payment of its batch."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
@@ -53,6 +54,7 @@ _OF_DETAIL: Final = {
     "proprietary_code": ("BkTxCd/Prtry/Cd",),
     "information": ("AddtlTxInf",),
 }
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d)?(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?", re.ASCII)
 COLUMNS: Final = (
     *("account", "statement", "sequence", "currency", "status", "booked_on", "value_on", "amount", "reversal"),
     *("entry", "entry_amount", "detail", "details", "entry_reference", "servicer_reference"),
@@ -116,12 +118,22 @@ def entry_rows(
     known = [each for each in amounts if each is not None]
     controls = _of_batch(entry, details, number)
     base = {name: entry.first(*paths) for name, paths in _OF_ENTRY.items()}
+    base |= {name: _iso(base[name]) for name in ("booked_on", "value_on")}
     base |= {"entry": str(number), "entry_amount": plain(value), "details": str(len(details)), "code": _code(entry)}
     if len(details) > 1 and len(known) == len(details):
         if total(known) == value:
             return _split(base, details, known, direction), controls
         controls.append(Control(f"entry {number}: its details' sum", plain(value), plain(total(known)), None))
     return iter([base | {"amount": plain(value)} | _cells(details, direction)]), controls
+
+
+def _iso(text: str | None) -> str | None:
+    """A date without its zone, or a time with it and with microseconds at most."""
+    match = _MOMENT.fullmatch(text or "")
+    if match is None:
+        return text
+    day, time, fraction, zone = match.groups()
+    return day if time is None else day + time + (fraction or "") + (zone or "")
 
 
 def _split(

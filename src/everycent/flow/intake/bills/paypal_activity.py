@@ -76,7 +76,7 @@ class _PayPal:
         rows = rows.without(lacks, "date", "a date that the file writes as its others, and a time")
         rows = rows.with_texts("occurred_at", read.texts.filter(pa.array(~lacks)))
         self._follow(rows)
-        return rows
+        return rows.with_texts("amount", rows.texts("net"))
 
     def _follow(self, rows: ReportRows) -> None:
         """Follows the running balance; a memo moves nothing."""
@@ -172,7 +172,7 @@ def _format(name: str, order: Order | None) -> Report:
         given=_GIVEN,
         needed=("date", "time", "time_zone", "currency", "gross", "fee", "net", "transaction_id", "balance"),
         money=("gross", "fee", "net", "balance", "shipping_and_handling_amount", "sales_tax"),
-        own=("occurred_at",),
+        own=("occurred_at", "amount"),
         work=lambda report: _PayPal(report, order),
         is_recognised=order is None,
     )

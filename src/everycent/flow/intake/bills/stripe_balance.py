@@ -81,7 +81,7 @@ class _Stripe:
             )
         if self._has_payouts:
             self._add_payouts(rows)
-        return rows
+        return rows.with_texts("amount", rows.texts("net"))
 
     def _add_payouts(self, rows: ReportRows) -> None:
         """A payout's own row has it as its source; what it pays out bears its id."""
@@ -124,6 +124,6 @@ FORMAT: Final = Report(
     given=_GIVEN,
     needed=("balance_transaction_id", "gross", "fee", "net", "currency", "reporting_category", "available_on_utc"),
     money=_MONEY,
-    own=(),
+    own=("amount",),
     work=_Stripe,
 )

@@ -128,6 +128,19 @@ def test_the_counts_and_sums_of_the_summary_are_checked(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("<Dt>2026-03-02+01:00</Dt>", "2026-03-02"),
+        ("<DtTm>2026-03-02T10:00:00.123456789+01:00</DtTm>", "2026-03-02T10:00:00.123456+01:00"),
+        ("<DtTm>2026-03-02T10:00:00Z</DtTm>", "2026-03-02T10:00:00Z"),
+    ],
+)
+def test_dates_have_no_zone_and_times_keep_theirs(tmp_path: Path, told: str, found: str) -> None:
+    text = message(statement(entry("1").replace("<Dt>2026-03-02</Dt>", told)))
+    assert read(tmp_path, text).rows[0]["booked_on"] == found
+
+
 def test_an_entry_that_cannot_be_read_takes_a_number_and_does_not_end_the_file(tmp_path: Path) -> None:
     bill = read(tmp_path, message(statement(entry("1"), entry("1.2.3"), entry("2"))))
     assert (bill.lines, [each["line"] for each in bill.malformed]) == ([1, 3], [2])

@@ -35,7 +35,7 @@ def test_a_transaction_is_a_row_with_its_moment(tmp_path: Path) -> None:
         "2026-03-31T23:32:00-07:00",
         "2026-04-01T00:10:00-07:00",
     ]
-    assert [bill.rows[0][name] for name in ("gross", "fee", "net", "balance")] == [
+    assert [bill.rows[0][name] for name in ("gross", "fee", "amount", "balance")] == [
         "1010.00",
         "-10.00",
         "1000.00",
