@@ -102,7 +102,7 @@ def _offsets(local: pa.Array, zones: pa.Array) -> pa.Array:
 def _is_known(zone: str) -> bool:
     try:
         ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):  # no such zone, no name of one, a folder of zones
         return False
     return True
 

@@ -40,6 +40,7 @@ class _Message:
     totals: Totals = field(default_factory=Totals)
     entry: tuple[int, Entry] | None = None
     details: str | None = None
+    seen: bool = False
 
 
 class Mt940:
@@ -66,6 +67,7 @@ def _things(path: Path) -> Iterator[Row | Malformed | Control]:
             yield from _ended(message, found.line)
             message = _Message()
         if found.tag:
+            message.seen = True
             yield from _take(message, found)
             goes_on = message.totals.goes_on
     yield from _ended(message, found.line)
@@ -135,6 +137,8 @@ def _given(message: _Message) -> Iterator[Row]:
 
 def _ended(message: _Message, line: int) -> Iterator[Row | Malformed | Control]:
     yield from _given(message)
+    if not message.seen:
+        return
     named = f"statement {message.cells.get('statement') or message.cells.get('reference') or 'without number'}"
     account = message.cells.get("account")
     yield from message.totals.controls(f"{named} of account {account}" if account else named, line)

@@ -13,6 +13,7 @@ from everycent.flow.intake.contract import Control
 
 _BALANCE: Final = re.compile(r"([DC])(\d{6})([A-Z]{3})?([\d,]{1,24})\s*", re.ASCII)
 _SUM: Final = re.compile(r"(\d*)([A-Z]{3})([\d,]{1,24})\s*", re.ASCII)
+_WORDS: Final = {"C": "credits", "D": "debits"}
 _FLOOR: Final = re.compile(r"([A-Z]{3})[DC ]?([\d,]{0,24})\s*", re.ASCII)
 
 
@@ -72,15 +73,24 @@ class Totals:
 
     def controls(self, named: str, line: int) -> Iterator[Control | Malformed]:
         """The message's figures; what a whole statement would have and this one has not is malformed at its end."""
-        entries = self.count["C"] + self.count["D"]
         if self.opening is not None and self.closing is not None:
             found = EXACT.add(self.opening, self.moved)
             yield Control(f"{named}: closing balance", plain(self.closing[0]), plain(found), self.closing[1])
-        elif not self.within_day and (self.opening is not None or entries or self.unread):
+        elif not self.within_day:
             lacks = "closing balance (:62F:)" if self.closing is None else "opening balance (:60F:)"
             yield Malformed(line, f"{named} has no {lacks}: it is cut off, and nothing proves its lines", "")
+        else:
+            yield from self._unstated(named)
         for way, count, value, at in self.stated:
-            word = "credits" if way == "C" else "debits"
             if count:
-                yield Control(f"{named}: number of {word}", count, str(self.count[way]), at)
-            yield Control(f"{named}: sum of {word}", plain(value), plain(self.sums[way]), at)
+                yield Control(f"{named}: number of {_WORDS[way]}", count, str(self.count[way]), at)
+            yield Control(f"{named}: sum of {_WORDS[way]}", plain(value), plain(self.sums[way]), at)
+
+    def _unstated(self, named: str) -> Iterator[Control]:
+        """A report within the day that states neither sum, or not the one of lines that it has: it could be cut off."""
+        told = {way for way, *_ in self.stated}
+        for way, count in self.count.items():
+            if way not in told and (count or not told):
+                told.add(way)
+                stated = f"nothing: there is no :90{way}:"
+                yield Control(f"{named}: sum of {_WORDS[way]}", stated, plain(self.sums[way]), None)

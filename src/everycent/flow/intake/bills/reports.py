@@ -138,6 +138,8 @@ class Report:
             held = BillPart(rows.table.select(list(self.columns)), pa.array(rows.lines), rows.malformed)
         assert held is not None, "a source has at least one shard"
         yield replace(held, controls=tuple(work.controls()))
+        if path.suffix.lower() not in _WORKBOOKS and not _ends_its_line(path):
+            yield _cut_after(held)
 
     def _at(self, names: list[str] | tuple[str, ...]) -> dict[str, str]:
         by_slug = {slug(name): name for name in reversed(names) if name}
@@ -169,6 +171,20 @@ def _source(path: Path, delimiter: str, wanted: list[str] | None) -> Source:
     if path.suffix.lower() in _WORKBOOKS:
         return WorkbookSource(path, None, wanted)
     return DelimitedSource(path, encoding(path), delimiter, wanted)
+
+
+def _cut_after(last: BillPart) -> BillPart:
+    """No rows, and that the file's last line has no end."""
+    lines = [1, *last.lines.to_pylist()[-1:], *last.malformed.column("line").to_pylist()[-1:]]
+    reason = "the line before has no end, as every line of these reports has: the file may be cut off there"
+    cut = pa.Table.from_pylist([{"line": max(lines) + 1, "reason": reason, "raw": ""}], MALFORMED)
+    return BillPart(last.rows.slice(0, 0), pa.array([], pa.int64()), cut)
+
+
+def _ends_its_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) in b"\r\n"
 
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:

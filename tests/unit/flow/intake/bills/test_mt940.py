@@ -76,7 +76,7 @@ def test_a_closing_balance_that_the_lines_do_not_give_is_flagged_with_both_figur
     assert wrong.name == "statement 7/1 of account DE02120300000000202051: closing balance"
 
 
-@pytest.mark.parametrize("cut", [4, 5, 8, 9, 10])
+@pytest.mark.parametrize("cut", [1, 2, 4, 5, 8, 9, 10])
 def test_a_file_cut_after_any_line_says_so(tmp_path: Path, cut: int) -> None:
     bill = read(tmp_path, "\n".join(STATEMENT.splitlines()[:cut]))
     assert "has no closing balance (:62F:): it is cut off" in bill.malformed[-1]["reason"]
@@ -110,6 +110,14 @@ def test_an_mt942_is_proven_by_its_counts_and_sums(tmp_path: Path) -> None:
         ("number of credits", True),
         ("sum of credits", False),
     ]
+
+
+def test_an_mt942_without_the_sum_of_lines_that_it_has_proves_nothing(tmp_path: Path) -> None:
+    text = ":20:DAY\n:25:A\n:28C:1\n:34F:CHFD0,\n:61:260302C5,NTRFA\n"
+    assert [(each.name.split(": ")[1], each.stated) for each in read(tmp_path, text).disagreeing] == [
+        ("sum of credits", "nothing: there is no :90C:")
+    ]
+    assert read(tmp_path, text + ":90C:1CHF5,\n").ties
 
 
 def test_a_bank_that_writes_windows_letters_is_read(tmp_path: Path) -> None:

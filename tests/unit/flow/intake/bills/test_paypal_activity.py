@@ -91,6 +91,11 @@ def test_what_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     ]
 
 
+def test_a_zone_that_nobody_knows_gives_no_offset(tmp_path: Path) -> None:
+    bill = read(tmp_path, HEADER + ROWS[0].replace("PDT", "Europe/Atlantis") + ROWS[0].replace("PDT", "XYZ"))
+    assert bill.column("occurred_at") == ["2026-03-31T23:30:00"] * 2
+
+
 def test_another_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match="is not a report of format paypal_activity: it has no column date, only a, b"

@@ -135,6 +135,13 @@ def test_what_braintree_gives_back_is_negative(tmp_path: Path) -> None:
     assert bill.controls == []
 
 
+@pytest.mark.parametrize("rows_per_part", [1, 2, 1000])
+def test_a_last_line_without_an_end_may_be_cut_off(tmp_path: Path, rows_per_part: int) -> None:
+    bill = read(tmp_path, stripe_balance.FORMAT, STRIPE[:-1], rows_per_part)
+    assert len(bill.rows) == 4
+    assert [(each["line"], "may be cut off" in each["reason"]) for each in bill.malformed] == [(6, True)]
+
+
 @needs("psp")
 def test_the_real_reports_tie_but_for_a_row_that_contradicts_itself() -> None:
     adyen = {path.stem: read_bill(adyen_settlement.FORMAT, path) for path in (real("psp") / "adyen").iterdir()}
