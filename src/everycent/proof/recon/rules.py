@@ -34,6 +34,12 @@ def _some(columns: tuple[str, ...]) -> tuple[str, ...]:
     return columns
 
 
+def _a_shape(shapes: tuple[str, ...]) -> tuple[str, ...]:
+    if not shapes:
+        raise ValueError("no shape is named; write one of one_to_many, many_to_one, many_to_many")
+    return shapes
+
+
 def _days(length: timedelta) -> timedelta:
     if length % _DAY:
         raise ValueError("a window is counted in days; write for example '3 days'")
@@ -235,7 +241,7 @@ class SubsetRuleSpec(_Rule):
     shapes: Annotated[
         tuple[Literal["one_to_many", "many_to_one", "many_to_many"], ...],
         BeforeValidator(_as_list),
-        AfterValidator(_some),
+        AfterValidator(_a_shape),
     ] = Field(
         default=("one_to_many", "many_to_one"),
         description="one_to_many: one left row, many right ones; many_to_one: the other way round; many_to_many: small "
