@@ -87,7 +87,8 @@ class _PairRule(_Rule):
     budget: int = Field(
         default=100_000_000,
         ge=1,
-        description="steps that one knot of rows competing for each other may take, twice the cube of its rows",
+        description="with clear_by: steps that one knot of rows competing for each other may take, twice the cube of "
+        "its rows; without it none is needed",
         examples=[1_000_000],
     )
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everycent.base.engine.kernels.assigning import ALWAYS, NEVER, SOMETIMES, UNKNOWN, assign, knots
+from everycent.base.engine.kernels.assigning_largest import assign_largest
 
 Pair = tuple[int, int]
 
@@ -93,3 +94,28 @@ def test_a_knot_beyond_the_budget_is_said_to_be_unknown() -> None:
     knot = {(left, right): 0 for left in range(3) for right in range(3)}
     assert set(verdicts(knot | {(7, 7): 0}, budget=53).values()) == {UNKNOWN, ALWAYS}
     assert UNKNOWN not in verdicts(knot | {(7, 7): 0}, budget=54).values()
+
+
+@settings(max_examples=300, deadline=None)
+@given(pairs=PAIRS)
+def test_the_largest_assignments_are_those_where_all_cost_the_same(pairs: dict[Pair, int]) -> None:
+    rows = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
+    found = dict(zip(pairs, map(int, assign_largest(rows[:, 0], rows[:, 1])), strict=True))
+    assert found == by_hand(dict.fromkeys(pairs, 0), 0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), rows=st.integers(2, 60), pairs=st.integers(1, 200))
+def test_larger_knots_agree_too(seed: int, rows: int, pairs: int) -> None:
+    drawn = np.unique(np.random.default_rng(seed).integers(0, rows, (pairs, 2)), axis=0)
+    left, right = drawn[:, 0].copy(), drawn[:, 1].copy()
+    nothing = np.zeros(len(left), dtype=np.int64)
+    assert (assign_largest(left, right) == assign(left, right, nothing, 0, 10**9)).all()
+
+
+def test_a_chain_of_a_year_and_a_thousand_alike_are_quick() -> None:
+    days = np.arange(365)
+    left, right = np.concatenate([days, days[1:]]), np.concatenate([days, days[:-1]])
+    assert (assign_largest(left, right) == np.repeat([ALWAYS, NEVER], [365, 364])).all()
+    alike = np.indices((1000, 999)).reshape(2, -1)
+    assert (assign_largest(alike[0], alike[1]) == SOMETIMES).all()

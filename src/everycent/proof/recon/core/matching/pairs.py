@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from everycent.base.engine.kernels.assigning import ALWAYS, COST_MAX, NEVER, SOMETIMES, UNKNOWN, assign, knots
+from everycent.base.engine.kernels.assigning_largest import assign_largest
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import MatchLabel
 from everycent.proof.recon.core.matching.blocks import block_columns, blocked_sql, near_sql, same_block
@@ -53,9 +54,11 @@ def assigned(pairing: Pairing, pairs: pa.Table, given_up: pa.Table, engine: Loca
         return Found(given_up=given_up)
     lefts = np.unique(pairs["left_row"].to_numpy(), return_inverse=True)[1].astype(np.int64)
     rights = np.unique(pairs["right_row"].to_numpy(), return_inverse=True)[1].astype(np.int64)
-    far = pairs["distance"].to_numpy() if pairing.clear_by is not None else np.zeros(len(lefts), dtype=np.int64)
-    margin = 0 if pairing.clear_by is None else min(pairing.clear_by, COST_MAX) - 1
-    verdicts = assign(lefts, rights, far.astype(np.int64), margin, pairing.budget)
+    if pairing.clear_by is None:
+        verdicts = assign_largest(lefts, rights)
+    else:
+        far = pairs["distance"].to_numpy().astype(np.int64)
+        verdicts = assign(lefts, rights, far, min(pairing.clear_by, COST_MAX) - 1, pairing.budget)
     assert len(np.unique(lefts[verdicts == ALWAYS])) == (verdicts == ALWAYS).sum(), "one row is claimed once"
     knot = np.full(len(lefts), -1, dtype=np.int64)
     open_ones = (verdicts == SOMETIMES) | (verdicts == UNKNOWN)
