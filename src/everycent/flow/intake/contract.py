@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 
 import pyarrow as pa
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from everycent.base.engine.declaration import (
-    Called,
     Declaration,
     DelimiterText,
     EncodingText,
@@ -23,6 +22,9 @@ from everycent.base.engine.declaration import (
 )
 from everycent.base.engine.tables import UTC, UUID, TableSchema
 from everycent.base.money.currency import Currency
+from everycent.flow.intake.layouts import FORMAT as FORMAT
+from everycent.flow.intake.layouts import FormatWord as FormatWord
+from everycent.flow.intake.layouts import refuse_words_beside_format as refuse_words_beside_format
 
 RECORD = TableSchema(
     name="intake.record",
@@ -216,120 +218,6 @@ class StepContext:
 Step = Callable[[pa.Table, StepContext], pa.Table]
 
 
-class SignSpec(Declaration):
-    """Where an amount of a fixed-width line has its sign: the byte at a place."""
-
-    at: int = Field(ge=1, description="the place of the sign, from 1", examples=["74"])
-    minus: str = Field(default="-", description="the characters that make it negative", examples=["D"])
-    plus: str = Field(default=" +", description="those that leave it positive; any other is refused", examples=["C"])
-
-
-class FixedColumnSpec(Declaration):
-    """A cell of a fixed-width line. Places and lengths count bytes of the file's encoding."""
-
-    start: int = Field(ge=1, description="the place of its first byte, from 1", examples=["2"])
-    length: int = Field(ge=1, description="how many bytes it has", examples=["8"])
-    type: Literal["text", "amount"] = Field(
-        default="text", description="text: blanks around it are taken off; amount: digits, given as a plain decimal"
-    )
-    decimals: int = Field(
-        default=0,
-        ge=0,
-        le=6,
-        description="how many of an amount's digits stand behind a point that is not written",
-        examples=["2"],
-    )
-    sign: SignSpec | None = Field(default=None, description="where an amount's sign is, if not before its digits")
-
-
-#: The column of a fixed-width file that says which record type a row is of.
-RECORD_TYPE: Final = "record"
-
-
-class FixedRecordSpec(Declaration):
-    """A record type of a fixed-width file whose lines are rows."""
-
-    prefix: str = Field(default="", description="what its lines begin with; every line, if not said", examples=["2"])
-    columns: dict[Name, FixedColumnSpec] = Field(description="its cells")
-
-
-class FixedControlSpec(Declaration):
-    """A figure that a fixed-width file states of its rows: in a line with a prefix, or in a column of every row."""
-
-    prefix: str | None = Field(default=None, description="what the line begins with that states it", examples=["7"])
-    cell: FixedColumnSpec | None = Field(default=None, description="where in that line it stands")
-    counts: Name | None = Field(default=None, description="the record type whose rows it counts", examples=["sale"])
-    sums: Words = Field(default=(), description="the amount columns that add up to it", examples=["amount"])
-    column: Name | None = Field(
-        default=None, description="instead of a line: the amount column whose total it is", examples=["net"]
-    )
-
-    @model_validator(mode="after")
-    def _one_place_one_meaning(self) -> Self:
-        if (self.column is None) == (self.prefix is None) or (self.prefix is None) != (self.cell is None):
-            raise ValueError("a control stands in a line ('prefix' and 'cell'), or in a 'column'")
-        if (self.counts is None) == (not self.sums):
-            raise ValueError("a control either 'counts' a record type or 'sums' columns")
-        return self
-
-
-class FixedWidthSpec(Declaration):
-    """A fixed-width file: its record types by prefix, and what it states of itself."""
-
-    encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
-    records: dict[Name, FixedRecordSpec] = Field(min_length=1, description="the record types whose lines are rows")
-    others: Words = Field(
-        default=(), description="prefixes of lines that are no rows and state nothing", examples=[["1"]]
-    )
-    controls: dict[str, FixedControlSpec] = Field(
-        default_factory=dict, description="the figures that its rows must give, by what they are called"
-    )
-
-    @model_validator(mode="after")
-    def _known_names(self) -> Self:
-        amounts = {
-            name
-            for record in self.records.values()
-            for name, column in record.columns.items()
-            if column.type == "amount"
-        }
-        if any(RECORD_TYPE in record.columns for record in self.records.values()):
-            raise ValueError(f"'{RECORD_TYPE}' is the column that says a row's record type; name yours otherwise")
-        for told, control in self.controls.items():
-            for name in (*control.sums, *(() if control.column is None else (control.column,))):
-                if name not in amounts:
-                    there = ", ".join(sorted(amounts)) or "none"
-                    raise ValueError(f"control '{told}': '{name}' is no column of type amount; there are: {there}")
-            if control.counts is not None and control.counts not in self.records:
-                raise ValueError(f"control '{told}': there is no record type '{control.counts}'")
-        return self
-
-
-class LayoutSpec(Declaration):
-    """A format of bills that the model itself declares."""
-
-    fixed_width: FixedWidthSpec = Field(description="a fixed-width file: record types by prefix, cells by place")
-
-
-def _named_or_declared(value: object) -> str:
-    return "[layout]" if isinstance(value, dict | LayoutSpec) else "[name]"
-
-
-#: The name of a known format, or a layout of the model's own.
-FormatWord = Annotated[
-    Annotated[str, Called("format's name"), Tag("[name]")] | Annotated[LayoutSpec, Tag("[layout]")],
-    Discriminator(_named_or_declared),
-]
-
-#: The word for a file that is a bill of a known format.
-FORMAT: Final[Any] = Field(
-    default=None,
-    description="the known format of bills that the file is of, or a layout of its own; `from` then takes the "
-    "format's columns, and it has an encoding of its own",
-    examples=["wechat_bill"],
-)
-
-
 class FileSpec(Protocol):
     """What a reader must know about a file: RecordSpec, TableSpec and the sides of a reconciliation have it."""
 
@@ -421,6 +309,11 @@ class TableSpec(Declaration):
     columns: dict[Name, ColumnSpec] = Field(description="the table's columns and what they hold")
 
     @model_validator(mode="after")
+    def _words_of_the_file(self) -> Self:
+        refuse_words_beside_format(self)
+        return self
+
+    @model_validator(mode="after")
     def _key_and_source(self) -> Self:
         if (self.file is None) == (self.sql is None):
             raise ValueError("an attached table has one source: write either 'file' or 'sql' with 'database'")
@@ -495,6 +388,11 @@ class RecordSpec(Declaration):
         description="this kind's columns that give the id of the refunded record",
         examples=[["order_id", "line_no"]],
     )
+
+    @model_validator(mode="after")
+    def _words_of_the_file(self) -> Self:
+        refuse_words_beside_format(self)
+        return self
 
     @property
     def currency_codes(self) -> tuple[str, ...]:

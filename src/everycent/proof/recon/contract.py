@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Self
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from everycent.base.engine.declaration import (
     Declaration,
@@ -18,7 +18,7 @@ from everycent.base.engine.declaration import (
     NumberText,
     Words,
 )
-from everycent.flow.intake.contract import FORMAT, FormatWord
+from everycent.flow.intake.contract import FORMAT, FormatWord, refuse_words_beside_format
 from everycent.proof.recon.rules import MatchRuleSpec
 
 
@@ -209,6 +209,11 @@ class SideSpec(Declaration):
     rows: Literal["unique", "sum"] = Field(
         default="unique", description="of several rows with one key; sum: they add up; unique: they are duplicates"
     )
+
+    @model_validator(mode="after")
+    def _words_of_the_file(self) -> Self:
+        refuse_words_beside_format(self)
+        return self
 
 
 class ReconSpec(Declaration):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.calendar import BusinessCalendar
@@ -19,6 +20,7 @@ from everycent.flow.intake.bills.source import BillSource, open_bill, refuse_dis
 from everycent.flow.intake.contract import MALFORMED, BillPart, Control, RecordSpec, SourceError, TableSpec
 from everycent.flow.intake.readers.opening import open_source
 from everycent.flow.intake.service import load_table
+from everycent.proof.recon.contract import SideSpec
 
 #: A format whose files are `tally` lines, `id amount`, then `total amount`; a line `throw` is its undoing.
 TALLY = """
@@ -216,3 +218,25 @@ def test_an_attached_table_that_contradicts_itself_is_refused(tally: Path, engin
     bill(tally, "tally\na 1.00\ntotal 2.00\n")
     with pytest.raises(SourceError, match=r"contradicts itself: total is stated on line 3 as 2.00, its rows give 1.00"):
         load_table(*given, *market)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoding": "gbk"}, "'encoding' says nothing beside 'format'"),
+        ({"delimiter": ";"}, "'delimiter' says nothing beside 'format'"),
+        ({"format": None, "controls": "report"}, "'controls' are what a bill states of itself"),
+    ],
+)
+def test_words_that_a_format_makes_idle_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        RecordSpec.model_validate({**KIND, **changes})
+
+
+def test_a_side_and_a_table_have_no_such_words_either() -> None:
+    side = {"file": "bill.csv", "format": "wechat_bill", "encoding": "gbk", "key": "id", "amount": "amount"}
+    with pytest.raises(ValidationError, match="'encoding' says nothing beside 'format'"):
+        SideSpec.model_validate(side)
+    table = {"sql": "SELECT 1", "database": "DB", "format": "wechat_bill", "columns": {"id": "text"}}
+    with pytest.raises(ValidationError, match="'sql' says nothing beside 'format'"):
+        TableSpec.model_validate(table)

@@ -64,6 +64,15 @@ def test_what_python_writes_is_read_back(
     assert DelimitedSource(path, encoding, ",", None).count_rows() == len(rows)
 
 
+def test_blanks_after_a_closing_quote_are_text_as_to_python(tmp_path: Path) -> None:
+    text = 'x,y\n"a"\t,"b,c" \n"d"  ,e\n'
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    shards = read(path)
+    assert cells(shards) == list(csv.reader(io.StringIO(text)))[1:]
+    assert malformed(shards) == []
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.text(alphabet='a,"\n\r', max_size=40), block_bytes=st.integers(1, 20), rows_per_shard=st.integers(1, 5))
 def test_no_bytes_are_lost_whatever_the_quotes(

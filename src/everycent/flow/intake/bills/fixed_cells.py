@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.kernels.compiling import kernel
-from everycent.flow.intake.contract import FixedColumnSpec
+from everycent.flow.intake.layouts import FixedColumnSpec
 from everycent.flow.intake.readers.csv_rows import Found
 
 Bytes = npt.NDArray[np.uint8]

@@ -11,11 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from everycent.flow.intake.bills.fixed_cells import amounts, texts
-from everycent.flow.intake.contract import (
-    MALFORMED,
+from everycent.flow.intake.contract import MALFORMED, BillPart, Control
+from everycent.flow.intake.layouts import (
     RECORD_TYPE,
-    BillPart,
-    Control,
     FixedColumnSpec,
     FixedControlSpec,
     FixedRecordSpec,

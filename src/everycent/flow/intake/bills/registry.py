@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from everycent.flow.intake.bills.fixed_width import FixedWidth
-from everycent.flow.intake.contract import BillFormat, LayoutSpec, SourceError
+from everycent.flow.intake.contract import BillFormat, SourceError
+from everycent.flow.intake.layouts import LayoutSpec
 
 GROUP: Final = "everycent.bill_formats"
 HEAD_BYTES: Final = 1 << 16

@@ -12,13 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from everycent.flow.intake.bills.fixed_width import FixedWidth
-from everycent.flow.intake.contract import (
-    FixedColumnSpec,
-    FixedControlSpec,
-    FixedRecordSpec,
-    FixedWidthSpec,
-    SignSpec,
-)
+from everycent.flow.intake.layouts import FixedColumnSpec, FixedControlSpec, FixedRecordSpec, FixedWidthSpec, SignSpec
 
 #: Names and widths in order. `=` marks money, `+` money whose first byte is C (credit, to the merchant) or D (debit).
 _ZM: Final = """

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from everycent.flow.intake.bills.fixed_width import FixedWidth
 from everycent.flow.intake.bills.registry import format_of, format_written
 from everycent.flow.intake.bills.unionpay import INSTITUTION, TRADES
-from everycent.flow.intake.contract import FixedWidthSpec, LayoutSpec
+from everycent.flow.intake.layouts import FixedWidthSpec, LayoutSpec
 
 TILL: dict[str, Any] = {
     "records": {

@@ -7,7 +7,8 @@ import yaml
 from sources import ROOT
 
 from everycent.flow.intake.bills.registry import format_named
-from everycent.flow.intake.contract import LayoutSpec, RecordSpec
+from everycent.flow.intake.contract import RecordSpec
+from everycent.flow.intake.layouts import LayoutSpec
 
 PAGE = (ROOT / "docs" / "reference-bill-formats.md").read_text(encoding="utf-8")
 EXAMPLES: list[Any] = [yaml.load(text, yaml.BaseLoader) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
