@@ -49,7 +49,7 @@ def knots_of(pairs: list[Pair]) -> list[list[Pair]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(pairs=PAIRS, margin=st.integers(0, 4))
 def test_it_finds_what_all_assignments_written_down_say(pairs: dict[Pair, int], margin: int) -> None:
     assert verdicts(pairs, margin) == by_hand(pairs, margin)
@@ -96,7 +96,7 @@ def test_a_knot_beyond_the_budget_is_said_to_be_unknown() -> None:
     assert UNKNOWN not in verdicts(knot | {(7, 7): 0}, budget=54).values()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(pairs=PAIRS)
 def test_the_largest_assignments_are_those_where_all_cost_the_same(pairs: dict[Pair, int]) -> None:
     rows = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)

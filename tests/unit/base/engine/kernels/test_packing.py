@@ -26,7 +26,7 @@ def choices(claims: list[Claim]) -> list[frozenset[Claim]]:
     return choices(rest) + [found | {first} for found in choices([claim for claim in rest if not claim & first])]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(claims=CLAIMS)
 def test_it_finds_what_all_choices_written_down_say(claims: list[Claim]) -> None:
     ways = choices(claims)
