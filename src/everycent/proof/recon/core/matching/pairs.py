@@ -42,10 +42,10 @@ def candidates(pairing: Pairing, left: pa.Table, right: pa.Table, engine: LocalE
     A pair has left_row, right_row, money, distance, differing, and d0, d1 …, its differences.
     """
     sides = {"left_items": left, "right_items": right}
-    return (
-        engine.query(_pairs_sql(pairing), **sides),
-        engine.query(_too_many_sql(pairing), **sides).cast(GIVEN_UP),
-    )
+    pairs = engine.query(_pairs_sql(pairing), **sides)
+    if left.num_rows * right.num_rows <= pairing.pairs_max:
+        return pairs, GIVEN_UP.empty_table()
+    return pairs, engine.query(_too_many_sql(pairing), **sides).cast(GIVEN_UP)
 
 
 def assigned(pairing: Pairing, pairs: pa.Table, given_up: pa.Table, engine: LocalEngine) -> Found:
