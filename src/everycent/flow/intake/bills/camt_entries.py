@@ -11,7 +11,7 @@ from lxml import etree
 from everycent.flow.intake.bills.amounts import EXACT, amount, plain, total
 from everycent.flow.intake.contract import Control
 
-#: Column -> where it stands; the first that is there counts. Version 8 put parties into Pty and codes into Cd.
+#: Column -> where it stands, by version. Version 8 put parties into Pty and codes into Cd.
 _OF_ENTRY: Final = {
     "currency": ("Amt@Ccy",),
     "status": ("Sts", "Sts/Cd", "Sts/Prtry"),
@@ -55,6 +55,8 @@ _OF_DETAIL: Final = {
     "information": ("AddtlTxInf",),
 }
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d)?(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_ENTRY_AT: Final = {path: name for name, paths in _OF_ENTRY.items() for path in paths}
+_DETAIL_AT: Final = {path: name for name, paths in _OF_DETAIL.items() for path in paths}
 COLUMNS: Final = (
     *("account", "statement", "sequence", "currency", "status", "booked_on", "value_on", "amount", "reversal"),
     *("entry", "entry_amount", "detail", "details", "entry_reference", "servicer_reference"),
@@ -117,8 +119,11 @@ def entry_rows(
     amounts = [_detail_amount(detail, direction, currency) for detail in details]
     known = [each for each in amounts if each is not None]
     controls = _of_batch(entry, details, number)
-    base = {name: entry.first(*paths) for name, paths in _OF_ENTRY.items()}
-    base |= {name: _iso(base[name]) for name in ("booked_on", "value_on")}
+    base: dict[str, str | None] = {}
+    for path, texts in entry.items():
+        if (name := _ENTRY_AT.get(path)) is not None:
+            base.setdefault(name, texts[0])
+    base |= {name: _iso(base[name]) for name in ("booked_on", "value_on") if name in base}
     base |= {"entry": str(number), "entry_amount": plain(value), "details": str(len(details)), "code": _code(entry)}
     if len(details) > 1 and len(known) == len(details):
         if total(known) == value:
@@ -145,11 +150,15 @@ def _split(
 
 def _cells(details: list[Leaves], direction: str | None) -> dict[str, str | None]:
     """What the details say; where an entry that cannot be split has several, their different values in a row."""
+    found: dict[str, list[str]] = {}
+    for detail in details:
+        for path, texts in detail.items():
+            if (name := _DETAIL_AT.get(path)) is not None:
+                found.setdefault(name, []).extend(texts)
     cells: dict[str, str | None] = {}
-    for name, paths in _OF_DETAIL.items():
-        found = [text for detail in details for path in paths if path in detail for text in detail[path]]
-        if found:
-            cells[name] = " ".join(found if len(details) == 1 and name == "remittance" else dict.fromkeys(found))
+    for name, texts in found.items():
+        is_one_text = len(details) == 1 and name == "remittance"  # in lines, of which two may be alike
+        cells[name] = " ".join(texts if is_one_text else dict.fromkeys(texts))
     codes = [code for detail in details if (code := _code(detail))]
     if codes:
         cells["code"] = codes[0]

@@ -49,7 +49,7 @@ _GIVEN: Final = {
     "subject": (),
     "note": (),
 }
-_DATES_AT_ONCE: Final = 1 << 17
+_DATES_AT_ONCE: Final = 1 << 14
 
 
 @dataclass
