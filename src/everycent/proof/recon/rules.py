@@ -10,8 +10,6 @@ from everycent.base.engine.declaration import Called, Declaration, Duration, Nam
 #: The columns of an item that a rule may name. A row's currency is compared by all rules but `convert`.
 COLUMNS = ("key", "amount", "status", "occurred_on", "reference", "counterparty", "group")
 
-_DAY = timedelta(days=1)
-
 
 def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
@@ -41,7 +39,7 @@ def _a_shape(shapes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _days(length: timedelta) -> timedelta:
-    if length % _DAY:
+    if length % timedelta(days=1):
         raise ValueError("a window is counted in days; write for example '3 days'")
     return length
 
