@@ -113,6 +113,8 @@ class _Adyen:
         if self._apart is not None or self._tied:
             tied = str(self._tied)
             yield self._apart or Control("rows where gross less fees is net", tied, tied, None)
+        if not self._totals:
+            yield Control("batches", "nothing: a settlement report has at least one", "0", None)
         for (batch, code), (came, went, line) in self._totals.items():
             yield Control(f"batch {batch}: payout in {code}", plain(went), plain(came), line)
 

@@ -90,6 +90,8 @@ class _Amazon:
 
     def controls(self) -> Iterator[Control]:
         """Each settlement's total; one that states none was cut off at its head."""
+        if not self._stated and not self._found:
+            yield Control("settlements", "nothing: a settlement report has at least one", "0", None)
         for settlement in dict.fromkeys((*self._stated, *self._found)):
             found = plain(self._found.get(settlement, Decimal(0)))
             stated, line = self._stated.get(settlement, (None, None))

@@ -135,6 +135,12 @@ def test_what_braintree_gives_back_is_negative(tmp_path: Path) -> None:
     assert bill.controls == []
 
 
+@pytest.mark.parametrize(("report", "text"), [(adyen_settlement.FORMAT, ADYEN), (amazon_settlement.FORMAT, AMAZON)])
+def test_a_settlement_without_any_row_is_cut_off(tmp_path: Path, report: Report, text: str) -> None:
+    [wrong] = read(tmp_path, report, text.splitlines(keepends=True)[0]).disagreeing
+    assert wrong.stated == "nothing: a settlement report has at least one"
+
+
 @pytest.mark.parametrize("rows_per_part", [1, 2, 1000])
 def test_a_last_line_without_an_end_may_be_cut_off(tmp_path: Path, rows_per_part: int) -> None:
     bill = read(tmp_path, stripe_balance.FORMAT, STRIPE[:-1], rows_per_part)
