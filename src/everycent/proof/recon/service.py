@@ -13,20 +13,41 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.core.plan import ReconPlan, plan_recon
 from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows, side_in_engine
+from everycent.proof.recon.core.two_files import (
+    FilesPlan,
+    NothingToCompare,
+    Pair,
+    Reading,
+    breaks_of,
+    guess_key,
+    pairs_of,
+    plan_files,
+    side_view,
+)
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import RunKey, insert_run, load_run, run_no_of
 
 __all__ = [
+    "FilesPlan",
+    "NothingToCompare",
+    "Pair",
+    "Reading",
     "ReconPlan",
     "ReconRun",
     "Reconciled",
     "SidePlan",
     "SideRows",
+    "breaks_of",
+    "guess_key",
+    "pairs_of",
+    "plan_files",
     "plan_recon",
     "plan_side",
+    "reconcile",
     "run",
     "side_from_rows",
     "side_in_engine",
+    "side_view",
 ]
 
 

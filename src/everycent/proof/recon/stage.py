@@ -57,9 +57,9 @@ def reconcile(
     """Compares `left` with `right` (both SIDE) by key, in detail and in total.
 
     A side given as text is a table or view of the engine's. It may have, instead of a status, other columns that are
-    compared: then `others` names them, and the text of all of them is the status. Sides with many rows are compared in
-    two passes: what differs is found first (`core.differing`), and only the rows of those keys are grouped. The details
-    come from groups of keys, the totals from the raw rows: two ways that must meet (asserted).
+    compared: then `others` names them, and a JSON object of all of them is the status. Sides with many rows are
+    compared in     two passes: what differs is found first (`core.differing`), and only the rows of those keys are
+    grouped. The details     come from groups of keys, the totals from the raw rows: two ways that must meet (asserted).
     """
     witnesses = tuple(_witness(side, engine, others) for side in (left, right))
     apart = _apart(plan, left, right, others, witnesses, engine)
@@ -125,7 +125,7 @@ def _stated(side: pa.Table | str, others: Sequence[str], engine: LocalEngine) ->
 
 def _stated_sql(others: Sequence[str]) -> str:
     status = ", ".join(f"{literal(name)}: {identifier(name)}" for name in others)
-    return f"SELECT {', '.join(_BUT_STATUS)}, {f'{{{status}}}::VARCHAR' if others else 'status'} AS status"
+    return f"SELECT {', '.join(_BUT_STATUS)}, {f'to_json({{{status}}})::VARCHAR' if others else 'status'} AS status"
 
 
 _BUT_STATUS = [name for name in SIDE.names if name != "status"]

@@ -27,6 +27,14 @@ app.add_typer(rewind_app, name="rewind")
 rerate_app = typer.Typer(no_args_is_help=True, help="Correct charges of stored records by the model of now.")
 app.add_typer(rerate_app, name="rerate")
 
+recon_app = typer.Typer(
+    no_args_is_help=True, help="Compare two files: `everycent recon LEFT RIGHT` is short for `recon files LEFT RIGHT`."
+)
+app.add_typer(recon_app, name="recon")
+
+#: What may follow `everycent recon`; where none of them does, it is two files.
+_RECON_COMMANDS = ("files",)
+
 #: Options that take several values at once.
 _MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge")
 
@@ -65,6 +73,8 @@ def run_app(arguments: list[str]) -> int:
 
 def _repeated(arguments: list[str]) -> list[str]:
     """`--records A B C` as `--records A --records B --records C`: a shell's pattern gives many files to one option."""
+    if arguments[:1] == ["recon"] and len(arguments) > 1 and arguments[1] not in (*_RECON_COMMANDS, "--help"):
+        arguments = ["recon", _RECON_COMMANDS[0], *arguments[1:]]
     spread: list[str] = []
     option = None
     for at, word in enumerate(arguments):
@@ -388,6 +398,45 @@ def model_reference(
     from everycent.serve.cli.models import reference_command
 
     return reference_command(out)
+
+
+@recon_app.command("files")
+def recon_files(
+    left: Annotated[Path, typer.Argument(help="Our own side: CSV, XLSX, JSON lines, Parquet, or a known bill.")],
+    right: Annotated[Path, typer.Argument(help="The other side.")],
+    key: Annotated[
+        list[str] | None, typer.Option(help="The columns that rows find each other by: A, A,B or LEFT=RIGHT.")
+    ] = None,
+    compare: Annotated[list[str] | None, typer.Option(help="The columns compared: A, A,B or LEFT=RIGHT.")] = None,
+    tolerance: Annotated[str, typer.Option(help="Amounts that differ by no more are written off.")] = "0",
+    decimals: Annotated[
+        int | None, typer.Option(min=0, max=9, help="Decimals of the amount; as many as it has if not given.")
+    ] = None,
+    sum_left: Annotated[bool, typer.Option("--sum-left", help="The left side's rows of a key add up.")] = False,
+    sum_right: Annotated[bool, typer.Option("--sum-right", help="The right side's do.")] = False,
+    left_format: Annotated[
+        str | None, typer.Option(help="The left file's bill format, where it is not guessed.")
+    ] = None,
+    right_format: Annotated[str | None, typer.Option(help="The right file's.")] = None,
+    null: Annotated[
+        list[str] | None, typer.Option(help="A text that says that there is no value, for example N/A.")
+    ] = None,
+    keep_spaces: Annotated[bool, typer.Option("--keep-spaces", help="Spaces around a cell count.")] = False,
+    ignore_case: Annotated[
+        bool, typer.Option("--ignore-case", help="Texts in capitals and in small letters are equal.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write breaks.parquet and breaks.csv here.")] = None,
+    json: Json = False,
+) -> int:
+    """Compare two files: which rows differ, in what, and by how much."""
+    from everycent.proof.recon.service import Reading
+    from everycent.serve.cli.comparing import compare_command
+    from everycent.serve.comparing import Asked
+
+    reading = Reading(tuple(null or ()), not keep_spaces, ignore_case)
+    formats, sums = (left_format, right_format), (sum_left, sum_right)
+    asked = Asked(key or (), compare or (), tolerance, decimals, sums, formats, reading)
+    return compare_command(left, right, asked, out, as_json=json)
 
 
 @db_app.command("start")

@@ -20,6 +20,7 @@ from everycent.flow.payments.contract import InstructionAltered
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
+from everycent.proof.recon.service import NothingToCompare
 from everycent.serve.cli import exits
 
 
@@ -38,6 +39,7 @@ REFUSALS = (
     DatabaseIsNewer,
     NothingStored,
     NothingFound,
+    NothingToCompare,
     SeveralFound,
     UnknownFormat,
     UnknownStep,
