@@ -12,7 +12,7 @@ from small_market import returns, sales
 from theatre import Scene, Story, Theatre, playing
 
 WORK = "everycent.flow.pipeline.rerating:_Work.all_of"
-COMMIT = "everycent.flow.pipeline.rerating:commit"
+COMMIT = "everycent.flow.pipeline.corrected_batch:commit"
 POSTING = "everycent.flow.ledger.store:write"
 #: Arrival decides the fee, order the shares of the coupon; both follow the rate.
 RATED = """

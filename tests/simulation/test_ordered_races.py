@@ -25,7 +25,7 @@ from everycent.flow.pipeline.service import Session
 TIGHT = PROMOTIONS.replace("{per: [merchant], period: month}", "{}").replace("cap: 30.00", "cap: 20.00")
 #: Another amount than was charged first, and what corrects it.
 LESS = TIGHT.replace("amount: coupon\n", 'amount: "coupon - 1"\n').replace("amount: price,", 'amount: "price - 1",')
-CORRECTION = "everycent.flow.pipeline.rerating:commit"
+CORRECTION = "everycent.flow.pipeline.corrected_batch:commit"
 WINDOW = "everycent.flow.pipeline.windows:Windows._commit"
 
 

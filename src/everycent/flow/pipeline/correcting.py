@@ -92,10 +92,10 @@ def corrected(
     Raises AmbiguousFactor, RatingRefused.
     """
     stored = Stored(session, plan, kind, originals, open_on)
-    return _Correcting(stored, wish, gather(kind, stored.originals)).made()
+    return Correcting(stored, wish, gather(kind, stored.originals)).made()
 
 
-class _Correcting:
+class Correcting:
     """One correction: rated anew, compared with what stands, taken back and cleared."""
 
     def __init__(self, stored: Stored, wish: Wish, gathered: Gathered) -> None:
@@ -251,8 +251,8 @@ class _Correcting:
         standing = standing.filter(pc.invert(pc.is_in(standing.column("charge"), self.ordered)))
         rows = self.engine.query(
             f"""
-            WITH before AS ({_FACE.format(charges="standing", obligations="owed")}),
-            after AS ({_FACE.format(charges="charges", obligations="obligations")}),
+            WITH before AS ({FACE.format(charges="standing", obligations="owed")}),
+            after AS ({FACE.format(charges="charges", obligations="obligations")}),
             moved AS ((FROM before EXCEPT FROM after) UNION ALL (FROM after EXCEPT FROM before))
             SELECT DISTINCT original, charge FROM moved JOIN family USING (record_id)
             WHERE original IN (SELECT record_id FROM originals) AND {self._asked()} ORDER BY ALL
@@ -461,9 +461,11 @@ _LEDGER = ("record_id", "charge", "bearer", "debtor", "creditor", "currency", "l
 _CHARGED = pa.schema([*CHARGE.columns, ("sequence_no", pa.int64())])
 #: A number after all that are given.
 _AFTER_ALL = (1 << 63) - 1
-#: What is compared of charges and their obligations: one text each, whatever rows it stands in.
-_FACE = """
+#: What is compared of charges and their obligations, as far as they are more than nothing: one text each, whatever rows
+#: it stands in. (A charge that was taken back stands at nothing.)
+FACE = """
     SELECT record_id, charge, concat_ws(' ', amount_minor, currency, debtor, creditor) AS face FROM {charges}
+    WHERE amount_minor <> 0
     UNION ALL
     SELECT record_id, charge, concat_ws(' ', bearer, debtor, creditor, currency, legal_entity, sum(amount_minor))
     FROM {obligations} GROUP BY record_id, charge, bearer, debtor, creditor, currency, legal_entity

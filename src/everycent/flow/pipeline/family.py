@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.flow.clearing import stage as clearing
 from everycent.flow.clearing.contract import OBLIGATION, ORIGINAL, REFUNDED, WAITING_CHARGE, Cleared
@@ -116,9 +117,9 @@ class _Stored:
         return self.session.details.lookup(self.engine, schema, self.model, column, ids, schema.columns.names)
 
     def _refunds(self) -> pa.Table:
-        """RECORD rows of the originals' refunds in order of arrival, without their bodies; a refund that is passed over
-        for a reason of its own is left out."""
-        refunds = refunds_of(self.session, self.model, self.family.originals)
+        """RECORD rows of the originals' refunds in their order, without their bodies; a refund that is passed over for
+        a reason of its own is left out."""
+        refunds = refunds_of(self.session, self.plan, self.family.kind, self.originals)
         rows = self.engine.query(
             f"""
             SELECT record_id FROM refunds WHERE record_id NOT IN (
@@ -134,19 +135,47 @@ class _Stored:
         return refunds.filter(pc.is_in(ids, kept.combine_chunks()))
 
 
-def refunds_of(session: Session, model: str, originals: pa.ChunkedArray) -> pa.Table:
-    """RECORD rows of the originals' refunds in order of arrival, without their bodies."""
+def refunds_of(session: Session, plan: ModelPlan, kind: str, originals: pa.Table) -> pa.Table:
+    """RECORD rows of the refunds of `originals` (RECORD rows of a kind), without their bodies: in the strict order
+    where late ones find their places in it, else in order of arrival."""
     names = [name for name in RECORD.columns.names if name != RECORD.body]
-    session.details.attach(session.engine, "family_refund", RECORD, model, columns=names)
+    session.details.attach(session.engine, "family_refund", RECORD, plan.model.name, columns=names)
+    place, ties = "batch_no, source_line, refund.record_id", ""
+    if plan.refunds_find_their_places(kind):
+        ties, tied = _ties(session, plan, kind)
+        place = ", ".join(["greatest(refund.occurred_at, original.occurred_at)", *tied, "refund.record_id"])
     rows = session.engine.query(
         "SELECT refund.* EXCLUDE (model, batch_no) FROM family_refund AS refund"
-        " WHERE refund_of IN (SELECT id FROM originals) ORDER BY batch_no, source_line, record_id",
-        originals=pa.table({"id": originals}),
+        f" JOIN originals AS original ON original.record_id = refund.refund_of {ties} ORDER BY {place}",
+        originals=originals.select(["record_id", "occurred_at"]),
     )
     rows = rows.cast(pa.schema([RECORD.columns.field(name) for name in names]))
     at = RECORD.columns.get_field_index(str(RECORD.body))
     empty = pa.array([{}] * rows.num_rows, pa.struct([]))
     return RECORD.check(rows.add_column(at, pa.field(str(RECORD.body), empty.type), empty))
+
+
+def _ties(session: Session, plan: ModelPlan, kind: str) -> tuple[str, list[str]]:
+    """SQL that joins, and the names of, the columns that break ties between refunds of a kind."""
+    spec = plan.model.spec
+    assert spec.order is not None, "without an order there are no places"
+    values = [f"body.{identifier(tie)} AS t{at}" for at, tie in enumerate(spec.order.by[1:])]
+    if not values:
+        return "", []
+    views = []
+    for at, refund in enumerate(name for name in spec.ordered_kinds if spec.records[name].refunds == kind):
+        views.append(f"SELECT record_id, {', '.join(values)} FROM family_tie_{at}")
+        session.details.attach(
+            session.engine,
+            f"family_tie_{at}",
+            RECORD,
+            plan.model.name,
+            kind=refund,
+            body_type=plan.intake[refund].body_type,
+            columns=["record_id", str(RECORD.body)],
+        )
+    joined = f"LEFT JOIN ({' UNION ALL '.join(views)}) AS tie ON tie.record_id = refund.record_id"
+    return joined, [f"t{at} NULLS FIRST" for at in range(len(values))]
 
 
 def booked(records: pa.Table, open_on: date) -> pa.Table:

@@ -17,6 +17,7 @@ from everycent.flow.model.contract import LoadedModel
 from everycent.flow.pipeline import ordering, store
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.refund_order import give_back_in_order
 from everycent.flow.pipeline.rewinding import Rewound, building, resume, rewind
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.versions import is_other_version, refuse_left_behind
@@ -29,15 +30,17 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Ordered:
-    """What the pass did: records cleared in order, records that wait for stragglers, rewinds because of late ones."""
+    """What the pass did: records cleared in order, records that wait for stragglers, rewinds because of late ones, and
+    charges without a turn that refunds give back otherwise than they did on arrival."""
 
     cleared: int = 0
     waiting: int = 0
     rewound: tuple[Rewound, ...] = ()
+    given_back_anew: int = 0
 
     @property
     def changed(self) -> bool:
-        return self.cleared > 0 or bool(self.rewound)
+        return self.cleared > 0 or self.given_back_anew > 0 or bool(self.rewound)
 
 
 def clear_waiting(session: Session, plan: ModelPlan, as_of: date, report: Progress) -> Ordered:
@@ -52,6 +55,7 @@ def clear_waiting(session: Session, plan: ModelPlan, as_of: date, report: Progre
         rewound.append(resume(session, plan, lambda at, total: report("rewind", at, total)))
     through = store.last_batch(session.connection)
     placed = ordering.place(session, plan, as_of, through)
+    given_back = give_back_in_order(session, plan)
     if placed.late_from is not None and ordering.order_of(plan).late is Late.REWIND:
         cause = f"{placed.late} late records"
         rewound.append(rewind(session, plan, placed.late_from, cause, lambda at, total: report("rewind", at, total)))
@@ -63,7 +67,7 @@ def clear_waiting(session: Session, plan: ModelPlan, as_of: date, report: Progre
     windows = Windows(session, plan, session.details, number, turns, placed.reach, _Posting(session, plan).finish)
     cleared = windows.clear(lambda done, total: report("in order", done, total))
     ordering.keep_frontier(session, plan, placed, through, turns)
-    return Ordered(cleared, placed.waiting, tuple(rewound))
+    return Ordered(cleared, placed.waiting, tuple(rewound), given_back)
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ def _rewound(session: Session, plan: ModelPlan, start: str, report: Callable[[in
             " or a time like 2026-03-01T00:00:00+08:00"
         )
     late_from = ordering.place(session, plan, None, store.last_batch(session.connection)).late_from
+    give_back_in_order(session, plan)
     if late_from is not None and ordering.order_of(plan).late is Late.REWIND:
         number = min(number, late_from)  # late records that no pass came to yet have their places too
     return rewind(session, plan, number, f"to {start}", report)

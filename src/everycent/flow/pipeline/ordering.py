@@ -287,6 +287,22 @@ def _time(time: datetime) -> str:
     return f"TIMESTAMPTZ {literal(time.isoformat())}"
 
 
+def refunded_by_waiting(session: Session, plan: ModelPlan, kind: str) -> pa.ChunkedArray:
+    """The records of a kind that have refunds without a number among the `placed`."""
+    views = [
+        f"SELECT record_id, refund_of FROM {_view(at)}"
+        for at, name in enumerate(plan.model.spec.ordered_kinds)
+        if plan.model.spec.records[name].refunds == kind
+    ]
+    if not views:
+        return pa.chunked_array([], pa.uuid())
+    found = session.engine.query(
+        f"SELECT DISTINCT refund_of FROM ({' UNION ALL '.join(views)}) JOIN placed USING (record_id)"
+        " WHERE sequence_no IS NULL ORDER BY refund_of"
+    )
+    return found.column("refund_of")
+
+
 def turns(session: Session, open_on: date, placed: Placed) -> pa.Table:
     """TURN rows of the records that wait and whose time has come, late ones among them, numbered on from the last."""
     return _numbered(session, "sequence_no IS NULL AND (is_due OR place < last_place)", placed.last_no + 1, open_on)

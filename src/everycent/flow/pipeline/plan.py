@@ -7,7 +7,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
-from everycent.flow.clearing.contract import ClearingRefused, shared_in_order, shares_of
+from everycent.flow.clearing.contract import ClearingRefused, Late, shared_in_order, shares_of
 from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownFormat, UnknownStep, declared_fields, format_written, load_steps
@@ -66,6 +66,11 @@ class ModelPlan:
         cleared in it, and those that such are computed from."""
         bases = (name for turn in self.turns.values() for name in turn.bases)
         return tuple(dict.fromkeys((*self.clearing.ordered, *bases)))
+
+    def refunds_find_their_places(self, kind: str) -> bool:
+        """Whether refunds of the kind give back in the strict order, whenever they arrive."""
+        order = self.model.spec.order
+        return order is not None and order.late is Late.REWIND and kind in self.model.spec.ordered_kinds
 
     def only_moves(self, kind: str) -> bool:
         """Whether records of the kind cause no charge, but move what others are computed from."""

@@ -9,35 +9,26 @@ from pathlib import Path
 
 import psycopg
 import pyarrow as pa
-import structlog
 
 from everycent.base.engine.sql import literal
 from everycent.base.platform.batches import run_lock
-from everycent.flow.clearing.contract import IN_ORDER, OBLIGATION
-from everycent.flow.intake import stage as intake
-from everycent.flow.intake.contract import QUARANTINE, RECORD
-from everycent.flow.ledger import stage as ledger
+from everycent.base.platform.database import Connection
+from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.contract import LoadedModel
-from everycent.flow.parties import stage as parties
 from everycent.flow.pipeline import store
-from everycent.flow.pipeline.committing import Origin, commit
-from everycent.flow.pipeline.compute import Batch
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.corrected_batch import write_correction
 from everycent.flow.pipeline.correcting import Correction, Wish, corrected
-from everycent.flow.pipeline.family import NO_ROWS
-from everycent.flow.pipeline.parked import NO_FILE
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.rewinding import building
 from everycent.flow.pipeline.run import attached_table
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sourcing import Gathered, Sourcing, sourcing
 from everycent.flow.pipeline.versions import refuse_left_behind
-from everycent.flow.pipeline.windows import placed_on_statements
-from everycent.flow.rating.contract import CHARGE, HELD, RETRY_SNAPSHOT, SNAPSHOT, contract_factor
+from everycent.flow.rating.contract import contract_factor
 from everycent.flow.rating.stage import RatingPlan
 from everycent.flow.settlement import store as settlement_store
-
-_log = structlog.get_logger()
 
 _VIEW = "chosen_record"
 
@@ -236,39 +227,13 @@ class _Work:
         )
 
     def _commit(self, kind: str, part: Correction, *, ordered: bool) -> pa.Table:
-        """Writes what arrival decided, or what order did, as a batch; gives its OBLIGATION rows."""
-        session, plan = self.session, self.plan
-        rows, accruals = placed_on_statements(session, plan, part.obligations)
-        names = part.charges.select(["record_id", "charge", "revision"]).to_pylist()
-        content = _hash([*(f"{each['record_id']}/{each['charge']}/{each['revision']}" for each in names)])
-        owed = rows.select(OBLIGATION.columns.names).cast(OBLIGATION.columns)
-        batch = Batch(
-            intake=intake.Intake(part.originals.slice(0, 0), QUARANTINE.empty(), NO_ROWS),
-            snapshots=SNAPSHOT.empty(pa.struct([])),
-            charges=CHARGE.empty(),
-            held=HELD.empty(),
-            obligations=OBLIGATION.empty(),
-            accruals=accruals,
-            parties=parties.identify(plan.model.spec.parties, part.originals, self.engine),
-            transfers=ledger.post(owed, plan.operators, self.engine, f"correction {content}"),
-        )
-        batch_no = commit(
-            session,
-            plan.model,
-            Origin(IN_ORDER if ordered else kind, NO_FILE, 0, content),
-            batch,
-            lambda connection, batch_no: self.sources.write(
-                connection, session.tenant, self.model, batch_no, part.gathered
-            ),
-            more=(
-                (CHARGE.corrected, part.charges),
-                (OBLIGATION.corrected, rows),
-                (RETRY_SNAPSHOT, part.snapshots),
-            ),
-            more_kind=kind,
-        )
-        _log.info("charges corrected", batch_no=batch_no, kind=kind, charges=len(names))
-        return owed
+        """Writes what arrival decided, or what order did; gives its OBLIGATION rows."""
+        session = self.session
+
+        def write(connection: Connection, batch_no: int) -> None:
+            self.sources.write(connection, session.tenant, self.model, batch_no, part.gathered)
+
+        return write_correction(session, self.plan, kind, part, write, ordered=ordered)
 
     def _named(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
         """The rows with the names of their records for `record_id`."""

@@ -29,7 +29,7 @@ class Stored:
         body = plan.intake[kind].body_type
         found = self.details.lookup(self.engine, RECORD, self.model, "record_id", ids, RECORD.columns.names, body)
         self.originals = booked(found, open_on)
-        refunds = refunds_of(session, self.model, ids)
+        refunds = refunds_of(session, plan, kind, self.originals)
         passed_over = self._held(refunds)
         whole = passed_over.filter(pc.equal(passed_over.column("charge"), WHOLE_RECORD)).column("record_id")
         refunds = refunds.filter(pc.invert(pc.is_in(raw(refunds.column("record_id")), raw(whole))))

@@ -17,7 +17,7 @@ from small_market import market, returns, sales
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.dump import dump
-from everycent.flow.pipeline import rerating
+from everycent.flow.pipeline import corrected_batch
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import export
 from everycent.proof.explain.service import explain
@@ -247,7 +247,7 @@ def test_a_correction_that_broke_off_goes_on(
 ) -> None:
     """What arrival decided is committed before what order did; between the two everything breaks."""
     both = DEARER.replace("amount: price, debtor", 'amount: "price - 1.00", debtor')
-    commit: Callable[..., Any] = rerating.commit
+    commit: Callable[..., Any] = corrected_batch.commit
     calls = []
 
     def breaking(*args: Any, **named: Any) -> Any:
@@ -259,10 +259,10 @@ def test_a_correction_that_broke_off_goes_on(
     for each in (place, once):
         each.deliver(SALES + RETURNS, date(2026, 3, 3))
     place, once = place.about(both), once.about(both)
-    monkeypatch.setattr(rerating, "commit", breaking)
+    monkeypatch.setattr(corrected_batch, "commit", breaking)
     with pytest.raises(KeyboardInterrupt):
         place.rerate()
-    monkeypatch.setattr(rerating, "commit", commit)
+    monkeypatch.setattr(corrected_batch, "commit", commit)
     place.proven()
     place.rerate()
     place.proven()
