@@ -1,7 +1,7 @@
 """One family of parked records through the stages again: the originals' charges that wait, then what refunds give back
 of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -139,43 +139,47 @@ def refunds_of(session: Session, plan: ModelPlan, kind: str, originals: pa.Table
     """RECORD rows of the refunds of `originals` (RECORD rows of a kind), without their bodies: in the strict order
     where late ones find their places in it, else in order of arrival."""
     names = [name for name in RECORD.columns.names if name != RECORD.body]
-    session.details.attach(session.engine, "family_refund", RECORD, plan.model.name, columns=names)
-    place, ties = "batch_no, source_line, refund.record_id", ""
+    known = originals.select(["record_id", "occurred_at"])
     if plan.refunds_find_their_places(kind):
-        ties, tied = _ties(session, plan, kind)
-        place = ", ".join(["greatest(refund.occurred_at, original.occurred_at)", *tied, "refund.record_id"])
-    rows = session.engine.query(
-        "SELECT refund.* EXCLUDE (model, batch_no) FROM family_refund AS refund"
-        f" JOIN originals AS original ON original.record_id = refund.refund_of {ties} ORDER BY {place}",
-        originals=originals.select(["record_id", "occurred_at"]),
-    )
+        rows = _in_their_places(session, plan, known, names)
+    else:
+        session.details.attach(session.engine, "family_refund", RECORD, plan.model.name, columns=names)
+        rows = session.engine.query(
+            "SELECT * EXCLUDE (model, batch_no) FROM family_refund"
+            " WHERE refund_of IN (SELECT record_id FROM originals) ORDER BY batch_no, source_line, record_id",
+            originals=known,
+        )
     rows = rows.cast(pa.schema([RECORD.columns.field(name) for name in names]))
     at = RECORD.columns.get_field_index(str(RECORD.body))
     empty = pa.array([{}] * rows.num_rows, pa.struct([]))
     return RECORD.check(rows.add_column(at, pa.field(str(RECORD.body), empty.type), empty))
 
 
-def _ties(session: Session, plan: ModelPlan, kind: str) -> tuple[str, list[str]]:
-    """SQL that joins, and the names of, the columns that break ties between refunds of a kind."""
-    spec = plan.model.spec
-    assert spec.order is not None, "without an order there are no places"
-    values = [f"body.{identifier(tie)} AS t{at}" for at, tie in enumerate(spec.order.by[1:])]
-    if not values:
-        return "", []
-    views = []
-    for at, refund in enumerate(name for name in spec.ordered_kinds if spec.records[name].refunds == kind):
-        views.append(f"SELECT record_id, {', '.join(values)} FROM family_tie_{at}")
-        session.details.attach(
-            session.engine,
-            f"family_tie_{at}",
-            RECORD,
-            plan.model.name,
-            kind=refund,
-            body_type=plan.intake[refund].body_type,
-            columns=["record_id", str(RECORD.body)],
-        )
-    joined = f"LEFT JOIN ({' UNION ALL '.join(views)}) AS tie ON tie.record_id = refund.record_id"
-    return joined, [f"t{at} NULLS FIRST" for at in range(len(values))]
+def _in_their_places(session: Session, plan: ModelPlan, originals: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The refunds' rows in the order of `ordering.in_order_sql`; those of one original stand together in it."""
+    details, engine, model, order = session.details, session.engine, plan.model.name, plan.model.spec.order
+    assert order is not None, "without an order there are no places"
+    refunds = details.lookup(engine, RECORD, model, "refund_of", originals.column("record_id"), names)
+    ties = [f"t{at}" for at in range(len(order.by) - 1)]
+    values = ", ".join(f"body.{identifier(column)} AS t{at}" for at, column in enumerate(order.by[1:]))
+    tied = []
+    for kind in sorted(set(refunds.column("kind").to_pylist())) if ties else ():
+        ids = refunds.filter(pc.equal(refunds.column("kind"), kind)).column("record_id")
+        columns = ["record_id", str(RECORD.body)]
+        rows = details.lookup(engine, RECORD, model, "record_id", ids, columns, plan.intake[kind].body_type)
+        tied.append(engine.query(f"SELECT record_id, {values} FROM rows", rows=rows))
+    if not tied:
+        ties, tied = [], [refunds.select(["record_id"])]
+    by = ["greatest(refund.occurred_at, original.occurred_at)", *(f"{tie} NULLS FIRST" for tie in ties)]
+    return engine.query(
+        f"SELECT {', '.join(f'refund.{identifier(name)}' for name in names)} FROM refunds AS refund"
+        " JOIN tied ON tied.record_id = refund.record_id"
+        " JOIN originals AS original ON original.record_id = refund.refund_of"
+        f" ORDER BY {', '.join(by)}, refund.record_id",
+        refunds=refunds,
+        originals=originals,
+        tied=pa.concat_tables(tied),
+    )
 
 
 def booked(records: pa.Table, open_on: date) -> pa.Table:
