@@ -1,5 +1,6 @@
 """The commands, their options and their exit codes. Heavy modules are imported by the command that needs them."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -162,20 +163,25 @@ To = Annotated[str | None, typer.Option("--to", help="Back to this record, by it
 From = Annotated[str | None, typer.Option("--from", metavar="DATETIME", help="Back to this time, with its zone.")]
 
 
-@rewind_app.command("plan")
-def rewind_plan(model: Model, to: To = None, from_: From = None, json: Json = False) -> int:
-    """Say what a rewind would do: records, statements, each party's money. Nothing is changed."""
-    from everycent.serve.cli.rewinding import rewind_command
+def _rewind(*, dry_run: bool) -> Callable[..., int]:
+    """`plan` and `run` take the same options."""
 
-    return rewind_command(model, to, from_, dry_run=True, as_json=json)
+    def command(model: Model, to: To = None, from_: From = None, json: Json = False) -> int:
+        from everycent.serve.cli.rewinding import rewind_command
+
+        return rewind_command(model, to, from_, dry_run=dry_run, as_json=json)
+
+    return command
 
 
-@rewind_app.command("run")
-def rewind_run(model: Model, to: To = None, from_: From = None, json: Json = False) -> int:
-    """Go back to a record or a time, and clear all after it again in order. After a break, the same command goes on."""
-    from everycent.serve.cli.rewinding import rewind_command
-
-    return rewind_command(model, to, from_, dry_run=False, as_json=json)
+rewind_app.command(
+    "plan", help="Say what a rewind would do: records, statements, each party's money. Nothing is changed."
+)(_rewind(dry_run=True))
+rewind_app.command(
+    "run",
+    help="Go back to a record or a time, and clear all after it again in order."
+    " After a break, the same command goes on.",
+)(_rewind(dry_run=False))
 
 
 Record = Annotated[list[str] | None, typer.Option(help="Records to rate again: their key, kind:key or uuid.")]
@@ -196,44 +202,36 @@ LookUp = Annotated[
 Tables = Annotated[list[str] | None, typer.Option(help="Attached tables that are not beside the model.")]
 
 
-@rerate_app.command("plan")
-def rerate_plan(
-    model: Model,
-    record: Record = None,
-    kind: Kind = None,
-    since: Since = None,
-    until: Until = None,
-    charge: Charge = None,
-    look_up: LookUp = False,
-    tables: Tables = None,
-    json: Json = False,
-) -> int:
-    """Say what a correction would do: charges, statements, each party's money. Nothing is changed."""
-    from everycent.flow.pipeline.service import Chosen, Wish
-    from everycent.serve.cli.rerating import rerate_command
+def _rerate(*, dry_run: bool) -> Callable[..., int]:
+    """`plan` and `run` take the same options."""
 
-    chosen, wish = Chosen(tuple(record or ()), kind, since, until), Wish(tuple(charge or ()), look_up)
-    return rerate_command(model, tables or [], chosen, wish, dry_run=True, as_json=json)
+    def command(
+        model: Model,
+        record: Record = None,
+        kind: Kind = None,
+        since: Since = None,
+        until: Until = None,
+        charge: Charge = None,
+        look_up: LookUp = False,
+        tables: Tables = None,
+        json: Json = False,
+    ) -> int:
+        from everycent.flow.pipeline.service import Chosen, Wish
+        from everycent.serve.cli.rerating import rerate_command
+
+        chosen, wish = Chosen(tuple(record or ()), kind, since, until), Wish(tuple(charge or ()), look_up)
+        return rerate_command(model, tables or [], chosen, wish, dry_run=dry_run, as_json=json)
+
+    return command
 
 
-@rerate_app.command("run")
-def rerate_run(
-    model: Model,
-    record: Record = None,
-    kind: Kind = None,
-    since: Since = None,
-    until: Until = None,
-    charge: Charge = None,
-    look_up: LookUp = False,
-    tables: Tables = None,
-    json: Json = False,
-) -> int:
-    """Take back what records were charged, and charge them by the model of now. Later records stay as they are."""
-    from everycent.flow.pipeline.service import Chosen, Wish
-    from everycent.serve.cli.rerating import rerate_command
-
-    chosen, wish = Chosen(tuple(record or ()), kind, since, until), Wish(tuple(charge or ()), look_up)
-    return rerate_command(model, tables or [], chosen, wish, dry_run=False, as_json=json)
+rerate_app.command(
+    "plan", help="Say what a correction would do: charges, statements, each party's money. Nothing is changed."
+)(_rerate(dry_run=True))
+rerate_app.command(
+    "run",
+    help="Take back what records were charged, and charge them by the model of now. Later records stay as they are.",
+)(_rerate(dry_run=False))
 
 
 @app.command("parked")
