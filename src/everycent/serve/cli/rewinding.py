@@ -77,6 +77,9 @@ def print_ordered(ordered: Ordered) -> None:
     """What a run cleared in order, for people; nothing where the model has no order."""
     for rewound in ordered.rewound:
         out.print(f"late records: {rewound.records:,} records from number {rewound.starts_at:,} on were cleared again")
+    if ordered.given_back_anew:
+        told = "charges of refunds that came in another order than theirs were corrected"
+        out.print(f"{ordered.given_back_anew:,} {told}")
     if ordered.cleared or ordered.waiting:
         out.print(f"cleared in order: {ordered.cleared:,} records; {ordered.waiting:,} wait for stragglers")
 

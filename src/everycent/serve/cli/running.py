@@ -259,6 +259,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "in_order": {
             "cleared": summary.ordered.cleared,
             "waiting": summary.ordered.waiting,
+            "given_back_anew": summary.ordered.given_back_anew,
             "rewound": [rewound_as_dict(rewound) for rewound in summary.ordered.rewound],
         },
         "closed_statements": summary.closed_statements,
