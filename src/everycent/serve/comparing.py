@@ -77,8 +77,8 @@ class Asked:
 
 def compare_files(left: Path, right: Path, asked: Asked, engine: LocalEngine) -> Compared:
     """Raises SourceError, UnknownFormat, NothingToCompare."""
-    one = _open(left, "left_file", asked.formats[0], engine)
-    other = _open(right, "right_file", asked.formats[1], engine)
+    one = open_file(left, "left_file", asked.formats[0], engine)
+    other = open_file(right, "right_file", asked.formats[1], engine)
     common = [name for name in one.columns if name in other.columns]
     key = pairs_of(asked.key, one.columns, other.columns) or (guess_key(one.relation, other.relation, common, engine),)
     in_key = {pair.left for pair in key} | {pair.right for pair in key}
@@ -107,7 +107,8 @@ def _tolerance(text: str, decimals: int) -> int:
     return int((whole or "0") + part.ljust(decimals, "0")[:decimals])
 
 
-def _open(path: Path, relation: str, named: str | None, engine: LocalEngine) -> FileSide:
+def open_file(path: Path, relation: str, named: str | None, engine: LocalEngine) -> FileSide:
+    """The file as a relation of the engine. named: its bill format. Raises SourceError, UnknownFormat."""
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
     if named is None and path.suffix.lower() in (".parquet", ".pq"):

@@ -12,24 +12,33 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.core.plan import ReconPlan, plan_recon
+from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
 from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows, side_in_engine
+from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
+from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
 from everycent.proof.recon.core.two_files import (
     FilesPlan,
     NothingToCompare,
+    OneSide,
     Pair,
     Reading,
     breaks_of,
     guess_key,
     pairs_of,
     plan_files,
+    plan_side_alone,
     side_view,
 )
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import RunKey, insert_run, load_run, run_no_of
 
 __all__ = [
+    "Agreement",
+    "BadSketch",
+    "Differences",
     "FilesPlan",
     "NothingToCompare",
+    "OneSide",
     "Pair",
     "Reading",
     "ReconPlan",
@@ -37,17 +46,27 @@ __all__ = [
     "Reconciled",
     "SidePlan",
     "SideRows",
+    "Sketch",
     "breaks_of",
     "guess_key",
+    "hash_sql",
+    "hashes",
+    "most_differences",
     "pairs_of",
     "plan_files",
     "plan_recon",
     "plan_side",
+    "plan_side_alone",
+    "read_sketch",
     "reconcile",
+    "refuse_unlike",
     "run",
+    "secret_check",
+    "seed_of",
     "side_from_rows",
     "side_in_engine",
     "side_view",
+    "sketch_bytes",
 ]
 
 

@@ -34,7 +34,7 @@ recon_app = typer.Typer(
 app.add_typer(recon_app, name="recon")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
-_RECON_COMMANDS = ("files",)
+_RECON_COMMANDS = ("files", "sketch", "compare")
 
 #: Options that take several values at once.
 _MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge")
@@ -435,6 +435,53 @@ def recon_files(
     formats, sums = (left_format, right_format), (sum_left, sum_right)
     asked = Asked(key or (), compare or (), tolerance, decimals, sums, formats, reading)
     return compare_command(left, right, asked, out, as_json=json)
+
+
+OwnKey = Annotated[list[str], typer.Option(help="The columns that name a row.")]
+OwnCompare = Annotated[
+    list[str], typer.Option(help="The columns compared, in an order that both sides share: amount:number,status:text.")
+]
+Secret = Annotated[Path, typer.Option(help="A file with the secret that both sides share.")]
+
+
+@recon_app.command("sketch")
+def recon_sketch(
+    file: Annotated[Path, typer.Argument(help="The own side.")],
+    key: OwnKey,
+    compare: OwnCompare,
+    secret: Secret,
+    out: Annotated[Path, typer.Option(help="The sketch to write.")],
+    differences: Annotated[int, typer.Option(help="Room for so many differing rows; the same on both sides.")] = 10_000,
+    bill_format: Annotated[str | None, typer.Option("--format", help="The file's bill format, if not guessed.")] = None,
+) -> int:
+    """Make a sketch of a side: kilobytes that a partner compares with theirs, without seeing the rows."""
+    from everycent.serve.cli.sketching import sketch_command
+    from everycent.serve.sketching import Side
+
+    return sketch_command(Side(file, key, compare, secret, bill_format), differences, out)
+
+
+@recon_app.command("compare")
+def recon_compare(
+    left: Annotated[Path, typer.Argument(help="One side's sketch.")],
+    right: Annotated[Path, typer.Argument(help="The other's.")],
+    find: Annotated[Path | None, typer.Option(help="The own file: name its rows that differ.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="As for the sketch; with --find.")] = None,
+    compare: Annotated[list[str] | None, typer.Option(help="As for the sketch; with --find.")] = None,
+    secret: Annotated[Path | None, typer.Option(help="As for the sketch; with --find.")] = None,
+    bill_format: Annotated[str | None, typer.Option("--format", help="As for the sketch; with --find.")] = None,
+    json: Json = False,
+) -> int:
+    """Compare two sketches: how many rows differ, and with --find which of one's own."""
+    from everycent.serve.cli.sketching import compare_command
+    from everycent.serve.sketching import Side
+
+    own = None
+    if find is not None:
+        if not key or secret is None:
+            raise typer.BadParameter("--find needs --key, --compare and --secret as they were for the sketch")
+        own = Side(find, key, compare or (), secret, bill_format)
+    return compare_command(left, right, own, as_json=json)
 
 
 @db_app.command("start")

@@ -20,7 +20,7 @@ from everycent.flow.payments.contract import InstructionAltered
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
-from everycent.proof.recon.service import NothingToCompare
+from everycent.proof.recon.service import BadSketch, NothingToCompare
 from everycent.serve.cli import exits
 
 
@@ -32,6 +32,7 @@ class NothingStored(Exception):
 _WRONG_PATH = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 #: Nothing was done, for what was given cannot be used.
 REFUSALS = (
+    BadSketch,
     ModelRefused,
     InputRefused,
     SourceError,

@@ -144,6 +144,47 @@ def plan_files(
     return FilesPlan(tuple(key), amount, found if decimals is None else decimals, others, reading)
 
 
+@dataclass(frozen=True)
+class OneSide:
+    """A side by itself, for a sketch: SQL texts of its key, and SQL values of what is compared, with their kinds."""
+
+    key: tuple[str, ...]
+    compared: tuple[tuple[str, str], ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(kind for _, kind in self.compared)
+
+
+def plan_side_alone(
+    relation: str, key: Sequence[str], compare: Sequence[str], reading: Reading, engine: LocalEngine
+) -> OneSide:
+    """key: columns. compare: columns, each perhaps with its kind, `amount:number`, `paid_at:time` or `status:text`.
+
+    Raises NothingToCompare.
+    """
+    types = {
+        name: kind for name, kind in _types(relation, engine).items() if name not in ("source_file", "source_line")
+    }
+    compared = []
+    for word in (part.strip() for text in compare for part in text.split(",")):
+        name, _, kind = word.partition(":")
+        if kind and kind not in ("number", "time", "text"):
+            raise NothingToCompare(f"'{word}': a column is compared as number, time or text")
+        _there([name], types)
+        kind = kind or _kind(relation, relation, Pair(name, name), reading, engine).replace("whole", "number")
+        compared.append((_value(name, types[name], kind, reading), kind))
+    columns = [part.strip() for text in key for part in text.split(",")]
+    _there(columns, types)
+    return OneSide(tuple(_text(name, reading) for name in columns), tuple(compared))
+
+
+def _there(names: Sequence[str], types: Mapping[str, str]) -> None:
+    for name in names:
+        if name not in types:
+            raise NothingToCompare(f"the file has no column '{name}'; it has: {', '.join(types)}")
+
+
 def side_view(plan: FilesPlan, relation: str, side: int, name: str, engine: LocalEngine) -> SideRows:
     """The side as recon takes it, a view `name` of the engine: place, key, amount_minor, and the others by their names.
     Rows without a key or with an amount that is no number are refused. side: 0 left, 1 right."""
