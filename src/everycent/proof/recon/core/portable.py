@@ -7,6 +7,9 @@ its hash are the first 48 bits of SHA-256 of the secret and that text. Never to 
 import hashlib
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from everycent.base.engine.arrays import integers
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.core.sketch.cells import HASH_BITS, Hashes
@@ -32,7 +35,7 @@ def hashes(
     keys, rows = hash_sql(key, compared, secret)
     reader = engine.reader(f"SELECT {keys} AS k, {rows} AS r FROM {identifier(relation)}", rows_per_read=_ROWS_PER_READ)
     for batch in reader:
-        yield batch.column("k").to_numpy(), batch.column("r").to_numpy()
+        yield integers(batch.column("k"), np.uint64), integers(batch.column("r"), np.uint64)
 
 
 def hash_sql(key: Sequence[str], compared: Sequence[tuple[str, str]], secret: bytes) -> tuple[str, str]:
