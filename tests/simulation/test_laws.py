@@ -155,8 +155,13 @@ def test_two_commands_with_the_same_input_take_it_in_once(folder: Path, market: 
     alone, together = Place(folder / "alone", settings), Place(folder / "together", settings)
     assert alone.run(run_arguments(market)).code == 0
     both = [together.start(run_arguments(market, "--json")) for _ in range(2)]
-    changed = [answer(finish(command))["changed"] for command in both]
-    assert sorted(changed) == [False, True], "one takes it in, the other finds it there"
+    one, other = [answer(finish(command)) for command in both]
+    taken = [[file["again"] for file in told["files"]] for told in (one, other)]
+    assert len(set(taken[0])) == len(set(taken[1])) == 1 and taken[0] != taken[1], "one takes in all of the files"
+    assert one["recon"] and one["recon"].keys() == other["recon"].keys()
+    for name in one["recon"]:
+        compared = [told["recon"][name]["changed"] for told in (one, other)]
+        assert sorted(compared) == [False, True], "the one that comes first compares, be it the one that took in or not"
     assert together.examine().dump_hash == alone.examine().dump_hash
     assert together.leftovers() == []
 

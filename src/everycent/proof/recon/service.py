@@ -30,7 +30,7 @@ from everycent.proof.recon.core.two_files import (
     side_view,
 )
 from everycent.proof.recon.stage import Reconciled, reconcile
-from everycent.proof.recon.store import RunKey, insert_run, load_run, run_no_of
+from everycent.proof.recon.store import RunKey, insert_run, load_run, lock_scenario, run_no_of
 
 __all__ = [
     "Agreement",
@@ -90,9 +90,11 @@ def run(
     left: SideRows,
     right: SideRows,
 ) -> ReconRun:
-    """Reconciles and stores in one transaction. The same sides again change nothing and say so."""
+    """Reconciles and stores in one transaction, one run of a scenario after the other: the same sides again, even at
+    the same time, change nothing and say so."""
     key = RunKey(tenant, model, _run_id(tenant, model, currency, plan, _hash(left, engine), _hash(right, engine)))
     with connection.transaction():
+        lock_scenario(connection, key, plan.scenario)
         known = run_no_of(connection, key)
         if known is not None:
             return ReconRun(key.run_id, known, changed=False, reconciled=load_run(connection, engine, key))

@@ -44,6 +44,12 @@ def run_no_of(connection: Connection, key: RunKey) -> int | None:
     return None if row is None else int(row[0])
 
 
+def lock_scenario(connection: Connection, key: RunKey, scenario: str) -> None:
+    """Waits until no other transaction runs the scenario; holds it until this one ends."""
+    name = f"{key.tenant}\x1f{key.model}\x1f{scenario}"
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+
+
 def insert_run(
     connection: Connection,
     key: RunKey,
@@ -53,9 +59,7 @@ def insert_run(
     right: SideRows,
     done: Reconciled,
 ) -> int:
-    """Stores the run with all that it found; returns its number. Two runs of one scenario follow each other."""
-    scenario = f"{key.tenant}\x1f{key.model}\x1f{plan.scenario}"
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (scenario,))
+    """Stores the run with all that it found; returns its number. The scenario must be locked."""
     row = connection.execute(
         """INSERT INTO recon.run (tenant, model, run_id, scenario, run_no, currency, tolerance_minor,
             left_rows, right_rows, left_minor, right_minor, difference_minor, left_not_taken, right_not_taken)

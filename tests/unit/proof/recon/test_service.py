@@ -1,11 +1,15 @@
 """Runs are kept once; the database holds what the stage gave."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.database import connect
 from everycent.proof.recon.contract import REFUSED, SIDE
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
@@ -45,6 +49,28 @@ def test_the_same_sides_again_change_nothing_and_say_so(database: Any, go: Any) 
     assert (again.run_id, again.run_no, again.changed) == (first.run_id, 1, False)
     assert again.reconciled == first.reconciled
     assert counts(database) == [1, 8, 2, 1, 2]
+
+
+def test_of_two_at_the_same_time_one_compares_and_the_other_finds_it(
+    database: Any, engine: LocalEngine, go: Any, tmp_path: Path
+) -> None:
+    left, right = taking(("A", 100), ("B", 5)), taking(("A", 101))
+
+    def compare_too() -> ReconRun:
+        with LocalEngine(threads=1, memory_mb=100, temp_dir=tmp_path / "beside") as own, connect(database.settings) as connection:
+            return run(connection, own, "default", "market", "CNY", PLAN, left, right)
+
+    with ThreadPoolExecutor(1) as beside:
+        with database.connection.transaction():
+            first = go(left, right)
+            second = beside.submit(compare_too)
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            until = monotonic() + 30
+            while database.connection.execute(waiting).fetchone()[0] == 0:
+                assert monotonic() < until and not second.done(), "it waits for the first"
+        found = second.result(30)
+    assert first.changed and not found.changed
+    assert (found.run_id, found.run_no, found.reconciled) == (first.run_id, 1, first.reconciled)
 
 
 def test_other_sides_or_another_way_to_compare_are_another_run(go: Any) -> None:
