@@ -57,7 +57,10 @@ def test_of_two_at_the_same_time_one_compares_and_the_other_finds_it(
     left, right = taking(("A", 100), ("B", 5)), taking(("A", 101))
 
     def compare_too() -> ReconRun:
-        with LocalEngine(threads=1, memory_mb=100, temp_dir=tmp_path / "beside") as own, connect(database.settings) as connection:
+        with (
+            LocalEngine(threads=1, memory_mb=100, temp_dir=tmp_path / "beside") as own,
+            connect(database.settings) as connection,
+        ):
             return run(connection, own, "default", "market", "CNY", PLAN, left, right)
 
     with ThreadPoolExecutor(1) as beside:
