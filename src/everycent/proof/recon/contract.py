@@ -19,6 +19,32 @@ from everycent.base.engine.declaration import (
     Words,
 )
 from everycent.flow.intake.contract import FORMAT, FormatWord, refuse_words_beside_format
+from everycent.proof.recon.chain import Checker as Checker
+from everycent.proof.recon.chain import CheckerFindings as CheckerFindings
+from everycent.proof.recon.chain import CheckSides as CheckSides
+from everycent.proof.recon.chain import Firing as Firing
+from everycent.proof.recon.chain import Handled as Handled
+from everycent.proof.recon.chain import Keys as Keys
+from everycent.proof.recon.chain import LinkFailed as LinkFailed
+from everycent.proof.recon.chain import LoadedFile as LoadedFile
+from everycent.proof.recon.chain import Loader as Loader
+from everycent.proof.recon.chain import Occasion as Occasion
+from everycent.proof.recon.chain import ResultHandler as ResultHandler
+from everycent.proof.recon.chain import RunResult as RunResult
+from everycent.proof.recon.chain import Surroundings as Surroundings
+from everycent.proof.recon.chain import Trigger as Trigger
+from everycent.proof.recon.loading import (
+    CHECK,
+    DRIVEN,
+    HANDLE,
+    LIMITS,
+    LOAD,
+    TRIGGER,
+    DrivenSpec,
+    LimitsSpec,
+    LinkWord,
+    LinkWords,
+)
 from everycent.proof.recon.rules import MatchRuleSpec
 
 
@@ -192,6 +218,8 @@ class SideSpec(Declaration):
     file: Words = Field(
         default=(), description="the names of the run's --bill or --records files", examples=["channel_*.csv"]
     )
+    load: LinkWord | None = LOAD
+    driven: DrivenSpec | None = DRIVEN
     format: FormatWord | None = FORMAT
     encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
     delimiter: DelimiterText = Field(default=",", description="what stands between the cells of a line", examples=[";"])
@@ -202,7 +230,11 @@ class SideSpec(Declaration):
     )
     when: FormulaText | None = Field(default=None, description="which rows take part", examples=["kind = 'payment'"])
     key: Words = Field(description="the columns by which both sides find each other", examples=["trade_no"])
-    amount: FormulaText = Field(description="what is compared", examples=["paid - fee"])
+    amount: FormulaText = Field(
+        default="0",
+        description="what is compared; without it only which rows there are, and their status",
+        examples=["paid - fee"],
+    )
     status: Name | None = Field(
         default=None, description="the column whose values are compared too", examples=["status"]
     )
@@ -235,3 +267,7 @@ class ReconSpec(Declaration):
     rules: tuple[MatchRuleSpec, ...] = Field(
         default=(), description="what may explain rows that are not equal, in the order in which it is tried"
     )
+    check: LinkWords = CHECK
+    handle: LinkWords = HANDLE
+    trigger: LinkWord | None = TRIGGER
+    limits: LimitsSpec = LIMITS

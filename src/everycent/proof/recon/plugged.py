@@ -1,0 +1,208 @@
+"""Finds links among the installed packages, checks their words, and has them work without harm to the job.
+
+A link of this package works in a thread. One of another package works in a process of its own, with limited memory: if
+it throws, hangs or eats memory, that process is ended and the job goes on. Loading its module, to check a scenario's
+words, happens in the job's own process.
+"""
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from multiprocessing.connection import Connection
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Any
+
+from everycent.base.engine.declaration import Declaration
+from everycent.flow.intake.contract import SourceError
+from everycent.proof.recon.chain import Link, LinkFailed
+from everycent.proof.recon.loading import LimitsSpec
+
+_OWN = "everycent."
+#: Parts that wait to be taken, of one link.
+_WAITING = 4
+_MB = 1 << 20
+_LOOKS_S = 0.2
+
+
+class UnknownLink(Exception):
+    """No installed package offers the link; the message lists those that are there."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A link as a scenario names it, with its words, checked."""
+
+    link: Link
+    name: str
+    words: Declaration
+    own: bool  # of this package
+
+    def __str__(self) -> str:
+        return f"{self.link.name.lower()} '{self.name}'"
+
+    @property
+    def offered(self) -> Any:
+        """The link itself."""
+        return _load(self.link, self.name)
+
+
+def choose(link: Link, word: Mapping[str, Any]) -> Chosen:
+    """The link that `word` ({name: words}) names. Raises UnknownLink, LinkFailed where its package does not load, or
+    pydantic.ValidationError for its words."""
+    (name, words) = next(iter(word.items()))
+    found = _load(link, name)
+    try:
+        declared: type[Declaration] = found.words
+        drivable = link != Link.LOADER or isinstance(found.drivable, bool)
+    except Exception as error:  # a plug-in may throw anything
+        raise LinkFailed(f"{link.name.lower()} '{name}' is none: {error!r}; mend {_point(link, name).value}") from None
+    assert drivable, "a loader says whether it can be driven"
+    return Chosen(link, name, declared.model_validate(words), _point(link, name).value.startswith(_OWN))
+
+
+def _point(link: Link, name: str) -> EntryPoint:
+    offered = {point.name: point for point in sorted(entry_points(group=link.group), key=lambda point: point.name)}
+    if name not in offered:
+        there = ", ".join(offered) or "none"
+        raise UnknownLink(
+            f"there is no {link.name.lower()} '{name}'; installed are: {there}. Install the package that has it as an "
+            f"entry point of group {link.group}"
+        )
+    return offered[name]
+
+
+def _load(link: Link, name: str) -> Any:
+    point = _point(link, name)
+    try:
+        return point.load()
+    except Exception as error:  # a plug-in may throw anything
+        raise LinkFailed(f"{link.name.lower()} '{name}' does not load: {error!r}; mend {point.value}") from error
+
+
+class Work:
+    """A link at work: what it gives, one by one, as it comes. `iter` raises LinkFailed or SourceError."""
+
+    def __init__(self, chosen: Chosen, method: str, arguments: tuple[Any, ...], limits: LimitsSpec) -> None:
+        """Begins at once. method: of the link; one that gives no iterator gives its one value."""
+        self._chosen, self._limits = chosen, limits
+        self._came: Queue[tuple[str, Any]] = Queue(_WAITING)
+        self._given_up = Event()
+        work = _in_thread if chosen.own else _in_process
+        self._thread = Thread(
+            target=work, args=(chosen, method, arguments, limits, self._put, self._given_up), daemon=True
+        )
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            while (item := self._next()) is not None:
+                yield item[0]
+        finally:
+            self._given_up.set()
+
+    def take(self, wait_s: float) -> tuple[str, Any] | None:
+        """("item", it), ("done", None) or ("failed", error); None where nothing came within the time."""
+        try:
+            return self._came.get(timeout=wait_s)
+        except Empty:
+            return None
+
+    def _next(self) -> tuple[Any] | None:
+        found = self.take(self._limits.silent.total_seconds())
+        if found is None:
+            raise LinkFailed(f"{self._chosen} gave nothing for {self._limits.silent}; it was given up")
+        what, value = found
+        if what == "failed":
+            raise value
+        return (value,) if what == "item" else None
+
+    def _put(self, what: str, value: Any) -> None:
+        while not self._given_up.is_set():
+            try:
+                self._came.put((what, value), timeout=_LOOKS_S)
+                return
+            except Full:
+                continue
+
+
+def asked(chosen: Chosen, method: str, arguments: tuple[Any, ...], limits: LimitsSpec) -> Any:
+    """The one value of a link's method. Raises LinkFailed, SourceError."""
+    (value,) = Work(chosen, method, arguments, limits)
+    return value
+
+
+_Put = Callable[[str, Any], None]
+
+
+def _in_thread(
+    chosen: Chosen, method: str, arguments: tuple[Any, ...], limits: LimitsSpec, put: _Put, given_up: Event
+) -> None:
+    del limits  # the one who waits holds the time
+    try:
+        for item in _items(chosen, method, arguments):
+            put("item", item)
+            if given_up.is_set():
+                return
+        put("done", None)
+    except Exception as error:
+        put("failed", _told(chosen, error))
+
+
+def _items(chosen: Chosen, method: str, arguments: tuple[Any, ...]) -> Iterator[Any]:
+    given = getattr(chosen.offered, method)(chosen.words, *arguments)
+    if isinstance(given, Iterator):
+        yield from given
+    else:
+        yield given
+
+
+def _told(chosen: Chosen, error: Exception) -> Exception:
+    """A link may throw anything; what it says on purpose stays as it is."""
+    if isinstance(error, LinkFailed | SourceError):
+        return error
+    if isinstance(error, MemoryError):
+        return LinkFailed(f"{chosen} used up its memory; raise limits.memory_mb, or have it give smaller parts")
+    return LinkFailed(f"{chosen} failed: {type(error).__name__}: {error}")
+
+
+def _in_process(
+    chosen: Chosen, method: str, arguments: tuple[Any, ...], limits: LimitsSpec, put: _Put, given_up: Event
+) -> None:
+    """Passes on what the process gives; ends it when it is done, given up or silent for too long."""
+    spawning = multiprocessing.get_context("spawn")
+    mine, its = spawning.Pipe(duplex=False)
+    process = spawning.Process(target=_process, args=(its, chosen, method, arguments, limits.memory_mb), daemon=True)
+    process.start()
+    its.close()
+    try:
+        while not given_up.is_set():
+            if not mine.poll(_LOOKS_S):
+                continue
+            what, value = mine.recv()
+            put(what, value)
+            if what != "item":
+                return
+    except EOFError:
+        process.join()
+        put("failed", LinkFailed(f"{chosen} ended by itself (exit code {process.exitcode}); memory may have run out"))
+    finally:
+        process.kill()
+        process.join()
+        mine.close()
+
+
+def _process(its: Connection, chosen: Chosen, method: str, arguments: tuple[Any, ...], memory_mb: int) -> None:
+    """The other process: data that it takes beyond the limit is a MemoryError there."""
+    try:
+        begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        most = begun + memory_mb * _MB
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        for item in _items(chosen, method, arguments):
+            its.send(("item", item))
+        its.send(("done", None))
+    except BaseException as error:
+        told = _told(chosen, error) if isinstance(error, Exception) else LinkFailed(f"{chosen} ended: {error!r}")
+        its.send(("failed", told))
