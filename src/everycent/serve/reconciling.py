@@ -214,6 +214,7 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
             scenario.plan,
             sides[0],
             sides[1],
+            scenario.spec.breaks,
         )
         done.append(Scenario(scenario.name, run, prepared.stated.get(scenario.name, ())))
         for word in ("left", "right"):

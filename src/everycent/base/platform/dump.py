@@ -18,7 +18,10 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 
 #: Columns that differ between two runs over the same facts.
-LEFT_OUT = ("recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "fetched_at", "attempts", "seal")
+LEFT_OUT = (
+    "recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "fetched_at", "attempts", "seal",
+    "found_at", "moved_at", "due_at",
+)  # fmt: skip
 _NOT_FACTS = (
     "platform.batch_part", "platform.migrated", "platform.revision", "platform.kept_sum", "clearing.frontier",
     "clearing.accumulator", "rating.standing_total",

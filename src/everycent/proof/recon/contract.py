@@ -45,6 +45,7 @@ from everycent.proof.recon.loading import (
     LinkWord,
     LinkWords,
 )
+from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.rules import MatchRuleSpec
 
 
@@ -271,3 +272,4 @@ class ReconSpec(Declaration):
     handle: LinkWords = HANDLE
     trigger: LinkWord | None = TRIGGER
     limits: LimitsSpec = LIMITS
+    breaks: HandlingSpec | None = Field(default=None, description="what becomes of the breaks that are found")

@@ -5,12 +5,15 @@ A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_i
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
+from everycent.proof.recon.breaks.observing import observe
+from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.core.plan import ReconPlan, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
 from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows, side_in_engine
@@ -29,6 +32,7 @@ from everycent.proof.recon.core.two_files import (
     plan_side_alone,
     side_view,
 )
+from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import RunKey, insert_run, load_run, lock_scenario, run_no_of
 
@@ -89,19 +93,23 @@ def run(
     plan: ReconPlan,
     left: SideRows,
     right: SideRows,
+    handling: HandlingSpec | None = None,
+    now: datetime | None = None,
 ) -> ReconRun:
     """Reconciles and stores in one transaction, one run of a scenario after the other: the same sides again, even at
-    the same time, change nothing and say so."""
+    the same time, change nothing and say so. The scenario's standing breaks follow, by its words of `handling`."""
+    words, at = Words(plan.scenario, currency, handling or HandlingSpec()), now or datetime.now(UTC)
     key = RunKey(tenant, model, _run_id(tenant, model, currency, plan, _hash(left, engine), _hash(right, engine)))
     with connection.transaction():
         lock_scenario(connection, key, plan.scenario)
         known = run_no_of(connection, key)
-        if known is not None:
-            return ReconRun(key.run_id, known, changed=False, reconciled=load_run(connection, engine, key))
-        done = reconcile(plan, left.rows, right.rows, engine)
-        return ReconRun(
-            key.run_id, insert_run(connection, key, plan, currency, left, right, done), changed=True, reconciled=done
-        )
+        if known is None:
+            done = reconcile(plan, left.rows, right.rows, engine)
+            ran = ReconRun(key.run_id, insert_run(connection, key, plan, currency, left, right, done), True, done)
+        else:
+            ran = ReconRun(key.run_id, known, changed=False, reconciled=load_run(connection, engine, key))
+        observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
+        return ran
 
 
 def _run_id(tenant: str, model: str, currency: str, plan: ReconPlan, left_hash: str, right_hash: str) -> UUID:

@@ -1,0 +1,1 @@
+"""Breaks across runs: found, looked at again, repaired, told, handled and closed."""
