@@ -33,6 +33,7 @@ from everycent.proof.recon.chain import ResultHandler as ResultHandler
 from everycent.proof.recon.chain import RunResult as RunResult
 from everycent.proof.recon.chain import Surroundings as Surroundings
 from everycent.proof.recon.chain import Trigger as Trigger
+from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.loading import (
     CHECK,
     DRIVEN,
@@ -45,7 +46,6 @@ from everycent.proof.recon.loading import (
     LinkWord,
     LinkWords,
 )
-from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.rules import MatchRuleSpec
 
 
