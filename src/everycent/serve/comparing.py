@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier, literal
-from everycent.flow.intake.contract import Control, Source, SourceError
-from everycent.flow.intake.service import controls_of, format_named, format_of, open_bill, open_source
-from everycent.proof.recon.contract import REFUSED
+from everycent.base.engine.sql import identifier
+from everycent.flow.intake.contract import Control, SourceError
+from everycent.proof.recon.contract import Bucket, CauseText
 from everycent.proof.recon.service import (
     FilesPlan,
     NothingToCompare,
@@ -19,47 +19,20 @@ from everycent.proof.recon.service import (
     Reconciled,
     ReconPlan,
     breaks_of,
+    caused,
+    compared_pairs,
+    currency_pair,
     guess_key,
+    held,
     pairs_of,
     plan_files,
     reconcile,
     side_view,
 )
+from everycent.serve.opening import FileSide, Given, Tell, open_file
 
-_ROWS_PER_PART = 200_000
-_DELIMITERS = (",", ";", "\t", "|")
-_HEAD_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class FileSide:
-    """An open file: its relation in the engine, its columns, what it is, and what was found wrong with it."""
-
-    path: Path
-    relation: str
-    columns: tuple[str, ...]
-    kind: str
-    controls: tuple[Control, ...]
-    malformed: pa.Table
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Two files, how they were compared, and what came out. `breaks`: with the columns that differ. `refused`: of each
-    side, rows that cannot be compared."""
-
-    left: FileSide
-    right: FileSide
-    plan: FilesPlan
-    reconciled: Reconciled
-    breaks: pa.Table
-    refused: tuple[pa.Table, pa.Table]
-
-    @property
-    def lying(self) -> tuple[tuple[FileSide, Control], ...]:
-        """What the files state of themselves that is not so."""
-        sides = (self.left, self.right)
-        return tuple((side, control) for side in sides for control in side.controls if not control.agrees)
+#: Keys that occur again on both sides, in so many of a hundred rows, are no keys.
+_REPEATED_PERCENT = 1
 
 
 @dataclass(frozen=True)
@@ -71,32 +44,98 @@ class Asked:
     tolerance: str = "0"
     decimals: int | None = None
     sums: tuple[bool, bool] = (False, False)
-    formats: tuple[str | None, str | None] = (None, None)
+    files: tuple[Given, Given] = (Given(), Given())
     reading: Reading = field(default_factory=Reading)
 
 
-def compare_files(left: Path, right: Path, asked: Asked, engine: LocalEngine) -> Compared:
+@dataclass(frozen=True)
+class Compared:
+    """Two files, how they were compared, and what came out.
+
+    `breaks`: with both sides' values of each column. `refused`: of each side, rows that cannot be compared. `caused`
+    and `held`: the whole difference by cause, and each side's total, by currency. `notes`: what the reader should know
+    before trusting the figures.
+    """
+
+    left: FileSide
+    right: FileSide
+    asked: Asked
+    plan: FilesPlan
+    reconciled: Reconciled
+    breaks: pa.Table
+    refused: tuple[pa.Table, pa.Table]
+    caused: pa.Table
+    held: tuple[pa.Table, pa.Table]
+    notes: tuple[CauseText, ...]
+
+    @property
+    def sides(self) -> tuple[FileSide, FileSide]:
+        return self.left, self.right
+
+    @property
+    def lying(self) -> tuple[tuple[FileSide, Control], ...]:
+        """What the files state of themselves that is not so."""
+        return tuple((side, control) for side in self.sides for control in side.controls if not control.agrees)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all rows of both sides were compared and agree, and no file contradicts itself."""
+        compared_all = not any(table.num_rows for table in self.refused)
+        return not self.reconciled.breaks.num_rows and compared_all and not self.lying
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    del stage, done, total
+
+
+def compare_files(left: Path, right: Path, asked: Asked, engine: LocalEngine, tell: Tell = _silent) -> Compared:
     """Raises SourceError, UnknownFormat, NothingToCompare."""
-    one = open_file(left, "left_file", asked.formats[0], engine)
-    other = open_file(right, "right_file", asked.formats[1], engine)
-    common = [name for name in one.columns if name in other.columns]
-    key = pairs_of(asked.key, one.columns, other.columns) or (guess_key(one.relation, other.relation, common, engine),)
+    one = open_file(left, "left_file", asked.files[0], engine, tell)
+    other = open_file(right, "right_file", asked.files[1], engine, tell)
+    try:
+        return _compared(one, other, asked, engine, tell)
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        if "parquet" not in (one.kind, other.kind):
+            raise
+        raise SourceError(f"{left} or {right} cannot be read to its end: {error}; have it sent again") from None
+
+
+def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine, tell: Tell) -> Compared:
+    tell("looking at the columns", 0, None)
+    columns = (one.columns, other.columns)
+    key = pairs_of(asked.key, *columns) or guess_key(one.relation, other.relation, columns, asked.reading, engine)
     in_key = {pair.left for pair in key} | {pair.right for pair in key}
-    compare = pairs_of(asked.compare, one.columns, other.columns) or tuple(
-        Pair(name, name) for name in common if name not in in_key
+    wanted = compared_pairs(asked.compare, *columns) or tuple(
+        (Pair(name, name), None) for name in one.columns if name in other.columns and name not in in_key
     )
-    plan = plan_files(one.relation, other.relation, key, compare, asked.decimals, asked.reading, engine)
-    sides = [
+    money_in = currency_pair(*columns)
+    if money_in is not None and money_in.left not in in_key and money_in not in [pair for pair, _ in wanted]:
+        wanted = (*wanted, (money_in, None))  # equal figures in two currencies are not equal
+    plan = plan_files(one.relation, other.relation, key, wanted, asked.decimals, asked.reading, engine)
+    tell("finding what differs", 0, None)
+    views = [
         side_view(plan, relation, side, name, engine)
         for side, (relation, name) in enumerate(((one.relation, "left_rows"), (other.relation, "right_rows")))
     ]
     how = ReconPlan("files", _tolerance(asked.tolerance, plan.decimals), *asked.sums, bool(plan.others))
-    found = reconcile(how, str(sides[0].rows), str(sides[1].rows), engine, plan.other_names)
+    found = reconcile(how, "left_rows", "right_rows", engine, plan.other_names)
+    tell("explaining what differs", 0, None)
     refused = tuple(
         pa.concat_tables([side.refused, opened.malformed]).sort_by("source_line")
-        for side, opened in zip(sides, (one, other), strict=True)
+        for side, opened in zip(views, (one, other), strict=True)
     )
-    return Compared(one, other, plan, found, breaks_of(plan, found.breaks, engine), (refused[0], refused[1]))
+    return Compared(
+        left=one,
+        right=other,
+        asked=asked,
+        plan=plan,
+        reconciled=found,
+        breaks=breaks_of(plan, found.breaks, engine),
+        refused=(refused[0], refused[1]),
+        caused=caused(plan, pa.concat_tables([found.breaks, found.write_offs]), engine),
+        held=_held(plan, found, engine),
+        notes=_notes(one, other, plan, found, engine),
+    )
 
 
 def _tolerance(text: str, decimals: int) -> int:
@@ -107,60 +146,61 @@ def _tolerance(text: str, decimals: int) -> int:
     return int((whole or "0") + part.ljust(decimals, "0")[:decimals])
 
 
-def open_file(path: Path, relation: str, named: str | None, engine: LocalEngine) -> FileSide:
-    """The file as a relation of the engine. named: its bill format. Raises SourceError, UnknownFormat."""
-    if not path.is_file():
-        raise SourceError(f"there is no file {path}")
-    if named is None and path.suffix.lower() in (".parquet", ".pq"):
-        return _parquet(path, relation, engine)
-    known = format_of(path) if named is None else format_named(named)
-    source = open_bill(path, known) if known is not None else _opened(path)
-    columns = tuple(source.columns)
-    declared = "".join(f", {identifier(name)} VARCHAR" for name in columns)
-    engine.connection.execute(
-        f"CREATE OR REPLACE TABLE {identifier(relation)} (source_file VARCHAR, source_line BIGINT{declared})"
-    )
-    malformed = [REFUSED.empty_table()]
-    for shard in source.shards(_ROWS_PER_PART):
-        rows = shard.table.add_column(0, "source_line", shard.lines)
-        engine.query(f"INSERT INTO {identifier(relation)} SELECT {literal(path.name)}, * FROM rows", rows=rows)
-        bad = shard.malformed
-        names = pa.array([path.name] * bad.num_rows, pa.string())
-        malformed.append(pa.table([names, bad.column("line"), bad.column("reason")], schema=REFUSED))
-    controls = controls_of(source)
-    kind = path.suffix.lstrip(".").lower() or "text" if known is None else known.name
-    return FileSide(path, relation, columns, kind, tuple(controls), pa.concat_tables(malformed))
-
-
-def _parquet(path: Path, relation: str, engine: LocalEngine) -> FileSide:
-    try:
-        engine.connection.execute(
-            f"""CREATE OR REPLACE VIEW {identifier(relation)} AS
-            SELECT {literal(path.name)} AS source_file, file_row_number + 1 AS source_line, * EXCLUDE (file_row_number)
-            FROM read_parquet({literal(str(path))}, file_row_number = true)"""
+def _held(plan: FilesPlan, found: Reconciled, engine: LocalEngine) -> tuple[pa.Table, pa.Table]:
+    if len(plan.currencies) > 1:
+        return held(plan, "left_rows", engine), held(plan, "right_rows", engine)
+    code = pa.array([plan.currencies[0] if plan.currencies else None], pa.string())
+    totals = [
+        pa.table(
+            {"currency": code, "rows": [total.rows], "minor": pa.array([total.amount_minor], pa.decimal128(38, 0))}
         )
-    except Exception as error:
-        raise SourceError(f"{path} is not a readable Parquet file: {error}") from None
-    columns = engine.query(f"FROM {identifier(relation)} LIMIT 0").column_names[2:]
-    return FileSide(path, relation, tuple(columns), "parquet", (), REFUSED.empty_table())
+        for total in (found.left_total, found.right_total)
+    ]
+    return totals[0], totals[1]
 
 
-@dataclass(frozen=True)
-class _Guessed:
-    """What a reader must know about a file, read off its first bytes."""
+def _notes(
+    one: FileSide, other: FileSide, plan: FilesPlan, found: Reconciled, engine: LocalEngine
+) -> tuple[CauseText, ...]:
+    """What makes the figures mean less than they seem to."""
+    notes = [
+        CauseText(f"{side.path} has a header and no rows", f"{side.path} 只有表头，没有数据行")
+        for side, looked in zip((one, other), plan.looked, strict=True)
+        if not looked.rows
+    ]
+    if plan.amount is not None and len(plan.currencies) > 1:
+        codes = ", ".join(plan.currencies)
+        notes.append(
+            CauseText(
+                f"the amounts are in several currencies ({codes}): totals over all of them say nothing; read those of "
+                f"each currency",
+                f"金额含多个币种（{codes}）：跨币种的合计没有意义，请看各币种的合计",
+            )
+        )
+    rows = {row["bucket"]: (row["left_rows"], row["right_rows"]) for row in found.totals.to_pylist()}
+    by, totals = ", ".join(pair.name for pair in plan.key), (found.left_total.rows, found.right_total.rows)
+    again = rows[Bucket.DUPLICATED_LEFT][0], rows[Bucket.DUPLICATED_RIGHT][1]
+    if all(100 * repeated >= _REPEATED_PERCENT * all_of > 0 for repeated, all_of in zip(again, totals, strict=True)):
+        notes.append(
+            CauseText(
+                f"{by} does not tell rows apart on either side ({again[0]:,} rows repeat on the left, {again[1]:,} on "
+                f"the right): name more columns with --key, or add rows up with --sum-left --sum-right",
+                f"{by} 在双方都不能区分各行（左方重复 {again[0]:,} 行，右方重复 {again[1]:,} 行）："
+                f"请用 --key 指明更多列，或用 --sum-left --sum-right 汇总",
+            )
+        )
+    if (rows[Bucket.MISSING_RIGHT][0], rows[Bucket.MISSING_LEFT][1]) == totals and all(totals):
+        ours, theirs = (_first_key(side, engine) for side in ("left_rows", "right_rows"))
+        notes.append(
+            CauseText(
+                f"no value of {by} is on both sides (the left has for example '{ours}', the right '{theirs}'): is it "
+                f"the key? Name another with --key LEFT=RIGHT",
+                f"{by} 没有一个值双方都有（例如左方 '{ours}'，右方 '{theirs}'）：键是否正确？"
+                f"请用 --key 左列=右列 另行指明",
+            )
+        )
+    return tuple(notes)
 
-    encoding: str
-    delimiter: str
 
-
-def _opened(path: Path) -> Source:
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    try:
-        head.decode("utf-8")
-        encoding = "utf-8"
-    except UnicodeDecodeError as error:
-        encoding = "utf-8" if error.start > len(head) - 4 else "gb18030"
-    first = head.decode(encoding, "replace").splitlines()[:1]
-    delimiter = max(_DELIMITERS, key=lambda mark: first[0].count(mark) if first else 0)
-    return open_source(path, _Guessed(encoding, delimiter))
+def _first_key(side: str, engine: LocalEngine) -> str:
+    return str(engine.query(f"SELECT min(key) AS key FROM {identifier(side)}")["key"][0].as_py())

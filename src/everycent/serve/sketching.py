@@ -25,7 +25,7 @@ from everycent.proof.recon.service import (
     seed_of,
     sketch_bytes,
 )
-from everycent.serve.comparing import open_file
+from everycent.serve.opening import Given, open_file
 
 _RELATION = "sketched"
 _SECRET_BYTES_LEAST = 16
@@ -95,5 +95,5 @@ def _planned(side: Side, engine: LocalEngine) -> tuple[OneSide, bytes]:
             f"{side.secret} holds {len(secret)} bytes; a secret that cannot be guessed has at least "
             f"{_SECRET_BYTES_LEAST}, for example from `openssl rand -hex 32`"
         )
-    opened = open_file(side.path, _RELATION, side.bill_format, engine)
+    opened = open_file(side.path, _RELATION, Given(format=side.bill_format), engine)
     return plan_side_alone(opened.relation, side.key, side.compare, side.reading, engine), secret

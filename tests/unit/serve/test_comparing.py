@@ -98,8 +98,12 @@ def test_rows_that_cannot_be_compared_are_told_and_the_others_go_on(tmp_path: Pa
     words = ("--key", "id", "--compare", "amount")
     code, found = compared(capsys, tmp_path / "left.csv", tmp_path / "right.csv", *words)
     assert code == exits.FAILED
-    assert found["left"]["refused"] == 1, "a row without a key; what is no number in all rows is compared as text"
-    assert found["amount"] is None and found["buckets"]["missing_right"]["left_rows"] == 1
+    assert found["left"]["refused"] == 2, "a row without a key, and one whose amount is no number"
+    assert (found["amount"], found["breaks"]) == ("amount", 0)
+    assert run_app(["recon", str(tmp_path / "left.csv"), str(tmp_path / "right.csv"), *words]) == exits.FAILED
+    told = " ".join(capsys.readouterr().err.split())
+    assert "line 3: not compared: no key: no value in id" in told
+    assert "line 4: not compared: no amount: amount is three, which is no number" in told
 
 
 @pytest.mark.parametrize(

@@ -14,24 +14,23 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.observing import observe
 from everycent.proof.recon.breaks.words import Words
+from everycent.proof.recon.core.cells import Kind, Mark, Reading
+from everycent.proof.recon.core.columns import (
+    NothingToCompare,
+    Pair,
+    compared_pairs,
+    currency_pair,
+    guess_key,
+    pairs_of,
+)
+from everycent.proof.recon.core.found_breaks import breaks_of, caused, column_names, held
+from everycent.proof.recon.core.one_file import OneSide, plan_side_alone
 from everycent.proof.recon.core.plan import ReconPlan, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
 from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows, side_in_engine
 from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
-from everycent.proof.recon.core.two_files import (
-    FilesPlan,
-    NothingToCompare,
-    OneSide,
-    Pair,
-    Reading,
-    breaks_of,
-    guess_key,
-    pairs_of,
-    plan_files,
-    plan_side_alone,
-    side_view,
-)
+from everycent.proof.recon.core.two_files import Field, FilesPlan, plan_files, side_view
 from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import RunKey, insert_run, load_run, lock_scenario, run_no_of
@@ -40,7 +39,10 @@ __all__ = [
     "Agreement",
     "BadSketch",
     "Differences",
+    "Field",
     "FilesPlan",
+    "Kind",
+    "Mark",
     "NothingToCompare",
     "OneSide",
     "Pair",
@@ -52,9 +54,14 @@ __all__ = [
     "SideRows",
     "Sketch",
     "breaks_of",
+    "caused",
+    "column_names",
+    "compared_pairs",
+    "currency_pair",
     "guess_key",
     "hash_sql",
     "hashes",
+    "held",
     "most_differences",
     "pairs_of",
     "plan_files",

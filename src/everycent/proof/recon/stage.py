@@ -124,7 +124,8 @@ def _stated(side: pa.Table | str, others: Sequence[str], engine: LocalEngine) ->
 
 
 def _stated_sql(others: Sequence[str]) -> str:
-    status = ", ".join(f"{literal(name)}: {identifier(name)}" for name in others)
+    # As texts: JSON's numbers would pass through floats when they are read again
+    status = ", ".join(f"{literal(name)}: {identifier(name)}::VARCHAR" for name in others)
     return f"SELECT {', '.join(_BUT_STATUS)}, {f'to_json({{{status}}})::VARCHAR' if others else 'status'} AS status"
 
 

@@ -1,6 +1,7 @@
 """The commands, their options and their exit codes. Heavy modules are imported by the command that needs them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -405,7 +406,10 @@ def recon_files(
     key: Annotated[
         list[str] | None, typer.Option(help="The columns that rows find each other by: A, A,B or LEFT=RIGHT.")
     ] = None,
-    compare: Annotated[list[str] | None, typer.Option(help="The columns compared: A, A,B or LEFT=RIGHT.")] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(help="The columns compared: A, A,B or LEFT=RIGHT; each perhaps as A:number, A:time, A:text."),
+    ] = None,
     tolerance: Annotated[str, typer.Option(help="Amounts that differ by no more are written off.")] = "0",
     decimals: Annotated[
         int | None, typer.Option(min=0, max=9, help="Decimals of the amount; as many as it has if not given.")
@@ -423,17 +427,30 @@ def recon_files(
     ignore_case: Annotated[
         bool, typer.Option("--ignore-case", help="Texts in capitals and in small letters are equal.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write breaks.parquet and breaks.csv here.")] = None,
+    left_numbers: Annotated[
+        str | None, typer.Option(help="What stands before the left side's decimals: point or comma.")
+    ] = None,
+    right_numbers: Annotated[str | None, typer.Option(help="Before the right side's.")] = None,
+    left_dates: Annotated[str | None, typer.Option(help="How the left side's dates are written: %d/%m/%Y.")] = None,
+    right_dates: Annotated[str | None, typer.Option(help="How the right side's are.")] = None,
+    left_encoding: Annotated[str | None, typer.Option(help="The left file's encoding, for example gbk.")] = None,
+    right_encoding: Annotated[str | None, typer.Option(help="The right file's.")] = None,
+    left_sheet: Annotated[str | None, typer.Option(help="The left workbook's sheet; the first if not given.")] = None,
+    right_sheet: Annotated[str | None, typer.Option(help="The right workbook's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write breaks.parquet, breaks.csv, breaks.xlsx and report.html here.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Compare two files: which rows differ, in what, and by how much."""
-    from everycent.proof.recon.service import Reading
-    from everycent.serve.cli.comparing import compare_command
+    from everycent.serve.cli.comparing import compare_command, reading_of
     from everycent.serve.comparing import Asked
+    from everycent.serve.opening import Given
 
-    reading = Reading(tuple(null or ()), not keep_spaces, ignore_case)
-    formats, sums = (left_format, right_format), (sum_left, sum_right)
-    asked = Asked(key or (), compare or (), tolerance, decimals, sums, formats, reading)
+    reading = reading_of(null or (), (left_numbers, right_numbers), (left_dates, right_dates))
+    reading = replace(reading, trim=not keep_spaces, fold_case=ignore_case)
+    files = Given(left_format, left_encoding, left_sheet), Given(right_format, right_encoding, right_sheet)
+    asked = Asked(key or (), compare or (), tolerance, decimals, (sum_left, sum_right), files, reading)
     return compare_command(left, right, asked, out, as_json=json)
 
 

@@ -1,10 +1,11 @@
 """`everycent recon LEFT RIGHT`: two files, compared; what differs on the terminal and in files."""
 
 import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
-from json import loads
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,80 +13,79 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.settings import Settings
 from everycent.proof.recon.contract import Bucket
+from everycent.proof.recon.service import Field, Mark, NothingToCompare, Reading, column_names
+from everycent.serve.break_files import BUCKETS_EN, Place, breaks_table, write_breaks, written_together
 from everycent.serve.cli import exits
-from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
-from everycent.serve.comparing import Asked, Compared, FileSide, compare_files
+from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
+from everycent.serve.comparing import Asked, Compared, compare_files
+from everycent.serve.opening import FileSide
 
 BREAKS_SHOWN = 12
-_HEADINGS = {
-    Bucket.EQUAL: "equal",
-    Bucket.WITHIN_TOLERANCE: "within tolerance",
-    Bucket.MISSING_LEFT: "missing on the left",
-    Bucket.MISSING_RIGHT: "missing on the right",
-    Bucket.DUPLICATED_LEFT: "duplicated on the left",
-    Bucket.DUPLICATED_RIGHT: "duplicated on the right",
-    Bucket.AMOUNT_DIFFERS: "amount differs",
-    Bucket.STATUS_DIFFERS: "other column differs",
-}
+WRITTEN = ("breaks.parquet", "breaks.csv", "breaks.xlsx", "report.html")
+_STOPPED = 130
+_WAYS = {"whole": "as a whole number", "number": "as a number", "digits": "as a number, digit by digit",
+         "time": "as a time", "text": "as text"}  # fmt: skip
 
 
 def compare_command(left: Path, right: Path, asked: Asked, folder: Path | None, *, as_json: bool) -> int:
     """0 where both sides agree, 1 where they do not or a file contradicts itself."""
     settings = Settings.load()
-    with (
-        tempfile.TemporaryDirectory(prefix="everycent-recon-") as spill,
-        LocalEngine(settings.threads, settings.memory_mb, Path(spill)) as engine,
-    ):
-        compared = compare_files(left, right, asked, engine)
-    written = [] if folder is None else write_breaks(compared, folder)
+    together = cast(
+        "AbstractContextManager[Place | None]", nullcontext() if folder is None else written_together(folder)
+    )
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="everycent-recon-") as spill,
+            LocalEngine(settings.threads, settings.memory_mb, Path(spill)) as engine,
+            together as place,
+            progress(quiet=as_json) as tell,
+        ):
+            compared = compare_files(left, right, asked, engine, tell)
+            said: list[str] = []
+            if place is not None:
+                tell("writing the breaks", 0, None)
+                said = write_breaks(compared, place)
+                _write_page(compared, place("report.html"))
+    except KeyboardInterrupt:
+        nothing = "nothing was written" if folder is None else f"nothing was written to {folder}"
+        err.print(f"everycent: stopped; {nothing}", markup=False)
+        return _STOPPED
+    written = [] if folder is None else [folder / name for name in WRITTEN]
     if as_json:
         print_json(_as_dict(compared, written))
     else:
         _print(compared, written)
-    agree = not compared.reconciled.breaks.num_rows and not any(table.num_rows for table in compared.refused)
-    return exits.OK if agree and not compared.lying else exits.FAILED
+    for note in said:
+        err.print(note, markup=False)
+    return exits.OK if compared.agrees else exits.FAILED
 
 
-def write_breaks(compared: Compared, folder: Path) -> list[Path]:
-    """breaks.parquet and breaks.csv in the folder, amounts as decimals."""
-    from pyarrow import csv, parquet
-
-    folder.mkdir(parents=True, exist_ok=True)
-    table = breaks_table(compared)
-    paths = [folder / "breaks.parquet", folder / "breaks.csv"]
-    parquet.write_table(table, paths[0])
-    csv.write_csv(table, paths[1])
-    return paths
-
-
-def breaks_table(compared: Compared) -> pa.Table:
-    """The breaks with amounts in major units."""
-    table, decimals = compared.breaks, compared.plan.decimals
-    for name in ("left_amount", "right_amount", "difference"):
-        at = table.column_names.index(f"{name}_minor")
-        # The same digits, with the point in their midst: no division
-        whole = pa.chunked_array([_pointed(chunk, decimals) for chunk in table.column(at).chunks], _decimal(decimals))
-        table = table.set_column(at, name, whole)
-    return table
+def reading_of(
+    blanks: Sequence[str], numbers: tuple[str | None, str | None], times: tuple[str | None, str | None]
+) -> Reading:
+    """How cells become values, by what was said. Raises NothingToCompare."""
+    marks: list[Mark | None] = []
+    for side, said in zip(("left", "right"), numbers, strict=True):
+        if said not in (None, "point", "comma"):
+            raise NothingToCompare(f"--{side}-numbers {said}: write point, as in 1,250.50, or comma, as in 1.250,50")
+        marks.append({"point": ".", "comma": ",", None: None}[said])
+    for side, written in zip(("left", "right"), times, strict=True):
+        if written is not None and "%" not in written:
+            raise NothingToCompare(f"--{side}-dates {written}: write for example %d.%m.%Y or '%d/%m/%Y %H:%M'")
+    return Reading(tuple(blanks), marks=(marks[0], marks[1]), times=times)
 
 
-def _pointed(minor: pa.Array, decimals: int) -> pa.Array:
-    return pa.Array.from_buffers(_decimal(decimals), len(minor), minor.buffers(), offset=minor.offset)
+def _write_page(compared: Compared, path: Path) -> None:
+    from everycent.serve.report.two_files import render_two_files
 
-
-def _decimal(decimals: int) -> pa.DataType:
-    return pa.decimal128(38, decimals)
+    render_two_files(compared, path)
 
 
 def _print(compared: Compared, written: list[Path]) -> None:
     found, plan = compared.reconciled, compared.plan
-    for word, side in (("left ", compared.left), ("right", compared.right)):
-        out.print(f"{word} {side.path} ({side.kind})", markup=False)
-    amount = "no amount" if plan.amount is None else f"amount {plan.amount.name}"
-    others = ", ".join(pair.name for pair, _ in plan.others) or "nothing else"
-    out.print(f"by {', '.join(pair.name for pair in plan.key)}; compared: {amount}; {others}\n", markup=False)
+    _print_read(compared)
     rows = [
-        [_HEADINGS[Bucket(row["bucket"])], f"{row['left_rows']:,}", f"{row['right_rows']:,}", *_amounts(compared, row)]
+        [BUCKETS_EN[Bucket(row["bucket"])], f"{row['left_rows']:,}", f"{row['right_rows']:,}", *_amounts(compared, row)]
         for row in found.totals.to_pylist()
         if row["left_rows"] or row["right_rows"]
     ]
@@ -107,23 +107,65 @@ def _print(compared: Compared, written: list[Path]) -> None:
             f"Breaks: {found.breaks.num_rows:,}, here {len(shown):,}",
             ["key", "kind", "left", "right", "left - right", "where the others differ"],
             [
-                [shorten(row["key"], 40), _HEADINGS[Bucket(row["bucket"])], row["left_amount"], row["right_amount"],
-                 row["difference"], _apart(row)]
+                [shorten(row["key"], 40), BUCKETS_EN[Bucket(row["bucket"])], row["left_amount"], row["right_amount"],
+                 row["difference"], _apart(compared, row)]
                 for row in shown
             ],
             right=frozenset({2, 3, 4}),
         )  # fmt: skip
+    if len(plan.currencies) > 1:
+        _print_currencies(compared)
     _print_troubles(compared)
     for path in written:
         out.print(f"written: {path}", markup=False)
 
 
-def _apart(row: dict[str, Any]) -> str:
+def _print_read(compared: Compared) -> None:
+    """What the files are and how they are compared; what was guessed is said to be."""
+    asked, plan = compared.asked, compared.plan
+    lines = []
+    for word, side, given in zip(("left", "right"), compared.sides, asked.files, strict=True):
+        written = f"{side.kind}{f', {side.written}' if side.written else ''}"
+        lines.append((word, f"{side.path} ({written})", given.format is not None))
+    lines.append(("key", ", ".join(pair.name for pair in plan.key), bool(asked.key)))
+    said = bool(asked.compare)
+    if plan.amount is None:
+        lines.append(("amount", "none: no column of both sides holds numbers", said))
+    else:
+        lines.append(("amount", f"{plan.amount.pair.name}, {plan.decimals} decimals{_note(plan.amount)}", said))
+    lines += [("compared", f"{field.pair.name} {_WAYS[field.kind]}{_note(field)}", said) for field in plan.others]
+    rows = [[what, shorten(how), "" if by else "guessed"] for what, how, by in lines]
+    print_table("How the files are compared", ["", "", ""], rows)
+
+
+def _note(field: Field) -> str:
+    return "" if field.note is None else f"; {field.note.en}"
+
+
+def _print_currencies(compared: Compared) -> None:
+    sides = [{row["currency"]: row for row in side.to_pylist()} for side in compared.held]
+    nothing = {"rows": 0, "minor": 0}
+    rows = []
+    for code in sorted({*sides[0], *sides[1]}, key=lambda code: (code is None, code or "")):
+        left, right = (side.get(code, nothing) for side in sides)
+        minor = {"left_minor": left["minor"] or 0, "right_minor": right["minor"] or 0}
+        amounts = _amounts(compared, {**minor, "difference_minor": minor["left_minor"] - minor["right_minor"]})
+        rows.append([code or "none", f"{left['rows']:,}", f"{right['rows']:,}", *amounts])
+    headings = ["currency", "left rows", "right rows", "left", "right", "left - right"]
+    print_table("By currency", headings, rows, right=frozenset(range(1, 6)))
+
+
+def _apart(compared: Compared, row: dict[str, Any]) -> str:
     """The other columns that differ, each with both its values."""
     if not row["differs"]:
         return ""
-    left, right = loads(row["left_other"]), loads(row["right_other"])
-    return shorten("; ".join(f"{name}: {left[name]} | {right[name]}" for name in left if left[name] != right[name]))
+    named = zip(compared.plan.other_names, column_names(compared.plan), strict=True)
+    values = [(name, row[left], row[right]) for name, (left, right) in named if row[left] != row[right]]
+    return shorten("; ".join(f"{name}: {_value(left)} | {_value(right)}" for name, left, right in values))
+
+
+def _value(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _amounts(compared: Compared, row: dict[str, Any]) -> list[str]:
@@ -132,7 +174,9 @@ def _amounts(compared: Compared, row: dict[str, Any]) -> list[str]:
 
 
 def _print_troubles(compared: Compared) -> None:
-    for side, refused in zip((compared.left, compared.right), compared.refused, strict=True):
+    for note in compared.notes:
+        err.print(f"note: {note.en}", style="yellow", markup=False)
+    for side, refused in zip(compared.sides, compared.refused, strict=True):
         for row in refused.slice(0, 5).to_pylist():
             err.print(f"{side.path}, line {row['source_line']}: not compared: {row['reason']}", markup=False)
         if refused.num_rows > 5:
@@ -150,9 +194,9 @@ def _as_dict(compared: Compared, written: list[Path]) -> dict[str, Any]:
     found = compared.reconciled
     return {
         "key": [pair.name for pair in compared.plan.key],
-        "amount": None if compared.plan.amount is None else compared.plan.amount.name,
+        "amount": None if compared.plan.amount is None else compared.plan.amount.pair.name,
         "decimals": compared.plan.decimals,
-        "others": [pair.name for pair, _ in compared.plan.others],
+        "others": [field.pair.name for field in compared.plan.others],
         "left": _side_dict(compared.left, found.left_total.rows, found.left_total.amount_minor, compared.refused[0]),
         "right": _side_dict(
             compared.right, found.right_total.rows, found.right_total.amount_minor, compared.refused[1]
@@ -165,6 +209,8 @@ def _as_dict(compared: Compared, written: list[Path]) -> dict[str, Any]:
             for row in found.totals.to_pylist()
         },
         "written_off_minor": int(pc.sum(found.write_offs["difference_minor"]).as_py() or 0),
+        "currencies": list(compared.plan.currencies),
+        "notes": [note.en for note in compared.notes],
         "written": [str(path) for path in written],
     }
 

@@ -2,6 +2,9 @@
 
 from html import escape
 
+from everycent.serve.report.words_of_files import WORDS as _OF_FILES
+from everycent.serve.report.words_of_lives import WORDS as _OF_LIVES
+
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("Settlement report", "结算报告"),
     "version": ("version", "版本"),
@@ -151,6 +154,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "duplicated_right": ("duplicated on the right", "右方重复"),
     "duplicated_left": ("duplicated on the left", "左方重复"),
     "statuses": ("left: {}, right: {}", "左方：{}，右方：{}"),
+    **_OF_FILES,
+    **_OF_LIVES,
 }
 
 

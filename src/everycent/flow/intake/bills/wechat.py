@@ -167,21 +167,7 @@ def _stated_before(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[str, str,
 
 PERSONAL: Final = CellBill(
     name="wechat_personal",
-    given=(
-        *(
-            "交易时间",
-            "交易类型",
-            "交易对方",
-            "商品",
-            "收/支",
-            "金额(元)",
-            "支付方式",
-            "当前状态",
-            "交易单号",
-            "商户单号",
-        ),
-        "备注",
-    ),
+    given=_PERSONAL,
     header=("交易时间", "交易类型", "交易对方"),
     no_row=b"",
     money=("金额(元)",),

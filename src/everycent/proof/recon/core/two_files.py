@@ -1,352 +1,291 @@
-"""Two files and nothing else: what their columns are, which is the key, and how cells are compared.
+"""Two files and nothing else: which column is the amount, how the others are compared, and what each row is worth.
 
 A file's rows are a relation of the engine: `source_file`, `source_line` and its columns, of whatever type the file has,
 text where it has none. Numbers are compared as numbers and times as times where all cells of both sides can be read so;
-everything else as text. No cell passes through a float.
+everything else as text. The amount alone may have cells that are no numbers: their rows are refused by name.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-import pyarrow as pa
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.proof.recon.contract import REFUSED, SIDE
+from everycent.proof.recon.contract import REFUSED, SIDE, CauseText
+from everycent.proof.recon.core.cells import (
+    WHOLE_TYPES,
+    Column,
+    Kind,
+    Reading,
+    exact_sql,
+    minor_sql,
+    text_sql,
+    too_long,
+    value_sql,
+)
+from everycent.proof.recon.core.columns import CURRENCY_NAME, KEY_NAME, Pair
+from everycent.proof.recon.core.kinds import Readable, readable, types_of
 from everycent.proof.recon.core.side import SideRows
 
 #: Names that say that a column holds what is to be compared in money, the most telling first.
-_AMOUNTS = ("amount_minor", "amount", "total", "金额", "gross", "net", "paid", "value")
+_AMOUNTS = ("amount_minor", "amount", "total", "金额", "gross", "net", "paid", "value", "price")
 
 #: What a side has beside the other columns that are compared.
 _OWN = [name for name in SIDE.names if name != "status"]
 
-#: Names that say that a column tells rows apart.
-_KEYS = re.compile(r"(^|[_ ])(id|no|nr|number|ref|reference|key|code)$|号", re.IGNORECASE)
-
-#: Types that hold whole numbers, and those that hold times.
-_WHOLE = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT")
-_TIMES = ("TIMESTAMP", "DATE")
-
-#: So many rows show what most columns are.
-_LOOKED_AT = 10_000
-
-#: Decimals beyond these are not told apart.
-DECIMALS_MOST = 9
-
-
-class NothingToCompare(Exception):
-    """The columns named do not fit the files. The message says which, and what there is."""
+Wanted = tuple[Pair, Kind | None]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How cells become values. `blanks`: texts that say that there is no value. `trim`, `fold_case`: done before."""
+class Field:
+    """A pair of columns and how it is compared. `said`: by the caller; then a cell that cannot be read so refuses its
+    row. `note`: what was found of it that is worth telling."""
 
-    blanks: tuple[str, ...] = ()
-    trim: bool = True
-    fold_case: bool = False
+    pair: Pair
+    kind: Kind
+    left: Column
+    right: Column
+    said: bool = False
+    note: CauseText | None = None
+
+    def of(self, side: int) -> Column:
+        """0 left, 1 right."""
+        return self.right if side else self.left
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A column of the left side and the column of the right side that says the same; `name` is what people read."""
+class Looked:
+    """What one look at a side's rows tells. `refusable`: rows without a key, or whose cells cannot be read as said.
+    `currencies`: some of the values of the currency's column. `newest`: of the first column of times."""
 
-    left: str
-    right: str
-
-    @property
-    def name(self) -> str:
-        return self.left if self.left == self.right else f"{self.left}={self.right}"
+    rows: int
+    refusable: int
+    decimals: int
+    currencies: tuple[str, ...]
+    newest: datetime | None
 
 
 @dataclass(frozen=True)
 class FilesPlan:
     """`key`: found by; `amount`: compared in whole units of 10**-decimals, None where nothing is a number; `others`:
-    each compared as the kind says: whole, number, time
-    or text."""
+    each compared as its kind says; `looked`: of each side."""
 
     key: tuple[Pair, ...]
-    amount: Pair | None
+    amount: Field | None
     decimals: int
-    others: tuple[tuple[Pair, str], ...]
+    others: tuple[Field, ...]
     reading: Reading
+    looked: tuple[Looked, Looked]
 
     @property
     def other_names(self) -> tuple[str, ...]:
         """The names of `others`, apart from those that a side has anyway."""
-        return tuple(f"column {pair.name}" if pair.name in _OWN else pair.name for pair, _ in self.others)
-
-
-def pairs_of(words: Sequence[str], left: Sequence[str], right: Sequence[str]) -> tuple[Pair, ...]:
-    """`a`, `a,b` and `ours=theirs` as pairs of columns. Raises NothingToCompare for a column that is not there."""
-    pairs = []
-    for word in (part.strip() for text in words for part in text.split(",")):
-        ours, equals, theirs = word.partition("=")
-        pair = Pair(ours.strip(), theirs.strip() if equals else ours.strip())
-        for side, name, there in (("left", pair.left, left), ("right", pair.right, right)):
-            if name not in there:
-                raise NothingToCompare(
-                    f"the {side} side has no column '{name}'; it has: {', '.join(there)}. Where the two sides name it "
-                    f"differently, write LEFT=RIGHT"
-                )
-        pairs.append(pair)
-    return tuple(pairs)
-
-
-def guess_key(left: str, right: str, common: Sequence[str], engine: LocalEngine) -> Pair:
-    """The common column that tells rows apart and has the same values on both sides: one whose name says so first, then
-    the one with most values. Raises NothingToCompare."""
-    best: tuple[bool, int, str] | None = None
-    for name in common:
-        column = identifier(name)
-        found = engine.query(
-            f"""SELECT count(*) AS rows, count(DISTINCT {column}::VARCHAR) AS distinct_values, (SELECT count(*) FROM (
-                SELECT DISTINCT {column}::VARCHAR AS v FROM {identifier(left)} USING SAMPLE 1000 ROWS (reservoir, 1))
-                SEMI JOIN (SELECT {column}::VARCHAR AS v FROM {identifier(right)}) USING (v)) AS met
-            FROM {identifier(left)}"""
-        ).to_pylist()[0]
-        tells_apart = found["distinct_values"] * 10 >= found["rows"] * 9 and found["met"] > 0
-        telling = bool(_KEYS.search(name))
-        if tells_apart and (best is None or (telling, found["distinct_values"]) > best[:2]):
-            best = (telling, found["distinct_values"], name)
-    if best is None:
-        raise NothingToCompare(
-            f"no column that both sides have tells their rows apart (both have: {', '.join(common) or 'none'}); name "
-            f"the key with --key, for example --key order_id or --key order_id=reference"
+        return tuple(
+            f"column {field.pair.name}" if field.pair.name in _OWN else field.pair.name for field in self.others
         )
-    return Pair(best[2], best[2])
+
+    @property
+    def dated(self) -> Field | None:
+        """The first column of times."""
+        return next((field for field in self.others if field.kind == "time"), None)
+
+    @property
+    def currency(self) -> Field | None:
+        """The column that names the currency of the amount."""
+        return _currency(self.others)
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Of both sides, as far as they were looked at."""
+        return tuple(sorted({*self.looked[0].currencies, *self.looked[1].currencies}))
 
 
 def plan_files(
     left: str,
     right: str,
     key: Sequence[Pair],
-    compare: Sequence[Pair],
+    compare: Sequence[Wanted],
     decimals: int | None,
     reading: Reading,
     engine: LocalEngine,
 ) -> FilesPlan:
     """Looks at both sides (relations of the engine) and says how each pair of columns is compared.
 
-    decimals: of the amount, as many as are found where None is given.
+    compare: pairs, each with its kind where the caller says it. decimals: of the amount, as many as are found where
+    None is given.
     """
-    kinds = {pair: _kind(left, right, pair, reading, engine) for pair in compare}
-    numbers = [pair for pair in compare if kinds[pair] in ("whole", "number")]
-    amount = min(numbers, key=lambda pair: (_rank(pair), compare.index(pair)), default=None)
-    found = 0
-    if amount is not None and decimals is None:
-        found = max(
-            _decimals(side, column, reading, engine) for side, column in ((left, amount.left), (right, amount.right))
-        )
-    others = tuple((pair, kinds[pair]) for pair in compare if pair != amount)
-    return FilesPlan(tuple(key), amount, found if decimals is None else decimals, others, reading)
+    found = [_read(relation, compare, side, reading, engine) for side, relation in enumerate((left, right))]
+    fields = [
+        _field(pair, said, of_left, of_right) for (pair, said), of_left, of_right in zip(compare, *found, strict=True)
+    ]
+    numbers = [field for field in fields if field.kind in ("whole", "number") and not KEY_NAME.search(field.pair.left)]
+    amount = min(numbers, key=lambda field: (_rank(field.pair), fields.index(field)), default=None)
+    others = tuple(
+        _as_text(field) if field.said and said is None else field
+        for field, (_, said) in zip(fields, compare, strict=True)
+        if field != amount
+    )
+    looked = tuple(
+        _look(relation, side, key, amount, others, decimals, reading, engine)
+        for side, relation in enumerate((left, right))
+    )
+    most = max(each.decimals for each in looked) if decimals is None else decimals
+    return FilesPlan(tuple(key), amount, most, others, reading, (looked[0], looked[1]))
 
 
-@dataclass(frozen=True)
-class OneSide:
-    """A side by itself, for a sketch: SQL texts of its key, and SQL values of what is compared, with their kinds."""
-
-    key: tuple[str, ...]
-    compared: tuple[tuple[str, str], ...]
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return tuple(kind for _, kind in self.compared)
+def _read(relation: str, compare: Sequence[Wanted], side: int, reading: Reading, engine: LocalEngine) -> list[Readable]:
+    types = types_of(relation, engine)
+    return readable(
+        relation, [Column(pair.of(side), types[pair.of(side)]) for pair, _ in compare], reading, side, engine
+    )
 
 
-def plan_side_alone(
-    relation: str, key: Sequence[str], compare: Sequence[str], reading: Reading, engine: LocalEngine
-) -> OneSide:
-    """key: columns. compare: columns, each perhaps with its kind, `amount:number`, `paid_at:time` or `status:text`.
-
-    Raises NothingToCompare.
-    """
-    types = {
-        name: kind for name, kind in _types(relation, engine).items() if name not in ("source_file", "source_line")
-    }
-    compared = []
-    for word in (part.strip() for text in compare for part in text.split(",")):
-        name, _, kind = word.partition(":")
-        if kind and kind not in ("number", "time", "text"):
-            raise NothingToCompare(f"'{word}': a column is compared as number, time or text")
-        _there([name], types)
-        kind = kind or _kind(relation, relation, Pair(name, name), reading, engine).replace("whole", "number")
-        compared.append((_value(name, types[name], kind, reading), kind))
-    columns = [part.strip() for text in key for part in text.split(",")]
-    _there(columns, types)
-    return OneSide(tuple(_text(name, reading) for name in columns), tuple(compared))
+def _field(pair: Pair, said: Kind | None, left: Readable, right: Readable) -> Field:
+    """whole or number or time where all cells of both sides can be read so, else text. A column whose name says that it
+    is an amount, and most of whose cells are numbers, is one: the other cells are refused."""
+    columns = (left.column, right.column)
+    if said is not None:
+        return Field(pair, said, *columns, said=True)
+    if all(column.type in WHOLE_TYPES for column in columns):
+        return Field(pair, "whole", *columns)
+    both = left.kinds & right.kinds
+    kind: Kind = next((each for each in ("number", "time") if each in both), "text")
+    mostly = all("number" in side.kinds or 2 * side.numbers > side.cells for side in (left, right))
+    if kind == "text" and mostly and _rank(pair) < len(_AMOUNTS):
+        missed = sum(side.cells - side.numbers for side in (left, right) if "number" not in side.kinds)
+        return Field(pair, "number", *columns, said=True, note=_not_numbers(missed))
+    if kind == "number" and any(too_long(column.type) for column in columns):
+        kind = "digits"
+    note = left.unsure or right.unsure if kind == "text" else None
+    return Field(pair, kind, *columns, note=note)
 
 
-def _there(names: Sequence[str], types: Mapping[str, str]) -> None:
-    for name in names:
-        if name not in types:
-            raise NothingToCompare(f"the file has no column '{name}'; it has: {', '.join(types)}")
+def _as_text(field: Field) -> Field:
+    said = CauseText("not all of its cells are numbers", "并非所有单元格都是数字")
+    return replace(field, kind="text", said=False, note=said)
+
+
+def _not_numbers(cells: int) -> CauseText:
+    return CauseText(
+        f"{cells:,} cells are no numbers: their rows are refused", f"{cells:,} 个单元格不是数字，其行不参与比对"
+    )
+
+
+def _look(
+    relation: str,
+    side: int,
+    key: Sequence[Pair],
+    amount: Field | None,
+    others: Sequence[Field],
+    decimals: int | None,
+    reading: Reading,
+    engine: LocalEngine,
+) -> Looked:
+    """One pass over a side's rows, for all that is to be known of them before they are compared."""
+    wrong = [f"({_key_sql(key, side, reading)}) IS NULL"]
+    digits = "0"
+    if amount is not None:
+        column = amount.of(side)
+        exact = exact_sql(column, reading)
+        if column.type not in WHOLE_TYPES:
+            digits = f"max(length(rtrim(split_part(({exact})::VARCHAR, '.', 2), '0')))"
+            # What has not one decimal more fits 64 bits with room for nine
+            wrong.append(f"({exact}) IS NULL OR abs({exact}) >= 9000000000")
+        else:
+            wrong.append(
+                f"{identifier(column.name)} IS NULL OR abs({identifier(column.name)}::HUGEINT) >= 9e9::HUGEINT"
+            )
+    wrong += [_unread_sql(field, side, reading) for field in others if field.said and field.kind != "text"]
+    currency = _currency(others)
+    named = f"list(DISTINCT {text_sql(currency.of(side).name, reading)})" if currency is not None else "[]::VARCHAR[]"
+    dated = next((field for field in others if field.kind == "time"), None)
+    newest = f"max({value_sql(dated.of(side), 'time', reading)})" if dated is not None else "NULL::TIMESTAMP"
+    found = engine.query(
+        f"""SELECT count(*) AS rows, count(CASE WHEN {" OR ".join(wrong)} THEN 1 END) AS refusable,
+            coalesce({digits}, 0) AS decimals, {named} AS currencies, {newest} AS newest FROM {identifier(relation)}"""
+    ).to_pylist()[0]
+    too_many = decimals is not None and int(found["decimals"]) > decimals
+    return Looked(
+        found["rows"],
+        found["rows"] if too_many else found["refusable"],
+        int(found["decimals"]),
+        tuple(sorted(name for name in found["currencies"] or () if name is not None)),
+        found["newest"],
+    )
 
 
 def side_view(plan: FilesPlan, relation: str, side: int, name: str, engine: LocalEngine) -> SideRows:
     """The side as recon takes it, a view `name` of the engine: place, key, amount_minor, and the others by their names.
     Rows without a key or with an amount that is no number are refused. side: 0 left, 1 right."""
-    types = _types(relation, engine)
-    parts = [_text(_of(pair, side), plan.reading) for pair in plan.key]
-    key = parts[0] if len(parts) == 1 else " || '/' || ".join(f"replace({part}, '/', '\\/')" for part in parts)
-    amount = "0::BIGINT"
-    if plan.amount is not None:
-        column = _of(plan.amount, side)
-        amount = _minor(column, types[column], plan.decimals, plan.reading)
-    of_all = [(_of(pair, side), kind) for pair, kind in plan.others]
-    values = [_value(column, types[column], kind, plan.reading) for column, kind in of_all] or ["NULL::VARCHAR"]
+    reading = plan.reading
+    amount = "0::BIGINT" if plan.amount is None else minor_sql(plan.amount.of(side), plan.decimals, reading)
+    values = [value_sql(field.of(side), field.kind, reading) for field in plan.others] or ["NULL::VARCHAR"]
     names = plan.other_names or ("status",)
     others = "".join(f", {value} AS {identifier(each)}" for value, each in zip(values, names, strict=True))
-    engine.connection.execute(
-        f"""CREATE OR REPLACE VIEW {identifier(name + "_read")} AS
-        SELECT source_file, source_line, {key} AS key, {amount} AS amount_minor{others} FROM {identifier(relation)}"""
-    )
-    refused = engine.query(
-        f"""SELECT source_file, source_line, CASE WHEN key IS NULL THEN {literal(_no_key(plan, side))}
-            ELSE {literal(_no_amount(plan, side))} END AS reason
-        FROM {identifier(name + "_read")} WHERE key IS NULL OR amount_minor IS NULL ORDER BY source_line"""
-    ).cast(REFUSED)
-    compared = "WHERE key IS NOT NULL AND amount_minor IS NOT NULL" if refused.num_rows else ""
-    engine.connection.execute(
-        f"CREATE OR REPLACE VIEW {identifier(name)} AS FROM {identifier(name + '_read')} {compared}"
-    )
+    key = _key_sql(plan.key, side, reading)
+    rows = f"""SELECT source_file, source_line, {key} AS key, {amount} AS amount_minor{others}
+        FROM {identifier(relation)}"""
+    refused = REFUSED.empty_table()
+    if plan.looked[side].refusable:
+        reason = _reason_sql(plan, side)
+        refused = engine.query(
+            f"""SELECT source_file, source_line, reason FROM (
+                SELECT source_file, source_line, {reason} AS reason FROM {identifier(relation)})
+            WHERE reason IS NOT NULL ORDER BY source_line"""
+        ).cast(REFUSED)
+        rows += f" WHERE ({reason}) IS NULL"
+    engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {rows}")
     return SideRows(name, refused, 0)
 
 
-def breaks_of(plan: FilesPlan, found: pa.Table, engine: LocalEngine) -> pa.Table:
-    """Breaks (BREAK), with the names of the other columns that differ. Ordered as they were."""
-    names = ", ".join(literal(name) for name in plan.other_names)
-    differ = f"list_filter([{names}]::VARCHAR[], lambda n: (left_status ->> n) IS DISTINCT FROM (right_status ->> n))"
-    both = "left_rows > 0 AND right_rows > 0"
-    return engine.query(
-        f"""SELECT key, bucket, cause, left_amount_minor, right_amount_minor, difference_minor,
-            CASE WHEN {both} THEN array_to_string({differ}, ', ') END AS differs,
-            left_status AS left_other, right_status AS right_other, left_file, left_line, right_file, right_line
-        FROM found ORDER BY key, bucket, left_file, left_line, right_file, right_line""",
-        found=found,
-    )
+def _key_sql(key: Sequence[Pair], side: int, reading: Reading) -> str:
+    """The key columns as text joined by "/", which a part's own "/" does not imitate. NULL where a part is missing."""
+    parts = [text_sql(pair.of(side), reading) for pair in key]
+    if len(parts) == 1:
+        return parts[0]
+    return " || '/' || ".join(rf"replace(replace({part}, '\', '\\'), '/', '\/')" for part in parts)
 
 
-def _no_key(plan: FilesPlan, side: int) -> str:
-    return f"no key: no value in {' or '.join(_of(pair, side) for pair in plan.key)}"
+def _unread_sql(field: Field, side: int, reading: Reading) -> str:
+    """Whether a cell has a value that cannot be read as its kind."""
+    column = field.of(side)
+    return f"({text_sql(column.name, reading)} IS NOT NULL AND ({value_sql(column, field.kind, reading)}) IS NULL)"
 
 
-def _no_amount(plan: FilesPlan, side: int) -> str:
-    if plan.amount is None:
-        return "no amount"
-    return f"no amount: {_of(plan.amount, side)} has no value, or more than {plan.decimals} decimals"
+def _reason_sql(plan: FilesPlan, side: int) -> str:
+    """Why a row cannot be compared; NULL where it can be."""
+    reading = plan.reading
+    keys = " or ".join(pair.of(side) for pair in plan.key)
+    cases = [f"WHEN ({_key_sql(plan.key, side, reading)}) IS NULL THEN {literal(f'no key: no value in {keys}')}"]
+    if plan.amount is not None:
+        column = plan.amount.of(side)
+        text, minor = text_sql(column.name, reading), minor_sql(column, plan.decimals, reading)
+        exact = exact_sql(column, reading)
+        scaled = f"TRY(({exact}) * {10**plan.decimals})"
+        named = literal(f"no amount: {column.name} ")
+        too_many = literal(f"has more than {plan.decimals} decimals")
+        cases += [
+            f"WHEN ({text}) IS NULL THEN {named} || 'has no value'",
+            f"""WHEN ({minor}) IS NULL THEN {named} || 'is ' || left({text}, 60) || ', which ' || CASE
+                WHEN {scaled} <> trunc({scaled}) THEN {too_many}
+                WHEN ({exact}) IS NOT NULL OR regexp_full_match({text}, '[-+]?[0-9.,]+') THEN 'does not fit 64 bits'
+                ELSE 'is no number' END""",
+        ]
+    for field in plan.others:
+        if field.said and field.kind != "text":
+            text = text_sql(field.of(side).name, reading)
+            cases.append(
+                f"WHEN {_unread_sql(field, side, reading)} THEN {literal(f'{field.of(side).name} is ')} || '''' || "
+                f"left({text}, 60) || {literal(f''', which is no {field.kind}''')}"
+            )
+    return f"CASE {' '.join(cases)} END"
 
 
-def _of(pair: Pair, side: int) -> str:
-    return pair.right if side else pair.left
-
-
-def _types(relation: str, engine: LocalEngine) -> Mapping[str, str]:
-    found = engine.query(f"SELECT column_name, column_type FROM (DESCRIBE {identifier(relation)})").to_pylist()
-    return {row["column_name"]: row["column_type"] for row in found}
+def _currency(fields: Sequence[Field]) -> Field | None:
+    return next((field for field in fields if CURRENCY_NAME.search(field.pair.left)), None)
 
 
 def _rank(pair: Pair) -> int:
     """How telling a name is."""
     name = pair.left.lower()
     return next((place for place, word in enumerate(_AMOUNTS) if word in name), len(_AMOUNTS))
-
-
-def _text(column: str, reading: Reading) -> str:
-    """A cell as text, NULL where it has no value."""
-    text = f"{identifier(column)}::VARCHAR"
-    text = f"trim({text})" if reading.trim else text
-    for blank in ("", *reading.blanks):
-        text = f"nullif({text}, {literal(blank)})"
-    return text
-
-
-def _number(column: str, reading: Reading) -> str:
-    """A cell as a decimal: thousands separators and a sign of currency do not count. NULL where it is none."""
-    plain = f"regexp_replace({_text(column, reading)}, {literal(_WRITTEN)}, {literal(_SIGN_WHOLE_PART)})"
-    return f"TRY_CAST(replace({plain}, ',', '') AS DECIMAL(38, {DECIMALS_MOST}))"
-
-
-#: A number as people write it: a sign, a currency's sign, groups of three, decimals.
-_WRITTEN = r"^([-+]?)[¥$€£]? ?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(\.[0-9]*)?$"
-_SIGN_WHOLE_PART = r"\1\2\3"
-
-
-def _value(column: str, column_type: str, kind: str, reading: Reading) -> str:
-    """A cell as it is compared; what has the type already is taken as it is."""
-    match kind:
-        case "whole":
-            return f"{identifier(column)}::BIGINT"
-        case "number":
-            return _exact(column, column_type, reading)
-        case "time" if column_type.startswith(_TIMES):
-            return f"{identifier(column)}::TIMESTAMP"
-        case "time":
-            return f"TRY_CAST({_text(column, reading)} AS TIMESTAMP)"
-    text = _text(column, reading)
-    return f"lower({text})" if reading.fold_case else text
-
-
-def _exact(column: str, column_type: str, reading: Reading) -> str:
-    """A number as a decimal; a binary fraction by its shortest digits."""
-    if column_type.startswith(("DECIMAL", *_WHOLE)):
-        return f"{identifier(column)}::DECIMAL(38, {DECIMALS_MOST})"
-    return _number(column, reading)
-
-
-def _minor(column: str, column_type: str, decimals: int, reading: Reading) -> str:
-    """A cell in units of 10**-decimals; NULL where it has more decimals, or does not fit 64 bits."""
-    if column_type in _WHOLE and not decimals:
-        return f"{identifier(column)}::BIGINT"
-    scaled = f"({_exact(column, column_type, reading)} * {10**decimals})"
-    return f"CASE WHEN {scaled} = trunc({scaled}) THEN TRY_CAST({scaled} AS BIGINT) END"
-
-
-def _kind(left: str, right: str, pair: Pair, reading: Reading, engine: LocalEngine) -> str:
-    """whole or number or time where all cells of both sides can be read so, else text."""
-    if all(_types(side, engine)[column] in _WHOLE for side, column in ((left, pair.left), (right, pair.right))):
-        return "whole"
-    kinds = []
-    for relation, column in ((left, pair.left), (right, pair.right)):
-        column_type = _types(relation, engine)[column]
-        if column_type.startswith(("DECIMAL", "DOUBLE", "FLOAT", *_WHOLE)):
-            kinds.append({"number"})
-        elif column_type.startswith(_TIMES):
-            kinds.append({"time"})
-        elif column_type != "VARCHAR":
-            kinds.append({"text"})
-        else:
-            kinds.append(_readable(relation, column, reading, engine))
-    both = kinds[0] & kinds[1]
-    return next((kind for kind in ("number", "time") if kind in both), "text")
-
-
-def _readable(relation: str, column: str, reading: Reading, engine: LocalEngine) -> set[str]:
-    """What all cells of a column of texts can be read as. A number that begins with 0 is a name made of digits. The
-    first rows are looked at before all of them: most columns of texts show there that they are."""
-    text, found = _text(column, reading), {"text"}
-    for rows in (f"(FROM {identifier(relation)} LIMIT {_LOOKED_AT})", identifier(relation)):
-        counted = engine.query(
-            f"""SELECT count({text}) AS cells, count({_number(column, reading)}) AS numbers,
-                count(CASE WHEN regexp_matches({text}, '^0[0-9]') THEN 1 END) AS names,
-                count(CASE WHEN {text} LIKE '%-%' OR {text} LIKE '%/%' THEN TRY_CAST({text} AS TIMESTAMP) END) AS times
-            FROM {rows}"""
-        ).to_pylist()[0]
-        number = counted["numbers"] == counted["cells"] and not counted["names"]
-        time = counted["times"] == counted["cells"]
-        found = {"text"} | ({"number"} if number else set()) | ({"time"} if time else set())
-        if found == {"text"}:
-            break
-    return found
-
-
-def _decimals(relation: str, column: str, reading: Reading, engine: LocalEngine) -> int:
-    """The most decimals that a column's numbers have."""
-    column_type = _types(relation, engine)[column]
-    if column_type in _WHOLE:
-        return 0
-    digits = f"rtrim(split_part({_exact(column, column_type, reading)}::VARCHAR, '.', 2), '0')"
-    found = engine.query(f"SELECT max(length({digits})) AS most FROM {identifier(relation)}")["most"][0].as_py()
-    return int(found or 0)

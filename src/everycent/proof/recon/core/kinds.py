@@ -1,0 +1,146 @@
+"""What a column of texts can be read as: numbers, with a point or a comma before their decimals, or times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier
+from everycent.proof.recon.contract import CauseText
+from everycent.proof.recon.core.cells import (
+    NUMBER_TYPES,
+    TIME_TYPES,
+    Column,
+    Kind,
+    Mark,
+    Reading,
+    number_sql,
+    text_sql,
+    time_sql,
+)
+
+#: So many rows show what most columns are.
+_LOOKED_AT = 10_000
+_MARKS: tuple[Mark, ...] = (".", ",")
+
+_A_NAME = "'^[-+]?0[0-9]'"
+
+_CLOCKS = (" %H:%M:%S", " %H:%M", "")
+#: How people write times, beside ISO 8601. A column that two of these fit says nothing of its times.
+_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y年%m月%d日", "%d %b %Y")
+_WRITTEN_TIMES: tuple[tuple[str, ...], ...] = (
+    *(tuple(day + clock for clock in _CLOCKS) for day in _DAYS),
+    ("%Y%m%d%H%M%S", "%Y%m%d"),
+)
+
+
+@dataclass(frozen=True)
+class Readable:
+    """What a column can be read as, the likeliest way of each kind; `cells` have a value, `numbers` of them are
+    numbers. `unsure` says why its times are not known."""
+
+    column: Column
+    kinds: frozenset[Kind]
+    cells: int = 0
+    numbers: int = 0
+    unsure: CauseText | None = None
+
+
+@dataclass
+class _Ways:
+    """The ways in which a column may still be read."""
+
+    name: str
+    marks: list[Mark]
+    times: list[tuple[str, ...]]
+    cells: int = 0
+    numbers: dict[Mark, int] = field(default_factory=dict)
+
+
+def readable(
+    relation: str, columns: Sequence[Column], reading: Reading, side: int, engine: LocalEngine
+) -> list[Readable]:
+    """What all cells of each column can be read as. A number that begins with 0 is a name made of digits.
+
+    The first rows are looked at before all of them: most columns show there what they are. side: 0 left, 1 right.
+    """
+    texts = [column for column in columns if column.type == "VARCHAR"]
+    mark, times = reading.marks[side], reading.times[side]
+    ways = {
+        column.name: _Ways(
+            column.name,
+            list(_MARKS) if mark is None else [mark],
+            [(), *_WRITTEN_TIMES] if times is None else [(times,)],
+        )
+        for column in texts
+    }
+    for rows in (f"(FROM {identifier(relation)} LIMIT {_LOOKED_AT})", identifier(relation)):
+        _narrow(list(ways.values()), rows, reading, engine)
+    return [_found(column, ways.get(column.name), reading, side) for column in columns]
+
+
+def _narrow(ways: list[_Ways], rows: str, reading: Reading, engine: LocalEngine) -> None:
+    """Looks at the rows; what does not fit all cells of a column is dropped, save where most are numbers."""
+    asked: list[str] = []
+    for at, way in enumerate(ways):
+        text = text_sql(way.name, reading)
+        if not way.marks and not way.times:
+            continue
+        asked.append(f"count({text}) AS c{at}")
+        asked += [
+            f"count(CASE WHEN NOT regexp_matches({text}, {_A_NAME}) THEN {number_sql(text, mark)} END) AS n{at}_{no}"
+            for no, mark in enumerate(way.marks)
+        ]
+        asked += [f"count({_time(text, formats)}) AS t{at}_{no}" for no, formats in enumerate(way.times)]
+    if not asked:
+        return
+    found = engine.query(f"SELECT {', '.join(asked)} FROM {rows}").to_pylist()[0]
+    for at, way in enumerate(ways):
+        if not way.marks and not way.times:
+            continue
+        way.cells = found[f"c{at}"]
+        if not way.cells:
+            continue  # it may have values further down
+        way.numbers = {mark: found[f"n{at}_{no}"] for no, mark in enumerate(way.marks)}
+        way.marks = [mark for mark in way.marks if 2 * way.numbers[mark] > way.cells]
+        way.times = [formats for no, formats in enumerate(way.times) if found[f"t{at}_{no}"] == way.cells > 0]
+
+
+def _time(text: str, formats: tuple[str, ...]) -> str:
+    if formats:
+        return time_sql(text, formats)
+    return f"CASE WHEN {text} LIKE '%-%' OR {text} LIKE '%/%' THEN {time_sql(text)} END"
+
+
+def _found(column: Column, way: _Ways | None, reading: Reading, side: int) -> Readable:
+    if column.type.startswith(NUMBER_TYPES):
+        return Readable(column, frozenset({"number"}))
+    if column.type.startswith(TIME_TYPES):
+        return Readable(column, frozenset({"time"}))
+    if way is None:
+        return Readable(column, frozenset({"text"}))
+    if not way.cells:
+        return Readable(column, frozenset({"text", "number", "time"}))
+    marks = sorted(way.marks, key=lambda mark: (-way.numbers[mark], _MARKS.index(mark)))
+    numbers = way.numbers[marks[0]] if marks else 0
+    kinds: set[Kind] = {"text"}
+    if way.cells == numbers:
+        kinds.add("number")
+    iso = [formats for formats in way.times if not formats or reading.times[side] is not None]
+    times = iso[:1] or (way.times if len(way.times) == 1 else [])
+    if times:
+        kinds.add("time")
+    unsure = None
+    if not times and len(way.times) > 1:
+        ways = [formats[-1] for formats in way.times]
+        unsure = CauseText(
+            f"its times could be written {' or '.join(ways)}: say which with --left-dates, --right-dates",
+            f"日期可能写作 {' 或 '.join(ways)}：请用 --left-dates、--right-dates 指明",
+        )
+    read = replace(column, mark=marks[0] if marks else ".", times=times[0] if times else ())
+    return Readable(read, frozenset(kinds), way.cells, numbers, unsure)
+
+
+def types_of(relation: str, engine: LocalEngine) -> dict[str, str]:
+    """The columns of a relation, each with its type."""
+    found = engine.query(f"SELECT column_name, column_type FROM (DESCRIBE {identifier(relation)})").to_pylist()
+    return {row["column_name"]: row["column_type"] for row in found}

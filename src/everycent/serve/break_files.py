@@ -1,0 +1,194 @@
+"""Writes what a comparison of two files found: breaks.parquet, breaks.csv, breaks.xlsx; whole, or not at all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.proof.recon.contract import CAUSES, Bucket
+from everycent.serve.comparing import Compared
+
+#: A workbook of more rows opens slowly or not at all; breaks.parquet and breaks.csv have all of them.
+WORKBOOK_ROWS_MAX = 100_000
+_CELL_CHARACTERS_MAX = 32_767
+#: A spreadsheet holds numbers in 64-bit floats: what has more digits is written as text.
+_DIGITS_EXACT = 15
+_FIRST_DAY = datetime(1900, 3, 1)  # noqa: DTZ001 (a spreadsheet's dates know no zone, and are wrong before)
+#: How a cell begins that a spreadsheet takes for a formula.
+_FORMULA = r"^[=+\-@\t\r]"
+_WIDTHS = {"key": 28, "cause": 34, "differs": 24}
+
+#: What buckets are called on the command line and in files.
+BUCKETS_EN = {
+    Bucket.EQUAL: "equal",
+    Bucket.WITHIN_TOLERANCE: "within tolerance",
+    Bucket.MISSING_LEFT: "missing on the left",
+    Bucket.MISSING_RIGHT: "missing on the right",
+    Bucket.DUPLICATED_LEFT: "duplicated on the left",
+    Bucket.DUPLICATED_RIGHT: "duplicated on the right",
+    Bucket.AMOUNT_DIFFERS: "amount differs",
+    Bucket.STATUS_DIFFERS: "other column differs",
+}
+
+
+#: Gives the place at which a file of this name is to be written.
+Place = Callable[[str], Path]
+
+
+@contextmanager
+def written_together(folder: Path) -> Iterator[Place]:
+    """Gives places to write files at, which take their names in the folder when all of them are written; on an error,
+    or where the work is stopped, none of them is there. Raises OSError where the folder cannot be written to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: dict[Path, Path] = {}
+
+    def place(name: str) -> Path:
+        part = folder / f".{name}.part"
+        parts[part] = folder / name
+        return part
+
+    try:
+        place("breaks.parquet").touch()  # a folder that cannot be written to says so before the work, not after it
+        yield place
+        for part, path in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+
+def write_breaks(compared: Compared, place: Place) -> list[str]:
+    """Writes the files; returns what a reader should know of them."""
+    from pyarrow import csv, parquet
+
+    table = breaks_table(compared)
+    parquet.write_table(table, place("breaks.parquet"))
+    csv.write_csv(guarded(table), place("breaks.csv"))
+    _write_workbook(compared, table, place("breaks.xlsx"))
+    if table.num_rows <= WORKBOOK_ROWS_MAX:
+        return []
+    return [
+        f"breaks.xlsx has the first {WORKBOOK_ROWS_MAX:,} of {table.num_rows:,} breaks; breaks.parquet and breaks.csv "
+        f"have all of them"
+    ]
+
+
+def breaks_table(compared: Compared) -> pa.Table:
+    """The breaks with amounts in major units."""
+    table, decimals = compared.breaks, compared.plan.decimals
+    for name in ("left_amount", "right_amount", "difference"):
+        at = table.column_names.index(f"{name}_minor")
+        # The same digits, with the point in their midst: no division
+        whole = pa.chunked_array([_pointed(chunk, decimals) for chunk in table.column(at).chunks], _decimal(decimals))
+        table = table.set_column(at, name, whole)
+    return table
+
+
+def _pointed(minor: pa.Array, decimals: int) -> pa.Array:
+    return pa.Array.from_buffers(_decimal(decimals), len(minor), minor.buffers(), offset=minor.offset)
+
+
+def _decimal(decimals: int) -> pa.DataType:
+    return pa.decimal128(38, decimals)
+
+
+def guarded(table: pa.Table) -> pa.Table:
+    """Texts that a spreadsheet would run as formulas, with an apostrophe before them."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            column = table.column(at)
+            quoted = pc.binary_join_element_wise("'", column, "")
+            table = table.set_column(
+                at, field.name, pc.if_else(pc.match_substring_regex(column, _FORMULA), quoted, column)
+            )
+    return table
+
+
+def _write_workbook(compared: Compared, table: pa.Table, path: Path) -> None:
+    from xlsxwriter import Workbook
+    from xlsxwriter.exceptions import FileCreateError
+
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": False}
+    book = Workbook(str(path), {**options, "strings_to_numbers": False, "tmpdir": str(path.parent)})
+    places = compared.plan.decimals
+    looks = {
+        "head": book.add_format({"bold": True, "bottom": 1}),
+        "amount": book.add_format({"num_format": f"#,##0.{'0' * places}" if places else "#,##0"}),
+        "time": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+    }  # fmt: skip
+    _summary(book.add_worksheet("summary"), compared, looks)
+    sheet = book.add_worksheet("breaks")
+    sheet.freeze_panes(1, 1)
+    shown = table.slice(0, WORKBOOK_ROWS_MAX)
+    for at, name in enumerate(shown.column_names):
+        sheet.set_column(at, at, _WIDTHS.get(name, 16))
+        sheet.write_string(0, at, name, looks["head"])
+    for row, values in enumerate(_rows(shown), 1):
+        for at, value in enumerate(values):
+            _write(sheet, row, at, value, looks)
+    if shown.num_rows:
+        sheet.autofilter(0, 0, shown.num_rows, shown.num_columns - 1)
+    try:
+        book.close()
+    except FileCreateError as error:
+        raise error.args[0] if error.args and isinstance(error.args[0], OSError) else OSError(str(error)) from None
+
+
+def _rows(table: pa.Table) -> Iterator[Sequence[Any]]:
+    for batch in table.to_batches(10_000):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _write(sheet: Any, row: int, at: int, value: object, looks: dict[str, Any]) -> None:
+    """A cell of the value's own kind; what a spreadsheet cannot hold exactly is text."""
+    match value:
+        case None:
+            return
+        case Decimal() if len(value.as_tuple().digits) <= _DIGITS_EXACT:
+            sheet.write_number(row, at, value, looks["amount"])
+        case int() if abs(value) < 10**_DIGITS_EXACT:
+            sheet.write_number(row, at, value)
+        case datetime() if value >= _FIRST_DAY:
+            sheet.write_datetime(row, at, value, looks["time"])
+        case date() if not isinstance(value, datetime):
+            sheet.write_datetime(row, at, value, looks["time"])
+        case Decimal():
+            sheet.write_string(row, at, f"{value:f}")
+        case _:
+            sheet.write_string(row, at, str(value)[:_CELL_CHARACTERS_MAX])
+
+
+def _summary(sheet: Any, compared: Compared, looks: dict[str, Any]) -> None:
+    """The files, where each row ends, and what explains the difference."""
+    sheet.set_column(0, 0, 34)
+    sheet.set_column(1, 6, 18)
+    found, decimals = compared.reconciled, compared.plan.decimals
+    lines: list[Sequence[object]] = [
+        ("left file", str(compared.left.path)),
+        ("right file", str(compared.right.path)),
+        ("key", ", ".join(pair.name for pair in compared.plan.key)),
+        ("amount", "none" if compared.plan.amount is None else compared.plan.amount.pair.name),
+        *(("note", note.en) for note in compared.notes),
+        (),
+        ("where each row ends", "left rows", "right rows", "left", "right", "left - right"),
+    ]
+    for row in found.totals.to_pylist():
+        amounts = (Decimal(row[f"{name}_minor"]).scaleb(-decimals) for name in ("left", "right", "difference"))
+        lines.append((BUCKETS_EN[Bucket(row["bucket"])], row["left_rows"], row["right_rows"], *amounts))
+    totals = (found.left_total.amount_minor, found.right_total.amount_minor, found.difference_minor)
+    rows = (found.left_total.rows, found.right_total.rows)
+    lines.append(("in all", *rows, *(Decimal(minor).scaleb(-decimals) for minor in totals)))
+    lines += [(), ("what explains left - right", "currency", "breaks", "amount")]
+    for row in compared.caused.to_pylist():
+        amount = Decimal(row["minor"]).scaleb(-decimals)
+        lines.append((CAUSES[row["cause"]].en, row["currency"] or "", row["rows"], amount))
+    refused = [table.num_rows for table in compared.refused]
+    lines += [(), ("rows not compared", *refused)]
+    for number, line in enumerate(lines):
+        for at, value in enumerate(line):
+            _write(sheet, number, at, value, looks)

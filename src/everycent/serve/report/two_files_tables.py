@@ -1,0 +1,150 @@
+"""The breaks of two files on their page: how old they are, and the largest with both sides' values."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.proof.recon.contract import CAUSES
+from everycent.proof.recon.service import column_names
+from everycent.serve.comparing import Compared
+from everycent.serve.report.data import ROWS_SHOWN, grouped
+from everycent.serve.report.tables import code, section, table
+from everycent.serve.report.words import both, spoken
+
+#: Ages in days, each bucket up to and with its last; the last has no end.
+_AGES = ((0, 0), (1, 1), (2, 3), (4, 7), (8, 30), (31, 90), (91, None))
+_COLUMNS_SHOWN = 8
+_WIDTH, _BAR, _GAP, _NAMES = 1120, 18, 8, 150
+
+
+def minor_cell(compared: Compared, minor: int | None) -> str:
+    """An amount; a dash where there is none."""
+    if minor is None:
+        return '<td class="num zero">–</td>'
+    mood = " zero" if minor == 0 else " minus" if minor < 0 else ""
+    return f'<td class="num{mood}">{grouped(minor, compared.plan.decimals)}</td>'
+
+
+def ageing_section(compared: Compared) -> str:
+    """Breaks by age, where both sides have a column of times."""
+    dated, newest = compared.plan.dated, [each.newest for each in compared.plan.looked if each.newest is not None]
+    if dated is None or not newest or not compared.breaks.num_rows:
+        return ""
+    left, right = column_names(compared.plan)[compared.plan.others.index(dated)]
+    at = pc.coalesce(compared.breaks[left], compared.breaks[right])
+    last = max(newest)
+    days = pc.days_between(at.cast(pa.date32(), safe=False), pa.scalar(last.date(), pa.date32()))
+    amounts = pc.abs(compared.breaks["difference_minor"])
+    rows = [(_age(first, end), *_counted(_within(days, first, end), amounts)) for first, end in _AGES]
+    undated = pc.is_null(days)
+    rows.append((both("ageing.unknown"), *_counted(undated, amounts)))
+    rows = [row for row in rows if row[1]]
+    cells = [
+        (f"<td>{name}</td>", f'<td class="num">{n:,}</td>', minor_cell(compared, minor)) for name, n, minor in rows
+    ]
+    note = f'<p class="note">{both("ageing.note", dated.pair.name, f"{last:%Y-%m-%d}")}</p>'
+    return section("ageing", note, _bars(rows), table(("ageing.age", "rows", "ageing.amount"), cells, 2))
+
+
+def _age(first: int, end: int | None) -> str:
+    if end == 0:
+        return both("ageing.day")
+    span = f"> {first - 1}" if end is None else f"{first}" if first == end else f"{first}–{end}"
+    return f"{span} {both('ageing.days')}"
+
+
+def _within(days: pa.ChunkedArray, first: int, end: int | None) -> pa.ChunkedArray:
+    since = pc.greater_equal(days, first)
+    return since if end is None else pc.and_(since, pc.less_equal(days, end))
+
+
+def _counted(chosen: pa.ChunkedArray, amounts: pa.ChunkedArray) -> tuple[int, int]:
+    picked = pc.fill_null(chosen, False)
+    return pc.sum(picked.cast(pa.int64())).as_py() or 0, int(pc.sum(amounts.filter(picked)).as_py() or 0)
+
+
+def _bars(rows: Sequence[tuple[str, int, int]]) -> str:
+    """A bar for each age, as long as it has breaks."""
+    most = max(n for _, n, _ in rows)
+    drawn = []
+    for place, (name, n, _) in enumerate(rows):
+        y, length = place * (_BAR + _GAP), max((_WIDTH - _NAMES - 110) * n / most, 2.0)
+        label = name.replace("<span", "<tspan").replace("</span", "</tspan")
+        drawn.append(
+            f'<text class="label" x="{_NAMES - 12}" y="{y + 13}" text-anchor="end">{label}</text>'
+            f'<rect class="node c-open" x="{_NAMES}" y="{y}" width="{length:.1f}" height="{_BAR}" rx="2"/>'
+            f'<text class="value" x="{_NAMES + length + 8:.1f}" y="{y + 13}">{n:,}</text>'
+        )
+    height = len(rows) * (_BAR + _GAP)
+    return (
+        f'<div class="flow bars"><svg viewBox="0 0 {_WIDTH} {height}" aria-hidden="true">{"".join(drawn)}</svg></div>'
+    )
+
+
+def breaks_section(compared: Compared) -> str:
+    """The breaks that most is in dispute in, each with both sides' values and places."""
+    breaks = compared.breaks
+    if not breaks.num_rows:
+        return section("breaks", f'<p class="note">{both("breaks.none")}</p>')
+    size = pc.abs(breaks["difference_minor"])
+    order = pc.sort_indices(
+        breaks.append_column("size", size), [("size", "descending"), ("key", "ascending"), ("bucket", "ascending")]
+    )
+    shown = breaks.take(order.slice(0, ROWS_SHOWN)).to_pylist()
+    names = column_names(compared.plan)[:_COLUMNS_SHOWN]
+    heads = [field.pair.name for field in compared.plan.others[:_COLUMNS_SHOWN]]
+    with_amount = compared.plan.amount is not None
+    rows = [_break(compared, row, names, with_amount=with_amount) for row in shown]
+    money = ("left", "right", "difference") if with_amount else ()
+    more = ""
+    if breaks.num_rows > ROWS_SHOWN:
+        more = f'<p class="note">{both("breaks.some", ROWS_SHOWN, f"{breaks.num_rows:,}")}</p>'
+    listed = table(("bucket", "key", *heads, "place", "cause", *money), rows, len(money))
+    return section("breaks", listed, more, note="breaks.note")
+
+
+def _break(
+    compared: Compared, row: dict[str, Any], names: Sequence[tuple[str, str]], *, with_amount: bool
+) -> tuple[str, ...]:
+    cause, bucket = CAUSES[row["cause"]], row["bucket"]
+    word = "files.other" if bucket == "status_differs" else bucket
+    amounts = [minor_cell(compared, row[f"{n}_minor"]) for n in ("left_amount", "right_amount", "difference")]
+    on_both = row["left_line"] is not None and row["right_line"] is not None
+    return (
+        f'<td><i class="dot b-{bucket}"></i>{both(word)}</td>',
+        code(row["key"]),
+        *(_values(row[left], row[right], on_both=on_both) for left, right in names),
+        f"<td>{'<br>'.join(_place(row, side) for side in ('left', 'right') if row[f'{side}_line'] is not None)}</td>",
+        f'<td class="long">{spoken(cause.en, cause.zh)}</td>',
+        *(amounts if with_amount else ()),
+    )
+
+
+def _place(row: dict[str, Any], side: str) -> str:
+    return f"<code>{escape(row[f'{side}_file'])}:{row[f'{side}_line']}</code>"
+
+
+def _values(left: object, right: object, *, on_both: bool) -> str:
+    """One value where the sides agree or only one has the row; else both, one above the other."""
+    if on_both and left != right:
+        return f'<td class="apart"><b>{_shown(left)}</b><br><b>{_shown(right)}</b></td>'
+    return f"<td>{_shown(right if left is None else left)}</td>"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case Decimal():
+            return f"{value:,f}"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case date():
+            return value.isoformat()
+    text = str(value)
+    return escape(text if len(text) <= 60 else f"{text[:59]}…")
