@@ -47,6 +47,7 @@ from everycent.proof.recon.loading import (
     LinkWords,
 )
 from everycent.proof.recon.rules import MatchRuleSpec
+from everycent.proof.recon.timing import ArrivalSpec, ScheduleSpec
 
 
 class Bucket(StrEnum):
@@ -273,3 +274,12 @@ class ReconSpec(Declaration):
     trigger: LinkWord | None = TRIGGER
     limits: LimitsSpec = LIMITS
     breaks: HandlingSpec | None = Field(default=None, description="what becomes of the breaks that are found")
+    schedule: ScheduleSpec | None = Field(default=None, description="when workers run it by themselves")
+    arrival: ArrivalSpec | None = Field(default=None, description="the folder whose files workers run it on")
+    shards: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="into how many parts workers cut it; by its rows otherwise",
+        examples=[16],
+    )

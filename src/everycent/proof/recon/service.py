@@ -4,6 +4,7 @@ A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_i
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -81,6 +82,10 @@ __all__ = [
 ]
 
 
+#: As `reconcile`.
+Compare = Callable[[ReconPlan, pa.Table | str, pa.Table | str, LocalEngine], Reconciled]
+
+
 @dataclass(frozen=True)
 class ReconRun:
     """`changed` is False where the same sides had been compared the same way before: then nothing was written."""
@@ -102,21 +107,30 @@ def run(
     right: SideRows,
     handling: HandlingSpec | None = None,
     now: datetime | None = None,
+    compare: Compare = reconcile,
 ) -> ReconRun:
     """Reconciles and stores in one transaction, one run of a scenario after the other: the same sides again, even at
-    the same time, change nothing and say so. The scenario's standing breaks follow, by its words of `handling`."""
+    the same time, change nothing and say so. The scenario's standing breaks follow, by its words of `handling`.
+    `compare`: gives what `reconcile` would, where that was found before."""
     words, at = Words(plan.scenario, currency, handling or HandlingSpec()), now or datetime.now(UTC)
-    key = RunKey(tenant, model, _run_id(tenant, model, currency, plan, _hash(left, engine), _hash(right, engine)))
+    key = run_key(engine, tenant, model, currency, plan, left, right)
     with connection.transaction():
         lock_scenario(connection, key, plan.scenario)
         known = run_no_of(connection, key)
         if known is None:
-            done = reconcile(plan, left.rows, right.rows, engine)
+            done = compare(plan, left.rows, right.rows, engine)
             ran = ReconRun(key.run_id, insert_run(connection, key, plan, currency, left, right, done), True, done)
         else:
             ran = ReconRun(key.run_id, known, changed=False, reconciled=load_run(connection, engine, key))
         observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
         return ran
+
+
+def run_key(
+    engine: LocalEngine, tenant: str, model: str, currency: str, plan: ReconPlan, left: SideRows, right: SideRows
+) -> RunKey:
+    """The name of the run that compares these sides."""
+    return RunKey(tenant, model, _run_id(tenant, model, currency, plan, _hash(left, engine), _hash(right, engine)))
 
 
 def _run_id(tenant: str, model: str, currency: str, plan: ReconPlan, left_hash: str, right_hash: str) -> UUID:
