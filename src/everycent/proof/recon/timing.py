@@ -129,7 +129,7 @@ class ScheduleSpec(Declaration):
     )
     missed: Literal["once", "each", "skip"] = Field(
         default="once",
-        description="of times that passed without a worker the last is caught up, once; each of them is; or skip: none is",
+        description="times without a worker: the last is caught up, once; each of them is; or skip: none is",
     )
 
     @model_validator(mode="after")
