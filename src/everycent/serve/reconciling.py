@@ -242,7 +242,7 @@ def _plan_side(
     spec: SideSpec,
     issues: list[ModelIssue],
 ) -> Side | None:
-    if (spec.records is None) == (not spec.file):
+    if (spec.records is None) == (not spec.file) and not _of_events(model, path):
         issues.append(model.source.issue("a side is either 'records' (a kind of this model) or 'file'", path, key=True))
         return None
     if spec.records is not None and spec.records not in plan.intake:
@@ -272,6 +272,12 @@ def _plan_side(
     except ValueError as error:
         issues.append(model.source.issue(str(error), path))
     return None
+
+
+def _of_events(model: LoadedModel, path: tuple[str, ...]) -> bool:
+    """True where the side's rows may come as events alone: the scenario has the word `live`."""
+    spec = getattr(model.spec, "recon", {})[path[1]]
+    return spec.live is not None and getattr(spec, path[2]).records is None
 
 
 def _in_currency(spec: SideSpec, column: str | None, money: Currency) -> SideSpec:

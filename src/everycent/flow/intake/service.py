@@ -7,9 +7,17 @@ from everycent.flow.intake.bills.registry import GROUP as FORMATS_GROUP
 from everycent.flow.intake.bills.registry import UnknownFormat, format_named, format_of, format_written
 from everycent.flow.intake.bills.source import BillSource, controls_of, open_bill, refuse_disagreeing, said
 from everycent.flow.intake.contract import Step
+from everycent.flow.intake.readers.json_lines import cell_of, object_of
 from everycent.flow.intake.readers.opening import open_source
 from everycent.flow.intake.readers.tables import Attached, load_table
-from everycent.flow.intake.readers.typed import TypedRows, check_file, declared_fields, read_rows
+from everycent.flow.intake.readers.typed import (
+    TypedRows,
+    check_file,
+    columns_to_read,
+    declared_fields,
+    read_rows,
+    typed_rows,
+)
 
 __all__ = [
     "FORMATS_GROUP",
@@ -19,7 +27,9 @@ __all__ = [
     "TypedRows",
     "UnknownFormat",
     "UnknownStep",
+    "cell_of",
     "check_file",
+    "columns_to_read",
     "controls_of",
     "declared_fields",
     "format_named",
@@ -27,11 +37,13 @@ __all__ = [
     "format_written",
     "load_steps",
     "load_table",
+    "object_of",
     "open_bill",
     "open_source",
     "read_rows",
     "refuse_disagreeing",
     "said",
+    "typed_rows",
 ]
 
 STEPS_GROUP = "everycent.intake_steps"

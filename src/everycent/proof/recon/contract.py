@@ -34,6 +34,8 @@ from everycent.proof.recon.chain import RunResult as RunResult
 from everycent.proof.recon.chain import Surroundings as Surroundings
 from everycent.proof.recon.chain import Trigger as Trigger
 from everycent.proof.recon.handling import HandlingSpec
+from everycent.proof.recon.live import InlineSpec as InlineSpec
+from everycent.proof.recon.live import LiveSpec as LiveSpec
 from everycent.proof.recon.loading import (
     CHECK,
     DRIVEN,
@@ -283,3 +285,13 @@ class ReconSpec(Declaration):
         description="into how many parts workers cut it; by its rows otherwise",
         examples=[16],
     )
+    live: LiveSpec | None = Field(default=None, description="events of both sides are checked soon after they happen")
+    inline: InlineSpec | None = Field(
+        default=None, description="a statement with a record that is a break here stays open; needs `live`"
+    )
+
+    @model_validator(mode="after")
+    def _inline_of_events(self) -> Self:
+        if self.inline is not None and self.live is None:
+            raise ValueError("`inline` answers from what `live` has taken in; add `live`, as live: {delay: 10 minutes}")
+        return self

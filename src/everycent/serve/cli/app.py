@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from everycent import __version__
-from everycent.serve.cli import exits
+from everycent.serve.cli import exits, live_app
 from everycent.serve.cli.terminal import err
 
 app = typer.Typer(
@@ -33,9 +33,10 @@ recon_app = typer.Typer(
     no_args_is_help=True, help="Compare two files: `everycent recon LEFT RIGHT` is short for `recon files LEFT RIGHT`."
 )
 app.add_typer(recon_app, name="recon")
+live_app.add_to(recon_app)
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
-_RECON_COMMANDS = ("files", "sketch", "compare")
+_RECON_COMMANDS = ("files", "sketch", "compare", "put", "watch", "check")
 
 #: Options that take several values at once.
 _MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge")

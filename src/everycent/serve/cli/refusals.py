@@ -20,7 +20,7 @@ from everycent.flow.payments.contract import InstructionAltered
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
-from everycent.proof.recon.service import BadSketch, NothingToCompare
+from everycent.proof.recon.service import BadSketch, NothingToCompare, QueueFull
 from everycent.serve.cli import exits
 
 
@@ -59,6 +59,7 @@ UNAVAILABLE = (
     StorageFailed,
     LakeFileMissing,
     BatchAlreadyCommitted,
+    QueueFull,
     MemoryError,
     OSError,
 )

@@ -28,7 +28,7 @@ class JsonLinesSource:
         """Reads the first rows. Raises SourceError."""
         self.path = path
         self._encoding = encoding
-        rows = [_read(text) for _, text in islice(self._lines(), SAMPLE_ROWS)]
+        rows = [object_of(text) for _, text in islice(self._lines(), SAMPLE_ROWS)]
         if not rows:
             raise EmptyFile(f"{path} is empty: it has no line with a JSON object")
         self.columns: tuple[str, ...] = tuple(
@@ -55,10 +55,10 @@ class JsonLinesSource:
             shard_no += 1
 
     def _shard(self, shard_no: int, chunk: list[tuple[int, bytes]]) -> RawRows:
-        read = [(line, text, _read(text)) for line, text in chunk]
+        read = [(line, text, object_of(text)) for line, text in chunk]
         good = [(line, row) for line, _, row in read if isinstance(row, dict)]
         bad = [(line, row, text) for line, text, row in read if isinstance(row, str)]
-        columns = [pa.array([_cell(row.get(name)) for _, row in good], pa.string()) for name in self._wanted]
+        columns = [pa.array([cell_of(row.get(name)) for _, row in good], pa.string()) for name in self._wanted]
         malformed = pa.table(
             [
                 pa.array([line for line, _, _ in bad], pa.int64()),
@@ -93,8 +93,8 @@ class JsonLinesSource:
 _decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
 
 
-def _read(text: bytes) -> dict[str, Any] | str:
-    """The object on a line, or why there is none."""
+def object_of(text: bytes) -> dict[str, Any] | str:
+    """The object on a line, its numbers as they were written, or why there is none."""
     try:
         row = _decode(text.decode("utf-8"))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -104,7 +104,8 @@ def _read(text: bytes) -> dict[str, Any] | str:
     return row if isinstance(row, dict) else 'the line is not a JSON object; write {"column": value, ...}'
 
 
-def _cell(value: Any) -> str | None:
+def cell_of(value: Any) -> str | None:
+    """What a value of such an object says, as the text of a cell."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -45,21 +45,26 @@ def read_rows(
     """
     fields = declared_fields(word, columns, currency, calendar)
     source = open_source(path, spec, columns_to_read(fields, required=True), columns_to_read(fields, required=False))
-    named = ", ".join(f"{field.column.sql} AS {identifier(field.reader.name)}" for field in fields)
     for shard in source.shards(rows_per_part):
-        judged = judge_cells(word, fields, shard, engine)
-        file = f"{literal(shard.file)} AS source_file"
-        rows = engine.query(
-            f"SELECT {file}, line AS source_line, {named} FROM judged WHERE fault IS NULL ORDER BY line", judged=judged
-        )
-        wrong = f"""
-            SELECT {file}, line AS source_line, fault AS reason FROM (
-                SELECT line, fault FROM judged WHERE fault IS NOT NULL UNION ALL SELECT line, reason FROM malformed
-            ) ORDER BY line
-        """
-        refused = engine.query(wrong, judged=judged, malformed=shard.malformed).cast(_REFUSED)
-        assert rows.num_rows + refused.num_rows == shard.rows_read, "a row was lost"
-        yield TypedRows(rows, refused)
+        yield typed_rows(word, fields, shard, engine)
+
+
+def typed_rows(word: tuple[str, ...], fields: tuple[Field, ...], shard: RawRows, engine: LocalEngine) -> TypedRows:
+    """One shard's rows with their declared types; `word` leads to the columns in the model."""
+    named = ", ".join(f"{field.column.sql} AS {identifier(field.reader.name)}" for field in fields)
+    judged = judge_cells(word, fields, shard, engine)
+    file = f"{literal(shard.file)} AS source_file"
+    rows = engine.query(
+        f"SELECT {file}, line AS source_line, {named} FROM judged WHERE fault IS NULL ORDER BY line", judged=judged
+    )
+    wrong = f"""
+        SELECT {file}, line AS source_line, fault AS reason FROM (
+            SELECT line, fault FROM judged WHERE fault IS NOT NULL UNION ALL SELECT line, reason FROM malformed
+        ) ORDER BY line
+    """
+    refused = engine.query(wrong, judged=judged, malformed=shard.malformed).cast(_REFUSED)
+    assert rows.num_rows + refused.num_rows == shard.rows_read, "a row was lost"
+    return TypedRows(rows, refused)
 
 
 def check_file(

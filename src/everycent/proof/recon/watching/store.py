@@ -1,0 +1,244 @@
+"""All SQL of events and verdicts. Callers own the transaction, unless said otherwise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+
+from everycent.base.engine.sql import literal
+from everycent.base.platform.bulk import copy_in, copy_out
+from everycent.base.platform.database import Connection
+from everycent.proof.recon.contract import BREAK, SIDE
+from everycent.proof.recon.watching.events import ARRIVING
+
+#: What is stored of a break; its cause's texts are of the program.
+FOUND = pa.schema([each for each in BREAK if each.name not in ("cause_en", "cause_zh")])
+
+#: An event as a row of its side, with the order of its arrival.
+SIDE_EVENT = pa.schema([*SIDE, pa.field("arrived_no", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Names one scenario."""
+
+    tenant: str
+    model: str
+    scenario: str
+
+    @property
+    def constants(self) -> dict[str, str | int | None]:
+        """As the columns that all of its rows have."""
+        return {"tenant": self.tenant, "model": self.model, "scenario": self.scenario}
+
+    @property
+    def sql(self) -> str:
+        """As the condition that finds its rows."""
+        return " AND ".join(f"{column} = {literal(str(value))}" for column, value in self.constants.items())
+
+
+_COMING = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS coming_event (
+        row_no bigint, event_id text, occurred_at timestamptz, source_file text, source_line bigint, record_id uuid,
+        columns jsonb, content_hash uuid, scenario text, side text, key text, amount_minor bigint, status text,
+        reason text
+    ) ON COMMIT DELETE ROWS"""
+
+#: Of several with one id in one delivery the first counts.
+_TAKE = """
+    WITH taken AS (
+        INSERT INTO recon.event (tenant, model, scenario, side, event_id, occurred_at, recorded_at, key, amount_minor,
+            status, source_file, source_line, reason, record_id, columns, content_hash)
+        SELECT %(tenant)s, %(model)s, scenario, side, event_id, occurred_at, %(now)s, key, amount_minor,
+            status, source_file, source_line, reason, record_id, columns, content_hash
+        FROM (SELECT DISTINCT ON (side, event_id) * FROM pg_temp.coming_event ORDER BY side, event_id, row_no) AS first
+        ORDER BY side, event_id
+        ON CONFLICT DO NOTHING
+        RETURNING side, event_id)
+    SELECT min(c.row_no) FROM taken JOIN pg_temp.coming_event AS c USING (side, event_id)
+    GROUP BY side, event_id ORDER BY 1"""
+_KNOWN_AS = """
+    SELECT c.row_no, e.content_hash = c.content_hash
+    FROM pg_temp.coming_event AS c JOIN recon.event AS e ON (e.tenant, e.model, e.scenario, e.side, e.event_id)
+        = (%(tenant)s, %(model)s, c.scenario, c.side, c.event_id)
+    WHERE c.row_no <> ALL(%(taken)s) ORDER BY 1"""
+#: Rows are locked in the order of their key: two that put events never wait for each other in a circle, and one that
+#: checks a key holds this row, so that an event that comes meanwhile waits, and then asks for the key again.
+_ASK = """
+    INSERT INTO recon.pending AS waiting (tenant, model, scenario, key, due_at)
+    SELECT %(tenant)s, %(model)s, scenario, key,
+        max(CASE WHEN %(by_arrival)s THEN %(now)s ELSE least(occurred_at, %(now)s) END) + %(delay)s
+    FROM pg_temp.coming_event WHERE key IS NOT NULL AND row_no = ANY(%(taken)s)
+    GROUP BY scenario, key ORDER BY scenario COLLATE "C", key COLLATE "C"
+    ON CONFLICT (tenant, model, scenario, key) DO UPDATE SET due_at = greatest(waiting.due_at, excluded.due_at)"""
+
+
+def take_events(
+    connection: Connection, watched: Watched, events: pa.Table, now: datetime, delay: timedelta, *, by_arrival: bool
+) -> tuple[list[int], list[tuple[int, bool]]]:
+    """Keeps ARRIVING events of one scenario that are new, and asks for their keys to be checked.
+
+    Returns the row_no of those that were taken, and of those whose id was known, with whether the content is the same.
+    """
+    connection.execute(_COMING)
+    columns = [name for name in ARRIVING.names if name != "outcome"]
+    copy_in(connection, "pg_temp.coming_event", events.select(columns))
+    given = {"tenant": watched.tenant, "model": watched.model, "now": now}
+    taken = [int(row_no) for (row_no,) in connection.execute(_TAKE, given)]
+    known: list[tuple[int, bool]] = []
+    if len(taken) < events.num_rows:
+        known = connection.execute(_KNOWN_AS, {**given, "taken": taken}).fetchall()
+    assert len(taken) + len(known) == events.num_rows, "an event is new or known"
+    connection.execute(_ASK, {**given, "taken": taken, "delay": delay, "by_arrival": by_arrival})
+    connection.execute("TRUNCATE pg_temp.coming_event")
+    return taken, known
+
+
+def waiting(connection: Connection, watched: Watched, most: int) -> int:
+    """How many keys wait to be checked; counted up to `most`."""
+    row = connection.execute(
+        f"SELECT count(*) FROM (SELECT FROM recon.pending WHERE {watched.sql} LIMIT %s) AS waits", (most,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def next_due(connection: Connection, watched: Watched) -> datetime | None:
+    """When the first of the waiting keys is due; None where none waits."""
+    row = connection.execute(f"SELECT min(due_at) FROM recon.pending WHERE {watched.sql}").fetchone()
+    return None if row is None else row[0]
+
+
+def count(connection: Connection, watched: Watched, counted: Mapping[str, int]) -> None:
+    """Adds to the scenario's counters. Last in a transaction: those that count the same wait for each other."""
+    for name in sorted(name for name, number in counted.items() if number):
+        connection.execute(
+            "INSERT INTO recon.event_count AS kept (tenant, model, scenario, name, counted) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (tenant, model, scenario, name) DO UPDATE SET counted = kept.counted + excluded.counted",
+            (*watched.constants.values(), name, counted[name]),
+        )
+
+
+def counters(connection: Connection, watched: Watched) -> dict[str, int]:
+    """The scenario's counters, by name."""
+    rows = connection.execute(f"SELECT name, counted FROM recon.event_count WHERE {watched.sql} ORDER BY 1")
+    return {str(name): int(counted) for name, counted in rows}
+
+
+_CLAIMED = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS claimed_key (key text PRIMARY KEY) ON COMMIT DELETE ROWS"""
+
+
+def claim(connection: Connection, watched: Watched, most: int, now: datetime) -> list[str]:
+    """Up to `most` keys that are due, the longest due first; no other watcher gets them until the transaction ends."""
+    rows = connection.execute(
+        f"""SELECT key FROM recon.pending WHERE {watched.sql} AND due_at <= %s
+        ORDER BY due_at, key LIMIT %s FOR UPDATE SKIP LOCKED""",
+        (now, most),
+    )
+    return [str(key) for (key,) in rows]
+
+
+def mark(connection: Connection, keys: Sequence[str]) -> None:
+    """Names the keys that this transaction is about, for the functions below."""
+    connection.execute(_CLAIMED)
+    copy_in(connection, "pg_temp.claimed_key", pa.table({"key": pa.array(keys, pa.string())}))
+
+
+def events_of_marked(connection: Connection, watched: Watched, side: str) -> pa.Table:
+    """All that one side said of the marked keys: SIDE_EVENT."""
+    columns = ", ".join(f"e.{name}" for name in SIDE_EVENT.names)
+    return copy_out(
+        connection,
+        f"""SELECT {columns} FROM pg_temp.claimed_key AS c CROSS JOIN LATERAL (
+            SELECT * FROM recon.event AS of_key
+            WHERE {watched.sql} AND of_key.key = c.key AND side = {literal(side)} OFFSET 0) AS e""",
+        SIDE_EVENT,
+    )
+
+
+_JUDGE = """
+    INSERT INTO recon.verdict AS kept
+        (tenant, model, scenario, key, outcome, left_events, right_events, arrived_no, checks, checked_at)
+    SELECT %(tenant)s, %(model)s, %(scenario)s, key, outcome, left_events, right_events, arrived_no, 1, %(now)s
+    FROM pg_temp.new_verdict
+    ON CONFLICT (tenant, model, scenario, key) DO UPDATE SET outcome = excluded.outcome,
+        left_events = excluded.left_events, right_events = excluded.right_events, arrived_no = excluded.arrived_no,
+        checks = kept.checks + 1, checked_at = excluded.checked_at"""
+
+
+def judge_marked(connection: Connection, watched: Watched, verdicts: pa.Table, found: pa.Table, now: datetime) -> None:
+    """The verdicts on the marked keys, in the place of those before, and nothing more to do for them.
+
+    verdicts: key, outcome, left_events, right_events, arrived_no. found: FOUND with finding_no.
+    """
+    connection.execute(
+        """CREATE TEMPORARY TABLE IF NOT EXISTS new_verdict (key text, outcome text, left_events bigint,
+            right_events bigint, arrived_no bigint) ON COMMIT DELETE ROWS"""
+    )
+    copy_in(connection, "pg_temp.new_verdict", verdicts)
+    marked = "USING pg_temp.claimed_key AS c WHERE old.key = c.key AND"
+    connection.execute(f"DELETE FROM recon.verdict_break AS old {marked} {watched.sql}")
+    connection.execute(_JUDGE, {**watched.constants, "now": now})
+    copy_in(connection, "recon.verdict_break", found, watched.constants)
+    gone = connection.execute(f"DELETE FROM recon.pending AS old {marked} {watched.sql}").rowcount
+    assert gone == verdicts.num_rows, f"{gone} keys were claimed, {verdicts.num_rows} were judged"
+
+
+def found_of(connection: Connection, watched: Watched, keys: Sequence[str] | None = None) -> pa.Table:
+    """What the verdicts of these keys (of all, if not given) found: FOUND, in no order."""
+    among = "" if keys is None else f" AND key IN ({', '.join(map(literal, keys)) or 'NULL'})"
+    return copy_out(
+        connection, f"SELECT {', '.join(FOUND.names)} FROM recon.verdict_break WHERE {watched.sql}{among}", FOUND
+    )
+
+
+def outcomes(connection: Connection, watched: Watched) -> dict[str, int]:
+    """How many keys have which verdict, and stand by it."""
+    rows = connection.execute(f"SELECT outcome, count(*) FROM recon.verdict WHERE {watched.sql} GROUP BY 1 ORDER BY 1")
+    return {str(outcome): int(keys) for outcome, keys in rows}
+
+
+def batch_seen(connection: Connection, watched: Watched, side: str) -> int:
+    """The last batch whose records are events of that side. Nobody else moves it until the transaction ends."""
+    given = {**watched.constants, "side": side}
+    connection.execute(
+        "INSERT INTO recon.records_seen VALUES (%(tenant)s, %(model)s, %(scenario)s, %(side)s, 0)"
+        " ON CONFLICT DO NOTHING",
+        given,
+    )
+    row = connection.execute(
+        f"SELECT batch_no FROM recon.records_seen WHERE {watched.sql} AND side = %(side)s FOR UPDATE", given
+    ).fetchone()
+    assert row is not None, "it was put there above"
+    return int(row[0])
+
+
+def see_batch(connection: Connection, watched: Watched, side: str, batch_no: int) -> None:
+    """The records of that batch and all before it are events."""
+    connection.execute(
+        f"UPDATE recon.records_seen SET batch_no = %s WHERE {watched.sql} AND side = %s", (batch_no, side)
+    )
+
+
+def take_turn(connection: Connection, watched: Watched, keys: int, per_second: int, now: datetime) -> datetime:
+    """Reserves so many checks; from when they may be made. A transaction of its own."""
+    row = connection.execute(
+        """INSERT INTO recon.pace AS kept (tenant, model, scenario, next_at)
+        VALUES (%(tenant)s, %(model)s, %(scenario)s, %(now)s::timestamptz + %(takes)s)
+        ON CONFLICT (tenant, model, scenario) DO UPDATE SET next_at = greatest(kept.next_at, %(now)s) + %(takes)s
+        RETURNING next_at - %(takes)s""",
+        {**watched.constants, "now": now, "takes": timedelta(seconds=1) * keys / per_second},
+    ).fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at
+
+
+def give_back_turn(connection: Connection, watched: Watched, keys: int, per_second: int) -> None:
+    """Checks that were reserved and not made."""
+    connection.execute(
+        f"UPDATE recon.pace SET next_at = next_at - %s WHERE {watched.sql}",
+        (timedelta(seconds=1) * keys / per_second,),
+    )

@@ -1,0 +1,44 @@
+"""The commands of scenarios that are checked while things happen: `everycent recon put`, `watch` and `check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
+OfScenario = Annotated[str | None, typer.Option("--scenario", help="Only this one of the model's live scenarios.")]
+
+
+def put(
+    model: Model,
+    events: Annotated[str, typer.Argument(help="A file of events, one JSON object a line; - for standard input.")],
+    wait: Annotated[bool, typer.Option(help="Wait while too many keys are unchecked, or give up with 75.")] = True,
+    json: Json = False,
+) -> int:
+    """Take events of a model's live scenarios in; again changes nothing."""
+    from everycent.serve.cli.watching import put_command
+
+    return put_command(model, events, wait=wait, as_json=json)
+
+
+def watch(
+    model: Model,
+    scenario: OfScenario = None,
+    once: Annotated[bool, typer.Option("--once", help="Check what is due now, then end.")] = False,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing waits any more.")] = False,
+    fail_on_breaks: Annotated[bool, typer.Option("--fail-on-breaks", help="Exit with 1 where a break stands.")] = False,
+    json: Json = False,
+) -> int:
+    """Check keys of live scenarios soon after their last event, as long as it runs. Several may watch together."""
+    from everycent.serve.cli.watching import watch_command
+    from everycent.serve.watch_loop import Until
+
+    until = Until.ONCE if once else Until.EMPTY if until_empty else Until.NEVER
+    return watch_command(model, scenario, until, fail_on_breaks=fail_on_breaks, as_json=json)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("put")(put)
+    app.command("watch")(watch)

@@ -1,0 +1,108 @@
+"""`everycent recon put` and `everycent recon watch`: events of both sides, and checking them soon after."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from everycent.base.platform.settings import Settings
+from everycent.flow.model.service import load_model
+from everycent.flow.pipeline.service import Session, open_session, plan_model
+from everycent.proof.recon.service import QueueFull, Watch
+from everycent.serve.cli import exits
+from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
+from everycent.serve.event_lines import LineSource
+from everycent.serve.reconciling import plan_scenarios
+from everycent.serve.watch_loop import Until, watch
+from everycent.serve.watching import Live, live_of, put
+from everycent.serve.wiring import SECTIONS, migrations
+
+#: How many events that are not compared are told one by one.
+TOLD = 20
+#: Of keys, in the order in which they are shown.
+VERDICTS = ("equal", "within_tolerance", "break")
+_TRIES_AGAIN_S = 1.0
+
+
+def open_live(session: Session, path: Path) -> Live:
+    """The model's scenarios with the word `live`. Raises ModelRefused, InputRefused."""
+    model = load_model(path, SECTIONS)
+    plan = plan_model(model, session.tenant, model.files)
+    return live_of(model, plan, plan_scenarios(model, plan))
+
+
+def put_command(path: Path, events: str, *, wait: bool, as_json: bool) -> int:
+    """Takes events in. 1 where one is in conflict with another or is none; 75 where the queue is full."""
+    told: list[dict[str, Any]] = []
+
+    def tell(line: int, outcome: str, reason: str) -> None:
+        if len(told) < TOLD:
+            told.append({"line": line, "outcome": outcome, "reason": reason})
+
+    with _opened(events) as stream, open_session(Settings.load(), migrations()) as session:
+        live = open_live(session, path)
+        taken = put(session, live, LineSource(stream), tell, _wait if wait else _give_up, lambda: datetime.now(UTC))
+    counts = dict(taken.counts)
+    if as_json:
+        print_json({"model": live.model.name, "outcomes": counts, "told": told})
+    else:
+        print_table("events", list(counts), [[f"{number:,}" for number in counts.values()]])
+        for row in told:
+            out.print(f"  line {row['line']}: {row['outcome']}: {shorten(row['reason'])}", markup=False)
+    return exits.FAILED if counts["conflict"] or counts["malformed"] else exits.OK
+
+
+@contextmanager
+def _opened(events: str) -> Iterator[BinaryIO]:
+    if events == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(events).open("rb") as file:
+        yield file
+
+
+def _wait(full: QueueFull) -> None:
+    del full
+    time.sleep(_TRIES_AGAIN_S)
+
+
+def _give_up(full: QueueFull) -> None:
+    raise full
+
+
+def watch_command(path: Path, scenario: str | None, until: Until, *, fail_on_breaks: bool, as_json: bool) -> int:
+    """Checks what is due; says how the scenarios stand when it ends."""
+    with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
+        live = open_live(session, path).named(scenario)
+        try:
+            found = watch(session, live, until, report)
+        except KeyboardInterrupt:
+            err.print("everycent: stopped; what was checked stays, another watcher goes on")
+            return exits.OK
+    if as_json:
+        print_json({"model": live.model.name, "scenarios": {name: _as_dict(one) for name, one in found.items()}})
+    else:
+        _print(found)
+    broken = any(one.verdicts.get("break") for one in found.values())
+    return exits.FAILED if fail_on_breaks and broken else exits.OK
+
+
+def _as_dict(one: Watch) -> dict[str, Any]:
+    return {
+        "waiting": one.waiting,
+        "lag_s": one.lag_s,
+        "counts": dict(one.counts),
+        "verdicts": {name: one.verdicts.get(name, 0) for name in VERDICTS},
+    }
+
+
+def _print(found: Mapping[str, Watch]) -> None:
+    rows = [
+        [name, *(f"{one.verdicts.get(outcome, 0):,}" for outcome in VERDICTS), f"{one.waiting:,}", f"{one.lag_s:,}"]
+        for name, one in found.items()
+    ]
+    columns = ["scenario", *VERDICTS, "waiting", "lag (s)"]
+    print_table("keys", columns, rows, right=frozenset(range(1, len(columns))))

@@ -1,0 +1,147 @@
+"""Events as they are written: one JSON object a line."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any, BinaryIO
+
+from everycent.flow.intake.service import cell_of, object_of
+
+_ID_CHARACTERS_MAX = 400
+_LINE_BYTES_MAX = 1 << 20
+
+#: So many lines are read ahead; then the reader waits, and with it whoever writes into the pipe.
+_LINES_AHEAD = 20_000
+#: How long lines are gathered before fewer than asked for are given on.
+_GATHERED_S = 0.05
+
+#: A scenario and its side, left or right.
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line that is an event, and where it belongs."""
+
+    line: int
+    places: Sequence[Place]
+    columns: Mapping[str, Any]
+    envelope: Mapping[str, Any]  # but for row_no
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Which sides take which events: by topic, and by name. `stored`: sides whose events are records of the store."""
+
+    topics: Mapping[str, Sequence[Place]]
+    named: Sequence[Place]
+    stored: Sequence[Place]
+
+    def of(self, row: Mapping[str, Any]) -> Sequence[Place] | str:
+        """The sides that the event belongs to, or why to none."""
+        if "topic" in row:
+            places = [place for place in self.topics.get(str(row["topic"]), ()) if place not in self.stored]
+            there = ", ".join(self.topics) or "none"
+            return places or f"no scenario takes the topic '{row['topic']}'; the topics are {there}"
+        place = (str(row.get("scenario", "")), str(row.get("side", "")))
+        if place not in self.named:
+            there = ", ".join(" ".join(known) for known in self.named)
+            return f'\'{" ".join(place)}\' is no scenario and side; write "topic", or "scenario" and "side": {there}'
+        if place in self.stored:
+            return f"the {place[1]} side of {place[0]} is records, which come from the store; put no events of it"
+        return [place]
+
+
+class LineSource:
+    """Lines of a file or a pipe, read ahead by a thread into a bounded queue. Fulfils recon's EventSource."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._queue: Queue[tuple[int, bytes] | None] = Queue(_LINES_AHEAD)
+        self._ended = False
+        Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def take(self, most: int) -> Sequence[tuple[int, bytes]]:
+        """Waits for a line; then gives what comes at once."""
+        lines: list[tuple[int, bytes]] = []
+        while not self._ended and len(lines) < most:
+            try:
+                line = self._queue.get(timeout=_GATHERED_S if lines else None)
+            except Empty:
+                break
+            if line is None:
+                self._ended = True
+            else:
+                lines.append(line)
+        return lines
+
+    def done(self) -> None:
+        """A file is given again from its beginning; events that are known do no harm."""
+
+    def _read(self, stream: BinaryIO) -> None:
+        number = 0
+        while line := stream.readline(_LINE_BYTES_MAX + 1):
+            number += 1
+            rest = line
+            while len(rest) > _LINE_BYTES_MAX and not rest.endswith(b"\n"):
+                rest = stream.readline(_LINE_BYTES_MAX + 1)
+            if line.strip():
+                self._queue.put((number, line))
+        self._queue.put(None)
+
+
+def read_event(line: int, text: bytes, routes: Routes) -> Event | str:
+    """The event on a line, or why it is none."""
+    if len(text) > _LINE_BYTES_MAX:
+        return f"the line is longer than {_LINE_BYTES_MAX:,} bytes"
+    row = object_of(text)
+    if isinstance(row, str):
+        return row
+    if b"\\u0000" in text:
+        return "it holds a NUL character, which cannot be stored"
+    event_id, columns = cell_of(row.get("id")), row.get("columns")
+    if not event_id or len(event_id) > _ID_CHARACTERS_MAX:
+        return f'"id" is missing or longer than {_ID_CHARACTERS_MAX} characters; each event of a side needs its own'
+    if not isinstance(columns, dict):
+        return '"columns" is missing; write {"columns": {"order_id": "A1", ...}}'
+    places = routes.of(row)
+    if isinstance(places, str):
+        return places
+    at = _time(row.get("occurred_at"))
+    if at is None:
+        return '"occurred_at" is no time with its zone; write for example "2026-03-01T10:00:00+08:00"'
+    file, place = cell_of(row.get("file")) or event_id, cell_of(row.get("line")) or "1"
+    if not (place.isascii() and place.isdigit() and len(place) <= 18):
+        return f'"line" is {place}; write a whole number'
+    shown = json.dumps(columns, ensure_ascii=False, sort_keys=True)
+    try:
+        content = "\x1f".join((at.isoformat(), file, place, shown)).encode()
+        event_id.encode()
+    except UnicodeEncodeError:
+        return "it holds half a character (a lone surrogate), which is no text"
+    return Event(
+        line,
+        places,
+        columns,
+        {
+            "event_id": event_id,
+            "occurred_at": at,
+            "source_file": file,
+            "source_line": int(place),
+            "record_id": None,
+            "columns": shown,
+            "content_hash": hashlib.md5(content, usedforsecurity=False).digest(),
+        },
+    )
+
+
+def _time(value: Any) -> datetime | None:
+    """An instant, by ISO 8601 with its zone."""
+    try:
+        at = datetime.fromisoformat(value)
+        return None if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None

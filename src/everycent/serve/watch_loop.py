@@ -1,0 +1,83 @@
+"""The watcher: as long as it runs, keys are checked when they are due."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from everycent.flow.pipeline.service import Session
+from everycent.proof.recon.service import Watch, check_due, give_back_turn, next_due, take_turn, watch_of
+from everycent.serve.reconciling import PlannedScenario
+from everycent.serve.watching import Live, live_words, put_records, watched
+
+#: How often a watcher with nothing to do looks whether events came.
+_LOOKS_EVERY_S = 0.5
+
+
+class Until(StrEnum):
+    """When a watcher ends by itself."""
+
+    ONCE = "once"  # all that is due now is checked
+    EMPTY = "empty"  # no key waits any more
+    NEVER = "never"
+
+
+class Reporter(Protocol):
+    """Told how many keys were checked."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None: ...
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def watch(
+    session: Session,
+    live: Live,
+    until: Until,
+    report: Reporter,
+    clock: Callable[[], datetime] = _clock,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, Watch]:
+    """Checks what is due, of all scenarios in turn; how they stand when it ends. Others may watch at the same time."""
+    checked = 0
+    while True:
+        this_time = 0
+        for scenario in live.scenarios:
+            put_records(session, live, scenario, clock())
+            this_time += _check(session, live, scenario, clock, sleep)
+        checked += this_time
+        report("checking", checked, None)
+        if this_time:
+            continue
+        due = [at for one in live.scenarios if (at := next_due(session.connection, watched(session, live, one)))]
+        if until == Until.ONCE or (until == Until.EMPTY and not due):
+            break
+        sleep(_LOOKS_EVERY_S)
+    now = clock()
+    return {one.name: watch_of(session.connection, watched(session, live, one), now) for one in live.scenarios}
+
+
+def _check(
+    session: Session,
+    live: Live,
+    scenario: PlannedScenario,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> int:
+    """One batch of a scenario's keys, where there is a limit as soon as that allows it; how many there were."""
+    words, who, connection = live_words(scenario), watched(session, live, scenario), session.connection
+    per_second, most = words.keys_per_second, words.batch
+    due = next_due(connection, who)
+    if due is None or due > clock():
+        return 0
+    if per_second is not None:
+        most = min(most, per_second)
+        wait = take_turn(connection, who, most, per_second, clock()) - clock()
+        sleep(max(0.0, wait.total_seconds()))
+    checked = check_due(connection, session.engine, scenario.plan, who, most, clock())
+    if per_second is not None and checked.keys < most:
+        give_back_turn(connection, who, most - checked.keys, per_second)
+    return checked.keys

@@ -1,0 +1,93 @@
+"""Stream = batch: however events arrive, once all is due the verdicts are those of a run over all of them."""
+
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from live_scene import NOON, Happened, Scene
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.platform.database import connect
+from everycent.proof.recon.contract import LiveSpec
+from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.watching import store
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["left", "right"]),
+        st.sampled_from(["A", "B", "C", "D"]),
+        st.integers(-2, 3),
+        st.sampled_from([None, "paid", "open"]),
+        st.integers(0, 20),
+    ),
+    max_size=14,
+).map(
+    lambda rows: [
+        Happened(number, side, key, amount, status, NOON + timedelta(minutes=minutes))
+        for number, (side, key, amount, status, minutes) in enumerate(rows, 1)
+    ]
+)
+LIVE = st.builds(
+    LiveSpec,
+    delay=st.sampled_from([timedelta(0), timedelta(minutes=5)]),
+    counted_from=st.sampled_from(["occurred_at", "arrival"]),
+    sample=st.sampled_from(["1", "1", "0.5"]),
+)
+PLANS = st.builds(
+    ReconPlan,
+    st.just("paid"),
+    st.integers(0, 1),
+    left_sums=st.booleans(),
+    right_sums=st.booleans(),
+    compares_status=st.booleans(),
+)
+LATE = NOON + timedelta(days=1)
+RARELY = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@RARELY
+@given(events=EVENTS, live=LIVE, plan=PLANS, data=st.data())
+def test_whatever_arrives_when_the_verdicts_are_those_of_a_run(
+    events: list[Happened], live: LiveSpec, plan: ReconPlan, data: st.DataObject, database: Any, engine: LocalEngine
+) -> None:
+    scene = Scene(database.connection, engine, live, plan)
+    coming = [*events, *data.draw(st.lists(st.sampled_from(events), max_size=5) if events else st.just([]), "again")]
+    coming = data.draw(st.permutations(coming), "arrival")
+    minute = 0
+    while coming:
+        some, minute = data.draw(st.integers(1, 5), "cut"), minute + data.draw(st.integers(0, 10), "wait")
+        now = NOON + timedelta(minutes=minute)
+        scene.put(coming[:some], now)
+        coming = coming[some:]
+        if data.draw(st.booleans(), "check meanwhile"):
+            scene.check(now, most=data.draw(st.integers(1, 3), "keys at once"))
+    scene.check_all(LATE)
+    expected = scene.offline(events)
+    breaks, write_offs = scene.breaks()
+    assert breaks == expected.breaks
+    assert write_offs == expected.write_offs
+    verdicts = scene.verdicts()
+    assert {key for key, outcome in verdicts.items() if outcome == "break"} == set(breaks["key"].to_pylist())
+    keys = sum(expected.totals["keys"].to_pylist())
+    assert len(verdicts) <= keys and (live.sample != "1" or set(verdicts) == {event.key for event in events})
+
+
+@RARELY
+@given(events=EVENTS, data=st.data())
+def test_a_watcher_that_dies_leaves_its_keys_to_the_others(
+    events: list[Happened], data: st.DataObject, database: Any, engine: LocalEngine
+) -> None:
+    scene = Scene(database.connection, engine)
+    scene.put(events)
+    with connect(database.settings) as connection:
+        dying = scene.over(connection)
+        with connection.transaction(force_rollback=True):
+            held = set(store.claim(connection, scene.watched, data.draw(st.integers(1, 3), "claims"), LATE))
+            scene.check_all(LATE)
+            assert set(scene.verdicts()) == {event.key for event in events} - held
+            assert dying.check(LATE).keys == len(held)
+    scene.check_all(LATE)
+    assert scene.breaks()[0] == scene.offline(events).breaks
+    counted = store.counters(database.connection, scene.watched)
+    assert counted.get("checked", 0) == len({event.key for event in events})
