@@ -20,7 +20,7 @@ from everycent.base.platform.details import Details
 #: Columns that differ between two runs over the same facts.
 LEFT_OUT = (
     "recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "fetched_at", "attempts", "seal",
-    "found_at", "moved_at", "due_at",
+    "found_at", "moved_at", "due_at", "delivered_at",
     "arrived_no", "checked_at", "checks",
 )  # fmt: skip
 _NOT_FACTS = (

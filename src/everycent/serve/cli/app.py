@@ -10,6 +10,7 @@ import typer
 
 from everycent import __version__
 from everycent.serve.cli import exits, live_app
+from everycent.serve.cli.breaks_app import breaks_app
 from everycent.serve.cli.terminal import err
 
 app = typer.Typer(
@@ -34,6 +35,8 @@ recon_app = typer.Typer(
 )
 app.add_typer(recon_app, name="recon")
 live_app.add_to(recon_app)
+
+app.add_typer(breaks_app, name="breaks")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
 _RECON_COMMANDS = ("files", "sketch", "compare", "put", "watch", "check")

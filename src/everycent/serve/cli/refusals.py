@@ -20,6 +20,7 @@ from everycent.flow.payments.contract import InstructionAltered
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
+from everycent.proof.recon.breaks.desk import NotDone
 from everycent.proof.recon.service import BadSketch, NothingToCompare, QueueFull
 from everycent.serve.cli import exits
 
@@ -41,6 +42,7 @@ REFUSALS = (
     NothingStored,
     NothingFound,
     NothingToCompare,
+    NotDone,
     SeveralFound,
     UnknownFormat,
     UnknownStep,

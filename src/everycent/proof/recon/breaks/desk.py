@@ -1,0 +1,272 @@
+"""What people do with breaks. Each call is one transaction; the same again by the same person changes nothing."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from everycent.base.engine.sql import literal
+from everycent.base.money.amount import format_minor, parse_minor
+from everycent.base.money.currency import currency
+from everycent.base.platform.database import Connection
+from everycent.proof.recon.breaks.moving import HOUSE, Moving, apply, by_ids
+from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, find, words_of
+from everycent.proof.recon.core.moves import MOVES, Move, NotAllowed, Reason, State
+from everycent.proof.recon.handling import WriteOffSpec
+
+ATTACHMENT_BYTES_MAX = 10 * 1024 * 1024
+
+
+class NotDone(Exception):
+    """What is asked cannot be done with any break; the message says what would be right."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a person stands: whose breaks, who it is, and what time it is."""
+
+    connection: Connection
+    tenant: str
+    who: str
+    now: datetime
+
+    def __post_init__(self) -> None:
+        if not self.who.strip() or self.who == HOUSE:
+            raise NotDone(f"'{self.who}' is not a person's name; say who you are with --as")
+
+
+@dataclass
+class Done:
+    """What became of the breaks that were meant. `refused`: each with why, named after the rule that it would break."""
+
+    moved: list[UUID] = field(default_factory=list)
+    unchanged: list[UUID] = field(default_factory=list)  # the same had been done before
+    refused: list[tuple[StandingBreak, str]] = field(default_factory=list)
+
+
+def assign(desk: Desk, meant: Sequence[StandingBreak], owner: str, why: str | None = None) -> Done:
+    """Gives them to a person."""
+    if not owner.strip():
+        raise NotDone("nobody is named; say whose they become with --to")
+    return _do(desk, meant, Move.ASSIGN, why, {"owner": owner}, sets={"owner": "moving.detail ->> 'owner'"})
+
+
+def comment(desk: Desk, meant: Sequence[StandingBreak], text: str) -> Done:
+    """Keeps what a person says."""
+    if not text.strip():
+        raise NotDone("there is nothing to keep; write a comment")
+    return _do(desk, meant, Move.COMMENT, text)
+
+
+def attach(desk: Desk, meant: Sequence[StandingBreak], file: Path, why: str | None = None) -> Done:
+    """Keeps a file's content with them. Raises OSError, NotDone."""
+    size = file.stat().st_size
+    if size > ATTACHMENT_BYTES_MAX:
+        raise NotDone(f"{file} has {size:,} bytes; attach at most {ATTACHMENT_BYTES_MAX:,}, or say where it is")
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    with desk.connection.transaction():
+        desk.connection.execute(
+            "INSERT INTO recon.attachment (tenant, digest, content) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (desk.tenant, digest, content),
+        )
+        return _do(desk, meant, Move.ATTACH, why, {"file": file.name, "sha256": digest, "bytes": size})
+
+
+def attached(connection: Connection, tenant: str, digest: str) -> bytes | None:
+    """A file's content, by its SHA-256; None where it is not kept or is no longer what was attached."""
+    row = connection.execute(
+        "SELECT content FROM recon.attachment WHERE tenant = %s AND digest = %s", (tenant, digest)
+    ).fetchone()
+    content = None if row is None else bytes(row[0])
+    return content if content is not None and hashlib.sha256(content).hexdigest() == digest else None
+
+
+def close(desk: Desk, meant: Sequence[StandingBreak], reason: Reason, why: str | None) -> Done:
+    """Closes them with a reason of BY_HAND."""
+    return _do(desk, meant, Move.CLOSE, why, reason=reason)
+
+
+def reopen(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Done:
+    """Opens what was closed; whoever does so has them in hand."""
+    return _do(desk, meant, Move.REOPEN, why, sets={"owner": "%(who)s"})
+
+
+def write_off(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Done:
+    """Writes their differences off; those above the scenario's `approve_above` wait for a second person instead."""
+    done = Done()
+    at_once: list[StandingBreak] = []
+    to_ask: list[StandingBreak] = []
+    with desk.connection.transaction():
+        words = {model: words_of(desk.connection, desk.tenant, model) for model in {found.model for found in meant}}
+        for found in _held(desk, meant):
+            refusal, asks = _written_off(found, words[found.model][found.scenario].handling.write_off)
+            if refusal is not None:
+                done.refused.append((found, refusal))
+            else:
+                (to_ask if asks else at_once).append(found)
+        for move, some in ((Move.WRITE_OFF, at_once), (Move.ASK_WRITE_OFF, to_ask)):
+            _add(done, _do(desk, some, move, why, reason=Reason.WRITTEN_OFF, chosen=_WITH_DIFFERENCE))
+    return done
+
+
+def _held(desk: Desk, meant: Sequence[StandingBreak]) -> list[StandingBreak]:
+    """They as they are now, and as they stay until the transaction ends: no run changes their figures meanwhile."""
+    held: list[StandingBreak] = []
+    for model in sorted({found.model for found in meant}):
+        ids = sorted(found.break_id for found in meant if found.model == model)
+        desk.connection.execute(
+            """SELECT FROM recon.standing_break WHERE tenant = %s AND model = %s AND break_id = ANY(%s)
+            ORDER BY break_id FOR UPDATE""",
+            (desk.tenant, model, ids),
+        )
+        held += find(desk.connection, desk.tenant, Chosen(model=model, ids=[str(one) for one in ids]), desk.now)
+    return held
+
+
+#: `chosen` of a move that keeps the difference as it is.
+_WITH_DIFFERENCE = """SELECT w.break_id,
+        jsonb_build_object('difference_minor', f.difference_minor, 'currency', r.currency) AS detail
+    FROM recon.standing_break AS w JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
+    JOIN recon.run AS r USING (tenant, model, run_id)
+    WHERE w.tenant = %(tenant)s AND w.model = %(model)s AND w.break_id = ANY(%(ids)s)"""
+
+
+def approve(desk: Desk, meant: Sequence[StandingBreak], why: str | None = None) -> Done:
+    """Says yes to a write-off that another person asked for."""
+    done = Done()
+    agreed: list[StandingBreak] = []
+    with desk.connection.transaction():
+        for found in _held(desk, meant):
+            refusal = _not_approved(desk, found)
+            if refusal is not None:
+                done.refused.append((found, refusal))
+            else:
+                agreed.append(found)
+        return _add(done, _do(desk, agreed, Move.APPROVE, why, reason=Reason.WRITTEN_OFF))
+
+
+def _not_approved(desk: Desk, found: StandingBreak) -> str | None:
+    """Why this person may not say yes."""
+    asked = _asked(desk, found)
+    if found.state != State.TO_APPROVE or asked is None:
+        return None
+    if _same_person(asked[0], desk.who):
+        return f"{asked[0]} asked for it; a second person must approve"
+    if asked[1] != found.difference_minor:
+        money = currency(found.currency)
+        now, then = format_minor(found.difference_minor, money), format_minor(asked[1], money)
+        return f"its difference is {now} now, {then} was asked for; decline, and ask again"
+    return None
+
+
+def decline(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Done:
+    """Says no to a write-off; whoever asked has the break in hand again."""
+    return _do(desk, meant, Move.DECLINE, why)
+
+
+def settle(desk: Desk, meant: Sequence[StandingBreak], why: str | None, *, repaired: bool) -> Done:
+    """Says of repairs in doubt whether they were made."""
+    sets = {"due_at": "%(now)s::timestamptz"} if repaired else {}
+    in_doubt = [found for found in meant if found.state == State.IN_DOUBT]
+    done = _do(desk, in_doubt, Move.SUCCEED if repaired else Move.FAIL, why, sets=sets)
+    done.refused += [
+        (found, f"it is {found.state}; only what is in_doubt is settled") for found in meant if found not in in_doubt
+    ]
+    return done
+
+
+def _do(
+    desk: Desk,
+    meant: Sequence[StandingBreak],
+    move: Move,
+    why: str | None,
+    detail: dict[str, Any] | None = None,
+    *,
+    reason: Reason | None = None,
+    sets: dict[str, str] | None = None,
+    chosen: str | None = None,
+) -> Done:
+    """The move, of those whose state allows it now; the same person's same move again is none."""
+    done = Done()
+    with desk.connection.transaction():
+        for model in sorted({found.model for found in meant}):
+            here = {found.break_id: found for found in meant if found.model == model}
+            done.unchanged += (same := _same_again(desk, model, list(here), move, why, detail, reason))
+            wanted = [break_id for break_id in here if break_id not in set(same)]
+            by_id, values = by_ids(wanted)
+            moving = Moving(
+                desk.tenant, model, move, desk.now, who=desk.who, why=why, sets=sets or {},
+                reason="s.reason" if reason is None else literal(reason),
+                values={**values, "detail": None if detail is None else json.dumps(detail)},
+            )  # fmt: skip
+            moved = set(apply(desk.connection, moving, chosen or by_id))
+            done.moved += [break_id for break_id in wanted if break_id in moved]
+            left = [str(break_id) for break_id in wanted if break_id not in moved]
+            if left:
+                now = find(desk.connection, desk.tenant, Chosen(model=model, ids=left), desk.now)
+                done.refused += [(found, str(NotAllowed(move, State(found.state)))) for found in now]
+    return done
+
+
+def _same_again(
+    desk: Desk,
+    model: str,
+    ids: Sequence[UUID],
+    move: Move,
+    why: str | None,
+    detail: dict[str, Any] | None,
+    reason: Reason | None,
+) -> list[UUID]:
+    """Those whose last move was this very one."""
+    closes = State.CLOSED in MOVES[move].values()
+    rows = desk.connection.execute(
+        """SELECT s.break_id FROM recon.standing_break AS s
+        JOIN recon.move AS m ON (m.tenant, m.model, m.break_id, m.move_no) = (s.tenant, s.model, s.break_id, s.moves)
+        WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.break_id = ANY(%(ids)s) AND m.move = %(move)s
+            AND m.who = %(who)s AND m.why IS NOT DISTINCT FROM %(why)s::text
+            AND (%(detail)s::jsonb IS NULL OR m.detail = %(detail)s::jsonb)
+            AND (NOT %(closes)s OR m.reason IS NOT DISTINCT FROM %(reason)s::text) ORDER BY 1""",
+        {
+            "tenant": desk.tenant, "model": model, "ids": list(ids), "move": move, "who": desk.who, "why": why,
+            "detail": None if detail is None else json.dumps(detail), "closes": closes, "reason": reason,
+        },
+    )  # fmt: skip
+    return [found for (found,) in rows]
+
+
+def _written_off(found: StandingBreak, spec: WriteOffSpec | None) -> tuple[str | None, bool]:
+    """Why a difference cannot be written off, and whether a second person must agree."""
+    money, amount = currency(found.currency), abs(found.difference_minor)
+    if amount == 0:
+        return "its amounts agree, there is nothing to write off; close it as accepted", False
+    if spec is None:
+        return None, False
+    if spec.limit is not None and amount > parse_minor(spec.limit, money):
+        return f"its difference of {format_minor(amount, money)} {money} is above the limit of {spec.limit}", False
+    return None, spec.approve_above is not None and amount > parse_minor(spec.approve_above, money)
+
+
+def _asked(desk: Desk, found: StandingBreak) -> tuple[str, int] | None:
+    """Who asked last that it be written off, and which difference."""
+    row = desk.connection.execute(
+        """SELECT who, (detail ->> 'difference_minor')::bigint FROM recon.move
+        WHERE tenant = %s AND model = %s AND break_id = %s AND move = %s ORDER BY move_no DESC LIMIT 1""",
+        (desk.tenant, found.model, found.break_id, Move.ASK_WRITE_OFF),
+    ).fetchone()
+    return None if row is None else (str(row[0]), int(row[1]))
+
+
+def _same_person(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
+
+
+def _add(done: Done, more: Done) -> Done:
+    done.moved += more.moved
+    done.unchanged += more.unchanged
+    done.refused += more.refused
+    return done

@@ -1,0 +1,174 @@
+"""Standing breaks as they are read: one by one, by what they have in common, and by age."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.rows import class_row, dict_row
+
+from everycent.base.platform.database import Connection
+from everycent.proof.recon.breaks.words import Words
+from everycent.proof.recon.handling import HandlingSpec
+
+
+@dataclass(frozen=True)
+class StandingBreak:
+    """A break across runs, with the figures of the last run that found it. Amounts are minor units of `currency`."""
+
+    break_id: UUID
+    model: str
+    scenario: str
+    kind: str  # a bucket
+    key: str
+    occurrence: int
+    state: str
+    reason: str | None  # why it is closed
+    cause: str
+    owner: str | None
+    currency: str
+    left_amount_minor: int | None
+    right_amount_minor: int | None
+    difference_minor: int
+    left_status: str | None
+    right_status: str | None
+    left_file: str | None
+    left_line: int | None
+    right_file: str | None
+    right_line: int | None
+    first_run_no: int
+    last_run_no: int
+    rechecks: int
+    repairs: int
+    found_at: datetime
+    moved_at: datetime
+    due_at: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs: ids and times as text."""
+        return {
+            name: value if value is None or isinstance(value, str | int) else str(value)
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which breaks are meant: those that fit all that is given."""
+
+    model: str | None = None
+    scenario: str | None = None
+    ids: Sequence[str] = ()  # whole, or their beginnings
+    keys: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    causes: Sequence[str] = ()
+    states: Sequence[str] = ()  # none: all that are open
+    reasons: Sequence[str] = ()
+    owner: str | None = None
+    older_than: timedelta | None = None
+
+    def condition(self, now: datetime) -> tuple[str, dict[str, Any]]:
+        """SQL over the break `s` and its finding `f`."""
+        lists = {"s.key": self.keys, "s.kind": self.kinds, "f.cause": self.causes, "s.reason": self.reasons}
+        parts = ["true"]
+        values: dict[str, Any] = {}
+        for place, (column, wanted) in enumerate(lists.items()):
+            if wanted:
+                parts.append(f"{column} = ANY(%(list{place})s)")
+                values[f"list{place}"] = list(wanted)
+        if self.states:
+            parts.append("s.state = ANY(%(states)s)")
+        elif not (self.ids or self.reasons):
+            parts.append("s.state <> 'closed'")
+        if self.ids:
+            begins = "SELECT FROM unnest(%(ids)s::text[]) AS i(id) WHERE starts_with(s.break_id::text, id)"
+            parts.append(f"EXISTS ({begins})")
+        for column, one in (("s.model", self.model), ("s.scenario", self.scenario), ("s.owner", self.owner)):
+            if one is not None:
+                parts.append(f"{column} = %({column[2:]})s")
+        if self.older_than is not None:
+            parts.append("s.found_at <= %(found_before)s")
+            values["found_before"] = now - self.older_than
+        values |= {
+            "states": list(self.states), "ids": [text.lower() for text in self.ids], "model": self.model,
+            "scenario": self.scenario, "owner": self.owner,
+        }  # fmt: skip
+        return " AND ".join(parts), values
+
+
+_FROM = """FROM recon.standing_break AS s
+    JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
+    JOIN recon.run AS r USING (tenant, model, run_id)
+    JOIN recon.run AS first ON (first.tenant, first.model, first.run_id) = (s.tenant, s.model, s.first_run_id)"""
+_COLUMNS = """s.break_id, s.model, s.scenario, s.kind, s.key, s.occurrence, s.state, s.reason, f.cause, s.owner,
+    r.currency, f.left_amount_minor, f.right_amount_minor, f.difference_minor, f.left_status, f.right_status,
+    f.left_file, f.left_line, f.right_file, f.right_line, first.run_no AS first_run_no,
+    r.run_no AS last_run_no, s.rechecks, s.repairs, s.found_at, s.moved_at, s.due_at"""
+
+
+class _Whole(Loader):
+    """A numeric(38, 0) as the whole number that it is: minor units may be more than 64 bits hold."""
+
+    def load(self, data: Buffer) -> int:
+        return int(bytes(data))
+
+
+def find(
+    connection: Connection, tenant: str, chosen: Chosen, now: datetime, limit: int | None = None
+) -> list[StandingBreak]:
+    """Those that are meant, oldest first; of one age by scenario, key and kind."""
+    condition, values = chosen.condition(now)
+    with connection.cursor(row_factory=class_row(StandingBreak)) as cursor:
+        cursor.adapters.register_loader("numeric", _Whole)
+        return cursor.execute(
+            f"""SELECT {_COLUMNS} {_FROM} WHERE s.tenant = %(tenant)s AND {condition}
+            ORDER BY s.found_at, s.scenario, s.key COLLATE "C", s.kind, s.occurrence LIMIT %(limit)s""",
+            {"tenant": tenant, **values, "limit": limit},
+        ).fetchall()
+
+
+#: How long a break has been open, in days: up to here, by what people call it.
+AGES = (("up to 1 day", 1), ("1 to 3 days", 3), ("3 to 7 days", 7), ("7 to 30 days", 30), ("over 30 days", None))
+
+
+def ages(connection: Connection, tenant: str, chosen: Chosen, now: datetime) -> list[dict[str, Any]]:
+    """How many of those that are meant, and what their differences add up to, by age, state and currency."""
+    condition, values = chosen.condition(now)
+    steps = " ".join(
+        f"WHEN s.found_at > %(now)s - interval '{days} days' THEN {place}"
+        for place, (_, days) in enumerate(AGES)
+        if days is not None
+    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            f"""SELECT CASE {steps} ELSE {len(AGES) - 1} END AS age, s.state, r.currency, count(*) AS breaks,
+                sum(f.difference_minor) AS difference_minor
+            {_FROM} WHERE s.tenant = %(tenant)s AND {condition} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+            {"tenant": tenant, "now": now, **values},
+        ).fetchall()
+    return [{**row, "age": AGES[row["age"]][0], "difference_minor": int(row["difference_minor"])} for row in rows]
+
+
+def history(connection: Connection, tenant: str, found: StandingBreak) -> list[dict[str, Any]]:
+    """Its moves, in order."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """SELECT m.move_no, m.move, m.from_state, m.to_state, m.reason, m.who, m.why, m.detail, r.run_no,
+                m.recorded_at
+            FROM recon.move AS m LEFT JOIN recon.run AS r USING (tenant, model, run_id)
+            WHERE m.tenant = %s AND m.model = %s AND m.break_id = %s ORDER BY m.move_no""",
+            (tenant, found.model, found.break_id),
+        ).fetchall()
+
+
+def words_of(connection: Connection, tenant: str, model: str) -> Mapping[str, Words]:
+    """By scenario, the words that were observed last."""
+    rows = connection.execute(
+        """SELECT DISTINCT ON (scenario) scenario, currency, handling FROM recon.observation
+        WHERE tenant = %s AND model = %s ORDER BY scenario, observation_no DESC""",
+        (tenant, model),
+    )
+    return {name: Words(name, code, HandlingSpec.model_validate(handling)) for name, code, handling in rows}

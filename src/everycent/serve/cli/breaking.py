@@ -1,0 +1,237 @@
+"""`everycent breaks`: what people see of standing breaks and do with them."""
+
+import getpass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
+from everycent.base.platform.database import Connection
+from everycent.base.platform.settings import Settings
+from everycent.flow.pipeline.session import Session, open_session
+from everycent.proof.recon.breaks import desk as at
+from everycent.proof.recon.breaks.desk import Desk, Done, NotDone
+from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, ages, find, history
+from everycent.proof.recon.contract import CAUSES
+from everycent.proof.recon.core.moves import BY_HAND, Reason, State
+from everycent.serve.cli import exits
+from everycent.serve.cli.refusals import NothingStored
+from everycent.serve.cli.terminal import err, out, print_json, print_table
+from everycent.serve.wiring import migrations
+
+#: What a person does with the breaks that are meant.
+Action = Callable[[Desk, Sequence[StandingBreak]], Done]
+
+_LISTS = {"key": "keys", "kind": "kinds", "cause": "causes", "state": "states", "reason": "reasons"}
+_ONES = ("model", "scenario", "owner")
+_VALUES: dict[str, tuple[str, ...]] = {"state": tuple(State), "reason": tuple(Reason)}
+_REFUSALS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The breaks of a command line, as they were said."""
+
+    ids: tuple[str, ...]
+    where: tuple[str, ...]
+    count: int | None
+    who: str | None
+
+    @property
+    def chosen(self) -> Chosen:
+        """Raises NotDone."""
+        given: dict[str, Any] = {"ids": self.ids}
+        for said in self.where:
+            name, equals, value = said.partition("=")
+            if not equals or name not in (*_LISTS, *_ONES, "older_than"):
+                names = ", ".join((*_ONES, *_LISTS, "older_than"))
+                raise NotDone(f"--where {said}: write NAME=VALUE with one of the names {names}")
+            if name in _VALUES and value not in _VALUES[name]:
+                raise NotDone(f"--where {said}: a {name} is one of {', '.join(_VALUES[name])}")
+            if name in _LISTS:
+                given[_LISTS[name]] = (*given.get(_LISTS[name], ()), value)
+            else:
+                given[name] = value if name in _ONES else _days(value)
+        return Chosen(**given)
+
+    @property
+    def person(self) -> str:
+        """Who gives the command."""
+        return self.who if self.who is not None else getpass.getuser()
+
+
+def _days(text: str) -> timedelta:
+    if not (text.isascii() and text.isdigit()) or int(text) > 36_500:
+        raise NotDone(f"--where older_than={text}: write a number of days, for example older_than=7")
+    return timedelta(days=int(text))
+
+
+def list_command(meant: Meant, limit: int, *, as_json: bool) -> int:
+    """Lists them, with how old they are."""
+    now, chosen = datetime.now(UTC), meant.chosen
+    with open_session(Settings.load(), migrations()) as session:
+        counted = ages(session.connection, session.tenant, chosen, now)
+        found = find(session.connection, session.tenant, chosen, now, limit)
+    total = sum(row["breaks"] for row in counted)
+    if as_json:
+        print_json({"count": total, "ages": counted, "breaks": [each.as_dict() for each in found]})
+        return exits.OK
+    rows = [
+        [str(each.break_id)[:8], each.scenario, each.key, _amount(each.difference_minor, each.currency), each.currency,
+         each.cause, _state(each), _age(now - each.found_at), each.owner] for each in found
+    ]  # fmt: skip
+    columns = ("id", "scenario", "key", "difference", "", "cause", "state", "age", "owner")
+    print_table(f"Breaks: {len(found):,} of {total:,}", columns, rows, right=frozenset({3}))
+    summed = [
+        [row["age"], row["state"], f"{row['breaks']:,}", _amount(row["difference_minor"], row["currency"]),
+         row["currency"]] for row in counted
+    ]  # fmt: skip
+    print_table("By age", ("found", "state", "breaks", "difference", ""), summed, right=frozenset({2, 3}))
+    return exits.OK
+
+
+def show_command(id_text: str, folder: Path | None, *, as_json: bool) -> int:
+    """Shows one with its history; writes its attachments where a folder is given."""
+    with open_session(Settings.load(), migrations()) as session:
+        (found,) = _by_ids(session.connection, session.tenant, [id_text], datetime.now(UTC))
+        moves = history(session.connection, session.tenant, found)
+        if folder is not None:
+            _write_attachments(session, moves, folder)
+    if as_json:
+        print_json({**found.as_dict(), "history": moves})
+        return exits.OK
+    text = CAUSES.get(found.cause)
+    for name, value in found.as_dict().items():
+        if value is not None:
+            out.print(f"{name:>18}  {value}", markup=False)
+    if text is not None:
+        out.print(f"{'meaning':>18}  {text.en} · {text.zh}", markup=False)
+    rows = [
+        [f"{move['recorded_at']:%Y-%m-%d %H:%M}", move["move"], move["to_state"], move["who"], move["why"],
+         move["run_no"]] for move in moves
+    ]  # fmt: skip
+    print_table("History", ("at (UTC)", "move", "state", "who", "why", "run"), rows, right=frozenset({5}))
+    return exits.OK
+
+
+def act_command(meant: Meant, action: Action, *, as_json: bool) -> int:
+    """Does it with all that are meant, in one transaction; 1 where it was refused of some."""
+    now, chosen = datetime.now(UTC), meant.chosen
+    with open_session(Settings.load(), migrations()) as session:
+        if meant.ids and not meant.where:
+            found = _by_ids(session.connection, session.tenant, meant.ids, now)
+        elif meant.ids or meant.where:
+            found = find(session.connection, session.tenant, chosen, now)
+            _confirm(len(found), meant.count)
+        else:
+            raise NotDone("no break is named; give ids, or say which with --where")
+        done = action(Desk(session.connection, session.tenant, meant.person, now), found)
+    if as_json:
+        refused = [{"break_id": str(each.break_id), "key": each.key, "why": why} for each, why in done.refused]
+        print_json({"moved": done.moved, "unchanged": done.unchanged, "refused": refused})
+    else:
+        again = f", {len(done.unchanged):,} as they were" if done.unchanged else ""
+        out.print(f"{len(done.moved):,} done{again}", markup=False)
+        for each, why in done.refused[:_REFUSALS_SHOWN]:
+            err.print(f"refused: {str(each.break_id)[:8]} ({each.scenario}, {each.key}): {why}", markup=False)
+        if len(done.refused) > _REFUSALS_SHOWN:
+            err.print(f"refused: {len(done.refused) - _REFUSALS_SHOWN:,} more")
+    return exits.FAILED if done.refused else exits.OK
+
+
+def assign_to(owner: str, why: str | None) -> Action:
+    """Gives them to a person."""
+    return lambda desk, found: at.assign(desk, found, owner, why)
+
+
+def say(text: str) -> Action:
+    """Comments on them."""
+    return lambda desk, found: at.comment(desk, found, text)
+
+
+def attach_file(file: Path, why: str | None) -> Action:
+    """Attaches a file."""
+    return lambda desk, found: at.attach(desk, found, file, why)
+
+
+def write_it_off(why: str | None) -> Action:
+    """Writes their differences off."""
+    return lambda desk, found: at.write_off(desk, found, why)
+
+
+def say_yes(why: str | None) -> Action:
+    """Approves their write-off."""
+    return lambda desk, found: at.approve(desk, found, why)
+
+
+def say_no(why: str | None) -> Action:
+    """Declines their write-off."""
+    return lambda desk, found: at.decline(desk, found, why)
+
+
+def close_for(reason: str, why: str | None) -> Action:
+    """Closes them. Raises NotDone for a reason that is none."""
+    if reason not in BY_HAND:
+        raise NotDone(f"--reason {reason}: write one of {', '.join(BY_HAND)}")
+    return lambda desk, found: at.close(desk, found, Reason(reason), why)
+
+
+def open_again(why: str | None) -> Action:
+    """Opens them again."""
+    return lambda desk, found: at.reopen(desk, found, why)
+
+
+def settle_doubt(why: str | None, *, repaired: bool) -> Action:
+    """Says whether a repair in doubt was made."""
+    return lambda desk, found: at.settle(desk, found, why, repaired=repaired)
+
+
+def _by_ids(connection: Connection, tenant: str, ids: Sequence[str], now: datetime) -> list[StandingBreak]:
+    """Each by the beginning of its id. Raises NothingStored."""
+    found = []
+    for text in ids:
+        fitting = find(connection, tenant, Chosen(ids=(text,)), now, 3)
+        if not fitting:
+            raise NothingStored(f"there is no break '{text}'; `everycent breaks list` shows their ids")
+        if len(fitting) > 1:
+            some = ", ".join(str(each.break_id) for each in fitting)
+            raise NothingStored(f"several breaks begin with '{text}': {some}; write more of the id")
+        found += fitting
+    return list(dict.fromkeys(found))
+
+
+def _confirm(found: int, count: int | None) -> None:
+    if found == 0:
+        raise NothingStored("no break fits; `everycent breaks list` with the same --where shows what does")
+    if count != found:
+        said = "" if count is None else f", not {count:,}"
+        raise NotDone(f"{found:,} breaks fit{said}; nothing was done. If you mean all of them, add --count {found}")
+
+
+def _write_attachments(session: Session, moves: Sequence[dict[str, Any]], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for move in moves:
+        if move["move"] == "attach":
+            content = at.attached(session.connection, session.tenant, move["detail"]["sha256"])
+            if content is None:
+                err.print(f"{move['detail']['file']} is no longer what was attached; it is not written", markup=False)
+                continue
+            target = folder / f"{move['move_no']}-{Path(move['detail']['file']).name}"
+            target.write_bytes(content)
+            out.print(f"written: {target}", markup=False)
+
+
+def _state(found: StandingBreak) -> str:
+    return found.state if found.reason is None else f"{found.state}: {found.reason}"
+
+
+def _amount(minor: int, code: str) -> str:
+    return format_minor(minor, currency(code))
+
+
+def _age(length: timedelta) -> str:
+    hours = length // timedelta(hours=1)
+    return f"{hours // 24} d" if hours >= 24 else f"{hours} h"

@@ -1,0 +1,120 @@
+"""`everycent breaks` on the command line: what it prints, asks for and refuses."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from everycent.base.engine.local import LocalEngine
+from everycent.proof.recon.contract import REFUSED, SIDE
+from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.handling import HandlingSpec
+from everycent.proof.recon.service import SideRows, run
+from everycent.serve.cli import exits
+from everycent.serve.cli.app import run_app
+
+
+def side(file: str, **amounts: int) -> SideRows:
+    rows = [
+        {"source_file": file, "source_line": line, "key": key, "amount_minor": amount}
+        for line, (key, amount) in enumerate(amounts.items(), 1)
+    ]
+    return SideRows(pa.Table.from_pylist(rows, SIDE), REFUSED.empty_table(), 0)
+
+
+@pytest.fixture(autouse=True)
+def three_breaks(database: Any, engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A differs by 0.05, B is missing on the right, C on the left; found three days ago."""
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    plan = ReconPlan("bill", 0, left_sums=False, right_sums=False, compares_status=False)
+    words = HandlingSpec.model_validate({"write_off": {"approve_above": "0.06"}})
+    left, right, found_at = side("l", A=105, B=7), side("r", A=100, C=9), datetime.now(UTC) - timedelta(days=3, hours=1)
+    run(database.connection, engine, "default", "shop", "CNY", plan, left, right, words, found_at)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    code = run_app(["breaks", *arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def ids(capsys: pytest.CaptureFixture[str], key: str) -> list[str]:
+    _, listed = answer(capsys, "list", "--where", f"key={key}", "--where", "state=confirmed")
+    return [each["break_id"] for each in listed["breaks"]]
+
+
+def test_breaks_are_listed_with_their_age(capsys: pytest.CaptureFixture[str]) -> None:
+    code, listed = answer(capsys, "list")
+    assert (code, listed["count"], [each["key"] for each in listed["breaks"]]) == (exits.OK, 3, ["A", "B", "C"])
+    assert listed["ages"] == [
+        {"age": "3 to 7 days", "state": "confirmed", "currency": "CNY", "breaks": 3, "difference_minor": 3}
+    ]
+    assert run_app(["breaks", "list"]) == exits.OK
+    printed = capsys.readouterr().out
+    assert "Breaks: 3 of 3" in printed and "amount_differs" in printed and "0.05" in printed and "3 d" in printed
+
+
+def test_the_beginning_of_an_id_names_a_break(capsys: pytest.CaptureFixture[str]) -> None:
+    (whole,) = ids(capsys, "A")
+    assert run_app(["breaks", "assign", whole[:10], "--to", "bob", "--as", "ann"]) == exits.OK
+    assert capsys.readouterr().out == "1 done\n"
+    _, shown = answer(capsys, "show", whole[:10])
+    assert (shown["state"], shown["owner"], [move["who"] for move in shown["history"]]) == (
+        "in_hand",
+        "bob",
+        ["everycent", "ann"],
+    )
+    assert run_app(["breaks", "show", "zz"]) == exits.REFUSED
+    assert "there is no break 'zz'" in capsys.readouterr().err
+
+
+def test_many_at_once_want_their_count_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
+    many = ["breaks", "close", "--where", "older_than=2", "--reason", "accepted", "--as", "ann"]
+    assert run_app(many) == exits.REFUSED
+    assert "3 breaks fit; nothing was done. If you mean all of them, add --count 3" in capsys.readouterr().err
+    assert run_app([*many, "--count", "2"]) == exits.REFUSED
+    assert run_app([*many, "--count", "3"]) == exits.OK
+    assert answer(capsys, "list", "--where", "reason=accepted")[1]["count"] == 3
+
+
+def test_a_large_write_off_waits_for_another_person(capsys: pytest.CaptureFixture[str]) -> None:
+    (large,) = ids(capsys, "C")
+    assert run_app(["breaks", "write-off", large, "--why", "old", "--as", "ann"]) == exits.OK
+    assert run_app(["breaks", "approve", large, "--as", "ann"]) == exits.FAILED
+    assert "a second person must approve" in capsys.readouterr().err
+    assert run_app(["breaks", "approve", large, "--as", "bob"]) == exits.OK
+    capsys.readouterr()
+    assert answer(capsys, "show", large)[1]["reason"] == "written_off"
+
+
+def test_an_attached_file_can_be_taken_out_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (of,) = ids(capsys, "A")
+    (tmp_path / "note.txt").write_text("seen")
+    assert run_app(["breaks", "attach", of, "--file", str(tmp_path / "note.txt"), "--as", "ann"]) == exits.OK
+    assert run_app(["breaks", "show", of, "--attachments", str(tmp_path / "out")]) == exits.OK
+    assert [file.read_text() for file in (tmp_path / "out").iterdir()] == ["seen"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["close", "--reason", "bored", "--where", "key=A"],
+            "--reason bored: write one of accepted, duplicate, handled",
+        ),
+        (["list", "--where", "colour=red"], "write NAME=VALUE with one of the names model, scenario, owner, key"),
+        (["list", "--where", "state=lost"], "a state is one of waiting, confirmed"),
+        (["list", "--where", "older_than=x"], "write a number of days"),
+        (["comment", "--say", "hm", "--where", "key=none"], "no break fits"),
+        (["comment", "--say", "hm"], "no break is named"),
+        (["comment", "--say", "hm", "--where", "key=A", "--count", "1", "--as", " "], "is not a person's name"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_name(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(["breaks", *arguments]) == exits.REFUSED
+    assert says in " ".join(capsys.readouterr().err.split())
