@@ -13,10 +13,9 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.proof.recon.breaks import desk as at
-from everycent.proof.recon.breaks.desk import Desk, Done, NotDone
+from everycent.proof.recon.breaks.desk import BY_HAND, Desk, Done, NotDone, Reason, State
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, ages, find, history
 from everycent.proof.recon.contract import CAUSES
-from everycent.proof.recon.core.moves import BY_HAND, Reason, State
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
 from everycent.serve.cli.terminal import err, out, print_json, print_table

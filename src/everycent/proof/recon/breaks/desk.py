@@ -15,7 +15,10 @@ from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.moving import HOUSE, Moving, apply, by_ids
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, find, words_of
-from everycent.proof.recon.core.moves import MOVES, Move, NotAllowed, Reason, State
+from everycent.proof.recon.core.moves import BY_HAND as BY_HAND
+from everycent.proof.recon.core.moves import MOVES, Move, NotAllowed
+from everycent.proof.recon.core.moves import Reason as Reason
+from everycent.proof.recon.core.moves import State as State
 from everycent.proof.recon.handling import WriteOffSpec
 
 ATTACHMENT_BYTES_MAX = 10 * 1024 * 1024
