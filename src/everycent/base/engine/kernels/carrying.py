@@ -8,12 +8,10 @@ All arithmetic is exact. The odd units of one amount are handed out as `kernels.
 
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from everycent.base.engine.arrays import empty
+from everycent.base.engine.arrays import empty, read_only
 from everycent.base.engine.kernels.carrying_loop import carry_pots
 from everycent.base.engine.kernels.carrying_packed import Packed, pack, scratch_of
 from everycent.base.engine.kernels.carrying_totals import largest
@@ -70,7 +68,7 @@ def carry(terms: Packed, nodes: Nodes, events: Events, slots: Slots, threads: in
     Changes `nodes.totals` and `slots` in place. Refunds must not ask for more than their original's leaves have left.
     """
     count, width = len(events.amounts), int(events.starts[-1])
-    events = Events(*map(_read_only, events))
+    events = Events(*map(read_only, events))
     out = Carried(
         empty(width, np.int64),
         empty(width, np.int64),
@@ -101,10 +99,3 @@ def _bounds(roots: Places, threads: int) -> list[int]:
     some = np.sort(roots[:: len(roots) // _TOLD_BY + 1])
     inner = [int(some[len(some) * thread // threads]) for thread in range(1, threads)] if len(some) else []
     return [_BEFORE_ALL, *inner, *[UNBOUNDED] * (threads - len(inner))]
-
-
-def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same memory. Arrow's arrays are read-only and numpy's are not: the kernel is compiled for one of them."""
-    view = values.view()
-    view.flags.writeable = False
-    return view

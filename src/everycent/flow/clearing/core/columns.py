@@ -9,36 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.base.engine.tables import UUID
+from everycent.base.engine.arrays import uuid_storage
 
 Places = npt.NDArray[np.int64]
-
-_ID = np.dtype("V16")
-
-
-def storage(ids: pa.ChunkedArray) -> pa.Array:
-    """The 16 bytes of each UUID."""
-    chunks = [chunk.storage for chunk in ids.chunks]
-    if len(chunks) == 1:
-        return chunks[0]
-    return pa.concat_arrays(chunks) if chunks else pa.array([], UUID.storage_type)
-
-
-def ids_as_values(ids: pa.ChunkedArray) -> npt.NDArray[np.void]:
-    """UUIDs without NULLs as values of 16 bytes."""
-    one = storage(ids)
-    assert one.null_count == 0, "an id is missing"
-    return np.frombuffer(one.buffers()[1] or b"", dtype=_ID)[one.offset : one.offset + len(one)]
-
-
-def ids_from(values: npt.NDArray[np.void]) -> pa.Array:
-    """The inverse of `ids_as_values`."""
-    return UUID.wrap_array(pa.Array.from_buffers(UUID.storage_type, len(values), [None, pa.py_buffer(values)]))
 
 
 def places_of_ids(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Places:
     """Each id's place in `among`, which has none twice; -1 where it is not there, or NULL."""
-    wanted, known = storage(ids), storage(among)
+    wanted, known = uuid_storage(ids), uuid_storage(among)
     if wanted.null_count == 0 and wanted.equals(known):  # a charge that each record has: no need to search
         return straight(len(wanted))
     found = pc.index_in(wanted, value_set=known, skip_nulls=True)
@@ -108,10 +86,3 @@ def zeros(count: int) -> npt.NDArray[np.int32]:
     codes = np.zeros(count, dtype=np.int32)
     codes.flags.writeable = False
     return codes
-
-
-@lru_cache(maxsize=8)
-def no_ids(count: int) -> pa.Array:
-    """NULL ids. Their bytes are zeros that nobody reads, so they never take real memory; kept as `zeros` are."""
-    zeros = [pa.py_buffer(np.zeros(size, dtype=np.uint8)) for size in (-(-count // 8), 16 * count)]
-    return UUID.wrap_array(pa.Array.from_buffers(UUID.storage_type, count, zeros, null_count=count))

@@ -7,11 +7,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.base.engine.arrays import uuid_storage
 from everycent.base.engine.kernels.carrying import Slots
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import ORIGINAL, RefundState
 from everycent.flow.clearing.core.accept import accept
-from everycent.flow.clearing.core.columns import minor, places_of_ids, storage
+from everycent.flow.clearing.core.columns import minor, places_of_ids
 from everycent.flow.clearing.core.drawing import Drawn
 from everycent.flow.clearing.core.originals import Originals, in_order
 from everycent.flow.clearing.core.plan import ClearingPlan
@@ -100,14 +101,14 @@ def _with_own(
 ) -> tuple[RefundState, Places]:
     """The state with originals of the window itself, and each original's place in the window, -1 from before."""
     ids = window.sequence.column("record_id")
-    wanted = storage(refunds.column("refund_of"))
-    own = np.flatnonzero(pc.is_in(storage(ids), value_set=wanted).to_numpy(zero_copy_only=False))
+    wanted = uuid_storage(refunds.column("refund_of"))
+    own = np.flatnonzero(pc.is_in(uuid_storage(ids), value_set=wanted).to_numpy(zero_copy_only=False))
     rows = window.plain.take(pa.array(own))
     fresh = pa.table(
         [rows.column("record_id"), rows.column("amount_minor"), pa.array(np.zeros(len(own), np.int64))], schema=ORIGINAL
     )
     originals = pa.concat_tables([state.originals.select(ORIGINAL.names), fresh])
-    assert len(storage(originals.column("record_id")).unique()) == originals.num_rows, (
+    assert len(uuid_storage(originals.column("record_id")).unique()) == originals.num_rows, (
         "what was before is not in the window"
     )
     others = [charge.name for charge in plan.charges if charge.budget is None]

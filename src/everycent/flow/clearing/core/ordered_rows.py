@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from everycent.base.engine.arrays import empty
+from everycent.base.engine.arrays import empty, no_uuids, uuid_values, uuids
 from everycent.base.engine.kernels.carrying import CARRIED, Carried, Slots
 from everycent.base.engine.side_by_side import side_by_side
 from everycent.flow.clearing.contract import ORDERED_CHARGE, ORDERED_OBLIGATION
@@ -17,9 +17,6 @@ from everycent.flow.clearing.core.columns import (
     dates,
     days,
     encoded,
-    ids_as_values,
-    ids_from,
-    no_ids,
     taken,
     texts,
     zeros,
@@ -145,7 +142,7 @@ def own_obligations(found: Decided, threads: int = 1) -> pa.Table:
     shares, after = carried.shares[:size], carried.after[:size]
     nothing = pa.nulls(size, pa.string())
     columns: dict[str, Callable[[], pa.Array]] = {
-        "record_id": lambda: ids_from(each(taken(ids_as_values(charges.column("record_id")), flow.own))),
+        "record_id": lambda: uuids(each(taken(uuid_values(charges.column("record_id")), flow.own))),
         "charge": lambda: named(code, plan.names),
         "bearer": lambda: pa.array(np.add(within, np.int16(1), out=empty(size, np.int16))),
         "debtor": lambda: _debtors(plan, drawn, code, place, flow, size),
@@ -154,7 +151,7 @@ def own_obligations(found: Decided, threads: int = 1) -> pa.Table:
         "currency": lambda: spread_out.coded(charges.column("currency"), flow.own),
         "legal_entity": lambda: named(entity[code], entities),
         "booked_on": lambda: dates(each(taken(days(charges.column("booked_on")), flow.own))),
-        "refund_of": lambda: no_ids(size),
+        "refund_of": lambda: no_uuids(size),
         "debtor_statement": lambda: nothing,
         "creditor_statement": lambda: nothing,
         "sequence_no": lambda: pa.array(each(taken(numbers, place))),

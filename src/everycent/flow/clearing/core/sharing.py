@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.base.engine.arrays import uuid_values
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION
-from everycent.flow.clearing.core.columns import ids_as_values
 from everycent.flow.clearing.core.plan import ClearingPlan
 
 
@@ -24,7 +24,7 @@ def owed_by_share(
     )
     assert found.num_rows == parts.num_rows, "who has an amount bears a share"
     bearer = found.column("debtor").take(pa.array(np.argsort(found.column("place").to_numpy())))
-    ids = ids_as_values(parts.column("record_id"))
+    ids = uuid_values(parts.column("record_id"))
     of = charges.take(pa.array(np.cumsum(np.append(False, ids[1:] != ids[:-1])[: len(ids)])))
     nothing = pa.nulls(of.num_rows, pa.string())
     rows = pa.table(

@@ -12,8 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.base.engine.arrays import empty
-from everycent.base.engine.tables import UUID
+from everycent.base.engine.arrays import empty, no_uuids, uuid_values, uuids
 from everycent.flow.rating.contract import CHARGE
 from everycent.flow.rating.core.adding import labels
 from everycent.flow.rating.core.plan import RatingPlan
@@ -28,7 +27,7 @@ def charge_rows(
     codes = list(dict.fromkeys(charge.currency.code for charge in plan.charges))
     currencies = np.array([codes.index(charge.currency.code) for charge in plan.charges], dtype=np.int32)
     with ThreadPoolExecutor(max_workers=1) as beside:  # numpy lets go of the interpreter while it copies
-        ids = beside.submit(lambda: _uuids(lay.per_record(_ids(records))))
+        ids = beside.submit(lambda: uuids(lay.per_record(uuid_values(records.column("record_id")))))
         charges = lay.per_charge(np.arange(len(plan.charges), dtype=np.int32))
         columns = {
             "charge": _texts(charges, [charge.name for charge in plan.charges]),
@@ -38,7 +37,7 @@ def charge_rows(
             "debtor": _party(lay, [charge.debtor for charge in plan.charges], parties),
             "creditor": _party(lay, [charge.creditor for charge in plan.charges], parties),
             "booked_on": _dates(lay.per_record(_days(records))),
-            "refund_of": _no_uuids(lay.rows),
+            "refund_of": no_uuids(lay.rows),
         }
     rows = pa.table({"record_id": ids.result(), **columns})
     assert rows.num_rows == lay.rows, "a row for each charge taken"
@@ -111,25 +110,6 @@ def _texts(codes: Codes, texts: Sequence[str] | pa.Array) -> pa.DictionaryArray:
     """Texts by their place."""
     distinct = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(codes), distinct)
-
-
-def _ids(records: pa.Table) -> npt.NDArray[Any]:
-    """The record ids as 16-byte values."""
-    chunks = [chunk.storage for chunk in records.column("record_id").chunks]
-    storage = pa.concat_arrays(chunks) if chunks else pa.array([], UUID.storage_type)
-    assert storage.null_count == 0, "each record has an id"
-    return np.frombuffer(storage.buffers()[1] or b"", dtype="V16")[storage.offset : storage.offset + len(storage)]
-
-
-def _uuids(ids: npt.NDArray[Any]) -> pa.Array:
-    return UUID.wrap_array(pa.Array.from_buffers(UUID.storage_type, len(ids), [None, pa.py_buffer(ids)]))
-
-
-def _no_uuids(rows: int) -> pa.Array:
-    """As many nulls. Their bytes are zeros that nobody reads, so they never take real memory."""
-    validity, values = np.zeros(-(-rows // 8), dtype=np.uint8), np.zeros(rows, dtype="V16")
-    buffers = [pa.py_buffer(validity), pa.py_buffer(values)]
-    return UUID.wrap_array(pa.Array.from_buffers(UUID.storage_type, rows, buffers, null_count=rows))
 
 
 def _days(records: pa.Table) -> Codes:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from everycent.base.engine.arrays import integers
+from everycent.base.engine.arrays import fixed
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
 from everycent.proof.recon.core.sketch.cells import HASH_BITS, Hashes
@@ -78,7 +78,7 @@ def _hashes(side: str, compared: Sequence[str], engine: LocalEngine) -> Iterator
         rows_per_read=_ROWS_PER_READ,
     )
     for batch in reader:
-        yield integers(batch.column("k"), np.uint64), integers(batch.column("r"), np.uint64)
+        yield fixed(batch.column("k"), np.uint64), fixed(batch.column("r"), np.uint64)
 
 
 def _begin(side: Iterator[tuple[Hashes, Hashes]]) -> list[tuple[Hashes, Hashes]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from everycent.base.engine.arrays import integers
+from everycent.base.engine.arrays import fixed
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.core.sketch.cells import HASH_BITS, Hashes
@@ -35,7 +35,7 @@ def hashes(
     keys, rows = hash_sql(key, compared, secret)
     reader = engine.reader(f"SELECT {keys} AS k, {rows} AS r FROM {identifier(relation)}", rows_per_read=_ROWS_PER_READ)
     for batch in reader:
-        yield integers(batch.column("k"), np.uint64), integers(batch.column("r"), np.uint64)
+        yield fixed(batch.column("k"), np.uint64), fixed(batch.column("r"), np.uint64)
 
 
 def hash_sql(key: Sequence[str], compared: Sequence[tuple[str, str]], secret: bytes) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from everycent.base.engine.arrays import read_only
 from everycent.proof.recon.core.sketch.cells import PLACE_BITS, THIRDS, WIDTH, Cells, Hashes, add, peel
 
 #: Cells for ten differences, so that peeling gets through but for one table in thousands: very many differences
@@ -46,7 +47,7 @@ class Sketch:
 
     def add(self, keys: Hashes, rows: Hashes) -> None:
         """Adds rows by the hashes (uint64[n]) of their keys and of all that is compared."""
-        add(self.cells, _read_only(keys), _read_only(rows), np.uint64(self.seed))
+        add(self.cells, read_only(keys), read_only(rows), np.uint64(self.seed))
         self.rows += len(keys)
 
     def join(self, other: "Sketch") -> None:
@@ -69,13 +70,6 @@ class Sketch:
     def _assert_alike(self, other: "Sketch") -> None:
         assert self.cells.shape == other.cells.shape, "sketches of different sizes do not add up"
         assert self.seed == other.seed, "sketches of different seeds do not add up"
-
-
-def _read_only(hashes: Hashes) -> Hashes:
-    """The same memory. Arrow's arrays are read-only and numpy's are not: the kernel is compiled for one of them."""
-    view = hashes.view()
-    view.flags.writeable = False
-    return view
 
 
 def most_differences() -> int:
