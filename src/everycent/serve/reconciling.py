@@ -27,8 +27,18 @@ from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import ModelPlan, Session, given_files, plan_model, write_table
 from everycent.proof.recon.contract import REFUSED, ReconSpec, SideSpec
-from everycent.proof.recon.service import ReconPlan, ReconRun, SidePlan, SideRows, plan_recon, plan_side, side_in_engine
+from everycent.proof.recon.service import (
+    ReconPlan,
+    ReconRun,
+    RuleRefused,
+    SidePlan,
+    SideRows,
+    plan_recon,
+    plan_side,
+    side_in_engine,
+)
 from everycent.proof.recon.service import run as run_recon
+from everycent.serve.recon_modes import RatesRefused, matches_as_dict, rates_of
 
 _VIEW = "recon_records"
 _TABLE = "recon_side"
@@ -116,6 +126,7 @@ class Scenario:
                 }
                 for row in found.totals.to_pylist()
             },
+            "matches": matches_as_dict(self.run),
             "controls": [stated.as_dict() for stated in self.stated],
         }
 
@@ -128,12 +139,13 @@ def plan_scenarios(model: LoadedModel, plan: ModelPlan) -> list[PlannedScenario]
         path = ("recon", name)
         try:
             money = model.currency if spec.currency is None else currency(spec.currency)
-            recon_plan = plan_recon(name, spec, money)
+            recon_plan = plan_recon(name, spec, money, rates_of(model.path.parent, spec))
         except UnknownCurrency as unknown:
             issues.append(model.source.issue(str(unknown), (*path, "currency")))
             continue
         except (ValueError, NotAnAmount) as error:
-            issues.append(model.source.issue(str(error), (*path, "tolerance")))
+            word = "rules" if isinstance(error, RuleRefused | RatesRefused) else "tolerance"
+            issues.append(model.source.issue(str(error), (*path, word)))
             continue
         words = ("left", "right")
         sides = [_plan_side(model, plan, money, (*path, word), getattr(spec, word), issues) for word in words]
@@ -257,12 +269,15 @@ def _plan_side(
         fields = declared_fields((*path, "columns"), columns, money, model.calendar)
         if spec.records is None:
             return Side(
-                columns, money, plan_side(spec, {field.reader.name: field.reader.type for field in fields}, money)
+                columns,
+                money,
+                plan_side(spec, {field.reader.name: field.reader.type for field in fields}, money, model.calendar),
             )
         records = plan.intake[spec.records]
         types = {name: column.type for name, column in records.columns.items()}
         own = {name: ColumnType("money", money.exponent) for name, of in records.money.of.items() if of == RECORDS_OWN}
-        return Side(columns, money, plan_side(_in_currency(spec, records.money.column, money), {**types, **own}, money))
+        in_one = _in_currency(spec, records.money.column, money)
+        return Side(columns, money, plan_side(in_one, {**types, **own}, money, model.calendar))
     except UnknownFormat as unknown:
         issues.append(model.source.issue(str(unknown), (*path, "format")))
     except ValidationError as error:
@@ -282,6 +297,8 @@ def _of_events(model: LoadedModel, path: tuple[str, ...]) -> bool:
 
 def _in_currency(spec: SideSpec, column: str | None, money: Currency) -> SideSpec:
     """The side with those of its records alone that are in the scenario's currency."""
+    if spec.currency is not None:
+        raise ValueError("currency: of records those in the scenario's currency take part; leave the word out")
     if column is None:
         return spec
     own = f"\"{column}\" = '{money.code}'"

@@ -17,12 +17,15 @@ import pyarrow as pa
 import pytest
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.money.currency import currency
 from everycent.base.platform.batches import open_batch, seal_sql
 from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.rating.contract import CHARGE, SNAPSHOT
 from everycent.proof.recon.contract import REFUSED, SIDE
+from everycent.proof.recon.core.matching.plan import plan_match
+from everycent.proof.recon.rules import MatchRuleSpec
 from everycent.proof.recon.service import ReconPlan, SideRows, run
 
 SPACE = UUID(int=7)
@@ -315,3 +318,7 @@ def _reconcile(market: Market) -> None:
     plan = ReconPlan("bill", 1, left_sums=False, right_sums=False, compares_status=False)
     left, right = side(("A", 5), ("B", 7), ("C", 9)), side(("A", 5), ("B", 8), ("D", 4))
     run(market.database.connection, market.engine, "default", "market", "CNY", plan, left, right)
+    rules = (MatchRuleSpec.model_validate({"key": {"may_differ": "amount"}}),)
+    ruled = ReconPlan("ruled", 0, False, False, False, plan_match("ruled", rules, currency("CNY"), {}), "rules")
+    left, right = side(("E", 500), ("G", 300), ("G", 300), ("H", 1)), side(("E", 490), ("G", 400), ("J", 2))
+    run(market.database.connection, market.engine, "default", "market", "CNY", ruled, left, right)

@@ -48,6 +48,7 @@ from everycent.proof.recon.loading import (
     LinkWord,
     LinkWords,
 )
+from everycent.proof.recon.modes import Counterparty, Fee, Group, OccurredAt, Reference, RowCurrency
 from everycent.proof.recon.rules import MatchRuleSpec
 from everycent.proof.recon.timing import ArrivalSpec, ScheduleSpec
 
@@ -63,6 +64,13 @@ class Bucket(StrEnum):
     DUPLICATED_RIGHT = "duplicated_right"
     AMOUNT_DIFFERS = "amount_differs"
     STATUS_DIFFERS = "status_differs"
+    MATCHED = "matched"  # explained by a rule, as sure as can be; its differences have names
+    AMBIGUOUS = "ambiguous"  # explained by a rule in several ways; a person decides
+    BUDGET_EXHAUSTED = "budget_exhausted"  # not all ways to explain it were tried
+
+
+#: The buckets of pass one, by key. The others are of pass two, and where there are no rules, no totals have them.
+BY_KEY = tuple(Bucket)[: tuple(Bucket).index(Bucket.MATCHED)]
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,11 @@ CAUSES: Mapping[str, CauseText] = MappingProxyType(
         "status_differs": CauseText("the amounts agree, the statuses differ", "金额一致，状态不一致"),
         "fee": CauseText("one side is gross, the other net of this fee", "一方为毛额，另一方已扣手续费"),
         "conversion_difference": CauseText("what the currency conversion leaves", "币种折算差额"),
+        "conversion": CauseText("the two amounts are in different currencies", "双方币种不同"),
+        "ambiguous": CauseText(
+            "rules explain it in several ways; see its alternatives", "规则可有多种解释，待人工选择：见备选"
+        ),
+        "budget_exhausted": CauseText("not all ways to explain it were tried", "未能在预算内穷尽所有解释"),
     }
 )
 
@@ -182,6 +195,21 @@ MATCH = pa.schema(
     ]
 )
 
+#: A row (or, where rows of a key add up, a key's rows together) that a rule has claimed. `row_no` names it on its side.
+#: Ordered by match, side, row.
+MATCHED_ROW = pa.schema(
+    [
+        *MATCH,
+        pa.field("key", pa.string()),
+        pa.field("amount_minor", _AMOUNT),
+        pa.field("currency", pa.string()),  # null: the scenario's
+        pa.field("status", pa.string()),
+        pa.field("rows", pa.int64()),
+        pa.field("source_file", pa.string()),  # the first row's place
+        pa.field("source_line", pa.int64()),
+    ]
+)
+
 #: What a unique match leaves between left and right, by cause: they add up to left - right. Ordered by match, cause.
 MATCH_DIFFERENCE = pa.schema(
     [
@@ -242,6 +270,12 @@ class SideSpec(Declaration):
     status: Name | None = Field(
         default=None, description="the column whose values are compared too", examples=["status"]
     )
+    occurred_at: OccurredAt = None
+    reference: Reference = None
+    counterparty: Counterparty = None
+    group: Group = None
+    fee: Fee = None
+    currency: RowCurrency = None
     rows: Literal["unique", "sum"] = Field(
         default="unique", description="of several rows with one key; sum: they add up; unique: they are duplicates"
     )

@@ -5,16 +5,18 @@ A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_i
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.observing import observe
 from everycent.proof.recon.breaks.words import Words
+from everycent.proof.recon.contract import SIDE
 from everycent.proof.recon.core.cells import Kind, Mark, Reading
 from everycent.proof.recon.core.columns import (
     NothingToCompare,
@@ -26,15 +28,16 @@ from everycent.proof.recon.core.columns import (
 )
 from everycent.proof.recon.core.found_breaks import breaks_of, caused, column_names, held
 from everycent.proof.recon.core.one_file import OneSide, plan_side_alone
-from everycent.proof.recon.core.plan import ReconPlan, plan_recon
+from everycent.proof.recon.core.plan import ReconPlan, RuleRefused, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
 from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows, side_in_engine
 from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
 from everycent.proof.recon.core.two_files import Field, FilesPlan, plan_files, side_view
 from everycent.proof.recon.handling import HandlingSpec
+from everycent.proof.recon.second_pass import Explained, explain_leftovers
 from everycent.proof.recon.stage import Reconciled, reconcile
-from everycent.proof.recon.store import RunKey, insert_run, load_run, lock_scenario, run_no_of
+from everycent.proof.recon.store import RunKey, insert_run, load_explained, load_run, lock_scenario, run_no_of
 from everycent.proof.recon.watching.checking import (
     Checked,
     Watch,
@@ -63,6 +66,7 @@ __all__ = [
     "Checked",
     "Differences",
     "EventSource",
+    "Explained",
     "Field",
     "FilesPlan",
     "Kind",
@@ -76,6 +80,7 @@ __all__ = [
     "ReconPlan",
     "ReconRun",
     "Reconciled",
+    "RuleRefused",
     "SidePlan",
     "SideRows",
     "Sketch",
@@ -133,6 +138,7 @@ class ReconRun:
     run_no: int
     changed: bool
     reconciled: Reconciled
+    explained: Explained = field(default_factory=Explained.nothing)
 
 
 def run(
@@ -157,10 +163,14 @@ def run(
         lock_scenario(connection, key, plan.scenario)
         known = run_no_of(connection, key)
         if known is None:
-            done = compare(plan, left.rows, right.rows, engine)
-            ran = ReconRun(key.run_id, insert_run(connection, key, plan, currency, left, right, done), True, done)
+            done, explained = compare(plan, left.rows, right.rows, engine), Explained.nothing()
+            if plan.rules is not None:
+                done, explained = explain_leftovers(plan, plan.rules, done, left.rows, right.rows, engine)
+            run_no = insert_run(connection, key, plan, currency, left, right, done, explained)
+            ran = ReconRun(key.run_id, run_no, True, done, explained)
         else:
-            ran = ReconRun(key.run_id, known, changed=False, reconciled=load_run(connection, engine, key))
+            stored = load_run(connection, engine, key), load_explained(connection, key)
+            ran = ReconRun(key.run_id, known, False, *stored)
         observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
         return ran
 
@@ -174,13 +184,18 @@ def run_key(
 
 def _run_id(tenant: str, model: str, currency: str, plan: ReconPlan, left_hash: str, right_hash: str) -> UUID:
     how = (plan.scenario, plan.tolerance_minor, plan.left_sums, plan.right_sums, plan.compares_status)
-    text = "\x1f".join(map(str, (tenant, model, currency, *how, left_hash, right_hash)))
+    words = (plan.words,) if plan.words else ()
+    text = "\x1f".join(map(str, (tenant, model, currency, *how, *words, left_hash, right_hash)))
     return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
 
 
 def _hash(side: SideRows, engine: LocalEngine) -> str:
     """Of the side's content with the places of its rows; their order does not matter."""
-    compared = _sums(engine, side.rows, "concat_ws(chr(31), source_file, source_line, key, amount_minor, status)")
+    seen = [name for name in engine.query("FROM side LIMIT 0", side=side.rows).column_names if name not in SIDE.names]
+    more = "".join(f", {literal(name)}, {identifier(name)}" for name in seen)
+    compared = _sums(
+        engine, side.rows, f"concat_ws(chr(31), source_file, source_line, key, amount_minor, status{more})"
+    )
     refused = _sums(engine, side.refused, "concat_ws(chr(31), source_file, source_line, reason)")
     return f"{compared}/{refused}/{side.left_out}"
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.proof.recon.contract import BREAK, SIDE, TOTALS, Bucket
+from everycent.proof.recon.contract import BREAK, BY_KEY, SIDE, TOTALS, Bucket
 from everycent.proof.recon.core.buckets import CAUSE_SQL, cause_texts_sql
 from everycent.proof.recon.core.differing import differing, key_hash_sql
 from everycent.proof.recon.core.groups import REPEATED, groups_sql
@@ -192,7 +192,7 @@ _LISTED = f"""
     FROM explained JOIN {cause_texts_sql()} USING (cause)
     ORDER BY key, bucket, left_file, left_line, right_file, right_line"""
 
-_BUCKETS = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumerate(Bucket))
+_BUCKETS = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumerate(BY_KEY))
 
 _TOTALS = f"""
     WITH placed AS (

@@ -10,10 +10,11 @@ from everycent.base.engine.sql import literal
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.contract import BREAK, TOTALS, Bucket
+from everycent.proof.recon.contract import BREAK, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MATCHED_ROW, TOTALS, Bucket
 from everycent.proof.recon.core.buckets import cause_texts_sql
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
+from everycent.proof.recon.second_pass import Explained
 from everycent.proof.recon.stage import Reconciled, Total
 
 _FINDING = pa.schema([field for field in BREAK if field.name not in ("cause_en", "cause_zh")])
@@ -58,6 +59,7 @@ def insert_run(
     left: SideRows,
     right: SideRows,
     done: Reconciled,
+    explained: Explained,
 ) -> int:
     """Stores the run with all that it found; returns its number. The scenario must be locked."""
     row = connection.execute(
@@ -91,6 +93,8 @@ def insert_run(
         copy_in(connection, table, numbered, key.constants)
     for name, side in (("left", left), ("right", right)):
         copy_in(connection, "recon.refused", side.refused, {**key.constants, "side": name})
+    for table, found in zip(_MATCHES, (explained.matches, explained.differences, explained.alternatives), strict=True):
+        copy_in(connection, table, found, key.constants)
     digests = ", ".join(f"{literal(table)}, ({_DIGEST.format(table=table, key=key.sql)})" for table in _FOUND)
     connection.execute(f"UPDATE recon.run SET digests = jsonb_build_object({digests}) WHERE {key.sql}")
     connection.execute(f"UPDATE recon.run AS t SET seal = {seal_sql('t')} WHERE {key.sql}")
@@ -98,7 +102,8 @@ def insert_run(
 
 
 #: What a run found; its row has a digest of each table's rows, in no order, and a seal over all that it holds.
-_FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused")
+_MATCHES = ("recon.match", "recon.match_difference", "recon.match_alternative")
+_FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused", *_MATCHES)
 _DIGEST = """SELECT md5(coalesce(string_agg(h, '' ORDER BY h), '')) FROM (
     SELECT md5(to_jsonb(r)::text) COLLATE "C" AS h FROM {table} AS r WHERE {key}) AS hashed"""
 
@@ -123,6 +128,16 @@ def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconc
         left_total=Total(int(row[0]), int(row[1])),
         right_total=Total(int(row[2]), int(row[3])),
     )
+
+
+def load_explained(connection: Connection, key: RunKey) -> Explained:
+    """What rules claimed in the stored run."""
+    order = ("match_no, side, row_no", "match_no, cause", "match_no, alternative_no, side, row_no")
+    found = [
+        copy_out(connection, f"SELECT {', '.join(schema.names)} FROM {table} WHERE {key.sql} ORDER BY {by}", schema)
+        for table, schema, by in zip(_MATCHES, (MATCHED_ROW, MATCH_DIFFERENCE, MATCH_ALTERNATIVE), order, strict=True)
+    ]
+    return Explained(*found)
 
 
 def _findings(connection: Connection, engine: LocalEngine, table: str, key: RunKey) -> pa.Table:

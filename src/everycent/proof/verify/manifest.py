@@ -134,7 +134,12 @@ def check_hot_parts(connection: Connection, tenant: str, model: str) -> Check:
 
 
 #: What a reconciliation found, by tables; its run lists a digest of each table's rows.
-_FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused")
+_FOUND = (
+    "recon.total", "recon.break", "recon.write_off", "recon.refused",
+    "recon.match", "recon.match_difference", "recon.match_alternative",
+)  # fmt: skip
+#: Of a table that a run did not know: no rows.
+_NO_ROWS = "md5('')"
 
 
 def check_reconciled(connection: Connection, tenant: str, model: str) -> Check:
@@ -144,7 +149,8 @@ def check_reconciled(connection: Connection, tenant: str, model: str) -> Check:
         connection.execute("SET LOCAL TIME ZONE 'UTC'")
         for table in _FOUND:
             compared = connection.execute(
-                f"""SELECT run.scenario, run.run_no, count(hashed.h), run.digests ->> {literal(table)},
+                f"""SELECT run.scenario, run.run_no, count(hashed.h),
+                    coalesce(run.digests ->> {literal(table)}, {_NO_ROWS}),
                     md5(coalesce(string_agg(hashed.h, '' ORDER BY hashed.h), ''))
                 FROM recon.run AS run LEFT JOIN (
                     SELECT run_id, md5(to_jsonb(r)::text) COLLATE "C" AS h FROM {_quoted(table)} AS r

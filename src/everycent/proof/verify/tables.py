@@ -118,6 +118,13 @@ DECIDED = {
         right_amount_minor=_SUM, difference_minor=_SUM,
     )),
     "recon.write_off": _FINDING,
+    "recon.match": _columns(
+        run_id=_UUID, match_no=_LONG, label=_TEXT, side=_TEXT, row_no=_LONG, amount_minor=_SUM, rows=_LONG,
+    ),
+    "recon.match_difference": _columns(run_id=_UUID, match_no=_LONG, difference_minor=_SUM),
+    "recon.match_alternative": _columns(
+        run_id=_UUID, match_no=_LONG, alternative_no=_LONG, side=_TEXT, row_no=_LONG
+    ),
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from everycent.serve.cli.asking import print_findings, report_data
 from everycent.serve.cli.parking import parked_as_dict, print_parked
 from everycent.serve.cli.rewinding import print_ordered, rewound_as_dict
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
+from everycent.serve.recon_modes import write_matches
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
 from everycent.serve.report.page import render
@@ -162,6 +163,7 @@ def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | Non
     if folder is not None:
         report("writing files", 0, None)
         files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, taken.scenarios))
+        files = (*files, *write_matches(folder, [(one.name, one.run) for one in taken.scenarios]))
     data = report_data(session, model.name, verdict)  # after the export: the page knows what is in the bank file
     if folder is not None:
         files = (*files, *render(data, folder / "report.html"))

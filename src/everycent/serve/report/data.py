@@ -7,16 +7,19 @@ from typing import NamedTuple
 #: Long tables show this many rows; the rest is in the Parquet file that the section names.
 ROWS_SHOWN = 50
 
-#: The buckets of recon in the order in which the report shows them; the first two are no breaks.
+#: The buckets of recon in the order in which the report shows them; the first three are no breaks.
 BUCKETS = (
     "equal",
     "within_tolerance",
+    "matched",
     "amount_differs",
     "status_differs",
     "missing_right",
     "missing_left",
     "duplicated_right",
     "duplicated_left",
+    "ambiguous",
+    "budget_exhausted",
 )
 
 #: What became of credited money; `passed` and `kept` are the operator's own (what it owes others, and the rest).

@@ -31,6 +31,9 @@ CONTENT = "each record's content gives its content hash"
 SEALED = "each sealed row is as it was written"
 LISTED = "each batch's hot rows are those it listed"
 RECONCILED = "each reconciliation's rows are those it found"
+MATCHED = "each reconciliation's matches add up to their buckets"
+NAMED = "what a sure match leaves has names"
+WAYS = "each match that is not sure has its ways, and no sure one has any"
 CARRIED = "each charge's obligations add up to it, in its currency, on its date"
 STATEMENT = "each statement is the sum of its obligations"
 POSTED = "each batch posted its obligations, account by account"
@@ -308,6 +311,16 @@ DECIDED = [
     ("UPDATE recon.write_off SET right_file = 'other.csv'", {RECONCILED}),
     ("INSERT INTO recon.refused SELECT tenant, model, run_id, 'left', 'f', 1, 'why' FROM recon.run", {RECONCILED}),
     ("DELETE FROM recon.total WHERE bucket = 'within_tolerance'", {RECONCILED}),
+    ("UPDATE recon.match SET amount_minor = amount_minor + 1 WHERE key = 'E' AND side = 'left'",
+     {MATCHED, NAMED, RECONCILED}),
+    ("UPDATE recon.match SET rows = rows + 1 WHERE key = 'G' AND side = 'right'", {MATCHED}),
+    ("UPDATE recon.match SET label = 'unique' WHERE key = 'G'", {MATCHED, NAMED, WAYS}),
+    ("UPDATE recon.total SET left_rows = left_rows + 1 WHERE bucket = 'matched'", {MATCHED}),
+    ("DELETE FROM recon.match_difference", {NAMED, RECONCILED}),
+    ("UPDATE recon.match_difference SET cause = 'fee'", {RECONCILED}),
+    ("DELETE FROM recon.match_alternative WHERE alternative_no = 2", {WAYS, RECONCILED}),
+    ("UPDATE recon.match_alternative SET match_no = 1", {WAYS}),
+    ("UPDATE recon.match SET rule = 'other'", {RECONCILED}),
     ("DELETE FROM recon.write_off", {"each reconciliation's breaks and write-offs add up to their buckets"}),
 ]  # fmt: skip
 

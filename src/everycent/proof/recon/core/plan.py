@@ -1,40 +1,81 @@
 """A reconciliation, ready to run: its scenario with every word resolved."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+
+import pyarrow as pa
 
 from everycent.base.money.amount import parse_minor
 from everycent.base.money.currency import Currency
 from everycent.proof.recon.contract import ReconSpec
+from everycent.proof.recon.core.matching.needs import refuse_unseen
+from everycent.proof.recon.core.matching.plan import MatchPlan, plan_match
 
 
 @dataclass(frozen=True)
 class ReconPlan:
-    """`*_sums`: several rows of a key add up on that side; otherwise they are duplicates of the first."""
+    """`*_sums`: several rows of a key add up on that side; otherwise they are duplicates of the first.
+
+    `rules`: what may explain what is not equal; None where nothing may. `words`: what the scenario says of its modes,
+    as text, empty where it says nothing; runs are of the same kind only where these are the same.
+    """
 
     scenario: str
     tolerance_minor: int
     left_sums: bool
     right_sums: bool
     compares_status: bool
+    rules: MatchPlan | None = None
+    words: str = ""
 
 
-def plan_recon(scenario: str, spec: ReconSpec, currency: Currency) -> ReconPlan:
-    """Resolves `spec`. Statuses are compared where both sides declare one.
+class RuleRefused(ValueError):
+    """A rule does not fit, or names what a side lacks."""
 
-    ValueError when the tolerance is negative or has more decimals than the currency, or where there are rules: a
-    model's own run compares by key alone.
+
+#: The words of a scenario that say how it is compared beyond pass one.
+_MODES = {"rules"}
+
+
+def plan_recon(
+    scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[str, pa.Table] = MappingProxyType({})
+) -> ReconPlan:
+    """Resolves `spec`. Statuses are compared where both sides declare one. `rates`: EXCHANGE_RATE by name.
+
+    ValueError when the tolerance is negative or has more decimals than the currency; RuleRefused.
     """
-    if spec.rules:
-        raise ValueError(f"recon '{scenario}': a model's run compares by key alone; leave `rules` out")
     tolerance_minor = parse_minor(spec.tolerance, currency)
     if tolerance_minor < 0:
         raise ValueError(
             f"recon '{scenario}': tolerance {spec.tolerance} is negative; write how much may differ, 0 or more"
         )
+    rules = _rules(scenario, spec, currency, rates)
+    said = spec.model_dump_json(include=_MODES, exclude_defaults=True)
     return ReconPlan(
+        rules=rules,
+        words="" if said == "{}" else said + _digest(spec, rates),
         scenario=scenario,
         tolerance_minor=tolerance_minor,
         left_sums=spec.left.rows == "sum",
         right_sums=spec.right.rows == "sum",
         compares_status=spec.left.status is not None and spec.right.status is not None,
     )
+
+
+def _rules(scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[str, pa.Table]) -> MatchPlan | None:
+    if not spec.rules:
+        return None
+    try:
+        refuse_unseen(scenario, spec)
+        return plan_match(scenario, spec.rules, currency, rates)
+    except ValueError as refusal:
+        raise RuleRefused(str(refusal)) from refusal
+
+
+def _digest(spec: ReconSpec, rates: Mapping[str, pa.Table]) -> str:
+    """Of the tables of rates that rules name."""
+    named = sorted({rule.convert.rates for rule in spec.rules if rule.convert is not None})
+    text = "".join(f"{name}{rates[name].to_pylist()}" for name in named)
+    return hashlib.sha256(text.encode()).hexdigest() if named else ""

@@ -5,26 +5,22 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from everycent.base.engine.formula import (
-    CompiledAmount,
-    Formula,
-    compile_amount,
-    compile_condition,
-    parse_formula,
-)
+from everycent.base.engine.formula import CompiledAmount, Formula, compile_condition, parse_formula
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.types import Column, ColumnType
+from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
-from everycent.base.money.rounding import Rounding
 from everycent.proof.recon.contract import REFUSED, SIDE, SideSpec
+from everycent.proof.recon.core.seen import Seen, compile_minor, exponent_sql, money_of, plan_seen, side_days
 
 _SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT"}
 
 
 @dataclass(frozen=True)
 class SideRows:
-    """One side. `rows` (SIDE) are compared, `refused` (REFUSED) cannot be; `left_out` do not take part by `when`.
+    """One side. `rows` (SIDE, and the columns of ITEM that its words name) are compared, `refused` (REFUSED) cannot be;
+    `left_out` do not take part by `when`.
 
     `rows` given as text is the name of a table in the engine, which holds more than memory does.
     """
@@ -43,11 +39,21 @@ class SidePlan:
     when: Formula | None
     amount: Formula
     exponent: int
+    seen: tuple[Seen, ...] = ()
+    calendar: BusinessCalendar | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of SIDE, and what else it has of an ITEM."""
+        return (*SIDE.names, *(seen.column for seen in self.seen))
 
 
-def plan_side(spec: SideSpec, types: Mapping[str, ColumnType], currency: Currency) -> SidePlan:
+def plan_side(
+    spec: SideSpec, types: Mapping[str, ColumnType], currency: Currency, calendar: BusinessCalendar | None = None
+) -> SidePlan:
     """Checks the side's words and formulas against its columns. Stored records hold theirs in `body`.
 
+    `calendar`: by which a time has its business day; where `occurred_at` is a time there must be one.
     Raises FormulaError for a formula, ValueError for a key or status that is no column or an amount that is no number.
     """
     path = "r.body." if spec.records is not None else "r."
@@ -61,7 +67,9 @@ def plan_side(spec: SideSpec, types: Mapping[str, ColumnType], currency: Currenc
     when = None if spec.when is None else parse_formula(spec.when, scope)
     if when is not None and when.type.kind != "boolean":
         raise ValueError(f"when: '{spec.when}' is {when.type}; write a condition")
-    return SidePlan(spec, scope, when, amount, currency.exponent)
+    seen = plan_seen(spec, scope, currency.exponent)
+    assert calendar is not None or all(one.second is None for one in seen), "a time has a day by a calendar"
+    return SidePlan(spec, scope, when, amount, currency.exponent, seen, calendar)
 
 
 def side_from_rows(plan: SidePlan, rows: pa.Table, engine: LocalEngine) -> SideRows:
@@ -70,7 +78,7 @@ def side_from_rows(plan: SidePlan, rows: pa.Table, engine: LocalEngine) -> SideR
     A row for which `when` is not true does not take part. A row without a key or an amount is refused with its reason.
     """
     side = side_in_engine(plan, [rows], engine, "recon_side")
-    taken = engine.query(f"SELECT {', '.join(SIDE.names)} FROM recon_side").cast(SIDE)
+    taken = engine.query("FROM recon_side")
     engine.connection.execute("DROP TABLE recon_side")
     return replace(side, rows=taken)
 
@@ -80,7 +88,10 @@ def side_in_engine(plan: SidePlan, parts: Iterable[pa.Table | str], engine: Loca
 
     A part given as text is a table or view of the engine.
     """
-    columns = ", ".join(f"{identifier(field.name)} {_SQL_TYPES[field.type]}" for field in SIDE)
+    columns = ", ".join(
+        [f"{identifier(field.name)} {_SQL_TYPES[field.type]}" for field in SIDE]
+        + [f"{identifier(seen.column)} {seen.sql_type}" for seen in plan.seen]
+    )
     engine.connection.execute(f"CREATE OR REPLACE TABLE {identifier(name)} ({columns})")
     refused, left_out = [REFUSED.empty_table()], 0
     for part in parts:
@@ -95,12 +106,17 @@ def _add_part(plan: SidePlan, part: pa.Table | str, engine: LocalEngine, name: s
     """Adds what is compared to the table; returns the rows that are refused, and how many are left out."""
     condition = "true" if plan.when is None else f"({compile_condition(plan.when)}) IS TRUE"
     found = f"FROM ({_found_sql(plan, condition)})"
-    added = engine.query(
-        f"INSERT INTO {identifier(name)} SELECT {', '.join(SIDE.names)} {found} WHERE reason IS NULL", side_rows=part
-    )["Count"][0].as_py()
-    refused = engine.query(
-        f"SELECT source_file, source_line, reason {found} WHERE reason IS NOT NULL", side_rows=part
-    ).cast(REFUSED)
+    second = next((seen.second for seen in plan.seen if seen.second is not None), None)
+    columns = ", ".join(map(identifier, plan.columns))
+    given: dict[str, pa.Table | str] = {"side_rows": part}
+    if second is not None and plan.calendar is not None:
+        given["side_days"] = side_days(second, condition, part, engine, plan.calendar)
+    added = engine.query(f"INSERT INTO {identifier(name)} SELECT {columns} {found} WHERE reason IS NULL", **given)[
+        "Count"
+    ][0].as_py()
+    refused = engine.query(f"SELECT source_file, source_line, reason {found} WHERE reason IS NOT NULL", **given).cast(
+        REFUSED
+    )
     counted = engine.query(
         f"SELECT count(*) AS rows, count(*) FILTER (NOT ({condition})) AS out FROM side_rows AS r", side_rows=part
     ).to_pylist()[0]
@@ -110,16 +126,23 @@ def _add_part(plan: SidePlan, part: pa.Table | str, engine: LocalEngine, name: s
 
 def _found_sql(plan: SidePlan, condition: str) -> str:
     """The columns of SIDE and, where a row cannot be compared, the reason, of the rows that take part."""
-    amount = compile_amount(plan.amount, plan.exponent, Rounding.HALF_UP)
+    money = money_of(plan.spec, plan.scope)
+    amount = compile_minor(plan.amount, money, plan.exponent)
+    unknown = "false" if money is None else f"{exponent_sql(money, plan.exponent)} IS NULL"
+    seen = "".join(f", {one.sql} AS {identifier(one.column)}" for one in plan.seen)
+    second = next((one.second for one in plan.seen if one.second is not None), None)
+    days = "" if second is None else f"LEFT JOIN side_days AS d ON d.at = {second}"
     status = "NULL" if plan.spec.status is None else plan.scope[plan.spec.status].sql
-    return f"""SELECT source_file, source_line, key, amount_minor, status, CASE
+    columns = ", ".join(map(identifier, plan.columns))
+    return f"""SELECT {columns}, CASE
+            WHEN unknown THEN 'no amount: ' || coalesce(code, '') || ' is no currency'
             WHEN amount_minor IS NULL THEN no_amount
             WHEN key IS NULL THEN {_no_key_sql(plan)} END AS reason
         FROM (SELECT r.source_file AS source_file, r.source_line::BIGINT AS source_line,
                 {_key_sql(plan)} AS key, {_amount_sql(amount)} AS amount_minor,
                 CASE WHEN ({amount.fast_sql}) IS NULL THEN {_no_amount_sql(amount)} END AS no_amount,
-                ({status})::VARCHAR AS status
-            FROM side_rows AS r WHERE {condition})"""
+                {unknown} AS unknown, {money or "NULL"} AS code, ({status})::VARCHAR AS status{seen}
+            FROM side_rows AS r {days} WHERE {condition})"""
 
 
 def _key_sql(plan: SidePlan) -> str:

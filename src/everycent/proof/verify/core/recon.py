@@ -32,7 +32,7 @@ FINDINGS = Rule(
             coalesce(t.left_rows, 0), coalesce(t.right_rows, 0), coalesce(t.left_minor, 0), coalesce(t.right_minor, 0),
             coalesce(t.difference_minor, 0), coalesce(l, 0), coalesce(r, 0), coalesce(lm, 0), coalesce(rm, 0),
             coalesce(d, 0)) AS message
-    FROM (FROM recon.total WHERE bucket <> 'equal') t FULL JOIN found USING (run_id, bucket)
+    FROM (FROM recon.total WHERE bucket NOT IN ('equal', 'matched')) t FULL JOIN found USING (run_id, bucket)
     WHERE coalesce(t.left_rows, 0) <> coalesce(l, 0) OR coalesce(t.right_rows, 0) <> coalesce(r, 0)
         OR coalesce(t.left_minor, 0) <> coalesce(lm, 0) OR coalesce(t.right_minor, 0) <> coalesce(rm, 0)
         OR coalesce(t.difference_minor, 0) <> coalesce(d, 0)""",
@@ -55,4 +55,54 @@ EQUAL_IS_EQUAL = Rule(
     FROM recon.total WHERE bucket = 'equal' AND (left_minor <> right_minor OR difference_minor <> 0)""",
 )
 
-RULES = (RUN_SUMS, FINDINGS, FINDING_DIFFERENCE, EQUAL_IS_EQUAL)
+MATCHES = Rule(
+    "each reconciliation's matches add up to their buckets",
+    "recon.match",
+    """WITH found AS (
+        SELECT run_id, CASE label WHEN 'unique' THEN 'matched' ELSE label END AS bucket,
+            coalesce(sum(rows) FILTER (side = 'left'), 0) AS l, coalesce(sum(rows) FILTER (side = 'right'), 0) AS r,
+            coalesce(sum(amount_minor) FILTER (side = 'left'), 0) AS lm,
+            coalesce(sum(amount_minor) FILTER (side = 'right'), 0) AS rm
+        FROM recon.match GROUP BY ALL)
+    SELECT {'r': run_id, 'b': bucket} AS place,
+        format('run {}, {}: {} and {} rows, {} and {}; its matches add up to {} and {} rows, {} and {}', run_id, bucket,
+            coalesce(t.left_rows, 0), coalesce(t.right_rows, 0), coalesce(t.left_minor, 0), coalesce(t.right_minor, 0),
+            coalesce(l, 0), coalesce(r, 0), coalesce(lm, 0), coalesce(rm, 0)) AS message
+    FROM (FROM recon.total WHERE bucket IN ('matched', 'ambiguous', 'budget_exhausted')) t
+        FULL JOIN found USING (run_id, bucket)
+    WHERE (coalesce(t.left_rows, 0), coalesce(t.right_rows, 0), coalesce(t.left_minor, 0), coalesce(t.right_minor, 0))
+        <> (coalesce(l, 0), coalesce(r, 0), coalesce(lm, 0), coalesce(rm, 0))""",
+)
+
+MATCH_CAUSES = Rule(
+    "what a sure match leaves has names",
+    "recon.match_difference",
+    """WITH apart AS (
+        SELECT run_id, match_no, any_value(label) AS label,
+            sum(CASE side WHEN 'left' THEN amount_minor ELSE -amount_minor END) AS d
+        FROM recon.match GROUP BY run_id, match_no),
+    named AS (SELECT run_id, match_no, sum(difference_minor) AS d FROM recon.match_difference GROUP BY run_id, match_no)
+    SELECT {'r': run_id, 'm': match_no} AS place,
+        format('run {}, match {}: left less right is {}, its causes add up to {}', run_id, match_no,
+            coalesce(apart.d, 0), coalesce(named.d, 0)) AS message
+    FROM (FROM apart WHERE label = 'unique') AS apart FULL JOIN named USING (run_id, match_no)
+    WHERE coalesce(apart.d, 0) <> coalesce(named.d, 0)""",
+)
+
+ALTERNATIVES = Rule(
+    "each match that is not sure has its ways, and no sure one has any",
+    "recon.match_alternative",
+    """WITH ways AS (
+        SELECT run_id, match_no, count(DISTINCT alternative_no) AS n,
+            bool_and(EXISTS (FROM recon.match m WHERE (m.run_id, m.match_no, m.side, m.row_no)
+                = (a.run_id, a.match_no, a.side, a.row_no))) AS own
+        FROM recon.match_alternative AS a GROUP BY run_id, match_no)
+    SELECT {'r': run_id, 'm': match_no} AS place,
+        format('run {}, match {} is {}: it has {} ways', run_id, match_no, coalesce(label, 'not there'),
+            coalesce(n, 0)) AS message
+    FROM (SELECT DISTINCT run_id, match_no, label FROM recon.match) FULL JOIN ways USING (run_id, match_no)
+    WHERE NOT coalesce(own, true) OR (label = 'ambiguous' AND coalesce(n, 0) < 2)
+        OR (coalesce(label, 'unique') = 'unique' AND n > 0)""",
+)
+
+RULES = (RUN_SUMS, FINDINGS, FINDING_DIFFERENCE, EQUAL_IS_EQUAL, MATCHES, MATCH_CAUSES, ALTERNATIVES)

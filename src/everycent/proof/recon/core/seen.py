@@ -1,0 +1,125 @@
+"""What a side's rows have beside key, amount and status, for rules, totals and payouts: words checked, and as SQL."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from everycent.base.engine.formula import CompiledAmount, Formula, compile_amount, compile_value, parse_formula
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
+from everycent.base.engine.types import Column
+from everycent.base.money.calendar import BusinessCalendar
+from everycent.base.money.currency import all_currencies
+from everycent.base.money.rounding import Rounding
+from everycent.proof.recon.contract import ITEM, SideSpec
+
+#: By the word of a side, the column of ITEM.
+COLUMN_OF = {
+    "occurred_at": "occurred_on",
+    "reference": "reference",
+    "counterparty": "counterparty",
+    "group": "group",
+    "fee": "fee_minor",
+    "currency": "currency",
+}
+_SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.date32(): "DATE"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A column of ITEM that a side's rows `r` have. `second`: SQL of the whole second, on the wall, whose business day
+    it is, for which rows are joined with `side_days` as `d`; None where the SQL says it all."""
+
+    column: str
+    sql: str
+    second: str | None = None
+
+    @property
+    def sql_type(self) -> str:
+        """As the engine calls it."""
+        return _SQL_TYPES[ITEM.field(self.column).type]
+
+
+def plan_seen(spec: SideSpec, scope: Mapping[str, Column], exponent: int) -> tuple[Seen, ...]:
+    """The columns of ITEM that the side's words name, in their order.
+
+    FormulaError for a formula, ValueError for a column that is not there or has the wrong type.
+    """
+    return tuple(
+        _planned(word, column, getattr(spec, word), scope, money_of(spec, scope), exponent)
+        for word, column in COLUMN_OF.items()
+        if getattr(spec, word) is not None
+    )
+
+
+def money_of(spec: SideSpec, scope: Mapping[str, Column]) -> str | None:
+    """SQL of the code of each row's currency; None where all rows have the scenario's."""
+    if spec.currency is None or spec.currency not in scope:
+        return None
+    return f"nullif(({scope[spec.currency].sql})::VARCHAR, '')"
+
+
+def compile_minor(formula: Formula, money: str | None, exponent: int) -> CompiledAmount:
+    """As compile_amount, in the minor units of each row's own currency; NULL where no currency has its code."""
+    if money is None:
+        return compile_amount(formula, exponent, Rounding.HALF_UP)
+    of = {decimals: compile_amount(formula, decimals, Rounding.HALF_UP) for decimals in (0, 2, 3, 4)}
+
+    def chosen(which: Callable[[CompiledAmount], str]) -> str:
+        arms = " ".join(f"WHEN {decimals} THEN {which(amount)}" for decimals, amount in of.items())
+        return f"CASE {exponent_sql(money, exponent)} {arms} END"
+
+    amount = of[2]
+    return CompiledAmount(
+        chosen(lambda one: one.fast_sql), chosen(lambda one: one.wide_sql), amount.missing_sql, amount.zero_division_sql
+    )
+
+
+def _planned(word: str, column: str, text: str, scope: Mapping[str, Column], money: str | None, exponent: int) -> Seen:
+    if word in ("occurred_at", "currency") and text not in scope:
+        raise ValueError(f"{word}: '{text}' is not a column of this side; its columns are {', '.join(sorted(scope))}")
+    formula = parse_formula(text, scope)
+    if word == "occurred_at":
+        if formula.type.kind not in ("date", "timestamp"):
+            raise ValueError(f"occurred_at: '{text}' is {formula.type}; name a column of type date or timestamp")
+        sql = scope[text].sql
+        second = None if formula.type.kind == "date" else f"date_trunc('second', {sql})"
+        return Seen(column, sql if second is None else "d.day", second)
+    if word == "fee":
+        if not formula.type.is_number:
+            raise ValueError(f"fee: '{text}' is {formula.type}; write a formula that gives an amount")
+        fee = compile_minor(formula, money, exponent)
+        return Seen(column, f"coalesce({fee.fast_sql}, {fee.wide_sql})")
+    if word == "currency" and formula.type.kind != "text":
+        raise ValueError(f"currency: '{text}' is {formula.type}; name a column of type text")
+    return Seen(column, f"nullif(({compile_value(formula)})::VARCHAR, '')")
+
+
+def days_of(seconds: pa.ChunkedArray, calendar: BusinessCalendar) -> pa.Table:
+    """(at, day): the business day of each second on the wall, given each once."""
+    local_us = seconds.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+    days = calendar.business_dates(calendar.to_utc_us(local_us))
+    return pa.table({"at": seconds, "day": pa.array(days.astype("datetime64[D]"), pa.date32())})
+
+
+def side_days(
+    second: str, condition: str, part: pa.Table | str, engine: LocalEngine, calendar: BusinessCalendar
+) -> pa.Table:
+    """`days_of` the rows `r` of a part of a side."""
+    found = engine.query(
+        f"SELECT DISTINCT {second} AS at FROM side_rows AS r WHERE {condition} AND {second} IS NOT NULL", side_rows=part
+    )
+    return days_of(found["at"], calendar)
+
+
+def exponent_sql(currency: str, otherwise: int) -> str:
+    """Decimals of the currency with this code; NULL of a code that no currency has."""
+    codes: dict[int, list[str]] = {}
+    for one in all_currencies():
+        codes.setdefault(one.exponent, []).append(one.code)
+    arms = " ".join(
+        f"WHEN {currency} IN ({', '.join(map(literal, sorted(named)))}) THEN {exponent}"
+        for exponent, named in sorted(codes.items())
+    )
+    return f"CASE WHEN {currency} IS NULL THEN {otherwise} {arms} END"

@@ -1,0 +1,70 @@
+"""What a scenario's modes need from outside, and what they give: tables of rates, files of matches."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from everycent.flow.pipeline.service import write_table
+from everycent.proof.recon.contract import EXCHANGE_RATE, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MatchLabel, ReconSpec
+from everycent.proof.recon.service import ReconRun
+
+
+class RatesRefused(ValueError):
+    """A table of rates is not there, or cannot be read."""
+
+
+def rates_of(folder: Path, spec: ReconSpec) -> dict[str, pa.Table]:
+    """The tables of exchange rates that the scenario's rules name (EXCHANGE_RATE): `rates: fx` is fx.csv in `folder`.
+
+    RatesRefused where a file is not there or cannot be read.
+    """
+    names = {rule.convert.rates for rule in spec.rules if rule.convert is not None}
+    return {name: _rates(folder / f"{name}.csv") for name in sorted(names)}
+
+
+def _rates(path: Path) -> pa.Table:
+    types = dict(zip(EXCHANGE_RATE.names, EXCHANGE_RATE.types, strict=True))
+    try:
+        return pacsv.read_csv(path, convert_options=pacsv.ConvertOptions(column_types=types))
+    except FileNotFoundError:
+        raise RatesRefused(
+            f"rates: there is no file {path.name} beside the model; its columns are {', '.join(EXCHANGE_RATE.names)}"
+        ) from None
+    except pa.ArrowInvalid as error:
+        raise RatesRefused(f"rates: {path.name} cannot be read: {error}") from None
+
+
+def matches_as_dict(run: ReconRun) -> dict[str, Any]:
+    """How many matches rules made, by how sure they are, and what sure ones leave, by cause; for programs."""
+    found = run.explained
+    causes: dict[str, int] = {}
+    for row in found.differences.to_pylist():
+        causes[row["cause"]] = causes.get(row["cause"], 0) + int(row["difference_minor"])
+    return {
+        **{str(label): found.matches_with(label) for label in MatchLabel},
+        "differences_minor": dict(sorted(causes.items())),
+    }
+
+
+def write_matches(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Path]:
+    """matches.parquet, match_differences.parquet and match_alternatives.parquet of all scenarios, by name, with rules;
+    no file where no rule claimed anything."""
+    told = [(name, run.explained) for name, run in runs if run.explained.matches.num_rows]
+    if not told:
+        return []
+    files = {
+        "matches": [(name, found.matches) for name, found in told],
+        "match_differences": [(name, found.differences.cast(MATCH_DIFFERENCE)) for name, found in told],
+        "match_alternatives": [(name, found.alternatives.cast(MATCH_ALTERNATIVE)) for name, found in told],
+    }
+    return [
+        write_table(folder / f"{file}.parquet", pa.concat_tables([_named(name, table) for name, table in parts]))
+        for file, parts in files.items()
+    ]
+
+
+def _named(scenario: str, table: pa.Table) -> pa.Table:
+    return table.add_column(0, "scenario", pa.array([scenario] * table.num_rows, pa.string()))
