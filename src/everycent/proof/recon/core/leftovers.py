@@ -15,7 +15,7 @@ _FROM_BREAK = {
     "row_no": "break_no",
     "key": "key",
     "amount_minor": "{side}_amount_minor::BIGINT",
-    "status": "{side}_status",
+    "status": "nullif({side}_status, '')",
 }
 
 

@@ -12,7 +12,7 @@ import yaml
 from everycent.base.money.currency import currency
 from everycent.proof.recon.contract import EXCHANGE_RATE, ReconSpec
 from everycent.proof.recon.core.matching.plan import plan_match
-from everycent.proof.recon.core.plan import plan_recon
+from everycent.proof.recon.core.plan import RuleRefused, plan_recon
 from everycent.proof.recon.rules import MatchRuleSpec
 
 SIDE = {"file": "a.csv", "columns": {"id": "text", "paid": "money"}, "key": "id", "amount": "paid"}
@@ -85,9 +85,18 @@ def test_a_table_of_rates_that_cannot_be_used_is_refused(table: dict[str, pa.Tab
         planned("[{convert: {rates: fx}}]", table)
 
 
-def test_a_model_s_own_run_refuses_rules() -> None:
-    spec = ReconSpec.model_validate({"left": SIDE, "right": SIDE, "rules": [{"key": {}}]})
-    with pytest.raises(ValueError, match="recon 'bill': a model's run compares by key alone; leave `rules` out"):
+def test_what_a_scenario_says_of_its_rules_makes_its_runs_of_another_kind() -> None:
+    one, other = (
+        plan_recon("bill", ReconSpec.model_validate({"left": SIDE, "right": SIDE, "rules": rules}), currency("CNY"))
+        for rules in ([{"key": {"may_differ": "amount"}}], [])
+    )
+    assert one.rules is not None and one.words
+    assert (other.rules, other.words) == (None, "")
+
+
+def test_a_rule_that_looks_at_what_a_side_lacks_is_refused() -> None:
+    spec = ReconSpec.model_validate({"left": SIDE, "right": SIDE, "rules": [{"key": {"may_differ": "status"}}]})
+    with pytest.raises(RuleRefused, match="rule 1 'key' looks at 'status', which the left side does not name"):
         plan_recon("bill", spec, currency("CNY"))
 
 
