@@ -301,8 +301,8 @@ DECIDED = [
      {"what a reconciliation calls equal is equal"}),
     ("UPDATE recon.total SET left_rows = left_rows + 1 WHERE bucket = 'missing_right'",
      {"each reconciliation's breaks and write-offs add up to their buckets"}),
-    ("DELETE FROM recon.break WHERE key = 'C'", {"each reconciliation's breaks and write-offs add up to their"
-     " buckets"}),
+    ("SET LOCAL session_replication_role = replica; DELETE FROM recon.break WHERE key = 'C'",
+     {"each reconciliation's breaks and write-offs add up to their buckets"}),
     ("UPDATE recon.run SET left_not_taken = left_not_taken + 1", {SEALED}),
     ("UPDATE recon.run SET digests = digests - 'recon.break'", {SEALED, RECONCILED}),
     ("UPDATE recon.total SET keys = keys + 1 WHERE bucket = 'equal'", {RECONCILED}),
