@@ -5,8 +5,8 @@ Safe before deploy: runs without rules have no rows here, and list no digest of 
 
 from alembic import op
 
-revision = "recon_0006"
-down_revision = "recon_0005"
+revision = "recon_0007"
+down_revision = "recon_0006"
 branch_labels = None
 depends_on = None
 
