@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from everycent.base.engine.formula import FormulaError
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.amount import NotAnAmount
+from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, UnknownCurrency, currency
 from everycent.flow.intake.contract import RECORD, RECORDS_OWN, ColumnSpec, Control
 from everycent.flow.intake.service import (
@@ -23,7 +24,7 @@ from everycent.flow.intake.service import (
     read_rows,
     said,
 )
-from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
+from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused, Source
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import ModelPlan, Session, given_files, plan_model, write_table
 from everycent.proof.recon.contract import REFUSED, ReconSpec, SideSpec
@@ -38,11 +39,36 @@ from everycent.proof.recon.service import (
     side_in_engine,
 )
 from everycent.proof.recon.service import run as run_recon
+from everycent.serve.links import link_issues
 from everycent.serve.recon_modes import RatesRefused, matches_as_dict, rates_of
 
 _VIEW = "recon_records"
 _TABLE = "recon_side"
 _COUNTED = ("keys", "left_rows", "right_rows", "difference_minor")
+
+
+class Scope(Protocol):
+    """What scenarios stand in: a settlement model, or a scenario file."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> Source: ...
+    @property
+    def spec(self) -> Any: ...
+    @property
+    def currency(self) -> Currency: ...
+    @property
+    def calendar(self) -> BusinessCalendar: ...
+
+
+class Kinds(Protocol):
+    """The record kinds there are, planned: a model's plan, or none."""
+
+    @property
+    def intake(self) -> Mapping[str, Any]: ...
 
 
 class Report(Protocol):
@@ -131,12 +157,13 @@ class Scenario:
         }
 
 
-def plan_scenarios(model: LoadedModel, plan: ModelPlan) -> list[PlannedScenario]:
+def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
     """Checks every word of the model's `recon` section. Raises ModelRefused with all that is wrong."""
     issues: list[ModelIssue] = []
     planned: list[PlannedScenario] = []
     for name, spec in getattr(model.spec, "recon", {}).items():
         path = ("recon", name)
+        issues += link_issues(model.source, path, spec)
         try:
             money = model.currency if spec.currency is None else currency(spec.currency)
             recon_plan = plan_recon(name, spec, money, rates_of(model.path.parent, spec))
@@ -247,18 +274,20 @@ def write_breaks(folder: Path, scenarios: Sequence[Scenario]) -> Path:
 
 
 def _plan_side(
-    model: LoadedModel,
-    plan: ModelPlan,
+    model: Scope,
+    plan: Kinds,
     money: Currency,
     path: tuple[str, ...],
     spec: SideSpec,
     issues: list[ModelIssue],
 ) -> Side | None:
-    if (spec.records is None) == (not spec.file) and not _of_events(model, path):
-        issues.append(model.source.issue("a side is either 'records' (a kind of this model) or 'file'", path, key=True))
+    given = [spec.records is not None, bool(spec.file), spec.load is not None].count(True)
+    if given > 1 or (not given and not _of_events(model, path)):
+        message = "a side is one of 'records' (a kind of this model), 'file' and 'load'"
+        issues.append(model.source.issue(message, path, key=True))
         return None
     if spec.records is not None and spec.records not in plan.intake:
-        there = ", ".join(plan.intake)
+        there = ", ".join(plan.intake) or "none"
         issues.append(
             model.source.issue(f"there is no record kind '{spec.records}'; declared are: {there}", (*path, "records"))
         )
@@ -289,7 +318,7 @@ def _plan_side(
     return None
 
 
-def _of_events(model: LoadedModel, path: tuple[str, ...]) -> bool:
+def _of_events(model: Scope, path: tuple[str, ...]) -> bool:
     """True where the side's rows may come as events alone: the scenario has the word `live`."""
     spec = getattr(model.spec, "recon", {})[path[1]]
     return spec.live is not None and getattr(spec, path[2]).records is None

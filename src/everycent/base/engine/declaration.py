@@ -173,3 +173,10 @@ Words = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     Called("one, or a list"),
 ]
+
+#: The name of an environment variable; what it holds is no part of the model.
+Variable = Annotated[
+    str,
+    Written(r"^[A-Z][A-Z0-9_]*$", "the name of an environment variable, for example PRICES_URL"),
+    Called("environment variable"),
+]

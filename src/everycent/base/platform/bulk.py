@@ -61,7 +61,7 @@ def copy_out(connection: Connection, query: str, schema: pa.Schema) -> pa.Table:
 
     The query's columns come in the schema's order; uuid and jsonb are taken as they are (a struct type for jsonb).
     """
-    with closing(_parts(connection, query, schema)) as coming:
+    with closing(copy_parts(connection, query, schema)) as coming:
         parts = list(coming)
     return parts[0] if len(parts) == 1 else pa.concat_tables([schema.empty_table(), *parts])
 
@@ -75,7 +75,7 @@ def copy_into_engine(
     """
     engine.register(_COMING, schema.empty_table())
     engine.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {_COMING}")
-    with closing(_parts(connection, query, schema)) as parts:
+    with closing(copy_parts(connection, query, schema)) as parts:
         for part in parts:
             engine.register(_COMING, part)
             engine.execute(f"INSERT INTO {table} FROM {_COMING}")
@@ -89,7 +89,7 @@ def copy_into_file(connection: Connection, query: str, schema: pa.Schema, folder
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = TemporaryFile(dir=folder)  # noqa: SIM115  the caller closes it
-    with closing(_parts(connection, query, schema)) as parts, pq.ParquetWriter(file, schema) as rows:
+    with closing(copy_parts(connection, query, schema)) as parts, pq.ParquetWriter(file, schema) as rows:
         for part in parts:
             rows.write_table(part)
     file.flush()
@@ -101,8 +101,8 @@ def path_of(file: IO[bytes]) -> Path:
     return Path(f"/proc/self/fd/{file.fileno()}")
 
 
-def _parts(connection: Connection, query: str, schema: pa.Schema) -> Generator[pa.Table, None, None]:
-    """The rows in their order, some at a time. The connection is taken until the generator ends or is closed."""
+def copy_parts(connection: Connection, query: str, schema: pa.Schema) -> Generator[pa.Table, None, None]:
+    """As copy_out, in order, some rows at a time. The connection is taken until the generator ends or is closed."""
     given = ", ".join(f"c{at}" for at in range(len(schema)))
     fields = ", ".join(_as_text(f"c{at}", field.type) for at, field in enumerate(schema))
     copy = f"COPY (SELECT {fields} FROM ({query}) AS given({given})) TO STDOUT (FORMAT csv)"

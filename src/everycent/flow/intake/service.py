@@ -7,6 +7,7 @@ from everycent.flow.intake.bills.registry import GROUP as FORMATS_GROUP
 from everycent.flow.intake.bills.registry import UnknownFormat, format_named, format_of, format_written
 from everycent.flow.intake.bills.source import BillSource, controls_of, open_bill, refuse_disagreeing, said
 from everycent.flow.intake.contract import Step
+from everycent.flow.intake.readers.columns import check_columns
 from everycent.flow.intake.readers.json_lines import cell_of, object_of
 from everycent.flow.intake.readers.opening import open_source
 from everycent.flow.intake.readers.tables import Attached, load_table
@@ -28,6 +29,7 @@ __all__ = [
     "UnknownFormat",
     "UnknownStep",
     "cell_of",
+    "check_columns",
     "check_file",
     "columns_to_read",
     "controls_of",

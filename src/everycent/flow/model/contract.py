@@ -19,7 +19,7 @@ from everycent.flow.payments.contract import PayoutSpec
 from everycent.flow.rating.contract import FactorSpec, RuleTableSpec, with_made_factors
 from everycent.flow.settlement.contract import StatementSpec
 
-__all__ = ["LoadedModel", "ModelIssue", "ModelRefused", "SettlementModel", "compose", "table_files"]
+__all__ = ["LoadedModel", "ModelIssue", "ModelRefused", "SettlementModel", "Source", "compose", "table_files"]
 
 
 def _day_cut(value: object) -> object:

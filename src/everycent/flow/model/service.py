@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,7 +18,9 @@ from everycent.flow.model.references import check_references
 from everycent.flow.model.schema import json_schema
 from everycent.flow.model.yaml_source import ModelIssue, Place, Source, parse_yaml
 
-__all__ = ["json_schema", "load_model"]
+__all__ = ["json_schema", "load_declared", "load_model"]
+
+Declared = TypeVar("Declared", bound=Declaration)
 
 
 def load_model(
@@ -29,17 +31,7 @@ def load_model(
     `changes` are tried out on it: `charges.commission.round` -> `down`.
     """
     file = str(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ModelRefused(file, [ModelIssue("there is no such file; give the path of a model.yaml")]) from None
-    except IsADirectoryError:
-        raise ModelRefused(file, [ModelIssue("this is a folder; give the path of the model.yaml in it")]) from None
-    except UnicodeDecodeError as error:
-        lines = error.object[: error.start].decode("utf-8").split("\n")
-        place = Place(len(lines), len(lines[-1]) + 1)
-        message = "a model is written in UTF-8, and this character is not; save the file as UTF-8"
-        raise ModelRefused(file, [ModelIssue(message, (), place)]) from None
+    text = _text(path)
     source = parse_yaml(text)
     if changes and not source.issues:
         text, issues = changed_text(source.data, changes)
@@ -55,7 +47,31 @@ def load_model(
     return LoadedModel(path, text, source, spec, _version_hash(source.data, files), files)
 
 
-def _validate(file: str, source: Source, model_type: type[SettlementModel]) -> SettlementModel:
+def load_declared(path: Path, declared: type[Declared]) -> tuple[Source, Declared]:
+    """Another YAML file in the model's way of writing, with the place of each word. Raises ModelRefused."""
+    source = parse_yaml(_text(path))
+    if source.issues:
+        raise ModelRefused(str(path), source.issues)
+    return source, _validate(str(path), source, declared)
+
+
+def _text(path: Path) -> str:
+    """Raises ModelRefused."""
+    file = str(path)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ModelRefused(file, [ModelIssue("there is no such file; give the path of a model.yaml")]) from None
+    except IsADirectoryError:
+        raise ModelRefused(file, [ModelIssue("this is a folder; give the path of the model.yaml in it")]) from None
+    except UnicodeDecodeError as error:
+        lines = error.object[: error.start].decode("utf-8").split("\n")
+        place = Place(len(lines), len(lines[-1]) + 1)
+        message = "a model is written in UTF-8, and this character is not; save the file as UTF-8"
+        raise ModelRefused(file, [ModelIssue(message, (), place)]) from None
+
+
+def _validate(file: str, source: Source, model_type: type[Declared]) -> Declared:
     if not isinstance(source.data, dict):
         message = "a model is a mapping of words: model, version, currency, calendar, parties, records, charges ..."
         raise ModelRefused(file, [source.issue(message, ())])

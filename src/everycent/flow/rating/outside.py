@@ -1,18 +1,10 @@
 """Factors from outside, as a model declares them: a query of a named database, a service that answers in JSON."""
 
 from datetime import timedelta
-from typing import Annotated
 
 from pydantic import Field
 
-from everycent.base.engine.declaration import Called, Declaration, Duration, Written
-
-#: The name of an environment variable; what it holds is no part of the model.
-Variable = Annotated[
-    str,
-    Written(r"^[A-Z][A-Z0-9_]*$", "the name of an environment variable, for example PRICES_URL"),
-    Called("environment variable"),
-]
+from everycent.base.engine.declaration import Declaration, Duration, Variable
 
 
 class SqlSpec(Declaration):

@@ -4,6 +4,7 @@ A scenario names a link by the name of its entry point and gives it words of its
 parser is a format of bills (`flow.intake.contract.BillFormat`) or a side's declared columns.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -42,8 +43,23 @@ class Surroundings:
 
     folder: Path  # the scenario file's: paths in it start here
     as_of: date  # the business day that is reconciled
+    temp_dir: Path  # for what is unpacked or fetched; emptied when the run ends
     environ: Mapping[str, str] = field(repr=False, default_factory=dict)
-    temp_dir: Path = Path("/tmp")  # for what is unpacked or fetched; emptied when the run ends
+    settings: Any = field(repr=False, default=None)  # base.platform's Settings of the own database; None: not running
+    rows_per_part: int = 65_536
+
+    def variable(self, name: str) -> str:
+        """What an environment variable holds. Raises LinkFailed."""
+        if not self.environ.get(name):
+            raise LinkFailed(f"the environment variable {name} is not set; a scenario names it")
+        return self.environ[name]
+
+    def filled(self, text: str) -> str:
+        """`text` with the day for `{as_of}`, and for `{as_of:%Y%m%d}` as that says."""
+        return re.sub(r"\{as_of(?::([^}]*))?\}", lambda found: self._day(found[1]), text)
+
+    def _day(self, written: str | None) -> str:
+        return self.as_of.strftime(written) if written else self.as_of.isoformat()
 
 
 @dataclass(frozen=True)
@@ -56,10 +72,14 @@ class Keys:
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A file to be parsed as the side declares (its format, or by its ending); `name` is what breaks call it."""
+    """A file to be parsed as the side declares (its format, or by its ending); `name` is what breaks call it.
+
+    `constants` are columns that all of its rows have, where the file's place says them (dt=2026-03-01).
+    """
 
     path: Path
     name: str
+    constants: Mapping[str, str] = field(default_factory=dict)
 
 
 class Loader(Protocol):

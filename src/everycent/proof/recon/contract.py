@@ -19,12 +19,15 @@ from everycent.base.engine.declaration import (
     Words,
 )
 from everycent.flow.intake.contract import FORMAT, FormatWord, refuse_words_beside_format
+from everycent.proof.recon.chain import FINDING as FINDING
+from everycent.proof.recon.chain import RAW_ROW as RAW_ROW
 from everycent.proof.recon.chain import Checker as Checker
 from everycent.proof.recon.chain import CheckerFindings as CheckerFindings
 from everycent.proof.recon.chain import CheckSides as CheckSides
 from everycent.proof.recon.chain import Firing as Firing
 from everycent.proof.recon.chain import Handled as Handled
 from everycent.proof.recon.chain import Keys as Keys
+from everycent.proof.recon.chain import Link as Link
 from everycent.proof.recon.chain import LinkFailed as LinkFailed
 from everycent.proof.recon.chain import LoadedFile as LoadedFile
 from everycent.proof.recon.chain import Loader as Loader

@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from multiprocessing.connection import Connection
 from queue import Empty, Full, Queue
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 
 from everycent.base.engine.declaration import Declaration
@@ -83,7 +84,7 @@ def _load(link: Link, name: str) -> Any:
 
 
 class Work:
-    """A link at work: what it gives, one by one, as it comes. `iter` raises LinkFailed or SourceError."""
+    """A link at work: what it gives, one by one, as it comes. Raises LinkFailed or SourceError."""
 
     def __init__(self, chosen: Chosen, method: str, arguments: tuple[Any, ...], limits: LimitsSpec) -> None:
         """Begins at once. method: of the link; one that gives no iterator gives its one value."""
@@ -95,29 +96,36 @@ class Work:
             target=work, args=(chosen, method, arguments, limits, self._put, self._given_up), daemon=True
         )
         self._thread.start()
+        self._came_at = monotonic()
 
     def __iter__(self) -> Iterator[Any]:
         try:
-            while (item := self._next()) is not None:
-                yield item[0]
+            while (found := self.take(_LOOKS_S)) is None or found[0]:
+                if found is not None:
+                    yield found[1]
         finally:
-            self._given_up.set()
+            self.give_up()
 
-    def take(self, wait_s: float) -> tuple[str, Any] | None:
-        """("item", it), ("done", None) or ("failed", error); None where nothing came within the time."""
+    def take(self, wait_s: float) -> tuple[bool, Any] | None:
+        """(True, an item), or (False, None) at the end; None where nothing came within the time.
+
+        Raises what the link raised, and LinkFailed where nothing came for too long since the last time.
+        """
         try:
-            return self._came.get(timeout=wait_s)
+            what, value = self._came.get(timeout=wait_s)
         except Empty:
+            if monotonic() - self._came_at > self._limits.silent.total_seconds():
+                self.give_up()
+                raise LinkFailed(f"{self._chosen} gave nothing for {self._limits.silent}; it was given up") from None
             return None
-
-    def _next(self) -> tuple[Any] | None:
-        found = self.take(self._limits.silent.total_seconds())
-        if found is None:
-            raise LinkFailed(f"{self._chosen} gave nothing for {self._limits.silent}; it was given up")
-        what, value = found
+        self._came_at = monotonic()
         if what == "failed":
             raise value
-        return (value,) if what == "item" else None
+        return what == "item", value
+
+    def give_up(self) -> None:
+        """Nobody takes any more: a process is ended; a thread ends with its next item."""
+        self._given_up.set()
 
     def _put(self, what: str, value: Any) -> None:
         while not self._given_up.is_set():

@@ -30,14 +30,32 @@ from everycent.proof.recon.core.found_breaks import breaks_of, caused, column_na
 from everycent.proof.recon.core.one_file import OneSide, plan_side_alone
 from everycent.proof.recon.core.plan import ReconPlan, RuleRefused, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
-from everycent.proof.recon.core.side import SidePlan, SideRows, plan_side, side_from_rows, side_in_engine
+from everycent.proof.recon.core.side import (
+    GrowingSide,
+    SidePlan,
+    SideRows,
+    plan_side,
+    side_from_rows,
+    side_in_engine,
+)
 from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
 from everycent.proof.recon.core.two_files import Field, FilesPlan, plan_files, side_view
 from everycent.proof.recon.handling import HandlingSpec
+from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
 from everycent.proof.recon.second_pass import Explained, explain_leftovers
 from everycent.proof.recon.stage import Reconciled, reconcile
-from everycent.proof.recon.store import RunKey, insert_run, load_explained, load_run, lock_scenario, run_no_of
+from everycent.proof.recon.store import (
+    RunKey,
+    insert_run,
+    keep_findings,
+    keep_raw_rows,
+    load_explained,
+    load_run,
+    lock_scenario,
+    raw_rows_of,
+    run_no_of,
+)
 from everycent.proof.recon.watching.checking import (
     Checked,
     Watch,
@@ -64,11 +82,13 @@ __all__ = [
     "Agreement",
     "BadSketch",
     "Checked",
+    "Chosen",
     "Differences",
     "EventSource",
     "Explained",
     "Field",
     "FilesPlan",
+    "GrowingSide",
     "Kind",
     "Mark",
     "NothingToCompare",
@@ -81,17 +101,22 @@ __all__ = [
     "ReconRun",
     "Reconciled",
     "RuleRefused",
+    "RunKey",
     "SidePlan",
     "SideRows",
     "Sketch",
+    "UnknownLink",
     "Watch",
     "Watched",
+    "Work",
     "arriving",
+    "asked",
     "batch_seen",
     "breaks_of",
     "breaks_standing",
     "caused",
     "check_due",
+    "choose",
     "column_names",
     "compared_pairs",
     "currency_pair",
@@ -100,6 +125,8 @@ __all__ = [
     "hash_sql",
     "hashes",
     "held",
+    "keep_findings",
+    "keep_raw_rows",
     "most_differences",
     "next_due",
     "pairs_of",
@@ -108,6 +135,7 @@ __all__ = [
     "plan_side",
     "plan_side_alone",
     "put_events",
+    "raw_rows_of",
     "read_sketch",
     "reconcile",
     "refuse_full",

@@ -1,5 +1,6 @@
 """All SQL of recon. Callers own the transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +11,16 @@ from everycent.base.engine.sql import literal
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.contract import BREAK, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MATCHED_ROW, TOTALS, Bucket
+from everycent.proof.recon.contract import (
+    BREAK,
+    MATCH_ALTERNATIVE,
+    MATCH_DIFFERENCE,
+    MATCHED_ROW,
+    RAW_ROW,
+    TOTALS,
+    Bucket,
+    CheckerFindings,
+)
 from everycent.proof.recon.core.buckets import cause_texts_sql
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
@@ -147,3 +157,39 @@ def _findings(connection: Connection, engine: LocalEngine, table: str, key: RunK
         f"SELECT {', '.join(BREAK.names)} FROM found JOIN {cause_texts_sql()} USING (cause) ORDER BY finding_no",
         found=found,
     ).cast(BREAK)
+
+
+#: The kind of the finding that says that a checker could not look.
+CHECKER_FAILED = "checker_failed"
+
+
+def keep_raw_rows(connection: Connection, key: RunKey, rows: pa.Table) -> None:
+    """Keeps rows (RAW_ROW) of a run as they came. Those that are kept already stay."""
+    known = connection.execute(f"SELECT EXISTS (SELECT FROM recon.raw_row WHERE {key.sql})").fetchone()
+    if known is None or not known[0]:
+        copy_in(connection, "recon.raw_row", rows, key.constants)
+
+
+def raw_rows_of(connection: Connection, key: RunKey, business_key: str | None = None) -> pa.Table:
+    """The rows (RAW_ROW) of a run that are kept; those of one key alone where it is named. By side, file, line."""
+    only = "" if business_key is None else f" AND key = {literal(business_key)}"
+    return copy_out(
+        connection,
+        f"""SELECT {", ".join(RAW_ROW.names)} FROM recon.raw_row WHERE {key.sql}{only}
+        ORDER BY side, source_file COLLATE "C", source_line""",
+        RAW_ROW,
+    )
+
+
+def keep_findings(connection: Connection, key: RunKey, checked: Sequence[CheckerFindings]) -> None:
+    """Keeps what the checkers found this time; a run that is done again may have had other checkers."""
+    connection.execute(f"DELETE FROM recon.finding WHERE {key.sql}")
+    before = 0
+    for each in checked:
+        found = each.findings
+        if each.failure is not None:
+            told = {"key": "", "kind": CHECKER_FAILED, "reason": each.failure}
+            found = pa.Table.from_pylist([told], found.schema)
+        numbers = pa.array(range(before + 1, before + found.num_rows + 1), pa.int64())
+        numbered = found.append_column("finding_no", numbers)
+        before += copy_in(connection, "recon.finding", numbered, {**key.constants, "checker": each.checker})

@@ -39,10 +39,10 @@ live_app.add_to(recon_app)
 app.add_typer(breaks_app, name="breaks")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
-_RECON_COMMANDS = ("files", "sketch", "compare", "put", "watch", "check")
+_RECON_COMMANDS = ("files", "run", "sketch", "compare", "put", "watch", "check")
 
 #: Options that take several values at once.
-_MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge")
+_MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge", "--left", "--right")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
@@ -456,6 +456,26 @@ def recon_files(
     files = Given(left_format, left_encoding, left_sheet), Given(right_format, right_encoding, right_sheet)
     asked = Asked(key or (), compare or (), tolerance, decimals, (sum_left, sum_right), files, reading)
     return compare_command(left, right, asked, out, as_json=json)
+
+
+@recon_app.command("run")
+def recon_run(
+    scenario: Annotated[str, typer.Argument(help="A scenario file; with --model the name of one of its scenarios.")],
+    model: Annotated[Path | None, typer.Option(help="The settlement model that the scenario stands in.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Of the file's scenarios this one.")] = None,
+    left: Annotated[list[Path] | None, typer.Option(help="The left side's files, where it is `file`.")] = None,
+    right: Annotated[list[Path] | None, typer.Option(help="The right side's.")] = None,
+    as_of: AsOf = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write breaks and findings here, with the rows as they came.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Run declared reconciliations: load both sides, compare, check, keep what was found, handle it."""
+    from everycent.serve.cli.chaining import AskedRun, run_scenarios
+
+    asked = AskedRun(scenario, model, only or (), left or (), right or (), as_of, out)
+    return run_scenarios(asked, as_json=json)
 
 
 OwnKey = Annotated[list[str], typer.Option(help="The columns that name a row.")]

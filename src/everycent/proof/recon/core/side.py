@@ -88,18 +88,39 @@ def side_in_engine(plan: SidePlan, parts: Iterable[pa.Table | str], engine: Loca
 
     A part given as text is a table or view of the engine.
     """
-    columns = ", ".join(
-        [f"{identifier(field.name)} {_SQL_TYPES[field.type]}" for field in SIDE]
-        + [f"{identifier(seen.column)} {seen.sql_type}" for seen in plan.seen]
-    )
-    engine.connection.execute(f"CREATE OR REPLACE TABLE {identifier(name)} ({columns})")
-    refused, left_out = [REFUSED.empty_table()], 0
+    growing = GrowingSide(plan, engine, name)
     for part in parts:
-        more, out = _add_part(plan, part, engine, name)
-        refused.append(more)
-        left_out += out
-    ordered = pa.concat_tables(refused).sort_by([("source_file", "ascending"), ("source_line", "ascending")])
-    return SideRows(name, ordered, left_out)
+        growing.add(part)
+    return growing.done()
+
+
+class GrowingSide:
+    """A side whose parts come one by one, between those of other sides perhaps."""
+
+    def __init__(self, plan: SidePlan, engine: LocalEngine, name: str) -> None:
+        """Makes the table `name`, empty."""
+        columns = ", ".join(
+            [f"{identifier(field.name)} {_SQL_TYPES[field.type]}" for field in SIDE]
+            + [f"{identifier(seen.column)} {seen.sql_type}" for seen in plan.seen]
+        )
+        engine.connection.execute(f"CREATE OR REPLACE TABLE {identifier(name)} ({columns})")
+        self._plan, self._engine, self._name = plan, engine, name
+        self._refused, self._left_out = [REFUSED.empty_table()], 0
+
+    def add(self, part: pa.Table | str) -> None:
+        """A part as side_from_rows takes it; given as text it is a table or view of the engine."""
+        more, out = _add_part(self._plan, part, self._engine, self._name)
+        self._refused.append(more)
+        self._left_out += out
+
+    def refuse(self, rows: pa.Table) -> None:
+        """Rows (REFUSED) that could not even be read."""
+        self._refused.append(rows)
+
+    def done(self) -> SideRows:
+        """All that was added."""
+        places = [("source_file", "ascending"), ("source_line", "ascending")]
+        return SideRows(self._name, pa.concat_tables(self._refused).sort_by(places), self._left_out)
 
 
 def _add_part(plan: SidePlan, part: pa.Table | str, engine: LocalEngine, name: str) -> tuple[pa.Table, int]:

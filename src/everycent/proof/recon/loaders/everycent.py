@@ -1,0 +1,103 @@
+"""The platform's own tables, by name: records, charges, obligations, statements, instructions."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Literal, Self
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from everycent.base.engine.declaration import Declaration, Name
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.tables import TableSchema
+from everycent.base.platform.bulk import copy_parts
+from everycent.base.platform.database import connect
+from everycent.base.platform.details import Details
+from everycent.base.platform.settings import Settings
+from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.intake.contract import RECORD, RawRows
+from everycent.flow.payments.contract import INSTRUCTION
+from everycent.flow.rating.contract import CHARGE
+from everycent.flow.settlement.contract import STATEMENT
+from everycent.proof.recon.chain import Keys, LinkFailed, Surroundings
+from everycent.proof.recon.loaders.numbering import numbered
+
+_DETAILS = {"records": RECORD, "charges": CHARGE, "obligations": OBLIGATION}
+_DECIDED = {"statements": STATEMENT, "instructions": INSTRUCTION}
+_MEMORY_MB = 256
+
+
+class EverycentWords(Declaration):
+    """A table of a model's. Money in it is in minor units: declare its columns with `unit: minor`."""
+
+    table: Literal["records", "charges", "obligations", "statements", "instructions"] = Field(
+        description="which table", examples=["charges"]
+    )
+    model: Name = Field(description="whose", examples=["harbour-market"])
+    kind: Name | None = Field(default=None, description="of records: the kind", examples=["payment_received"])
+
+    @model_validator(mode="after")
+    def _kind_of_records(self) -> Self:
+        if (self.table == "records") != (self.kind is not None):
+            raise ValueError("'kind' is said of records, and must be; leave it out with every other table")
+        return self
+
+
+class Everycent:
+    """The loader `everycent`. A record's columns are those of its body, and its place is where it came from."""
+
+    name = "everycent"
+    words = EverycentWords
+    drivable = False
+
+    def load(self, words: EverycentWords, around: Surroundings, keys: Keys | None) -> Iterator[RawRows]:
+        """The rows by their keys' order. Raises LinkFailed."""
+        assert keys is None, "own tables are read whole"
+        if around.settings is None:
+            raise LinkFailed("loader 'everycent': there is no database to read; it is for `everycent recon run`")
+        schema = _DETAILS.get(words.table) or _DECIDED[words.table]
+        if words.table in _DECIDED:
+            yield from _decided(schema, words.model, around.settings)
+        else:
+            yield from _detail(schema, words, around, around.settings)
+
+
+def _decided(schema: TableSchema, model: str, settings: Settings) -> Iterator[RawRows]:
+    columns = ", ".join(f"{identifier(name)}::text" for name in schema.columns.names)
+    order = ", ".join(f'{identifier(name)}::text COLLATE "C"' for name in schema.key)
+    texts = pa.schema([(name, pa.string()) for name in schema.columns.names])
+    query = f"""SELECT {columns} FROM {schema.name}
+        WHERE tenant = {literal(settings.tenant)} AND model = {literal(model)} ORDER BY {order}"""
+    with connect(settings) as connection, closing(copy_parts(connection, query, texts)) as parts:
+        yield from numbered(parts, schema.columns.names, schema.name)
+
+
+def _detail(schema: TableSchema, words: EverycentWords, around: Surroundings, settings: Settings) -> Iterator[RawRows]:
+    with (
+        connect(settings) as connection,
+        LocalEngine(1, min(settings.memory_mb, _MEMORY_MB), around.temp_dir / "own") as engine,
+    ):
+        details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
+        body = pa.string() if schema.body is not None else None
+        details.attach(engine, "own", schema, words.model, kind=words.kind, body_type=body)
+        rows = engine.ordered(f"SELECT {_texts(schema, engine)} FROM own{_of_kind(words)}", schema.key)
+        parts = (pa.Table.from_batches([batch]) for batch in rows)
+        yield from numbered(parts, schema.columns.names, schema.name)
+
+
+def _texts(schema: TableSchema, engine: LocalEngine) -> str:
+    """The columns as texts; instead of a body the fields that any row's has."""
+    columns = [f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in schema.columns.names]
+    if schema.body is None:
+        return ", ".join(columns)
+    found = engine.query("SELECT DISTINCT unnest(json_keys(body)) AS name FROM own ORDER BY name")["name"].to_pylist()
+    fields = [f"body ->> {literal(name)} AS {identifier(name)}" for name in found if name not in schema.columns.names]
+    return ", ".join([*(column for column in columns if not column.startswith(identifier(schema.body))), *fields])
+
+
+def _of_kind(words: EverycentWords) -> str:
+    return "" if words.kind is None else f" WHERE kind = {literal(words.kind)}"
+
+
+LOADER = Everycent()

@@ -1,0 +1,153 @@
+"""Runs a scenario through its chain: load, parse, compare, check, keep, handle. A link that fails harms no other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.sql import identifier
+from everycent.flow.intake.contract import SourceError
+from everycent.proof.recon.contract import (
+    FINDING,
+    SIDE,
+    CheckerFindings,
+    CheckSides,
+    Handled,
+    LinkFailed,
+    RunResult,
+    Surroundings,
+)
+from everycent.proof.recon.service import Chosen, RunKey, asked, keep_findings, keep_raw_rows
+from everycent.proof.recon.service import run as run_recon
+from everycent.serve.links import Links, links_of
+from everycent.serve.loading import LoadedSides, Place, load_sides
+from everycent.serve.reconciling import PlannedScenario, Scenario
+
+
+@dataclass(frozen=True)
+class Chained:
+    """A scenario that went through its chain. `refused`: of each side, rows (REFUSED) that cannot be compared;
+    `failure`: why it did not get as far as a comparison."""
+
+    name: str
+    scenario: Scenario | None = None
+    result: RunResult | None = None
+    refused: tuple[pa.Table, ...] = ()
+    handled: tuple[Handled, ...] = ()
+    failure: str | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Compared without a break, finding or refused row, no file contradicting itself, and every link worked."""
+        if self.scenario is None or self.result is None or any(each.failure for each in self.handled):
+            return False
+        if any(table.num_rows for table in self.refused):
+            return False
+        return self.result.agrees and all(stated.control.agrees for stated in self.scenario.stated)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        if self.scenario is None or self.result is None:
+            return {"agrees": False, "failure": self.failure}
+        return {
+            **self.scenario.as_dict(),
+            "agrees": self.agrees,
+            "run_id": str(self.result.run_id),
+            "run_no": self.result.run_no,
+            "refused": {side: table.num_rows for side, table in zip(("left", "right"), self.refused, strict=True)},
+            "checkers": [
+                {"checker": each.checker, "findings": each.findings.num_rows, "failure": each.failure}
+                for each in self.result.checked
+            ],
+            "handlers": [
+                {"handler": each.handler, "said": each.said, "failure": each.failure} for each in self.handled
+            ],
+        }
+
+
+def run_chain(place: Place, scenario: PlannedScenario, given: Mapping[str, Sequence[Path]]) -> Chained:
+    """Never raises for what a link or a source does wrong: the next scenario is run all the same."""
+    links = links_of(scenario.spec)
+    try:
+        sides = load_sides(place, scenario, links, given)
+    except (LinkFailed, SourceError) as error:
+        return Chained(scenario.name, failure=str(error))
+    done, result = _compared(place, scenario, links, sides)
+    handled = tuple(_handled(each, result, scenario, place.around) for each in links.handlers)
+    for word in ("left", "right"):
+        sides.raw[word].drop(place.session)
+    return Chained(scenario.name, done, result, (sides.left.refused, sides.right.refused), handled)
+
+
+def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: LoadedSides) -> tuple[Scenario, RunResult]:
+    """Compares, checks and keeps, in one transaction."""
+    session, name = place.session, place.scope.name
+    with session.connection.transaction():
+        run = run_recon(
+            session.connection,
+            session.engine,
+            session.tenant,
+            name,
+            scenario.currency.code,
+            scenario.plan,
+            sides.left,
+            sides.right,
+            scenario.spec.breaks,
+        )
+        found = run.reconciled
+        raw = sides.raw_rows(place, found.breaks)
+        checked = tuple(_checked(place, scenario, each, sides, found.breaks) for each in links.checkers)
+        key = RunKey(session.tenant, name, run.run_id)
+        keep_raw_rows(session.connection, key, raw)
+        keep_findings(session.connection, key, checked)
+    result = RunResult(
+        tenant=session.tenant,
+        model=name,
+        scenario=scenario.name,
+        run_id=run.run_id,
+        run_no=run.run_no,
+        changed=run.changed,
+        as_of=place.around.as_of,
+        currency=scenario.currency.code,
+        exponent=scenario.currency.exponent,
+        left_minor=found.left_total.amount_minor,
+        right_minor=found.right_total.amount_minor,
+        breaks=found.breaks,
+        totals=found.totals,
+        raw_rows=raw,
+        checked=checked,
+    )
+    return Scenario(scenario.name, run, sides.stated), result
+
+
+def _checked(
+    place: Place, scenario: PlannedScenario, checker: Chosen, sides: LoadedSides, breaks: pa.Table
+) -> CheckerFindings:
+    engine, columns = place.session.engine, ", ".join(map(identifier, SIDE.names))
+    left, right = (
+        engine.query(f"SELECT {columns} FROM {identifier(str(side.rows))} ORDER BY key, source_file, source_line")
+        for side in (sides.left, sides.right)
+    )
+    try:
+        arguments = (CheckSides(left, right, breaks), place.around)
+        found = asked(checker, "check", arguments, scenario.spec.limits)
+        if not isinstance(found, pa.Table) or not found.schema.equals(FINDING):
+            given = found.schema if isinstance(found, pa.Table) else type(found).__name__
+            raise LinkFailed(f"{checker} gave {given}; it is to give a table of FINDING")
+        nameless = found.filter(pc.or_(pc.is_null(found["key"]), pc.is_null(found["kind"])))
+        if nameless.num_rows or found["reason"].null_count:
+            raise LinkFailed(f"{checker} gave a finding without key, kind or reason")
+        order = [(name, "ascending") for name in ("key", "kind", "left_file", "left_line", "right_file", "right_line")]
+        return CheckerFindings(checker.name, found.sort_by(order))
+    except (LinkFailed, SourceError) as error:
+        return CheckerFindings(checker.name, FINDING.empty_table(), str(error))
+
+
+def _handled(handler: Chosen, result: RunResult, scenario: PlannedScenario, around: Surroundings) -> Handled:
+    try:
+        return Handled(handler.name, str(asked(handler, "handle", (result, around), scenario.spec.limits)))
+    except (LinkFailed, SourceError) as error:
+        return Handled(handler.name, failure=str(error))

@@ -1,0 +1,211 @@
+"""`everycent recon run`: scenarios of a file, or of a model, through their chains."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from os import environ
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+
+from everycent.base.platform.settings import Settings
+from everycent.flow.model.service import load_model
+from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.service import Session, open_session, plan_model
+from everycent.proof.recon.contract import Surroundings
+from everycent.serve.chaining import Chained, run_chain
+from everycent.serve.cli import exits
+from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
+from everycent.serve.loading import Place
+from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
+from everycent.serve.scenario_files import load_scenario_file
+from everycent.serve.wiring import SECTIONS, migrations
+
+BREAKS_SHOWN, REFUSED_SHOWN = 12, 5
+
+
+@dataclass(frozen=True)
+class AskedRun:
+    """What the caller says. `scenario`: a scenario file, or with `model` the name of one of its scenarios."""
+
+    scenario: str
+    model: Path | None = None
+    only: Sequence[str] = ()
+    left: Sequence[Path] = ()
+    right: Sequence[Path] = ()
+    as_of: date | None = None
+    out: Path | None = None
+
+
+def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
+    """0 where all sides agree, 1 where they do not or a link failed."""
+    with _opened(asked) as (place, scenarios), progress(quiet=as_json) as report:
+        given = {"left": asked.left, "right": asked.right}
+        done = []
+        for at, scenario in enumerate(scenarios):
+            report("reconciling", at, len(scenarios))
+            done.append(run_chain(place, scenario, given))
+    written = [] if asked.out is None else _write(asked.out, done)
+    if as_json:
+        found = {each.name: each.as_dict() for each in done}
+        print_json(
+            {"as_of": place.around.as_of.isoformat(), "recon": found, "written": [str(path) for path in written]}
+        )
+    else:
+        for each in done:
+            _print(each)
+        for path in written:
+            out.print(f"written: {path}", markup=False)
+    return exits.OK if all(each.agrees for each in done) else exits.FAILED
+
+
+@contextmanager
+def _opened(asked: AskedRun) -> Iterator[tuple[Place, Sequence[PlannedScenario]]]:
+    """The scenarios that are meant, checked before the database is opened where they stand in a file of their own.
+
+    Raises ModelRefused, InputRefused."""
+    if asked.model is None:
+        file = load_scenario_file(Path(asked.scenario))
+        scenarios = _chosen(plan_scenarios(file, file), asked.only, file.name)
+        with open_session(Settings.load(), migrations()) as session, _surroundings(session, file, asked) as around:
+            yield Place(session, file, file, around), scenarios
+        return
+    model = load_model(asked.model, SECTIONS)
+    with open_session(Settings.load(), migrations()) as session, _surroundings(session, model, asked) as around:
+        plan = plan_model(model, session.tenant, model.files)
+        scenarios = _chosen(plan_scenarios(model, plan), (asked.scenario, *asked.only), model.name)
+        yield Place(session, model, plan, around), scenarios
+
+
+@contextmanager
+def _surroundings(session: Session, scope: Scope, asked: AskedRun) -> Iterator[Surroundings]:
+    session.settings.temp_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="recon-run-", dir=session.settings.temp_dir) as folder:
+        day = asked.as_of or scope.calendar.today(datetime.now(UTC))
+        parent = scope.path.absolute().parent
+        yield Surroundings(parent, day, Path(folder), dict(environ), session.settings)
+
+
+def _chosen(scenarios: Sequence[PlannedScenario], names: Sequence[str], where: str) -> list[PlannedScenario]:
+    there = {scenario.name: scenario for scenario in scenarios}
+    for name in names:
+        if name not in there:
+            raise InputRefused(f"{where} has no reconciliation '{name}'; it has: {', '.join(there) or 'none'}")
+    return [scenario for scenario in scenarios if not names or scenario.name in names]
+
+
+def _write(folder: Path, done: Sequence[Chained]) -> list[Path]:
+    """breaks and findings of all scenarios, each row with what stood there on both sides, as Parquet and CSV."""
+    from pyarrow import csv, parquet
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, parts in (("breaks", [_breaks(each) for each in done]), ("findings", [_findings(each) for each in done])):
+        tables = [part for part in parts if part is not None]
+        if not tables or (name == "findings" and not any(table.num_rows for table in tables)):
+            continue
+        table = pa.concat_tables(tables)
+        paths += [folder / f"{name}.parquet", folder / f"{name}.csv"]
+        parquet.write_table(table, paths[-2])
+        csv.write_csv(table, paths[-1])
+    return paths
+
+
+def _breaks(done: Chained) -> pa.Table | None:
+    """The breaks with the scenario's name before them, and behind them the first row of each side as it was loaded."""
+    if done.result is None:
+        return None
+    raw = {
+        (row["side"], row["source_file"], row["source_line"]): row["raw"] for row in done.result.raw_rows.to_pylist()
+    }
+    table = done.result.breaks
+    for side in ("left", "right"):
+        places = zip(table[f"{side}_file"].to_pylist(), table[f"{side}_line"].to_pylist(), strict=True)
+        texts = pa.array([raw.get((side, file, line)) for file, line in places], pa.string())
+        table = table.append_column(f"{side}_raw", texts)
+    return _named(table, done.name)
+
+
+def _findings(done: Chained) -> pa.Table | None:
+    if done.result is None or not done.result.checked:
+        return None
+    found = [
+        each.findings.add_column(0, "checker", pa.array([each.checker] * each.findings.num_rows, pa.string()))
+        for each in done.result.checked
+    ]
+    return _named(pa.concat_tables(found), done.name)
+
+
+def _named(table: pa.Table, scenario: str) -> pa.Table:
+    return table.add_column(0, "scenario", pa.array([scenario] * table.num_rows, pa.string()))
+
+
+def _print(done: Chained) -> None:
+    if done.scenario is None or done.result is None:
+        err.print(f"everycent: {done.name} was not compared: {done.failure}", markup=False)
+        return
+    result, found = done.result, done.scenario.run.reconciled
+    again = "" if result.changed else "; these sides were compared before"
+    out.print(f"\n{done.name}, run {result.run_no}{again}", markup=False)
+    rows = [
+        [
+            row["bucket"].replace("_", " "),
+            f"{row['left_rows']:,}",
+            f"{row['right_rows']:,}",
+            *_amounts(result.exponent, row),
+        ]
+        for row in found.totals.to_pylist()
+        if row["left_rows"] or row["right_rows"]
+    ]
+    headings = ["", "left rows", "right rows", "left", "right", "left - right"]
+    print_table("Where each row ends", headings, rows, right=frozenset(range(1, 6)))
+    shown = result.breaks.slice(0, BREAKS_SHOWN).to_pylist()
+    if shown:
+        print_table(
+            f"Breaks: {result.breaks.num_rows:,}, here {len(shown):,}",
+            ["key", "why", "left status", "right status", "left - right"],
+            [
+                [shorten(row["key"], 40), row["cause_en"], row["left_status"] or "", row["right_status"] or "",
+                 _amount(result.exponent, row["difference_minor"])]
+                for row in shown
+            ],
+            right=frozenset({4}),
+        )  # fmt: skip
+    _print_links(done)
+
+
+def _print_links(done: Chained) -> None:
+    assert done.result is not None and done.scenario is not None, "it was compared"
+    for each in done.result.checked:
+        if each.failure is not None:
+            err.print(f"everycent: {done.name}: {each.failure}", markup=False)
+        for row in each.findings.slice(0, BREAKS_SHOWN).to_pylist():
+            out.print(f"{each.checker}: {row['key']}: {row['kind']}: {row['reason']}", markup=False)
+        if each.findings.num_rows > BREAKS_SHOWN:
+            out.print(f"{each.checker}: {each.findings.num_rows:,} findings in all", markup=False)
+    for side, refused in zip(("left", "right"), done.refused, strict=True):
+        for row in refused.slice(0, REFUSED_SHOWN).to_pylist():
+            place = f"{row['source_file']}, line {row['source_line']}"
+            err.print(f"everycent: {done.name}: {side}: {place}: not compared: {row['reason']}", markup=False)
+        if refused.num_rows > REFUSED_SHOWN:
+            err.print(f"everycent: {done.name}: {side}: {refused.num_rows:,} rows are not compared", markup=False)
+    for stated in done.scenario.stated:
+        if not stated.control.agrees:
+            err.print(f"everycent: {done.name}: {stated}", markup=False)
+    for handled in done.handled:
+        if handled.failure is not None:
+            err.print(f"everycent: {done.name}: {handled.failure}", markup=False)
+        else:
+            out.print(f"{handled.handler}: {handled.said}", markup=False)
+
+
+def _amounts(exponent: int, row: dict[str, Any]) -> list[str]:
+    return [_amount(exponent, row[f"{name}_minor"]) for name in ("left", "right", "difference")]
+
+
+def _amount(exponent: int, minor: Any) -> str:
+    return f"{Decimal(minor).scaleb(-exponent):,f}"

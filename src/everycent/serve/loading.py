@@ -1,0 +1,268 @@
+"""Loads both sides of a scenario: what their loaders give is parsed as they declare, and kept as it came.
+
+Both sides are loaded at once, each in a thread or process of its own; here their parts are taken as they come.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from everycent.base.engine.sql import identifier, literal
+from everycent.flow.intake.contract import RECORD, RawRows
+from everycent.flow.intake.service import (
+    check_columns,
+    columns_to_read,
+    controls_of,
+    declared_fields,
+    open_source,
+    typed_rows,
+)
+from everycent.flow.pipeline.service import Session
+from everycent.proof.recon.contract import RAW_ROW, REFUSED, Keys, LinkFailed, LoadedFile, Surroundings
+from everycent.proof.recon.service import Chosen, GrowingSide, SideRows, Work
+from everycent.serve.links import Links
+from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, Side, Stated
+
+_LOOKS_S = 0.02
+_RECORDS = "recon_records"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a scenario is loaded: in which session, of which model or file, with which surroundings."""
+
+    session: Session
+    scope: Scope
+    kinds: Kinds
+    around: Surroundings
+
+
+@dataclass(frozen=True)
+class LoadedSides:
+    """Both sides in the engine, what their files state of themselves, and their rows as they came."""
+
+    left: SideRows
+    right: SideRows
+    stated: tuple[Stated, ...]
+    raw: Mapping[str, "RawTables"]
+
+    def raw_rows(self, place: Place, breaks: pa.Table) -> pa.Table:
+        """The rows (RAW_ROW) of all keys in breaks."""
+        engine = place.session.engine
+        found = [
+            self.raw[word].of_keys(place.session, str(side.rows), breaks)
+            for word, side in (("left", self.left), ("right", self.right))
+        ]
+        return engine.query("FROM rows ORDER BY side, source_file, source_line", rows=pa.concat_tables(found)).cast(
+            RAW_ROW
+        )
+
+
+def load_sides(
+    place: Place,
+    scenario: PlannedScenario,
+    links: Links,
+    given: Mapping[str, Sequence[Path]],
+) -> LoadedSides:
+    """given: files by side, for sides that are files. Raises LinkFailed, SourceError."""
+    sides = {
+        word: LoadingSide(place, scenario, word, side, chosen, given.get(word, ()))
+        for word, side, chosen in (("left", scenario.left, links.left), ("right", scenario.right, links.right))
+    }
+    driven = next((side for side in sides.values() if side.spec.driven is not None), None)
+    _drain([side for side in sides.values() if side is not driven])
+    if driven is not None:
+        driver = next(side for side in sides.values() if side is not driven)
+        driven.look_up(driver)
+    stated = tuple(found for side in sides.values() for found in side.stated)
+    raw = {word: side.raw for word, side in sides.items()}
+    return LoadedSides(sides["left"].growing.done(), sides["right"].growing.done(), stated, raw)
+
+
+def _drain(sides: Sequence["LoadingSide"]) -> None:
+    """Takes the parts of all sides as they come."""
+    open_works = {side: side.work() for side in sides if side.chosen is not None}
+    try:
+        for side in sides:
+            if side.chosen is None:
+                side.add_given()
+        while open_works:
+            for side, work in list(open_works.items()):
+                found = work.take(_LOOKS_S)
+                if found is None:
+                    continue
+                if found[0]:
+                    side.add(found[1])
+                else:
+                    del open_works[side]
+    finally:
+        for work in open_works.values():
+            work.give_up()
+
+
+class LoadingSide:
+    """One side while it is loaded."""
+
+    def __init__(
+        self,
+        place: Place,
+        scenario: PlannedScenario,
+        word: str,
+        side: Side,
+        chosen: Chosen | None,
+        given: Sequence[Path],
+    ) -> None:
+        self.place, self.word, self.chosen, self.spec = place, word, chosen, side.plan.spec
+        self.stated: list[Stated] = []
+        self.raw = RawTables(word)
+        self.table = f"recon_side_{word}"
+        self.growing = GrowingSide(side.plan, place.session.engine, self.table)
+        self._given, self._limits = given, scenario.spec.limits
+        self._columns = ("recon", scenario.name, word, "columns")
+        self._fields = declared_fields(self._columns, side.columns, scenario.currency, place.scope.calendar)
+
+    def work(self, keys: Keys | None = None) -> Work:
+        """Its loader at work."""
+        assert self.chosen is not None, "a side without a loader is added at once"
+        return Work(self.chosen, "load", (self.place.around, keys), self._limits)
+
+    def add_given(self) -> None:
+        """The stored records, or the files that were given. Raises LinkFailed where there are none."""
+        if self.spec.records is not None:
+            session = self.place.session
+            body = self.place.kinds.intake[self.spec.records].body_type
+            columns = ["source_file", "source_line", "body"]
+            session.details.attach(
+                session.engine, _RECORDS, RECORD, self.place.scope.name, kind=self.spec.records, body_type=body,
+                columns=columns,
+            )  # fmt: skip
+            self.growing.add(_RECORDS)
+            self.raw.views.append(_RECORDS)
+            return
+        if not self._given:
+            named = " or ".join(self.spec.file)
+            raise LinkFailed(
+                f"the {self.word} side is a file like {named}, and none was given; name it with --{self.word}"
+            )
+        for path in self._given:
+            self.add(LoadedFile(path, path.name))
+
+    def add(self, item: LoadedFile | RawRows, part_of: str = "") -> None:
+        """What a loader gave. part_of: the batch of keys that was asked for. Raises SourceError, LinkFailed."""
+        if isinstance(item, RawRows):
+            self._add_rows(replace(item, file=item.file + part_of))
+        elif isinstance(item, LoadedFile):
+            self._add_file(item)
+        else:
+            raise LinkFailed(f"{self.chosen} gave a {type(item).__name__}; a loader gives LoadedFile or RawRows")
+
+    def _add_file(self, file: LoadedFile) -> None:
+        source = open_source(file.path, self.spec)
+        for shard in source.shards(self.place.around.rows_per_part):
+            rows = shard.table
+            for name, value in file.constants.items():
+                rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+            self._add_rows(replace(shard, table=rows, file=file.name))
+        self.stated += [Stated(self.word, file.name, control) for control in controls_of(source)]
+
+    def _add_rows(self, rows: RawRows) -> None:
+        there = rows.table.column_names
+        if there or rows.rows_read:
+            check_columns(Path(rows.file), there, columns_to_read(self._fields, required=True))
+        for name in columns_to_read(self._fields, required=False) if there else ():
+            if name not in there:
+                rows = replace(rows, table=rows.table.append_column(name, pa.nulls(rows.table.num_rows, pa.string())))
+        if not there:
+            return
+        typed = typed_rows(self._columns, self._fields, rows, self.place.session.engine)
+        self.growing.add(typed.rows)
+        self.growing.refuse(typed.refused.cast(REFUSED))
+        self.raw.add(self.place.session, rows, there)
+
+    def look_up(self, driver: "LoadingSide") -> None:
+        """This side's rows of the other's keys: batches in the keys' order, some under way at a time."""
+        how = self.spec.driven
+        assert how is not None, "a side that is looked up is driven"
+        batches = enumerate(driver.key_batches(how.batch))
+        under_way = [(at, self._asked_for(batch)) for at, batch in islice(batches, how.parallel)]
+        try:
+            while under_way:
+                at, work = under_way[0]
+                for item in work:
+                    self.add(item, f"#{at + 1}")
+                del under_way[0]
+                under_way += [(at, self._asked_for(batch)) for at, batch in islice(batches, 1)]
+        finally:
+            for _, work in under_way:
+                work.give_up()
+
+    def _asked_for(self, keys: Sequence[str]) -> Work:
+        return self.work(Keys(self.spec.key, [_parts(key, len(self.spec.key)) for key in keys]))
+
+    def key_batches(self, size: int) -> Iterator[list[str]]:
+        """This side's keys, each once, in their order."""
+        found = self.place.session.engine.query(f"SELECT DISTINCT key FROM {identifier(self.table)} ORDER BY key")[
+            "key"
+        ]
+        for start in range(0, len(found), size):
+            yield found.slice(start, size).to_pylist()
+
+
+def _parts(key: str, columns: int) -> tuple[str, ...]:
+    """The values that a key is made of; see recon's core/side.py."""
+    if columns == 1:
+        return (key,)
+    return tuple(re.sub(r"\\(.)", r"\1", part) for part in re.findall(r"(?:[^/\\]|\\.)+", key))
+
+
+class RawTables:
+    """A side's rows as they came, in tables of the engine: one for each set of columns."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+        self._tables: dict[tuple[tuple[str, Any], ...], str] = {}
+        self.views: list[str] = []  # of stored records
+
+    def add(self, session: Session, rows: RawRows, columns: Sequence[str]) -> None:
+        """Rows of a part, their columns as they came."""
+        came = rows.table.select(list(columns))
+        shape = tuple((field.name, str(field.type)) for field in came.schema)
+        plain = came.rename_columns([f"c{at}" for at in range(len(columns))])
+        plain = plain.add_column(0, "source_line", rows.lines)
+        found = f"SELECT {literal(rows.file)} AS source_file, * FROM came"
+        if shape in self._tables:
+            session.engine.query(f"INSERT INTO {identifier(self._tables[shape])} {found}", came=plain)
+            return
+        self._tables[shape] = f"recon_raw_{self._word}_{len(self._tables)}"
+        session.engine.query(f"CREATE OR REPLACE TABLE {identifier(self._tables[shape])} AS {found}", came=plain)
+
+    def of_keys(self, session: Session, side: str, breaks: pa.Table) -> pa.Table:
+        """RAW_ROW of the rows whose key is in a break; `side` is the table of what was compared."""
+        places = f"SELECT DISTINCT source_file, source_line, key FROM {identifier(side)} SEMI JOIN breaks USING (key)"
+        found = [RAW_ROW.empty_table()]
+        for table, raw in self._as_json():
+            rows = session.engine.query(
+                f"""SELECT {literal(self._word)} AS side, source_file, r.source_line::BIGINT AS source_line, key,
+                    {raw} AS raw
+                FROM {identifier(table)} AS r JOIN ({places}) AS p USING (source_file, source_line)""",
+                breaks=breaks,
+            )
+            found.append(rows.cast(RAW_ROW))
+        return pa.concat_tables(found)
+
+    def _as_json(self) -> Iterator[tuple[str, str]]:
+        for shape, table in self._tables.items():
+            cells = ", ".join(f"{literal(name)}, r.c{at}" for at, (name, _) in enumerate(shape))
+            yield table, f"json_object({cells})::VARCHAR"
+        for view in self.views:
+            yield view, "to_json(r.body)::VARCHAR"
+
+    def drop(self, session: Session) -> None:
+        """They are not needed any more."""
+        for table in self._tables.values():
+            session.engine.connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")

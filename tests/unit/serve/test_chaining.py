@@ -1,0 +1,233 @@
+"""Scenarios through their chains: loaded, compared, checked, kept and handled; a link that fails harms no other."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chained import Chains, keys, package
+
+from everycent.base.engine.local import LocalEngine
+from everycent.flow.model.contract import ModelRefused
+from everycent.proof.recon.service import RunKey, raw_rows_of
+
+PAID = "order_id,state,amount\nA1,paid,1.00\nA2,paid,2.00\nA3,paid,3.00\n"
+ORDERS = "id,state,amount\nA1,PAID,1.00\nA2,WAIT,2.00\nA4,PAID,9.00\n"
+
+TWO_FILES = """
+  paid_but_waiting:
+    left:
+      load: {files: {paths: "pay*.csv"}}
+      columns: {order_id: text, state: text, amount: money}
+      key: order_id
+      amount: amount
+      status: state
+    right:
+      load: {files: {paths: %s}}
+      columns: {order_id: {type: text, from: id}, state: {type: text, map: {PAID: paid, WAIT: waiting}}, amount: money}
+      key: order_id
+      amount: amount
+      status: state
+"""
+
+
+@pytest.fixture
+def chains(database: Any, engine: LocalEngine, tmp_path: Path) -> Chains:
+    return Chains(database, engine, tmp_path / "scenarios")
+
+
+def test_two_files_through_the_chain_with_their_rows_as_they_came(chains: Chains) -> None:
+    chains.write("pay1.csv", PAID)
+    chains.write("orders.csv", ORDERS)
+    done = chains.one(TWO_FILES % "orders.csv")
+    assert keys(done) == {"A2": "status_differs", "A3": "missing_right", "A4": "missing_left"}
+    assert done.result is not None and done.result.changed and not done.agrees
+    kept = raw_rows_of(chains.session.connection, RunKey("default", "checks", done.result.run_id))
+    assert kept.equals(done.result.raw_rows)
+    assert [(row["side"], row["source_line"], json.loads(row["raw"])) for row in kept.to_pylist()] == [
+        ("left", 3, {"order_id": "A2", "state": "paid", "amount": "2.00"}),
+        ("left", 4, {"order_id": "A3", "state": "paid", "amount": "3.00"}),
+        ("right", 3, {"id": "A2", "state": "WAIT", "amount": "2.00"}),
+        ("right", 4, {"id": "A4", "state": "PAID", "amount": "9.00"}),
+    ]
+
+
+def test_the_same_sides_again_change_nothing(chains: Chains) -> None:
+    chains.write("pay1.csv", PAID)
+    chains.write("orders.csv", ORDERS)
+    first, again = (chains.one(TWO_FILES % "orders.csv") for _ in range(2))
+    assert first.result is not None and again.result is not None
+    assert first.result.changed and not again.result.changed
+    assert first.result.run_id == again.result.run_id
+    assert again.result.raw_rows.equals(first.result.raw_rows)
+
+
+def test_a_side_in_an_archive_is_the_same_side(chains: Chains) -> None:
+    chains.write("pay1.csv", PAID)
+    orders = chains.write("orders.csv", ORDERS)
+    with zipfile.ZipFile(chains.folder / "orders.zip", "w") as packed:
+        packed.write(orders, "../../2026/orders.csv")  # a path that leads out of the folder is only a name
+    (chains.folder / "orders.csv.gz").write_bytes(gzip.compress(ORDERS.encode()))
+    for name, place in (("orders.zip", "orders.zip/../../2026/orders.csv"), ("orders.csv.gz", "orders.csv.gz")):
+        done = chains.one(TWO_FILES % name)
+        assert keys(done) == {"A2": "status_differs", "A3": "missing_right", "A4": "missing_left"}
+        assert done.result is not None and done.result.breaks["right_file"].to_pylist() == [place, None, place]
+
+
+def test_what_cannot_be_loaded_is_told_and_the_next_scenario_runs(chains: Chains) -> None:
+    chains.write("pay1.csv", PAID)
+    chains.write("orders.csv", ORDERS)
+    (chains.folder / "broken.zip").write_bytes(b"PK\x03\x04 cut off")
+    done = chains.run((TWO_FILES % "broken.zip") + (TWO_FILES % "orders.csv").replace("paid_but_waiting", "next"))
+    assert done["paid_but_waiting"].failure is not None
+    assert "broken.zip cannot be unpacked" in done["paid_but_waiting"].failure
+    assert done["next"].result is not None
+
+
+def test_sides_given_with_the_command(chains: Chains) -> None:
+    sides = "{file: '*.csv', columns: {order_id: text}, key: order_id}"
+    recon = f"  given:\n    left: {sides}\n    right: {sides}\n"
+    one, other = chains.write("a.csv", "order_id\nA\nB\n"), chains.write("b.csv", "order_id\nB\nC\n")
+    assert keys(chains.one(recon, {"left": [one], "right": [other]})) == {"A": "missing_right", "C": "missing_left"}
+    told = chains.one(recon, {"left": [one]}).failure
+    assert told == "the right side is a file like *.csv, and none was given; name it with --right"
+
+
+CHECKED = (
+    TWO_FILES % "orders.csv"
+    + """
+    check:
+      - statuses: {combinations: {paid_but_waiting: {left: paid, right: waiting, say: still waits for payment}}}
+      - %s
+      - statuses: {combinations: {never_ordered: {left: missing, right: paid}}}
+    handle: [log, %s, {command: {run: [sh, -c, "cat > told.json"]}}]
+    limits: {silent: 1 minute, memory_mb: 200}
+"""
+)
+
+BAD_LINKS = """
+import time
+from everycent.base.engine.declaration import Declaration
+from everycent.proof.recon.contract import FINDING
+
+class Words(Declaration):
+    pass
+
+class Bad:
+    words = Words
+    def __init__(self, name):
+        self.name = name
+    def check(self, words, sides, around):
+        return self.act()
+    def handle(self, words, result, around):
+        return self.act()
+    def act(self):
+        if self.name == "throws":
+            raise ZeroDivisionError("by nothing")
+        if self.name == "hangs":
+            time.sleep(3600)
+        if self.name == "eats":
+            return [bytearray(64 << 20) for _ in range(1000)]
+        if self.name == "dies":
+            import os
+            os._exit(9)
+        return "no table"
+
+THROWS, HANGS, EATS, DIES, OTHER = (Bad(name) for name in ("throws", "hangs", "eats", "dies", "other"))
+"""
+
+
+@pytest.fixture
+def bad_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    names = {name: name.upper() for name in ("throws", "hangs", "eats", "dies", "other")}
+    offers = {"everycent.recon_checkers": names, "everycent.recon_handlers": names}
+    with package(tmp_path / "site", "bad_links", BAD_LINKS, offers, monkeypatch):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("throws", "checker 'throws' failed: ZeroDivisionError: by nothing"),
+        ("eats", "checker 'eats' used up its memory"),
+        ("dies", "checker 'dies' ended by itself (exit code 9)"),
+        ("other", "checker 'other' gave str; it is to give a table of FINDING"),
+    ],
+)
+def test_a_link_of_another_package_harms_no_other(chains: Chains, bad_links: Any, name: str, told: str) -> None:
+    chains.write("pay1.csv", PAID)
+    chains.write("orders.csv", ORDERS)
+    handler = "other" if name == "other" else "log"
+    done = chains.one(CHECKED % (name, handler))
+    assert done.result is not None and not done.agrees
+    first, bad, last = done.result.checked
+    assert first.findings.to_pylist() == [
+        {"key": "A2", "kind": "paid_but_waiting", "reason": "still waits for payment", "left_file": "pay1.csv",
+         "left_line": 3, "right_file": "orders.csv", "right_line": 3}
+    ]  # fmt: skip
+    assert bad.failure is not None and bad.failure.startswith(told)
+    assert last.findings["key"].to_pylist() == ["A4"]
+    stored = chains.session.connection.execute("SELECT checker, kind, key FROM recon.finding ORDER BY 1, 3").fetchall()
+    assert (name, "checker_failed", "") in stored and ("statuses", "never_ordered", "A4") in stored
+    assert json.loads((chains.folder / "told.json").read_text())["breaks"] == 3
+    assert [each.failure for each in done.handled] == [None, None, None]
+
+
+def test_a_link_that_hangs_is_given_up(chains: Chains, bad_links: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import timedelta
+
+    from everycent.proof.recon.contract import Link, LinkFailed
+    from everycent.proof.recon.loading import LimitsSpec
+    from everycent.proof.recon.service import asked, choose
+
+    limits = LimitsSpec(silent=timedelta(seconds=1), memory_mb=512)
+    with pytest.raises(LinkFailed, match="checker 'hangs' gave nothing for 0:00:01; it was given up"):
+        asked(choose(Link.CHECKER, {"hangs": {}}), "check", (None, None), limits)
+
+
+def test_a_handler_that_fails_keeps_none_from_working(chains: Chains) -> None:
+    chains.write("pay1.csv", PAID)
+    chains.write("orders.csv", ORDERS)
+    handle = """
+    handle: [{command: {run: [sh, -c, "echo no such desk >&2; exit 3"]}}, {command: {run: [./nothing]}}, log]
+"""
+    done = chains.one((TWO_FILES % "orders.csv") + handle)
+    assert [each.failure for each in done.handled] == [
+        "handler 'command': sh ended with code 3: no such desk",
+        "handler 'command': ./nothing does not start: No such file or directory",
+        None,
+    ]
+    assert len((chains.folder / "recon.jsonl").read_text().splitlines()) == 1
+
+
+def refusal(chains: Chains, recon: str) -> str:
+    with pytest.raises(ModelRefused) as refused:
+        chains.run(recon)
+    return str(refused.value)
+
+
+def test_wrong_words_are_told_before_anything_is_loaded(chains: Chains) -> None:
+    good = TWO_FILES % "orders.csv"
+    assert (
+        "scenario.yaml:8:14: recon.paid_but_waiting.left.load.filez: there is no loader 'filez'; installed are: "
+        in (refusal(chains, good.replace('{files: {paths: "pay', '{filez: {paths: "pay')))
+    )
+    assert "loader 'files' has no word 'path'" in refusal(chains, good.replace("paths: orders.csv", "path: orders.csv"))
+    assert "'paths' is missing here" in refusal(chains, good.replace("{paths: orders.csv}", "{}"))
+    assert "a side is one of 'records' (a kind of this model), 'file' and 'load'" in (
+        refusal(chains, good.replace("load: {files: {paths: orders.csv}}", "encoding: gbk"))
+    )
+    assert "loader 'files' does not look up by key" in (
+        refusal(
+            chains,
+            good.replace(
+                "      load: {files: {paths: orders.csv}}\n",
+                "      load: {files: {paths: orders.csv}}\n      driven: {}\n",
+            ),
+        )
+    )
+    assert "one link is named here, not 2" in refusal(
+        chains, good.replace("{files: {paths: orders.csv}}", "{files: {}, http: {}}")
+    )
