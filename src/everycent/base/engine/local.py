@@ -25,7 +25,7 @@ class LocalEngine:
         assert threads >= 1, "an engine needs a thread"
         assert memory_mb >= 1, "an engine needs memory"
         self.temp_dir = temp_dir
-        self.memory_mb = memory_mb
+        self.threads, self.memory_mb = threads, memory_mb
         self._kept: dict[str, IO[bytes]] = {}
         #: Of `engine.distinct`: by expression, column and type, values and their texts.
         self.kept_texts: dict[tuple[str, str, str], pa.Table] = {}

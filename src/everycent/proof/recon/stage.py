@@ -1,6 +1,6 @@
 """Reconciles two sides: pure, over Arrow tables; every row of both sides ends in exactly one bucket."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -8,12 +8,14 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.proof.recon.contract import BREAK, BY_KEY, SIDE, TOTALS, Bucket
-from everycent.proof.recon.core.buckets import CAUSE_SQL, cause_texts_sql
-from everycent.proof.recon.core.differing import differing, key_hash_sql
-from everycent.proof.recon.core.groups import REPEATED, groups_sql
+from everycent.proof.recon.contract import BREAK, BY_KEY, CAUSES, SIDE, TOTALS, Bucket
+from everycent.proof.recon.core.buckets import CAUSE_SQL
+from everycent.proof.recon.core.differing import ROWS_LEAST, differing, key_hash_sql
+from everycent.proof.recon.core.groups import REPEATED, UNIFORM, groups_sql
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.repeated import repeated_sql, same_rows_sql
+from everycent.proof.recon.core.singles import singles_sql
+from everycent.proof.recon.core.uniform import ALIKE_SQL, uniform_sql
 
 _AMOUNT = TOTALS.field("left_minor").type
 
@@ -58,35 +60,62 @@ def reconcile(
 
     A side given as text is a table or view of the engine's. It may have, instead of a status, other columns that are
     compared: then `others` names them, and a JSON object of all of them is the status. Sides with many rows are
-    compared in     two passes: what differs is found first (`core.differing`), and only the rows of those keys are
-    grouped. The details     come from groups of keys, the totals from the raw rows: two ways that must meet (asserted).
+    compared in two passes: what differs is found first (`core.differing`), and only the rows of those keys are paired
+    and grouped. The details come from keys, the totals from the raw rows: two ways that must meet (asserted).
     """
     witnesses = tuple(_witness(side, engine, others) for side in (left, right))
+    engine.connection.execute(_NOTHING_PLACED)
     apart = _apart(plan, left, right, others, witnesses, engine)
-    left_rows, right_rows = apart or (_stated(left, others, engine), _stated(right, others, engine))
-    groups = engine.query(groups_sql(plan), left_side=left_rows, right_side=right_rows)
-    repeated_keys = groups.filter(pc.equal(groups["bucket"], REPEATED)).select(["key"])
-    groups = groups.filter(pc.not_equal(groups["bucket"], REPEATED))
-    sides = {"left_side": left_rows, "right_side": right_rows}
-    same = engine.query(same_rows_sql(plan), **sides, repeated_keys=repeated_keys)
-    repeated_keys = engine.query(
-        "FROM repeated_keys ANTI JOIN same USING (key)", repeated_keys=repeated_keys, same=same
-    )
-    repeated = engine.query(_wide(repeated_sql(plan)), **sides, repeated_keys=repeated_keys)
-    listed = engine.query(_LISTED, **sides, groups=groups, repeated=repeated).cast(BREAK)
+    if apart is None:
+        sides = {f"recon_{side}": rows for side, rows in zip(_SIDES, (left, right), strict=True)}
+        _place(plan, {name: _stated(name, rows, others, engine) for name, rows in sides.items()}, engine)
+    else:
+        _place_apart(plan, apart, engine)
+        engine.query(f"INSERT INTO {_PLACED} BY NAME {_EQUAL}", recon_equal=_equal(witnesses, apart))
+    listed = _explained(engine.query(_LISTED))
     written_off = pc.equal(listed["bucket"], Bucket.WITHIN_TOLERANCE)
-    equal = same.drop_columns(["key"])
-    if apart is not None:
-        equal = pa.concat_tables([equal, _equal(witnesses, tuple(_witness(side, engine) for side in apart))])
     result = Reconciled(
         breaks=listed.filter(pc.invert(written_off)),
         write_offs=listed.filter(written_off),
-        totals=engine.query(_TOTALS, groups=groups, repeated=repeated, equal=equal).cast(TOTALS),
+        totals=engine.query(_TOTALS).cast(TOTALS),
         left_total=witnesses[0],
         right_total=witnesses[1],
     )
+    _drop(engine)
     _assert_adds_up(result)
     return result
+
+
+def _drop(engine: LocalEngine) -> None:
+    for side in _SIDES:
+        for view in (f"{_APART}_{side}_repeated", f"{_APART}_{side}_single", f"recon_{side}_stated"):
+            engine.connection.execute(f"DROP VIEW IF EXISTS {view}")
+        engine.connection.execute(f"DROP TABLE IF EXISTS {_APART}_{side}")
+    engine.connection.execute(f"DROP TABLE {_PLACED}")
+
+
+def _place(plan: ReconPlan, sides: Mapping[str, pa.Table | str], engine: LocalEngine) -> None:
+    """Puts every row of recon_left and recon_right into its bucket, in the table recon_placed."""
+    groups = engine.query(groups_sql(plan), **sides)
+    uniform, repeated_keys = (groups.filter(pc.equal(groups["bucket"], kind)) for kind in (UNIFORM, REPEATED))
+    groups = groups.filter(pc.invert(pc.is_in(groups["bucket"], pa.array([UNIFORM, REPEATED]))))
+    engine.query(f"INSERT INTO {_PLACED} BY NAME {_GROUPS_PLACED}", **sides, recon_groups=groups)
+    if uniform.num_rows:
+        alike = engine.query(ALIKE_SQL, recon_uniform=uniform)
+        engine.query(f"INSERT INTO {_PLACED} BY NAME {_EQUAL}", recon_equal=alike)
+        uniform = _without(uniform, alike, engine)
+        engine.query(f"INSERT INTO {_PLACED} BY NAME {uniform_sql(plan)}", **sides, recon_uniform=uniform)
+    if repeated_keys.num_rows:
+        repeated_keys = repeated_keys.select(["key"])
+        same = engine.query(same_rows_sql(plan), **sides, recon_repeated=repeated_keys)
+        engine.query(f"INSERT INTO {_PLACED} BY NAME {_EQUAL}", recon_equal=same)
+        repeated_keys = _without(repeated_keys, same, engine)
+        repeated = f"INSERT INTO {_PLACED} BY NAME {_KEYS_OF_REPEATED % repeated_sql(plan)}"
+        engine.query(repeated, **sides, recon_repeated=repeated_keys)
+
+
+def _without(keys: pa.Table, some: pa.Table, engine: LocalEngine) -> pa.Table:
+    return engine.query("FROM recon_keys ANTI JOIN recon_some USING (key)", recon_keys=keys, recon_some=some)
 
 
 def _apart(
@@ -96,31 +125,49 @@ def _apart(
     others: Sequence[str],
     witnesses: tuple[Total, ...],
     engine: LocalEngine,
-) -> tuple[pa.Table, pa.Table] | None:
-    """All rows of the keys that do not agree; None where the sides are compared in one pass."""
-    if plan.left_sums or plan.right_sums or not (isinstance(left, str) and isinstance(right, str)):
+) -> tuple[Total, ...] | None:
+    """Puts the rows of the keys that do not agree into tables of their own, and gives what these hold; None where the
+    sides are compared in one pass."""
+    rows = (witnesses[0].rows, witnesses[1].rows)
+    if plan.left_sums or plan.right_sums or max(rows) < ROWS_LEAST:
+        return None
+    if not (isinstance(left, str) and isinstance(right, str)):
         return None
     compared = others or (["status"] if plan.compares_status else [])
-    keys = differing(left, right, ["amount_minor", *compared], (witnesses[0].rows, witnesses[1].rows), engine)
-    if keys is None:
-        return None
-    of_these = f"FROM (FROM side WHERE {key_hash_sql('key')} IN (SELECT k FROM keys))"
-    fetched = [
-        engine.query(f"{_stated_sql(others)} {of_these}", side=side, keys=keys).cast(SIDE) for side in (left, right)
-    ]
-    return fetched[0], fetched[1]
+    keys = differing(left, right, ["amount_minor", *compared], rows, engine)
+    for name, side in zip(_SIDES, (left, right), strict=True):
+        engine.query(
+            f"""CREATE OR REPLACE TABLE {_APART}_{name} AS {_stated_sql(others)}, repeated
+            FROM recon_rows JOIN recon_keys ON recon_keys.k = {key_hash_sql("key")}""",
+            recon_rows=side,
+            recon_keys=keys,
+        )
+    return tuple(_witness(f"{_APART}_{side}", engine) for side in _SIDES)
 
 
-def _stated(side: pa.Table | str, others: Sequence[str], engine: LocalEngine) -> pa.Table | str:
-    """The side with its other columns as the status."""
+def _place_apart(plan: ReconPlan, apart: tuple[Total, ...], engine: LocalEngine) -> None:
+    """Places the rows apart, in as many parts, by key, as fit the engine's memory."""
+    parts = -(-sum(side.rows for side in apart) // (engine.memory_mb * _ROWS_PER_MB)) or 1
+    for part in range(parts):
+        for side in _SIDES:
+            for kind, of_kind in (("repeated", "repeated"), ("single", "NOT repeated")):
+                within = "" if parts == 1 else f"AND hash(key) % {parts} = {part}"
+                engine.connection.execute(
+                    f"""CREATE OR REPLACE VIEW {_APART}_{side}_{kind} AS
+                    SELECT {", ".join(SIDE.names)} FROM {_APART}_{side} WHERE {of_kind} {within}"""
+                )
+        _place(plan, {f"recon_{side}": f"{_APART}_{side}_repeated" for side in _SIDES}, engine)
+        singles = {f"recon_{side}_singles": f"{_APART}_{side}_single" for side in _SIDES}
+        engine.query(f"INSERT INTO {_PLACED} BY NAME SELECT *, 1 AS keys FROM ({singles_sql(plan)})", **singles)
+
+
+def _stated(name: str, side: pa.Table | str, others: Sequence[str], engine: LocalEngine) -> pa.Table | str:
+    """The side with its other columns as the status, as the view `name`_stated."""
     if not others:
         return side
     assert isinstance(side, str), "other columns are compared of a table or view of the engine's"
-    name = f"{side}_stated"
-    engine.connection.execute(
-        f"CREATE OR REPLACE VIEW {identifier(name)} AS {_stated_sql(others)} FROM {identifier(side)}"
-    )
-    return name
+    engine.connection.execute(f"CREATE OR REPLACE VIEW {name}_stated AS {_stated_sql(others)} FROM {identifier(side)}")
+    return f"{name}_stated"
 
 
 def _stated_sql(others: Sequence[str]) -> str:
@@ -153,59 +200,80 @@ def _assert_adds_up(result: Reconciled) -> None:
 
 
 def _witness(side: pa.Table | str, engine: LocalEngine, others: Sequence[str] = ()) -> Total:
-    columns = engine.query("FROM side LIMIT 0", side=side).column_names
+    columns = engine.query("FROM recon_rows LIMIT 0", recon_rows=side).column_names
     wanted = [*_BUT_STATUS, *(others or ["status"])]
     assert set(wanted) <= set(columns), f"a side has columns {columns}, want {wanted}"
-    row = engine.query(_WITNESS, side=side).to_pylist()[0]
+    row = engine.query(_WITNESS, recon_rows=side).to_pylist()[0]
     assert row["nulls"] == 0, "a side's key and amount are never null"
     return Total(rows=row["n"], amount_minor=int(row["total"] or 0))
 
 
 _WITNESS = """SELECT count(*) AS n, sum(amount_minor)::DECIMAL(38, 0) AS total,
-    2 * count(*) - count(key) - count(amount_minor) AS nulls FROM side"""
+    2 * count(*) - count(key) - count(amount_minor) AS nulls FROM recon_rows"""
 
 
-def _wide(sql: str) -> str:
-    """Sums leave DuckDB as decimals of 38 digits."""
-    wide = ", ".join(f"{amount}::DECIMAL(38, 0) AS {amount}" for amount in ("left_amount", "right_amount"))
-    return f"SELECT * REPLACE ({wide}) FROM ({sql})"
+def _one_of(words: Iterable[str]) -> str:
+    """A type of the engine's: one of these words, as a number that orders as they do here."""
+    return f"ENUM({', '.join(map(literal, words))})"
 
+
+def _explained(listed: pa.Table) -> pa.Table:
+    """BREAK, with the texts of causes."""
+    causes = pc.cast(listed["cause"], pa.string())
+    place = pc.index_in(causes, pa.array(CAUSES))
+    for column, texts in (("cause_en", [c.en for c in CAUSES.values()]), ("cause_zh", [c.zh for c in CAUSES.values()])):
+        listed = listed.append_column(column, pc.take(pa.array(texts), place))
+    return listed.cast(BREAK)
+
+
+#: Tables and views of the engine's that a reconciliation makes, and takes away when it is done. All that it names there
+#: begins with recon_, so that a side may have any other name.
+_PLACED, _APART = "recon_placed", "recon_apart"
+_SIDES = ("left", "right")
+
+#: So many rows are placed in a megabyte at once.
+_ROWS_PER_MB = 3_000
+
+#: Where rows are: a line for each key or surplus row, or for many keys that are equal.
+_NOTHING_PLACED = f"""CREATE OR REPLACE TABLE {_PLACED} (bucket VARCHAR, key VARCHAR, keys BIGINT,
+    left_rows BIGINT, right_rows BIGINT, left_amount DECIMAL(38, 0), right_amount DECIMAL(38, 0),
+    left_status VARCHAR, right_status VARCHAR, status_agrees BOOLEAN,
+    left_file VARCHAR, left_line BIGINT, right_file VARCHAR, right_line BIGINT)"""
 
 _PLACES = """SELECT key, min({'file': source_file, 'line': source_line}) AS place
     FROM %s SEMI JOIN unequal USING (key) GROUP BY key"""
 
-#: Everything but equal keys, with the first row's place on each side.
+#: A row per group of rows: its bucket, its sums, and the first row's place on each side; keys: how many are in it.
+_GROUPS_PLACED = f"""
+    WITH unequal AS (SELECT key FROM recon_groups WHERE bucket <> {literal(Bucket.EQUAL)}),
+    left_places AS ({_PLACES % "recon_left"}),
+    right_places AS ({_PLACES % "recon_right"})
+    SELECT recon_groups.*, left_places.place.file AS left_file, left_places.place.line AS left_line,
+        right_places.place.file AS right_file, right_places.place.line AS right_line
+    FROM recon_groups LEFT JOIN left_places USING (key) LEFT JOIN right_places USING (key)"""
+
+#: A key whose rows are in a bucket several times counts once.
+_KEYS_OF_REPEATED = """SELECT *, (row_number() OVER (PARTITION BY bucket, key) = 1)::INTEGER AS keys FROM (%s)"""
+
+_EQUAL = f"""SELECT {literal(Bucket.EQUAL)} AS bucket, rows AS left_rows, rows AS right_rows, minor AS left_amount,
+    minor AS right_amount, rows AS keys FROM recon_equal"""
+
+#: Everything but equal keys. Buckets and causes are numbers while rows are ordered; the texts of causes come after.
 _LISTED = f"""
-    WITH unequal AS (SELECT * FROM groups WHERE bucket <> {literal(Bucket.EQUAL)}),
-    left_places AS ({_PLACES % "left_side"}),
-    right_places AS ({_PLACES % "right_side"}),
-    listed AS (
-        SELECT unequal.* EXCLUDE (keys), left_places.place.file AS left_file, left_places.place.line AS left_line,
-            right_places.place.file AS right_file, right_places.place.line AS right_line
-        FROM unequal LEFT JOIN left_places USING (key) LEFT JOIN right_places USING (key)
-        UNION ALL BY NAME SELECT * FROM repeated WHERE bucket <> {literal(Bucket.EQUAL)}),
-    explained AS (SELECT *, {CAUSE_SQL} AS cause FROM listed)
-    SELECT key, bucket, cause, left_amount AS left_amount_minor, right_amount AS right_amount_minor,
+    WITH explained AS (SELECT *, {CAUSE_SQL} AS cause FROM {_PLACED} WHERE bucket <> {literal(Bucket.EQUAL)})
+    SELECT key, bucket::{_one_of(sorted(Bucket))} AS bucket, cause::{_one_of(CAUSES)} AS cause,
+        left_amount AS left_amount_minor, right_amount AS right_amount_minor,
         (coalesce(left_amount, 0)::HUGEINT - coalesce(right_amount, 0)::HUGEINT)::DECIMAL(38, 0) AS difference_minor,
-        left_status, right_status, left_rows, right_rows, left_file, left_line, right_file, right_line,
-        cause_en, cause_zh
-    FROM explained JOIN {cause_texts_sql()} USING (cause)
-    ORDER BY key, bucket, left_file, left_line, right_file, right_line"""
+        left_status, right_status, left_rows, right_rows, left_file, left_line, right_file, right_line
+    FROM explained ORDER BY key, bucket, left_file, left_line, right_file, right_line"""
 
 _BUCKETS = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumerate(BY_KEY))
 
 _TOTALS = f"""
-    WITH placed AS (
-        SELECT bucket, keys, left_rows, right_rows, left_amount, right_amount FROM groups
-        UNION ALL
-        SELECT bucket, (row_number() OVER (PARTITION BY bucket, key) = 1)::INTEGER, left_rows, right_rows, left_amount,
-            right_amount
-        FROM repeated
-        UNION ALL SELECT {literal(Bucket.EQUAL)}, rows, rows, rows, minor, minor FROM equal)
     SELECT b.bucket, coalesce(sum(keys), 0)::BIGINT AS keys,
         coalesce(sum(left_rows), 0)::BIGINT AS left_rows, coalesce(sum(right_rows), 0)::BIGINT AS right_rows,
         coalesce(sum(left_amount), 0)::DECIMAL(38, 0) AS left_minor,
         coalesce(sum(right_amount), 0)::DECIMAL(38, 0) AS right_minor,
         (coalesce(sum(left_amount), 0) - coalesce(sum(right_amount), 0))::DECIMAL(38, 0) AS difference_minor
-    FROM (VALUES {_BUCKETS}) AS b(place, bucket) LEFT JOIN placed USING (bucket)
+    FROM (VALUES {_BUCKETS}) AS b(place, bucket) LEFT JOIN {_PLACED} USING (bucket)
     GROUP BY b.place, b.bucket ORDER BY b.place"""

@@ -1,12 +1,15 @@
 """Sides with many rows are compared in two passes; what comes out is what one pass gives."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import SIDE
-from everycent.proof.recon.core.differing import ROWS_LEAST, differing
+from everycent.proof.recon.core.differing import ROWS_LEAST, differing, passes_of, room_of
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.sketch.sketch import most_differences
 from everycent.proof.recon.stage import Reconciled, reconcile
 
 ROWS = ROWS_LEAST + 1_000
@@ -40,10 +43,15 @@ def in_one_pass(plan: ReconPlan, engine: LocalEngine) -> Reconciled:
     return reconcile(plan, left, right, engine)
 
 
-@pytest.mark.parametrize(("seed", "tolerance", "status"), [(1, 0, True), (2, 1, True), (3, 0, False)])
-def test_two_passes_find_what_one_finds(engine: LocalEngine, seed: int, tolerance: int, status: bool) -> None:
+@pytest.mark.parametrize(
+    ("seed", "tolerance", "status", "one_in"),
+    [(1, 0, True, 2_000), (2, 1, True, 2_000), (3, 0, False, 2_000), (6, 1, True, 12), (7, 0, False, 7)],
+)
+def test_two_passes_find_what_one_finds(
+    engine: LocalEngine, seed: int, tolerance: int, status: bool, one_in: int
+) -> None:
     plan = ReconPlan("bill", tolerance, False, False, status)
-    sides(engine, seed, one_in=2_000)
+    sides(engine, seed, one_in)
     found, expected = reconcile(plan, "ours", "bill", engine), in_one_pass(plan, engine)
     assert found.breaks.num_rows > 300
     assert found.breaks.equals(expected.breaks)
@@ -53,15 +61,16 @@ def test_two_passes_find_what_one_finds(engine: LocalEngine, seed: int, toleranc
     assert (found.left_total, found.right_total) == (expected.left_total, expected.right_total)
 
 
-def test_few_differences_are_told_by_hashes_and_many_are_left_to_a_join(engine: LocalEngine) -> None:
+def test_the_keys_that_differ_are_told_by_hashes_however_many(engine: LocalEngine) -> None:
     compared = ("amount_minor", "status")
     sides(engine, 4, one_in=2_000)
     counts = tuple(engine.query(f"SELECT count(*) AS n FROM {side}")["n"][0].as_py() for side in ("ours", "bill"))
     keys = differing("ours", "bill", compared, counts, engine)
-    assert keys is not None and 300 < keys.num_rows < 1_500
+    assert 300 < keys.num_rows == len(keys["k"].unique()) < 1_500
     sides(engine, 4, one_in=10)
     counts = tuple(engine.query(f"SELECT count(*) AS n FROM {side}")["n"][0].as_py() for side in ("ours", "bill"))
-    assert differing("ours", "bill", compared, counts, engine) is None
+    many = differing("ours", "bill", compared, counts, engine)
+    assert many.num_rows == len(many["k"].unique()) > ROWS // 10
 
 
 def test_sides_that_agree_leave_nothing_to_compare(engine: LocalEngine) -> None:
@@ -69,3 +78,43 @@ def test_sides_that_agree_leave_nothing_to_compare(engine: LocalEngine) -> None:
     found = reconcile(ReconPlan("bill", 0, False, False, True), "ours", "ours", engine)
     assert found.breaks.num_rows == 0
     assert pa.compute.sum(found.totals["left_rows"]).as_py() == found.left_total.rows == ROWS + 20
+
+
+def test_hashes_that_do_not_fit_memory_are_compared_in_parts(tmp_path: Path) -> None:
+    plan = ReconPlan("bill", 0, False, False, True)
+    with LocalEngine(threads=2, memory_mb=4, temp_dir=tmp_path) as small, LocalEngine(2, 512, tmp_path) as engine:
+        assert passes_of(2 * ROWS, small.memory_mb) > passes_of(2 * ROWS, engine.memory_mb) == 1
+        for each in (small, engine):
+            each.connection.execute("SET memory_limit = '512MB'")
+            sides(each, 8, one_in=20)
+        found, expected = reconcile(plan, "ours", "bill", small), in_one_pass(plan, engine)
+    assert found.breaks.num_rows > ROWS // 25
+    assert found.breaks.equals(expected.breaks)
+
+
+@pytest.mark.parametrize(("expected", "rows", "sketched"), [(10, 10**6, True), (10**5, 10**6, False)])
+def test_few_differences_go_into_a_sketch(expected: int, rows: int, sketched: bool) -> None:
+    assert (room_of(expected, (rows, rows)) is not None) == sketched
+
+
+def test_more_differences_than_a_sketch_has_room_for_go_into_none_however_many_rows_there_are() -> None:
+    most, rows = most_differences() // 2, 10**12
+    assert room_of(most, (rows, rows)) == 2 * most
+    assert room_of(most + 1, (rows, rows)) is None
+
+
+@pytest.mark.parametrize(("left", "right"), [("left_side", "right_side"), ("side", "keys"), ("groups", "recon")])
+def test_a_side_may_have_any_name(engine: LocalEngine, left: str, right: str) -> None:
+    sides(engine, 9, one_in=2_000)
+    expected = reconcile(ReconPlan("bill", 0, False, False, True), "ours", "bill", engine, ["status"])
+    for name, rows in ((left, "ours"), (right, "bill")):
+        engine.connection.execute(f"CREATE VIEW {name} AS FROM {rows}")
+    found = reconcile(ReconPlan("bill", 0, False, False, True), left, right, engine, ["status"])
+    for name, rows in ((left, "ours"), (right, "bill")):
+        engine.connection.execute(f"CREATE TABLE few_of_{name} AS FROM {rows} LIMIT 100")
+        engine.connection.execute(f"CREATE OR REPLACE VIEW {name} AS FROM few_of_{name}")
+    few = reconcile(ReconPlan("bill", 0, False, False, True), left, right, engine, ["status"])
+    for name in (left, right):
+        engine.connection.execute(f"DROP VIEW {name}; DROP TABLE few_of_{name}")
+    assert found.breaks.equals(expected.breaks)
+    assert few.left_total.rows == few.right_total.rows == 100

@@ -1,11 +1,12 @@
-"""Pass one: the rows that differ between two sides, found without joining them.
+"""Pass one: the keys whose rows differ between two sides, found without joining the sides.
 
-Each side is read once; every row goes, by a hash of its key and one of all that is compared, into a sketch
-(`sketch.Sketch`). What does not cancel differs, and only the rows of those keys are read again. Where more differs than
-a sketch is good for, there is no pass one: a join is the better way then.
+Each side is read once. Where few rows differ, every row goes, by a hash of its key and one of all that is compared,
+into a sketch (`sketch.Sketch`), whose size goes by the differences; what does not cancel differs. Where more differs
+than a sketch is good for, the hashes themselves are kept (`multisets.Multisets`), 16 bytes a row, in as many passes as
+fit the engine's memory. Either way only the rows of the keys found are read again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -15,8 +16,9 @@ import pyarrow as pa
 from everycent.base.engine.arrays import fixed
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
+from everycent.proof.recon.core.multisets.multisets import BYTES_PER_ROW, Multisets
 from everycent.proof.recon.core.sketch.cells import HASH_BITS, Hashes
-from everycent.proof.recon.core.sketch.sketch import Differences, Sketch
+from everycent.proof.recon.core.sketch.sketch import Sketch, most_differences
 
 #: Sides with fewer rows are compared at once.
 ROWS_LEAST = 200_000
@@ -24,41 +26,42 @@ ROWS_LEAST = 200_000
 #: Room for so many differences costs no more than room for one: the cells stay in the processor's own cache.
 ROOM_LEAST = 12_000
 
-#: Where more than one row in so many differs, joining them takes less time.
+#: Where more than one row in so many differs, keeping all hashes takes less time.
 ONE_IN_LEAST = 70
 
 #: So many rows of each side are looked at before the rest, and of those one key in so many.
 LOOKED_AT, ONE_IN = 500_000, 16
 
+#: What `differing` finds: hashes of keys, and whether a side may have several rows of such a key.
+KEYS = pa.schema([pa.field("k", pa.uint64()), pa.field("repeated", pa.bool_())])
+
 _ROWS_PER_READ = 500_000
 _SEED = 1
+_MB = 1_000_000
+
+Stream = Iterator[tuple[Hashes, Hashes]]
+Begun = Sequence[tuple[Hashes, Hashes]]
 
 
-def differing(
-    left: str, right: str, compared: Sequence[str], rows: tuple[int, int], engine: LocalEngine
-) -> pa.Table | None:
-    """The hashes (`k`, see `key_hash_sql`) of the keys whose rows are not the same on both sides; None where a join is
-    the better way.
+def differing(left: str, right: str, compared: Sequence[str], rows: tuple[int, int], engine: LocalEngine) -> pa.Table:
+    """The keys whose rows are not the same on both sides (KEYS), each once, by `key_hash_sql`; in no order.
 
     left, right: tables or views of the engine, with the column key and the compared columns. rows: how many each has.
     """
-    if max(rows) < ROWS_LEAST:
-        return None
     sides = [_hashes(side, compared, engine) for side in (left, right)]
     begun = [_begin(side) for side in sides]
-    expected = _expected(begun, rows)
-    if expected * ONE_IN_LEAST > sum(rows):
-        return None
-    room = max(ROOM_LEAST, 2 * expected)
-    sketches = []
-    for first, rest in zip(begun, sides, strict=True):
-        sketch = Sketch.empty(room, _SEED)
-        for keys, hashed in chain(first, rest):
-            sketch.add(keys, hashed)
-        sketches.append(sketch)
-    assert [sketch.rows for sketch in sketches] == list(rows), "a side has other rows than were counted"
-    found, _ = sketches[0].differences(sketches[1])
-    return _wanted(found) if found.complete else None
+    room = room_of(_expected(begun, rows), rows)
+    if room is not None:
+        found = _by_sketch([chain(*both) for both in zip(begun, sides, strict=True)], rows, room)
+        if found is not None:
+            return found
+        begun, sides = [[], []], [_hashes(side, compared, engine) for side in (left, right)]
+    passes = passes_of(sum(rows), engine.memory_mb)
+    if passes == 1:
+        return _by_multisets([[chain(*both) for both in zip(begun, sides, strict=True)]], 1, rows, engine)
+    del begun, sides
+    cut = ([_hashes(side, compared, engine, (part, passes)) for side in (left, right)] for part in range(passes))
+    return _by_multisets(cut, passes, rows, engine)
 
 
 def key_hash_sql(key: str) -> str:
@@ -66,22 +69,68 @@ def key_hash_sql(key: str) -> str:
     return f"(hash({key}) & {(1 << HASH_BITS) - 1})"
 
 
-def _wanted(found: Differences) -> pa.Table:
-    return pa.table({"k": np.unique(found.keys)})
+def room_of(expected: int, rows: tuple[int, int]) -> int | None:
+    """How many differences a sketch needs room for where so many are expected; None where it is not the better way."""
+    room = max(ROOM_LEAST, 2 * expected)
+    return None if expected * ONE_IN_LEAST > sum(rows) or room > most_differences() else room
 
 
-def _hashes(side: str, compared: Sequence[str], engine: LocalEngine) -> Iterator[tuple[Hashes, Hashes]]:
-    """Of each row the hash of its key, and of its key and all that is compared; as they are read."""
+def passes_of(rows: int, memory_mb: int) -> int:
+    """In how many parts the hashes of so many rows, of both sides, take no more memory than the engine may."""
+    return -(-rows * BYTES_PER_ROW // (memory_mb * _MB)) or 1
+
+
+def _by_sketch(sides: Sequence[Stream], rows: tuple[int, int], room: int) -> pa.Table | None:
+    """None where the sketch is too small."""
+    sketches = []
+    for side in sides:
+        sketch = Sketch.empty(room, _SEED)
+        for keys, hashed in side:
+            sketch.add(keys, hashed)
+        sketches.append(sketch)
+    assert [sketch.rows for sketch in sketches] == list(rows), "a side has other rows than were counted"
+    found, _ = sketches[0].differences(sketches[1])
+    if not found.complete:
+        return None
+    keys = np.unique(found.keys)
+    return _table(keys, np.ones(len(keys), np.bool_))  # rows that both sides have are not seen
+
+
+def _by_multisets(
+    parts: Iterable[Sequence[Stream]], passes: int, rows: tuple[int, int], engine: LocalEngine
+) -> pa.Table:
+    """parts: of each pass both sides."""
+    found, added = [], [0, 0]
+    for sides in parts:
+        multisets = Multisets(sum(rows) // passes + _ROWS_PER_READ)
+        for number, side in enumerate(sides):
+            for keys, hashed in side:
+                multisets.add(number, keys, hashed)
+        found.append(_table(*multisets.unequal(engine.threads)))
+        added = [one + more for one, more in zip(added, multisets.added, strict=True)]
+    assert added == list(rows), "a side has other rows than were counted"
+    return pa.concat_tables(found)
+
+
+def _table(keys: Hashes, repeated: npt.NDArray[np.bool_]) -> pa.Table:
+    return pa.table([pa.array(keys), pa.array(repeated)], schema=KEYS)
+
+
+def _hashes(side: str, compared: Sequence[str], engine: LocalEngine, cut: tuple[int, int] = (0, 1)) -> Stream:
+    """Of each row the hash of its key, and of its key and all that is compared; as they are read. cut: which of how
+    many parts, of about as many keys each."""
+    part, parts = cut
     columns = ", ".join(identifier(name) for name in compared)
+    within = "" if parts == 1 else f"WHERE (k >> {HASH_BITS}) % {parts} = {part}"
     reader = engine.reader(
-        f"SELECT k, hash(k, {columns}) AS r FROM (SELECT hash(key) AS k, {columns} FROM {identifier(side)})",
+        f"SELECT k, hash(k, {columns}) AS r FROM (SELECT hash(key) AS k, {columns} FROM {identifier(side)}) {within}",
         rows_per_read=_ROWS_PER_READ,
     )
     for batch in reader:
         yield fixed(batch.column("k"), np.uint64), fixed(batch.column("r"), np.uint64)
 
 
-def _begin(side: Iterator[tuple[Hashes, Hashes]]) -> list[tuple[Hashes, Hashes]]:
+def _begin(side: Stream) -> Begun:
     """The first rows of a side."""
     begun, rows = [], 0
     while rows < LOOKED_AT and (part := next(side, None)) is not None:
@@ -90,7 +139,7 @@ def _begin(side: Iterator[tuple[Hashes, Hashes]]) -> list[tuple[Hashes, Hashes]]
     return begun
 
 
-def _expected(begun: Sequence[Sequence[tuple[Hashes, Hashes]]], rows: tuple[int, int]) -> int:
+def _expected(begun: Sequence[Begun], rows: tuple[int, int]) -> int:
     """About how many rows differ: of the keys that were seen on both sides, as many as in all; and what one side has
     more. It only ever costs time where it is wrong: a sketch that is too small says so."""
     (left_keys, left_rows), (right_keys, right_rows) = map(_some, begun)
@@ -99,7 +148,7 @@ def _expected(begun: Sequence[Sequence[tuple[Hashes, Hashes]]], rows: tuple[int,
     return 2 * differ * min(rows) // max(1, len(at_left)) + abs(rows[0] - rows[1])
 
 
-def _some(begun: Sequence[tuple[Hashes, Hashes]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def _some(begun: Begun) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Of the first rows those whose key is one in ONE_IN, the same keys on both sides."""
     kept = [(keys[mark], rows[mark]) for keys, rows in begun for mark in [keys % ONE_IN == 0]]
     none = np.zeros(0, dtype=np.uint64)

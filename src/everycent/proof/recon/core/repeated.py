@@ -13,15 +13,15 @@ from everycent.proof.recon.core.plan import ReconPlan
 
 
 def repeated_sql(plan: ReconPlan) -> str:
-    """SQL over left_side, right_side (SIDE) and repeated_keys(key): a row per key for its firsts, one per duplicate.
+    """SQL over recon_left, recon_right (SIDE) and recon_repeated(key): a row per key for its firsts, one per duplicate.
 
     Columns: key, bucket, left_rows, right_rows, left_amount, right_amount, left_status, right_status, status_agrees,
     left_file, left_line, right_file, right_line. Groups with bucket equal are among them.
     """
     return f"""
     WITH side_rows AS (
-        {_rows_sql("left_side", 0, plan.left_sums, plan.compares_status)}
-        UNION ALL {_rows_sql("right_side", 1, plan.right_sums, plan.compares_status)}),
+        {_rows_sql("recon_left", 0, plan.left_sums, plan.compares_status)}
+        UNION ALL {_rows_sql("recon_right", 1, plan.right_sums, plan.compares_status)}),
     alike AS (
         SELECT key, min({{'amount': amount, 'status': status}}) AS a FROM (
             SELECT key, amount, status FROM side_rows GROUP BY ALL HAVING min(side) <> max(side)) GROUP BY key),
@@ -36,7 +36,7 @@ def repeated_sql(plan: ReconPlan) -> str:
         SELECT key, alike.a.status AS status,
             coalesce(alike.a.amount, CASE WHEN near.a.side = 1 THEN near.a.low ELSE near.a.high END) AS left_chosen,
             coalesce(alike.a.amount, CASE WHEN near.a.side = 1 THEN near.a.high ELSE near.a.low END) AS right_chosen
-        FROM repeated_keys LEFT JOIN alike USING (key) LEFT JOIN near USING (key)),
+        FROM recon_repeated LEFT JOIN alike USING (key) LEFT JOIN near USING (key)),
     ranked AS (
         SELECT side_rows.*, row_number() OVER (PARTITION BY key, side ORDER BY
             (amount IS NOT DISTINCT FROM CASE WHEN side = 0 THEN left_chosen ELSE right_chosen END) DESC,
@@ -59,16 +59,16 @@ def repeated_sql(plan: ReconPlan) -> str:
 
 
 def same_rows_sql(plan: ReconPlan) -> str:
-    """SQL over left_side, right_side (SIDE) and repeated_keys(key): key, rows, minor of keys that repeat with the same
-    rows on both sides. These agree. A side that adds up its rows has none of them."""
+    """SQL over recon_left, recon_right (SIDE) and recon_repeated(key): key, rows, minor of keys that repeat with the
+    same rows on both sides. These agree. A side that adds up its rows has none of them."""
     if plan.left_sums or plan.right_sums:
         return "SELECT ''::VARCHAR AS key, 0::BIGINT AS rows, 0::DECIMAL(38, 0) AS minor WHERE false"
     status = "coalesce(status, '')" if plan.compares_status else "''"
     bags = [
         f"""SELECT key, list_sort(list({{'amount': amount_minor, 'status': {status}}})) AS bag,
             count(*) AS rows, sum(amount_minor)::DECIMAL(38, 0) AS minor
-        FROM {side} SEMI JOIN repeated_keys USING (key) GROUP BY key"""
-        for side in ("left_side", "right_side")
+        FROM {side} SEMI JOIN recon_repeated USING (key) GROUP BY key"""
+        for side in ("recon_left", "recon_right")
     ]
     return f"""SELECT key, l.rows, l.minor FROM ({bags[0]}) AS l JOIN ({bags[1]}) AS r USING (key, bag) ORDER BY key"""
 
@@ -83,12 +83,12 @@ def _rows_sql(side: str, number: int, sums: bool, compares_status: bool) -> str:
     if not sums:
         return f"""SELECT {number} AS side, key, amount_minor::HUGEINT AS amount, {status} AS status,
             source_file AS file, source_line AS line, 1::BIGINT AS n
-            FROM {side} SEMI JOIN repeated_keys USING (key)"""
+            FROM {side} SEMI JOIN recon_repeated USING (key)"""
     all_statuses = f"string_agg(DISTINCT {status}, '+' ORDER BY {status})" if compares_status else "''"
     return f"""SELECT {number} AS side, key, sum(amount_minor)::HUGEINT AS amount, {all_statuses} AS status,
             min({{'file': source_file, 'line': source_line}}).file AS file,
             min({{'file': source_file, 'line': source_line}}).line AS line, count(*) AS n
-            FROM {side} SEMI JOIN repeated_keys USING (key) GROUP BY key"""
+            FROM {side} SEMI JOIN recon_repeated USING (key) GROUP BY key"""
 
 
 def _columns_of(side: int, prefix: str) -> str:

@@ -1,0 +1,1 @@
+"""Which keys have other rows on one side than on the other, by hashes in memory: `multisets.Multisets`."""
