@@ -14,7 +14,7 @@ from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.jobs import store
 from everycent.proof.recon.jobs.store import Asked, Job
-from everycent.proof.recon.jobs.working import Planned, Worker, work_off
+from everycent.proof.recon.jobs.working import Loaded, Planned, Worker, work_off
 
 Row = tuple[str, int, str | None]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -48,9 +48,9 @@ class Given:
     def plan(self, asked: Asked) -> Planned:
         return Planned(self.how.get(asked.scenario, PLAN), "CNY")
 
-    def load(self, asked: Asked, engine: LocalEngine) -> tuple[SideRows, SideRows]:
+    def load(self, asked: Asked, engine: LocalEngine) -> Loaded:
         self.loads.append(asked.scenario)
-        return self.sides[asked.scenario]
+        return Loaded(*self.sides[asked.scenario])
 
 
 @dataclass

@@ -234,14 +234,11 @@ def _files(spec: SideSpec, files: Sequence[Path]) -> list[Path]:
 
 def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, report: Report) -> tuple[Scenario, ...]:
     """Runs every scenario whose files are there; a scenario without any of its files is left out."""
-    plan, scenarios, files = prepared.plan, prepared.scenarios, prepared.files
+    scenarios = prepared.scenarios
     done = []
     for at, scenario in enumerate(scenarios):
         report("reconciling", at, len(scenarios))
-        sides = [
-            _rows(session, model, plan, (scenario.name, word), side, files)
-            for word, side in (("left", scenario.left), ("right", scenario.right))
-        ]
+        sides = sides_of(session, model, prepared, scenario)
         if sides[0] is None or sides[1] is None:
             continue
         run = run_recon(
@@ -259,6 +256,17 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
         for word in ("left", "right"):
             session.engine.connection.execute(f"DROP TABLE {_TABLE}_{word}")
     return tuple(done)
+
+
+def sides_of(
+    session: Session, model: LoadedModel, prepared: Prepared, scenario: PlannedScenario
+) -> tuple[SideRows | None, SideRows | None]:
+    """The left side and the right, as tables of the engine; None where none of its files is there."""
+    left, right = (
+        _rows(session, model, prepared.plan, (scenario.name, word), side, prepared.files)
+        for word, side in (("left", scenario.left), ("right", scenario.right))
+    )
+    return left, right
 
 
 def write_breaks(folder: Path, scenarios: Sequence[Scenario]) -> Path:

@@ -2,7 +2,8 @@
 
 One line for each row, `schema.table<TAB>{"column":value,...}`, tables by name, rows in the order of their primary key.
 Left out: clocks and tries, seals (they are functions of their row), how a batch's rows were cut into parts and stored,
-how far the last ordered pass need not look back, and sums that are kept so that it need not.
+how far the last ordered pass need not look back, sums that are kept so that it need not, and the jobs that led to runs
+of reconciliations.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ _NOT_FACTS = (
     "platform.batch_part", "platform.migrated", "platform.revision", "platform.kept_sum", "clearing.frontier",
     "clearing.accumulator", "rating.standing_total",
     "recon.pending", "recon.pace", "recon.event_count",
+    "recon.job", "recon.job_step", "recon.schedule", "recon.arriving_file", "recon.arrived_file",
 )  # fmt: skip
 #: JSON text holds no control characters, so with these as quote and delimiter COPY gives the lines as they are.
 _RAW = r"(FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from everycent import __version__
-from everycent.serve.cli import exits, live_app
+from everycent.serve.cli import exits, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
 from everycent.serve.cli.terminal import err
 
@@ -35,11 +35,12 @@ recon_app = typer.Typer(
 )
 app.add_typer(recon_app, name="recon")
 live_app.add_to(recon_app)
+jobs_app.add_to(recon_app)
 
 app.add_typer(breaks_app, name="breaks")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
-_RECON_COMMANDS = ("files", "run", "sketch", "compare", "put", "watch", "check")
+_RECON_COMMANDS = ("files", "run", "sketch", "compare", "put", "watch", "check", "work", "schedule", "jobs")
 
 #: Options that take several values at once.
 _MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge", "--left", "--right")

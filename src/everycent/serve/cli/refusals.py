@@ -21,6 +21,7 @@ from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
 from everycent.proof.recon.breaks.desk import NotDone
+from everycent.proof.recon.jobs.store import JobRefused
 from everycent.proof.recon.service import BadSketch, NothingToCompare, QueueFull
 from everycent.serve.cli import exits
 
@@ -36,6 +37,7 @@ REFUSALS = (
     BadSketch,
     ModelRefused,
     InputRefused,
+    JobRefused,
     SourceError,
     SettingsError,
     DatabaseIsNewer,

@@ -48,14 +48,23 @@ class Planned:
         return hashlib.sha256(f"{self.plan!r}\x1f{self.currency}".encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """Both sides. `told`: what loading found worth telling, for those who look at the job."""
+
+    left: SideRows
+    right: SideRows
+    told: tuple[str, ...] = ()
+
+
 class Scenarios(Protocol):
     """What a worker has to be told of scenarios."""
 
     def plan(self, asked: Asked) -> Planned:
         """The same for every worker."""
 
-    def load(self, asked: Asked, engine: LocalEngine) -> tuple[SideRows, SideRows]:
-        """The left side and the right. Called once for a job, unless a worker dies while it loads."""
+    def load(self, asked: Asked, engine: LocalEngine) -> Loaded:
+        """Both sides. Called once for a job, unless a worker dies while it loads."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +130,14 @@ class Worker:
 
     def _load(self, job: Job, step: Step) -> None:
         planned = self.scenarios.plan(job.asked)
-        left, right = sides = self.scenarios.load(job.asked, self.engine)
-        model, plan = job.asked.model, planned.plan
-        key = run_key(self.engine, self.tenant, model, planned.currency, plan, left, right)
-        told = {"run_id": str(key.run_id), "left_out": [side.left_out for side in sides]}
+        loaded = self.scenarios.load(job.asked, self.engine)
+        sides = (loaded.left, loaded.right)
+        key = run_key(self.engine, self.tenant, job.asked.model, planned.currency, planned.plan, *sides)
+        told = {
+            "run_id": str(key.run_id),
+            "left_out": [side.left_out for side in sides],
+            "told": list(loaded.told),
+        }
         counted = [_rows(side, self.engine) for side in sides]
         if run_no_of(self.connection, key) is not None:
             with self.connection.transaction():
