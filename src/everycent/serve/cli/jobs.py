@@ -201,7 +201,8 @@ def _show(found: Progress, *, as_json: bool) -> None:
         return
     job: Job = found.job
     out.print(f"job {job.number}: {job.asked.model}, {job.asked.scenario}, {job.state}: {found.said}", markup=False)
-    out.print(f"because of {job.asked.occasion}, for the day {job.asked.day or 'of no date'}", markup=False)
+    day = "" if job.asked.day is None else f", for the day {job.asked.day}"
+    out.print(f"because of: {job.asked.occasion}{day}", markup=False)
     for step in found.busy:
         out.print(f"step {step.number} was begun by {step.worker}, {step.begun} times", markup=False)
     for line in found.told:
