@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.proof.recon.contract import BREAK, TOTALS, Bucket
+from everycent.proof.recon.contract import BREAK, BY_KEY, TOTALS
 from everycent.proof.recon.stage import Reconciled, Total
 
 #: In the order in which `reconcile` gives them.
@@ -29,8 +29,8 @@ def gathered(
 ) -> Reconciled:
     """The same as `reconcile` gives of the whole sides, to the byte."""
     sums = {bucket: [sum(each["buckets"][bucket][at] for each in totals) for at in range(len(_COUNTS))]
-            for bucket in Bucket}  # fmt: skip
-    columns = {"bucket": list(Bucket)} | {name: [sums[b][at] for b in Bucket] for at, name in enumerate(_COUNTS)}
+            for bucket in BY_KEY}  # fmt: skip
+    columns = {"bucket": list(BY_KEY)} | {name: [sums[b][at] for b in BY_KEY] for at, name in enumerate(_COUNTS)}
     arrays = [pa.array(columns[field.name], field.type) for field in TOTALS]
     result = Reconciled(
         breaks=_in_order(breaks, engine),

@@ -1,6 +1,7 @@
 """A job in shards stores what one run of all stores, to the byte, however many shards there are."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -10,13 +11,16 @@ from hypothesis import strategies as st
 from job_office import NOON, PLAN, Office, Row, many, side
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.money.currency import currency
+from everycent.proof.recon.core.matching.plan import plan_match
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.jobs import spool, store
 from everycent.proof.recon.jobs.store import JobRefused, JobState
+from everycent.proof.recon.rules import MatchRuleSpec
 from everycent.proof.recon.service import run
 
-TABLES = ("run", "total", "break", "write_off", "refused", "observation", "standing_break", "move")
+TABLES = ("run", "total", "break", "write_off", "refused", "observation", "standing_break", "move", "match")
 Sides = tuple[SideRows, SideRows]
 
 
@@ -82,6 +86,22 @@ def test_a_job_of_many_rows(office: Callable[..., Office], engine: LocalEngine) 
     assert done.asked.shards == 7
     assert place.given.loads == ["bill"]
     assert not list((place.worker.folder / "default").iterdir()), "its files are gone"
+
+
+def test_rules_see_what_all_shards_left(office: Callable[..., Office], engine: LocalEngine) -> None:
+    """Rows that explain each other have other keys, and so are in other shards."""
+    left: list[Row] = [(f"A{n}", 100 + n, "paid") for n in range(40)]
+    right: list[Row] = [(f"B{n}" if n % 3 else f"A{n}", 100 + n, "paid") for n in range(40)]
+    rule = MatchRuleSpec.model_validate({"key": {"by": "amount", "may_differ": "key"}})
+    rules = plan_match("bill", [rule], currency("CNY"), {})
+    plan, sides = replace(PLAN, rules=rules, words="by amount"), (side("ours.csv", *left), side("bill.csv", *right))
+    place = office(bill=sides)
+    place.given.how = {"bill": plan}
+    wanted = at_once(place, engine, sides, plan)
+    place.asked(shards=5)
+    assert place.work() == 7
+    assert stored(place.connection) == wanted
+    assert len(wanted["match"]) == 52
 
 
 def test_the_same_sides_again_are_not_compared_again(office: Callable[..., Office]) -> None:
