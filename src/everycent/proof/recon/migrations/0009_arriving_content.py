@@ -5,8 +5,8 @@ Safe before deploy: a new column, empty.
 
 from alembic import op
 
-revision = "recon_0008"
-down_revision = "recon_0007"
+revision = "recon_0009"
+down_revision = "recon_0008"
 branch_labels = None
 depends_on = None
 
