@@ -182,7 +182,7 @@ def test_a_run_s_result_is_told_at_once_where_a_scenario_says_so(
     assert WEBHOOK.handle(words, result(breaks=0), around) == "not sent: the sides agree"
     assert [body["title"] for _, body in hook.got] == ["bill: run 2 found 1 breaks"]
     hook.answers = [500]
-    with pytest.raises(LinkFailed, match="handler 'webhook': .* answered with status 500"):
+    with pytest.raises(LinkFailed, match=r"handler 'webhook': .* answered with status 500"):
         WEBHOOK.handle(words, result(), around)
     to = {"to": "ann@shop.example", "from": "everycent@shop.example", "server": post_office.url}
     assert MAIL.handle(MailSpec.model_validate(to), result(), around) == "sent to ann@shop.example"
