@@ -117,9 +117,10 @@ class Scene:
 
     def offline(self, events: Sequence[Happened]) -> Reconciled:
         """The oracle: a run over all rows of these events that are not sampled out."""
-        sides = []
-        for side in ("left", "right"):
-            rows = pa.Table.from_pylist([event.row for event in events if event.side == side], SIDE)
-            kept = f"SELECT * FROM rows WHERE {sampled_sql('key', self.live)}"
-            sides.append(self.engine.query(kept, rows=rows).cast(SIDE))
-        return reconcile(self.plan, sides[0], sides[1], self.engine)
+        return reconcile(self.plan, self.side(events, "left"), self.side(events, "right"), self.engine)
+
+    def side(self, events: Sequence[Happened], side: str) -> pa.Table:
+        """The rows (SIDE) of one side's events that are not sampled out."""
+        rows = pa.Table.from_pylist([event.row for event in events if event.side == side], SIDE)
+        kept = f"SELECT * FROM rows WHERE {sampled_sql('key', self.live)}"
+        return self.engine.query(kept, rows=rows).cast(SIDE)

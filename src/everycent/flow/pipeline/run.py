@@ -29,6 +29,7 @@ from everycent.flow.pipeline.taking import COUNTED, FileTask
 from everycent.flow.pipeline.versions import refuse_left_behind, refuse_other_version
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
+from everycent.flow.settlement.contract import Gate, HeldStatement
 
 _log = structlog.get_logger()
 
@@ -67,6 +68,7 @@ class RunSummary:
     closed_statements: int
     recount_differs: tuple[settlement.RecountDiffers, ...]
     instructions: int
+    held: tuple[HeldStatement, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -87,6 +89,7 @@ def run(
     report: Report,
     on_wait: Callable[[str], None],
     now: datetime,
+    gate: Gate | None = None,
 ) -> RunSummary:
     """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
     InputRefused (an earlier version's order is not in this one), StorageFailed.
@@ -94,7 +97,8 @@ def run(
     Every file is opened before the first is taken in, so that one which cannot be read leaves nothing behind; an empty
     one is passed over where it was found in a folder or by a pattern, with others that have rows. Whatever
     was committed stays; the same call again goes on where it stopped, and changes nothing where all was done. Charges
-    that are parked are rated again where the model or a table was changed, or `now` is when that was planned.
+    that are parked are rated again where the model or a table was changed, or `now` is when that was planned. What the
+    `gate` holds back is not closed.
     """
     plan = plan_model(model, session.tenant, inputs.tables)
     with run_lock(session.details, model.name, on_wait):
@@ -114,21 +118,25 @@ def run(
         report("in order", 0, None)
         ordered = clear_waiting(session, plan, as_of, report)
         report("day cut", 0, None)
-        closed, differing = _closed(session, model, as_of)
+        closing = _closed(session, model, as_of, gate)
         report("payments", 0, None)
         instructions = _instructed(session, plan, {name: table.rows for name, table in attached.items()}, as_of)
-    return RunSummary(model.name, as_of, files, empty, tried, ordered, closed, differing, instructions)
+    closed = closing.closed.num_rows
+    stayed = (closing.differing, instructions, closing.held)
+    return RunSummary(model.name, as_of, files, empty, tried, ordered, closed, *stayed)
 
 
-def _closed(session: Session, model: LoadedModel, as_of: date) -> tuple[int, tuple[settlement.RecountDiffers, ...]]:
-    """How many statements the day cut closed, and those that it did not because their recount differs."""
-    closing = settlement.close_due(
-        session.connection, session.details, session.engine, session.tenant, model.name, as_of
-    )
+def _closed(session: Session, model: LoadedModel, as_of: date, gate: Gate | None) -> settlement.Closing:
+    """The day cut, once the gate was asked."""
+    held = None if gate is None else gate.held()
+    where = (session.connection, session.details, session.engine, session.tenant, model.name)
+    closing = settlement.close_due(*where, as_of, held=held)
     for statement in closing.differing:
         _log.error("a statement's recount differs from what was accrued", statement=str(statement))
     _log.info("day cut", model=model.name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
-    return closing.closed.num_rows, closing.differing
+    for held_back in closing.held:
+        _log.warning("a statement is held", statement=str(held_back))
+    return closing
 
 
 def _instructed(session: Session, plan: ModelPlan, tables: Mapping[str, pa.Table], as_of: date) -> int:

@@ -1,14 +1,15 @@
 """What settlement gives to the rest of the house: statements, and its part of the model's language."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import pyarrow as pa
 from pydantic import Field
 
 from everycent.base.engine.declaration import Called, Declaration, Duration, Written
-from everycent.base.engine.tables import TableSchema
+from everycent.base.engine.tables import UUID, TableSchema
 
 
 class StatementState(StrEnum):
@@ -87,3 +88,34 @@ STATEMENT = TableSchema(
     ),
     key=("statement_id",),
 )
+
+#: A record that is held back, and why: no statement with an obligation of it is closed.
+HELD_RECORD = pa.schema([pa.field("record_id", UUID), pa.field("reason", pa.string())])
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a gate holds back: `records` (HELD_RECORD); or all, where it cannot tell which and is to hold then."""
+
+    records: pa.Table
+    all_for: str | None = None  # why nothing is closed
+
+
+class Gate(Protocol):
+    """Asked, before statements are closed, what has to wait; it answers in time. Whoever can tell implements it."""
+
+    def held(self) -> Held:
+        """What may not be closed now. Asking again may give another answer."""
+
+
+@dataclass(frozen=True)
+class HeldStatement:
+    """A statement that stays open until what it waits for is done, and why. `records`: how many of it are held back."""
+
+    statement_id: str
+    reason: str
+    records: int
+
+    def __str__(self) -> str:
+        more = "" if self.records < 2 else f", and {self.records - 1:,} more records of it"
+        return f"{self.statement_id} is held: {self.reason}{more}"

@@ -331,4 +331,6 @@ class ReconSpec(Declaration):
     def _inline_of_events(self) -> Self:
         if self.inline is not None and self.live is None:
             raise ValueError("`inline` answers from what `live` has taken in; add `live`, as live: {delay: 10 minutes}")
+        if self.live is not None and self.rules:
+            raise ValueError("`live` looks at each key by itself; leave `rules` out, or give them to another scenario")
         return self

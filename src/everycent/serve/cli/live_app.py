@@ -38,7 +38,20 @@ def watch(
     return watch_command(model, scenario, until, fail_on_breaks=fail_on_breaks, as_json=json)
 
 
+def check(
+    model: Model,
+    key: Annotated[list[str], typer.Option(help="What it is about: the scenario's key; may come again.")],
+    scenario: OfScenario = None,
+    json: Json = False,
+) -> int:
+    """Answer, in the time that the scenario says, whether a settlement step may go on: 0 yes, 1 no."""
+    from everycent.serve.cli.watching import check_command
+
+    return check_command(model, scenario, key, as_json=json)
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("put")(put)
     app.command("watch")(watch)
+    app.command("check")(check)

@@ -23,6 +23,7 @@ from everycent.serve.cli.asking import print_findings, report_data
 from everycent.serve.cli.parking import parked_as_dict, print_parked
 from everycent.serve.cli.rewinding import print_ordered, rewound_as_dict
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
+from everycent.serve.gating import gate_of
 from everycent.serve.recon_modes import write_matches
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
@@ -150,9 +151,10 @@ def take_in(
     if folder is not None:
         _make_writable(folder)
     now = datetime.now(UTC)
-    summary = run(
-        session, model, inputs, day, report, on_wait=lambda message: err.print(f"everycent: {message}"), now=now
-    )
+    with gate_of(session, model, prepared.plan, prepared.scenarios) as gate:
+        summary = run(
+            session, model, inputs, day, report, lambda message: err.print(f"everycent: {message}"), now, gate
+        )
     return Taken(summary, reconcile_all(session, model, prepared, report), unused)
 
 
@@ -199,6 +201,8 @@ def print_outcome(outcome: Outcome) -> None:
         err.print(f"everycent: {path} is not used: no record kind, table or reconciliation takes it", markup=False)
     for statement in outcome.summary.recount_differs:
         err.print(f"everycent: {statement}", markup=False)
+    for held in outcome.summary.held:
+        err.print(f"everycent: {held}", markup=False)
     for told in _contradictions(outcome):
         err.print(f"everycent: {told}", markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
@@ -266,6 +270,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         },
         "closed_statements": summary.closed_statements,
         "recount_differs": [str(statement) for statement in summary.recount_differs],
+        "held_statements": [asdict(held) for held in summary.held],
         "instructions": summary.instructions,
         "recon": {scenario.name: scenario.as_dict() for scenario in outcome.scenarios},
         "verified": outcome.verdict.ok,

@@ -2,19 +2,24 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
+from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, open_session, plan_model
-from everycent.proof.recon.service import QueueFull, Watch
+from everycent.proof.recon.service import Decision, QueueFull, Watch
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.event_lines import LineSource
+from everycent.serve.gating import checkpoint
 from everycent.serve.reconciling import plan_scenarios
 from everycent.serve.watch_loop import Until, watch
 from everycent.serve.watching import Live, live_of, put
@@ -106,3 +111,28 @@ def _print(found: Mapping[str, Watch]) -> None:
     ]
     columns = ["scenario", *VERDICTS, "waiting", "lag (s)"]
     print_table("keys", columns, rows, right=frozenset(range(1, len(columns))))
+
+
+def check_command(path: Path, scenario: str | None, keys: Sequence[str], *, as_json: bool) -> int:
+    """Says whether a step may go on; exit code 1 where it may not."""
+    with open_session(Settings.load(), migrations()) as session:
+        live = open_live(session, path).named(scenario)
+        if len(live.scenarios) > 1:
+            raise InputRefused(f"several scenarios are live: {', '.join(s.name for s in live.scenarios)}; name one")
+        name = live.scenarios[0].name
+        with checkpoint(session, live) as asked:
+            answer = asked.may_go_on(name, keys)
+    if as_json:
+        told = {"answer": answer.decision, "told": answer.told, "reason": answer.reason}
+        print_json({"scenario": name, "keys": list(keys), **told, "breaks": _shown(answer.breaks)})
+    else:
+        sure = "" if answer.told else ", as declared"
+        out.print(f"{answer.decision}{sure}: {answer.reason}", markup=False)
+    return exits.OK if answer.decision == Decision.GO_ON else exits.FAILED
+
+
+def _shown(breaks: pa.Table) -> list[dict[str, Any]]:
+    return [
+        {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+        for row in breaks.to_pylist()
+    ]

@@ -125,10 +125,16 @@ def _verdicts(keys: list[str], left: pa.Table, right: pa.Table, found: pa.Table,
 
 
 def breaks_standing(
-    connection: Connection, engine: LocalEngine, watched: Watched, keys: list[str] | None = None
+    connection: Connection,
+    engine: LocalEngine,
+    watched: Watched,
+    keys: list[str] | None = None,
+    *,
+    open_alone: bool = False,
 ) -> tuple[pa.Table, pa.Table]:
-    """The breaks and write-offs (BREAK) of these keys' verdicts, of all if not given: as a run gives them."""
-    found = store.found_of(connection, watched, keys)
+    """The breaks and write-offs (BREAK) of these keys' verdicts, of all if not given: as a run gives them. With
+    `open_alone` without breaks that were closed."""
+    found = store.found_of(connection, watched, keys, open_alone=open_alone)
     shown = engine.query(
         f"""SELECT {", ".join(BREAK.names)} FROM found JOIN {cause_texts_sql()} USING (cause)
         ORDER BY key, {_ORDER}""",

@@ -9,7 +9,8 @@ import pyarrow as pa
 from everycent.base.engine.sql import literal
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.contract import BREAK, SIDE
+from everycent.flow.settlement.contract import HELD_RECORD
+from everycent.proof.recon.contract import BREAK, SIDE, Bucket
 from everycent.proof.recon.watching.events import ARRIVING
 
 #: What is stored of a break; its cause's texts are of the program.
@@ -186,12 +187,53 @@ def judge_marked(connection: Connection, watched: Watched, verdicts: pa.Table, f
     assert gone == verdicts.num_rows, f"{gone} keys were claimed, {verdicts.num_rows} were judged"
 
 
-def found_of(connection: Connection, watched: Watched, keys: Sequence[str] | None = None) -> pa.Table:
-    """What the verdicts of these keys (of all, if not given) found: FOUND, in no order."""
+#: A break that a person closed, or that was mended, holds nothing any more.
+_OPEN_BREAK = """NOT EXISTS (
+            SELECT FROM recon.standing_break AS s WHERE (s.tenant, s.model, s.scenario, s.kind, s.key)
+                = (b.tenant, b.model, b.scenario, b.bucket, b.key) AND s.state = 'closed')"""
+
+
+def found_of(
+    connection: Connection, watched: Watched, keys: Sequence[str] | None = None, *, open_alone: bool = False
+) -> pa.Table:
+    """What the verdicts of these keys (of all, if not given) found: FOUND, in no order. `open_alone`: without breaks
+    that were closed."""
     among = "" if keys is None else f" AND key IN ({', '.join(map(literal, keys)) or 'NULL'})"
+    still = f" AND {_OPEN_BREAK}" if open_alone else ""
     return copy_out(
-        connection, f"SELECT {', '.join(FOUND.names)} FROM recon.verdict_break WHERE {watched.sql}{among}", FOUND
+        connection,
+        f"SELECT {', '.join(FOUND.names)} FROM recon.verdict_break AS b WHERE {watched.sql}{among}{still}",
+        FOUND,
     )
+
+
+def standing_of(connection: Connection, watched: Watched, keys: Sequence[str]) -> dict[str, datetime | None]:
+    """Of the keys that have an event: when they are due, None where their verdict knows all events."""
+    rows = connection.execute(
+        f"""SELECT key, due_at FROM recon.pending WHERE {watched.sql} AND key = ANY(%(keys)s)
+        UNION ALL SELECT key, NULL FROM recon.verdict AS v WHERE {watched.sql} AND key = ANY(%(keys)s) AND NOT EXISTS (
+            SELECT FROM recon.pending AS p
+            WHERE (p.tenant, p.model, p.scenario, p.key) = (v.tenant, v.model, v.scenario, v.key))""",
+        {"keys": list(keys)},
+    )
+    return dict(rows.fetchall())
+
+
+def held_records(connection: Connection, watched: Watched, *, unchecked: bool) -> pa.Table:
+    """HELD_RECORD: the records whose key is a break that is not closed; with `unchecked` also those that still wait."""
+    waits = "EXISTS (SELECT FROM recon.pending AS p WHERE p.key = e.key AND (p.tenant, p.model, p.scenario) = {of})"
+    of = f"({', '.join(literal(str(value)) for value in watched.constants.values())})"
+    waits = waits.format(of=of)
+    events = f"SELECT * FROM recon.event WHERE {watched.sql} AND record_id IS NOT NULL AND reason IS NULL"
+    broken = f"""SELECT e.record_id, format('%s: %s is a break: %s', e.scenario, e.key, min(b.cause)) AS reason
+        FROM (SELECT * FROM recon.verdict_break WHERE {watched.sql}) AS b JOIN ({events}) AS e USING (key)
+        WHERE b.bucket <> {literal(Bucket.WITHIN_TOLERANCE)} AND NOT {waits} AND {_OPEN_BREAK}
+        GROUP BY e.record_id, e.scenario, e.key"""
+    waiting = (
+        f"SELECT e.record_id, format('%s: %s is not checked yet', e.scenario, e.key) FROM ({events}) AS e WHERE {waits}"
+    )
+    query = f"{broken} UNION ALL {waiting}" if unchecked else broken
+    return copy_out(connection, f"SELECT * FROM ({query}) AS held ORDER BY 2, 1", HELD_RECORD)
 
 
 def outcomes(connection: Connection, watched: Watched) -> dict[str, int]:
