@@ -1,5 +1,6 @@
 """Writes what a comparison of two files found: breaks.parquet, breaks.csv, breaks.xlsx; whole, or not at all."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -57,6 +58,10 @@ def written_together(folder: Path) -> Iterator[Place]:
         yield place
         for part, path in parts.items():
             part.replace(path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error
     finally:
         for part in parts:
             part.unlink(missing_ok=True)

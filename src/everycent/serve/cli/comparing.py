@@ -133,13 +133,16 @@ def _print_read(compared: Compared) -> None:
         lines.append(("amount", "none: no column of both sides holds numbers", said))
     else:
         lines.append(("amount", f"{plan.amount.pair.name}, {plan.decimals} decimals{_note(plan.amount)}", said))
-    lines += [("compared", f"{field.pair.name} {_WAYS[field.kind]}{_note(field)}", said) for field in plan.others]
+    for kind, way in _WAYS.items():
+        names = [f"{field.pair.name}{_note(field)}" for field in plan.others if field.kind == kind]
+        if names:
+            lines.append((f"compared {way}", ", ".join(names), said))
     rows = [[what, shorten(how), "" if by else "guessed"] for what, how, by in lines]
     print_table("How the files are compared", ["", "", ""], rows)
 
 
 def _note(field: Field) -> str:
-    return "" if field.note is None else f"; {field.note.en}"
+    return "" if field.note is None else f" ({field.note.en})"
 
 
 def _print_currencies(compared: Compared) -> None:

@@ -87,7 +87,8 @@ def guess_key(
     left: str, right: str, columns: tuple[Sequence[str], Sequence[str]], reading: Reading, engine: LocalEngine
 ) -> tuple[Pair, ...]:
     """The common column that tells rows apart and has the same values on both sides: one whose name says so first, then
-    the one with most values; two columns together where none does alone. Raises NothingToCompare.
+    the one with most values; two columns together where none does alone; else one that is called a key and mostly tells
+    rows apart. Raises NothingToCompare.
 
     The first rows show which columns may be it; only the best of them are met with the other side. A side without rows
     meets everything.
@@ -108,6 +109,9 @@ def guess_key(
     for names in both:
         if KEY_NAME.search(names[0]) and _tells(both, names) and _meets(names, left, right, reading, engine):
             return tuple(Pair(name, name) for name in names)
+    for name in likely:
+        if _often(counted, name) and (any(empty) or _meets((name,), left, right, reading, engine)):
+            return (Pair(name, name),)
     raise NothingToCompare(
         f"no column that both sides have tells their rows apart (both have: {', '.join(common) or 'none'}); name "
         f"the key with --key, for example --key {_example(left, right, columns, reading, engine)}"
@@ -135,6 +139,12 @@ def _told_apart(
 def _tells(counted: dict[tuple[str, ...], tuple[int, int]], names: tuple[str, ...]) -> bool:
     different, rows = counted[names]
     return different > 0 and different * 10 >= rows * 9
+
+
+def _often(counted: dict[tuple[str, ...], tuple[int, int]], name: str) -> bool:
+    """Whether the name says key, and most rows have a value of their own."""
+    different, rows = counted[name,]
+    return bool(KEY_NAME.search(name)) and different > 0 and different * 2 >= rows
 
 
 def _meets(names: Sequence[str], left: str, right: str, reading: Reading, engine: LocalEngine) -> bool:

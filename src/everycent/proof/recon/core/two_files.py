@@ -149,7 +149,8 @@ def _field(pair: Pair, said: Kind | None, left: Readable, right: Readable) -> Fi
     if all(column.type in WHOLE_TYPES for column in columns):
         return Field(pair, "whole", *columns)
     both = left.kinds & right.kinds
-    kind: Kind = next((each for each in ("number", "time") if each in both), "text")
+    empty = "text" in both and not left.cells and not right.cells
+    kind: Kind = next((each for each in ("number", "time") if each in both and not empty), "text")
     mostly = all("number" in side.kinds or 2 * side.numbers > side.cells for side in (left, right))
     if kind == "text" and mostly and _rank(pair) < len(_AMOUNTS):
         missed = sum(side.cells - side.numbers for side in (left, right) if "number" not in side.kinds)
