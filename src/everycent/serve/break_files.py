@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.proof.recon.contract import CAUSES, Bucket
+from everycent.proof.recon.contract import CAUSES, Bucket, CauseText
 from everycent.serve.comparing import Compared
 
 #: A workbook of more rows opens slowly or not at all; breaks.parquet and breaks.csv have all of them.
@@ -39,6 +39,18 @@ BUCKETS_EN = {
 
 #: Gives the place at which a file of this name is to be written.
 Place = Callable[[str], Path]
+
+
+#: What a comparison of any columns calls the causes that speak of statuses.
+_OTHER_COLUMNS = {
+    "status_differs": CauseText("the amounts agree, another column differs", "金额一致，其他列不一致"),
+    "amount_and_status_differ": CauseText("the amounts differ, and so does another column", "金额与其他列均不一致"),
+}
+
+
+def cause_text(cause: str) -> CauseText:
+    """Why a break is one, in words that fit two files."""
+    return _OTHER_COLUMNS.get(cause, CAUSES[cause])
 
 
 @contextmanager
@@ -191,7 +203,7 @@ def _summary(sheet: Any, compared: Compared, looks: dict[str, Any]) -> None:
     lines += [(), ("what explains left - right", "currency", "breaks", "amount")]
     for row in compared.caused.to_pylist():
         amount = Decimal(row["minor"]).scaleb(-decimals)
-        lines.append((CAUSES[row["cause"]].en, row["currency"] or "", row["rows"], amount))
+        lines.append((cause_text(row["cause"]).en, row["currency"] or "", row["rows"], amount))
     refused = [table.num_rows for table in compared.refused]
     lines += [(), ("rows not compared", *refused)]
     for number, line in enumerate(lines):

@@ -1,7 +1,9 @@
-"""What explain gives: a tree that walks from what was asked about back to its source rows."""
+"""What explain gives: a tree that walks from what was asked about back to its source rows, and the life of a business
+id in order of time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 
 class NothingFound(Exception):
@@ -52,3 +54,71 @@ class Explanation:
             yield from part._lines(depth + 1)
         if self.more:
             yield f"{indent}  … and {self.more} more"
+
+
+#: The kinds of events in a life, in the order in which money flows.
+EVENT_KINDS = (
+    "record",
+    "set_aside",
+    "charge",
+    "held_charge",
+    "obligation",
+    "statement",
+    "instruction",
+    "reconciled",
+    "break",
+    "handled",
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a business id. `at`: a moment, where one is stored; else its day; else None, for what
+    has no date. `kind` is of EVENT_KINDS. `place`: file:line, where it has one."""
+
+    at: datetime | date | None
+    kind: str
+    id: str
+    text: str
+    model: str
+    place: str = ""
+
+    @property
+    def day(self) -> date | None:
+        if isinstance(self.at, datetime):
+            return self.at.astimezone(UTC).date()
+        return self.at
+
+    @property
+    def when(self) -> str:
+        """The moment in UTC, or the day, or nothing."""
+        if isinstance(self.at, datetime):
+            return f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        return "" if self.at is None else self.at.isoformat()
+
+
+@dataclass(frozen=True)
+class Life:
+    """All that is stored of a business id, in order of time. `not_found`: what one would expect and is not there."""
+
+    asked: str
+    events: tuple[Event, ...]
+    not_found: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """For a program: plain data."""
+        return {
+            "asked": self.asked,
+            "events": [
+                {
+                    "when": event.when,
+                    "kind": event.kind,
+                    "id": event.id,
+                    "text": event.text,
+                    "model": event.model,
+                    "place": event.place,
+                }
+                for event in self.events
+            ],
+            "not_found": list(self.not_found),
+        }

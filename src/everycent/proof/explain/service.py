@@ -8,8 +8,11 @@ from everycent.base.platform.details import Details
 from everycent.proof.explain.contract import Explanation, NothingFound, SeveralFound
 from everycent.proof.explain.core.asked import Asked, readings
 from everycent.proof.explain.records import record_explained
+from everycent.proof.explain.replay import replay
 from everycent.proof.explain.statements import instruction_explained, statement_explained
 from everycent.proof.explain.store import Finder, Row
+
+__all__ = ["explain", "replay"]
 
 
 def explain(

@@ -15,7 +15,7 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details, Part
 from everycent.base.platform.generations import generations
 from everycent.flow.clearing.contract import OBLIGATION, SEQUENCED_RECORD, WAITING_CHARGE
-from everycent.flow.intake.contract import RECORD
+from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, RUNNING, SNAPSHOT
 from everycent.proof.explain.core.model_text import ModelText
 
@@ -60,6 +60,31 @@ class Finder:
     def records(self, model: str, column: str, values: Sequence[str | UUID]) -> list[Row]:
         """Records by record_id, key or refund_of, with `body` as a dict and `batch_no`."""
         return self._details(RECORD, model, column, values)
+
+    def rows_of(self, schema: TableSchema, model: str, column: str, values: Sequence[str | UUID]) -> list[Row]:
+        """Rows of a detail table whose `column` is among the values; of those in strict order, the ones that stand."""
+        return self._details(schema, model, column, values)
+
+    def records_holding(self, model: str, text: str, most: int) -> list[Row]:
+        """The earliest records whose key is the text, or begins with it as a part, or that have it in a column."""
+        path = f"$.* ? (@ == {json.dumps(text)})"
+        key = f"key = {literal(text)} OR key LIKE {_begins(text)}"
+        order = f"ORDER BY occurred_at, record_id LIMIT {most}"
+        rows = self._hot(RECORD, model, f"({key} OR body @? {literal(path)}::jsonpath) {order}")
+        begins = f"key = {literal(text)} OR starts_with(key, {literal(f'{text}/')})"
+        within = f"list_contains(json_extract_string(to_json(body), '$.*'), {literal(text)})"
+        rows += self._lake(RECORD, model, f"({begins} OR {within}) {order}")
+        return sorted(rows, key=lambda row: (row["occurred_at"], str(row["record_id"])))[:most]
+
+    def set_aside(self, model: str, text: str) -> list[Row]:
+        """Rows that intake did not accept, whose key is the text or begins with it as a part."""
+        rows = self._hot(QUARANTINE, model, f"(key = {literal(text)} OR key LIKE {_begins(text)})")
+        rows += self._lake(QUARANTINE, model, f"(key = {literal(text)} OR starts_with(key, {literal(f'{text}/')}))")
+        return sorted(rows, key=lambda row: (row["batch_no"], row["source_file"], row["source_line"], row["outcome"]))
+
+    def query(self, query: str, **values: object) -> list[Row]:
+        """Rows of decided tables; `{tenant}` in the query stands for its condition."""
+        return self._query(query, **values)
 
     def charges(self, model: str, record_id: UUID) -> list[Row]:
         """A record's charges; those that were corrected as the newest correction made them."""
@@ -265,6 +290,12 @@ class Finder:
             FROM read_parquet([{paths}]) WHERE {condition}"""
         )
         return [_with_body(schema, row) for row in found.to_pylist()]
+
+
+def _begins(text: str) -> str:
+    """The pattern of a key that has the text as its first part."""
+    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return literal(f"{like}/%")
 
 
 def _with_body(schema: TableSchema, row: Row) -> Row:

@@ -288,6 +288,19 @@ def explain(
 
 
 @app.command()
+def replay(
+    id: Annotated[str, typer.Argument(help="Any business id: an order's, a payment's, a record's key or uuid.")],
+    model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a page with a timeline here.")] = None,
+    json: Json = False,
+) -> int:
+    """Show the whole life of one business id in order of time: records, charges, payments, reconciliations."""
+    from everycent.serve.cli.replaying import replay_command
+
+    return replay_command(id, model, out, as_json=json)
+
+
+@app.command()
 def verify(
     model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
     json: Json = False,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from everycent.proof.recon.contract import CAUSES, CauseText
+from everycent.proof.recon.contract import CauseText
+from everycent.serve.break_files import cause_text
 from everycent.serve.comparing import Compared
 from everycent.serve.report.data import BUCKETS, grouped
 from everycent.serve.report.page import asset, write_page
@@ -135,7 +136,7 @@ def _waterfalls(compared: Compared) -> str:
 
 
 def _cause(cause: str, moved_minor: int) -> Step:
-    text = CAUSES[cause]
+    text = cause_text(cause)
     return Step(text.en, text.zh, moved_minor, _MORE if moved_minor > 0 else _LESS)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.proof.recon.contract import CAUSES
 from everycent.proof.recon.service import column_names
+from everycent.serve.break_files import cause_text
 from everycent.serve.comparing import Compared
 from everycent.serve.report.data import ROWS_SHOWN, grouped
 from everycent.serve.report.tables import code, section, table
@@ -111,7 +111,7 @@ def breaks_section(compared: Compared) -> str:
 def _break(
     compared: Compared, row: dict[str, Any], names: Sequence[tuple[str, str]], *, with_amount: bool
 ) -> tuple[str, ...]:
-    cause, bucket = CAUSES[row["cause"]], row["bucket"]
+    cause, bucket = cause_text(row["cause"]), row["bucket"]
     word = "files.other" if bucket == "status_differs" else bucket
     amounts = [minor_cell(compared, row[f"{n}_minor"]) for n in ("left_amount", "right_amount", "difference")]
     on_both = row["left_line"] is not None and row["right_line"] is not None

@@ -86,6 +86,16 @@ class ModelText:
         when = " and ".join(conditions) or None
         return RuleText(", ".join(written) or None, when, rounding, tuple(formulas), graduated)
 
+    def recon_sides(self) -> dict[str, list[Mapping[str, Any]]]:
+        """The sides of each reconciliation, as written."""
+        named = self._document.get("recon")
+        scenarios = named.items() if isinstance(named, dict) else ()
+        return {
+            name: [side for side in spec.values() if isinstance(side, dict) and "key" in side]
+            for name, spec in scenarios
+            if isinstance(spec, dict)
+        }
+
     def used(self, charge: str) -> str:
         """Which of the charge's rules are used; nothing where it has one way only."""
         words = {

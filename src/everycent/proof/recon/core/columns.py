@@ -11,6 +11,8 @@ from everycent.proof.recon.core.cells import Kind, Reading, text_sql
 
 #: Names that say that a column tells rows apart.
 KEY_NAME = re.compile(r"(^|[_ ])(id|no|nr|number|ref|reference|key|code|uuid)$|号|编号|Id$|ID$|No$", re.IGNORECASE)
+#: Names that say that a column holds what is to be compared in money, the most telling first.
+AMOUNT_NAMES = ("amount_minor", "amount", "total", "金额", "gross", "net", "paid", "value", "price")
 #: Names that say in which currency a row's amount is.
 CURRENCY_NAME = re.compile(r"(^|[_ ])(currency|ccy|curr)([_ ]code)?$|币种|货币", re.IGNORECASE)
 
@@ -97,14 +99,15 @@ def guess_key(
     empty = [not engine.query(f"SELECT 1 FROM {identifier(relation)} LIMIT 1").num_rows for relation in (left, right)]
     told_by = right if empty[0] else left
     counted = _told_apart([(name,) for name in common], told_by, reading, engine)
-    alone = [names for names in counted if _tells(counted, names) or all(empty)]
+    alone = [names for names in counted if (_tells(counted, names) and not _is_amount(names[0])) or all(empty)]
     ranked = sorted(
         alone, key=lambda names: (not KEY_NAME.search(names[0]), -counted[names][0], common.index(names[0]))
     )
     for names in ranked:
         if any(empty) or _meets(names, left, right, reading, engine):
             return (Pair(names[0], names[0]),)
-    likely = sorted(common, key=lambda name: (not KEY_NAME.search(name), -counted[name,][0], common.index(name)))
+    named = [name for name in common if not _is_amount(name)]
+    likely = sorted(named, key=lambda name: (not KEY_NAME.search(name), -counted[name,][0], common.index(name)))
     both = _told_apart(list(combinations(likely[:_TRIED_TOGETHER], 2)), told_by, reading, engine)
     for names in both:
         if KEY_NAME.search(names[0]) and _tells(both, names) and _meets(names, left, right, reading, engine):
@@ -139,6 +142,10 @@ def _told_apart(
 def _tells(counted: dict[tuple[str, ...], tuple[int, int]], names: tuple[str, ...]) -> bool:
     different, rows = counted[names]
     return different > 0 and different * 10 >= rows * 9
+
+
+def _is_amount(name: str) -> bool:
+    return not KEY_NAME.search(name) and any(word in name.lower() for word in AMOUNT_NAMES)
 
 
 def _often(counted: dict[tuple[str, ...], tuple[int, int]], name: str) -> bool:

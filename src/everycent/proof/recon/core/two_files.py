@@ -23,12 +23,9 @@ from everycent.proof.recon.core.cells import (
     too_long,
     value_sql,
 )
-from everycent.proof.recon.core.columns import CURRENCY_NAME, KEY_NAME, Pair
+from everycent.proof.recon.core.columns import AMOUNT_NAMES, CURRENCY_NAME, KEY_NAME, Pair
 from everycent.proof.recon.core.kinds import Readable, readable, types_of
 from everycent.proof.recon.core.side import SideRows
-
-#: Names that say that a column holds what is to be compared in money, the most telling first.
-_AMOUNTS = ("amount_minor", "amount", "total", "金额", "gross", "net", "paid", "value", "price")
 
 #: What a side has beside the other columns that are compared.
 _OWN = [name for name in SIDE.names if name != "status"]
@@ -152,7 +149,7 @@ def _field(pair: Pair, said: Kind | None, left: Readable, right: Readable) -> Fi
     empty = "text" in both and not left.cells and not right.cells
     kind: Kind = next((each for each in ("number", "time") if each in both and not empty), "text")
     mostly = all("number" in side.kinds or 2 * side.numbers > side.cells for side in (left, right))
-    if kind == "text" and mostly and _rank(pair) < len(_AMOUNTS):
+    if kind == "text" and mostly and _rank(pair) < len(AMOUNT_NAMES):
         missed = sum(side.cells - side.numbers for side in (left, right) if "number" not in side.kinds)
         return Field(pair, "number", *columns, said=True, note=_not_numbers(missed))
     if kind == "number" and any(too_long(column.type) for column in columns):
@@ -274,11 +271,10 @@ def _reason_sql(plan: FilesPlan, side: int) -> str:
         ]
     for field in plan.others:
         if field.said and field.kind != "text":
-            text = text_sql(field.of(side).name, reading)
-            cases.append(
-                f"WHEN {_unread_sql(field, side, reading)} THEN {literal(f'{field.of(side).name} is ')} || '''' || "
-                f"left({text}, 60) || {literal(f''', which is no {field.kind}''')}"
-            )
+            column, no_kind = field.of(side), literal(f", which is no {field.kind}")
+            cell = f"left({text_sql(column.name, reading)}, 60)"
+            unread = _unread_sql(field, side, reading)
+            cases.append(f"WHEN {unread} THEN {literal(f'{column.name} is ')} || {cell} || {no_kind}")
     return f"CASE {' '.join(cases)} END"
 
 
@@ -289,4 +285,4 @@ def _currency(fields: Sequence[Field]) -> Field | None:
 def _rank(pair: Pair) -> int:
     """How telling a name is."""
     name = pair.left.lower()
-    return next((place for place, word in enumerate(_AMOUNTS) if word in name), len(_AMOUNTS))
+    return next((place for place, word in enumerate(AMOUNT_NAMES) if word in name), len(AMOUNT_NAMES))

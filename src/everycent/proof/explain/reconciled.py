@@ -1,0 +1,114 @@
+"""What reconciliations say of a business id: breaks, write-offs, their handling, and where a run found nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
+from everycent.proof.explain.contract import Event
+from everycent.proof.explain.store import Finder, Row
+from everycent.proof.recon.contract import CAUSES
+
+
+def reconciled_events(finder: Finder, model: str, text: str, records: Sequence[Row]) -> tuple[list[Event], list[str]]:
+    """Events of every scenario, by the text and by the keys that the records have in it; and what is not there."""
+    runs = {row["scenario"]: row for row in finder.query(_NEWEST, model=model)}
+    keys = _keys(finder, model, records)
+    asked = sorted({text, *(key for of_scenario in keys.values() for key in of_scenario)})
+    found = finder.query(_FOUND, model=model, keys=asked, begins=f"{_escaped(text)}/%")
+    events = [_found(model, row) for row in found if _meant(row, text, keys)]
+    moves = finder.query(_MOVES, model=model, keys=asked, begins=f"{_escaped(text)}/%")
+    events += [_moved(model, row) for row in moves if _meant(row, text, keys)]
+    missing = []
+    for scenario, of_scenario in sorted(keys.items()):
+        run = runs.get(scenario)
+        if run is None:
+            missing.append(f"reconciliation {scenario} of {model} has not run")
+            continue
+        broken = {row["key"] for row in found if row["scenario"] == scenario and row["run_no"] == run["run_no"]}
+        agreed = sorted(of_scenario - broken)
+        if agreed:
+            said = (
+                f"{scenario} run {run['run_no']}: no break for {', '.join(agreed[:5])}{' …' if len(agreed) > 5 else ''}"
+            )
+            events.append(Event(run["recorded_at"], "reconciled", str(run["run_id"]), said, model))
+    if records and not keys:
+        missing.append(f"no reconciliation of {model} takes these records as a side")
+    return events, missing
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _meant(row: Row, text: str, keys: Mapping[str, set[str]]) -> bool:
+    """A key may mean something else in a scenario that the records are no side of."""
+    key = row["key"]
+    return key == text or key.startswith(f"{text}/") or key in keys.get(row["scenario"], ())
+
+
+def _keys(finder: Finder, model: str, records: Sequence[Row]) -> dict[str, set[str]]:
+    """By scenario, the keys under which the records are compared."""
+    keys: dict[str, set[str]] = {}
+    for record in records:
+        for scenario, sides in finder.model_text(model, record["batch_no"]).recon_sides().items():
+            for side in sides:
+                if side.get("records") == record["kind"]:
+                    names = [side["key"]] if isinstance(side["key"], str) else list(side["key"])
+                    key = _key([record["body"].get(name) for name in names])
+                    if key is not None:
+                        keys.setdefault(scenario, set()).add(key)
+    return keys
+
+
+def _key(parts: Sequence[Any]) -> str | None:
+    """As recon joins them: by "/", which a part's own does not imitate."""
+    if any(part in (None, "") for part in parts):
+        return None
+    texts = [str(part) for part in parts]
+    if len(texts) == 1:
+        return texts[0]
+    return "/".join(text.replace("\\", "\\\\").replace("/", "\\/") for text in texts)
+
+
+def _found(model: str, row: Row) -> Event:
+    money = currency(row["currency"])
+    amounts = " against ".join(
+        "nothing" if row[f"{side}_amount_minor"] is None else format_minor(int(row[f"{side}_amount_minor"]), money)
+        for side in ("left", "right")
+    )
+    said = f"{row['scenario']} run {row['run_no']}, {row['key']}: {CAUSES[row['cause']].en} ({amounts} {money})"
+    places = [f"{row[f'{side}_file']}:{row[f'{side}_line']}" for side in ("left", "right") if row[f"{side}_line"]]
+    ident = f"{row['run_id']}/{row['finding_no']}"
+    kind = "reconciled" if row["written_off"] else "break"
+    return Event(row["recorded_at"], kind, ident, said, model, " ".join(places))
+
+
+def _moved(model: str, row: Row) -> Event:
+    why = f" ({', '.join(_said(row))})" if row["reason"] or row["why"] else ""
+    said = f"{row['scenario']}, {row['key']}: {row['move']} to {row['to_state']} by {row['who']}{why}"
+    return Event(row["recorded_at"], "handled", f"{row['break_id']}/{row['move_no']}", said, model)
+
+
+def _said(row: Row) -> Iterator[str]:
+    for word in ("reason", "why"):
+        if row[word]:
+            yield str(row[word])
+
+
+#: When a run was first observed, where it was: runs themselves have no clock.
+_OBSERVED = """(SELECT min(o.recorded_at) FROM recon.observation o
+    WHERE (o.tenant, o.model, o.run_id) = (r.tenant, r.model, r.run_id)) AS recorded_at"""
+
+_NEWEST = f"""SELECT DISTINCT ON (scenario) scenario, run_no, run_id, {_OBSERVED} FROM recon.run r
+    WHERE {{tenant}} AND model = %(model)s ORDER BY scenario, run_no DESC"""
+
+_FOUND = f"""SELECT r.scenario, r.run_no, r.currency, {_OBSERVED}, f.* FROM (
+        SELECT *, false AS written_off FROM recon.break UNION ALL SELECT *, true FROM recon.write_off) AS f
+    JOIN recon.run r USING (tenant, model, run_id)
+    WHERE {{tenant}} AND model = %(model)s AND (f.key = ANY(%(keys)s) OR f.key LIKE %(begins)s)
+    ORDER BY r.scenario, r.run_no, f.finding_no"""
+
+_MOVES = """SELECT b.scenario, b.key, m.* FROM recon.move m JOIN recon.standing_break b USING (tenant, model, break_id)
+    WHERE {tenant} AND model = %(model)s AND (b.key = ANY(%(keys)s) OR b.key LIKE %(begins)s)
+    ORDER BY b.scenario, b.key, m.move_no"""
