@@ -231,3 +231,124 @@ def test_wrong_words_are_told_before_anything_is_loaded(chains: Chains) -> None:
     assert "one link is named here, not 2" in refusal(
         chains, good.replace("{files: {paths: orders.csv}}", "{files: {}, http: {}}")
     )
+
+
+DRIVEN = """
+  looked_up:
+    left:
+      load: {files: {paths: left.csv}}
+      columns: {order_id: text, line: text, amount: money}
+      key: [order_id, line]
+      amount: amount
+    right:
+      load:
+        %s
+      driven: {batch: 2, parallel: 3}
+      columns: {order_id: text, line: text, amount: money}
+      key: [order_id, line]
+      amount: amount
+"""
+
+
+def test_one_sides_keys_drive_the_look_up_of_the_other(chains: Chains) -> None:
+    connection, url = chains.session.connection, chains.session.settings.database_url
+    connection.execute("CREATE TABLE public.lines (order_id text, line text, amount numeric)")
+    connection.execute(
+        """INSERT INTO public.lines SELECT 'A/' || n, n::text, n FROM generate_series(1, 9) n WHERE n <> 4;
+        UPDATE public.lines SET amount = 60 WHERE order_id = 'A/6'"""
+    )
+    assert url is not None
+    chains.environ = {"LINES_DB": url}
+    chains.write("left.csv", "order_id,line,amount\n" + "".join(f"A/{n},{n},{n}.00\n" for n in range(1, 8)))
+    keys_asked = "SELECT * FROM unnest(%(order_id)s::text[], %(line)s::text[])"
+    statement = f"SELECT * FROM public.lines WHERE (order_id, line) IN ({keys_asked})"
+    done = chains.one(DRIVEN % f'postgres: {{database: LINES_DB, statement: "{statement}"}}')
+    assert keys(done) == {"A\\/4/4": "missing_right", "A\\/6/6": "amount_differs"}  # of 8 and 9 nobody asked
+    assert done.result is not None
+    assert done.result.breaks["right_file"].to_pylist() == [None, "postgres:LINES_DB#3"]
+    again = chains.one(DRIVEN % f'postgres: {{database: LINES_DB, statement: "{statement}"}}')
+    assert again.result is not None and not again.result.changed
+
+
+def test_a_side_of_the_own_tables(chains: Chains) -> None:
+    chains.session.connection.execute(
+        """INSERT INTO settlement.statement (tenant, model, statement_id, party_id, role, period, period_first,
+            period_last, closes_on, currency, legal_entity, mode, payable_minor, receivable_minor, obligations, state)
+        SELECT 'default', 'market', 's' || n, 'p', 'merchant', '2026-03', '2026-03-01', '2026-03-31', '2026-04-01',
+            'CNY', 'e', 'net', n * 100, 0, 1, 'open' FROM generate_series(1, 3) n"""
+    )
+    chains.write("bank.csv", "statement,paid\ns1,1.00\ns2,2.50\ns3,3.00\n")
+    done = chains.one("""
+  statements_against_bank:
+    left:
+      load: {everycent: {table: statements, model: market}}
+      columns: {statement_id: text, net: {type: money, from: net_minor, unit: minor}}
+      key: statement_id
+      amount: net
+    right:
+      load: {files: {paths: bank.csv}}
+      columns: {statement_id: {type: text, from: statement}, paid: money}
+      key: statement_id
+      amount: paid
+""")
+    assert keys(done) == {"s2": "amount_differs"}
+
+
+def test_sides_without_a_common_key_and_keys_that_repeat(chains: Chains) -> None:
+    side = "{load: {files: {paths: %s.csv}}, columns: {id: text, amount: money}, key: id, amount: amount}"
+    recon = f"  odd:\n    left: {side % 'a'}\n    right: {side % 'b'}\n"
+    chains.write("a.csv", "id,amount\nA,1.00\nB,2.00\n")
+    chains.write("b.csv", "id,amount\nX,1.00\nY,2.00\n")
+    assert set(keys(chains.one(recon)).values()) == {"missing_left", "missing_right"}
+    chains.write("a.csv", "id,amount\nA,1.00\nA,1.00\nA,3.00\n")
+    chains.write("b.csv", "id,amount\nA,1.00\nA,2.00\n")
+    done = chains.one(recon)
+    assert done.result is not None
+    assert sorted(done.result.breaks["bucket"].to_pylist()) == [
+        "duplicated_left",
+        "duplicated_left",
+        "duplicated_right",
+    ]
+    chains.write("b.csv", "amount\n1.00\n")
+    assert "b.csv has no column 'id'" in str(chains.one(recon).failure)
+
+
+def test_a_line_without_end_is_refused_by_name(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everycent.flow.intake.readers.csv_rows.LINE_BYTES_MAX", 1 << 20)
+    side = "{load: {files: {paths: %s.csv}}, columns: {id: text, amount: money}, key: id, amount: amount}"
+    chains.write("a.csv", "id,amount\nA,1.00\n")
+    chains.write("b.csv", "id,amount\nA,1.00\n" + "9" * (12 << 20))
+    failure = chains.one(f"  long:\n    left: {side % 'a'}\n    right: {side % 'b'}\n").failure
+    assert failure is not None and "b.csv: line 3 is longer than 1 MiB" in failure
+
+
+def test_a_loader_of_another_package(chains: Chains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+import pyarrow as pa
+from everycent.base.engine.declaration import Declaration
+from everycent.flow.intake.contract import MALFORMED, RawRows
+
+class Words(Declaration):
+    rows: int
+
+class Counting:
+    name, words, drivable = "counting", Words, False
+    def load(self, words, around, keys):
+        for start in range(0, words.rows, 2):
+            ids = [str(n) for n in range(start, min(start + 2, words.rows))]
+            lines = pa.array([int(each) + 1 for each in ids], pa.int64())
+            table = pa.table({"id": ids, "day": [str(around.as_of)] * len(ids)})
+            yield RawRows(0, table, lines, MALFORMED.empty_table(), "counted")
+
+LOADER = Counting()
+"""
+    recon = """
+  counted:
+    left: {load: {counting: {rows: %s}}, columns: {id: text, day: date}, key: [id, day]}
+    right: {load: {counting: {rows: 3}}, columns: {id: text, day: date}, key: [id, day]}
+"""
+    with package(
+        tmp_path / "site", "counting_rows", text, {"everycent.recon_loaders": {"counting": "LOADER"}}, monkeypatch
+    ):
+        assert keys(chains.one(recon % 5)) == {"3/2026-03-01": "missing_right", "4/2026-03-01": "missing_right"}
+        assert "should be a valid integer" in refusal(chains, recon % "many")

@@ -45,6 +45,7 @@ from everycent.proof.recon.loading import (
     HANDLE,
     LIMITS,
     LOAD,
+    STATUS_MAP,
     TRIGGER,
     DrivenSpec,
     LimitsSpec,
@@ -279,6 +280,7 @@ class SideSpec(Declaration):
     group: Group = None
     fee: Fee = None
     currency: RowCurrency = None
+    status_map: dict[str, str] = STATUS_MAP
     rows: Literal["unique", "sum"] = Field(
         default="unique", description="of several rows with one key; sum: they add up; unique: they are duplicates"
     )

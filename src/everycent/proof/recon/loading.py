@@ -80,6 +80,11 @@ LOAD: Final[Any] = Field(
 DRIVEN: Final[Any] = Field(
     default=None, description="the rows of the other side's keys alone are loaded, by look-up; words for how"
 )
+STATUS_MAP: Final[Any] = Field(
+    default_factory=dict,
+    description="a status of this side -> what it counts as where statuses are compared; others stay as they are",
+    examples=[{"TRADE_SUCCESS": "paid", "2": "paid"}],
+)
 CHECK: Final[Any] = Field(
     default=(),
     description="further checkers (everycent.recon_checkers), after the comparison",

@@ -153,7 +153,7 @@ def _found_sql(plan: SidePlan, condition: str) -> str:
     seen = "".join(f", {one.sql} AS {identifier(one.column)}" for one in plan.seen)
     second = next((one.second for one in plan.seen if one.second is not None), None)
     days = "" if second is None else f"LEFT JOIN side_days AS d ON d.at = {second}"
-    status = "NULL" if plan.spec.status is None else plan.scope[plan.spec.status].sql
+    status = _status_sql(plan)
     columns = ", ".join(map(identifier, plan.columns))
     return f"""SELECT {columns}, CASE
             WHEN unknown THEN 'no amount: ' || coalesce(code, '') || ' is no currency'
@@ -164,6 +164,17 @@ def _found_sql(plan: SidePlan, condition: str) -> str:
                 CASE WHEN ({amount.fast_sql}) IS NULL THEN {_no_amount_sql(amount)} END AS no_amount,
                 {unknown} AS unknown, {money or "NULL"} AS code, ({status})::VARCHAR AS status{seen}
             FROM side_rows AS r {days} WHERE {condition})"""
+
+
+def _status_sql(plan: SidePlan) -> str:
+    """What the row's status counts as."""
+    if plan.spec.status is None:
+        return "NULL"
+    status = f"({plan.scope[plan.spec.status].sql})::VARCHAR"
+    if not plan.spec.status_map:
+        return status
+    cases = " ".join(f"WHEN {literal(given)} THEN {literal(ours)}" for given, ours in plan.spec.status_map.items())
+    return f"CASE {status} {cases} ELSE {status} END"
 
 
 def _key_sql(plan: SidePlan) -> str:
