@@ -7,8 +7,8 @@ import pytest
 
 from everycent.flow.model.contract import ModelRefused
 from everycent.proof.verify.service import verify
-from everycent.serve.cli.running import as_dict
-from everycent.serve.recon_modes import write_matches
+from everycent.serve.cli.running import as_dict, print_outcome
+from everycent.serve.recon_modes import parts_beyond_limit, write_matches
 
 MODEL = """
 model: tea-house
@@ -104,7 +104,7 @@ def test_the_same_again_changes_nothing_and_tells_the_same(tell: Any) -> None:
     told = tell(model(), files, "2026-03-31", {"bank.csv": BANK})
     again = told.outcome.scenarios[0]
     assert not again.changed
-    assert (again.run.reconciled, again.run.explained) == (first.run.reconciled, first.run.explained)
+    assert (again.run.reconciled, again.run.beyond.explained) == (first.run.reconciled, first.run.beyond.explained)
     changed = {"sold.csv": SOLD, "fx.csv": RATES.replace("13.888888889", "14")}
     assert tell(model(), changed, "2026-03-31", {"bank.csv": BANK}).outcome.scenarios[0].changed
     session = told.session
@@ -134,3 +134,35 @@ def test_a_conversion_needs_a_side_with_currencies(tell: Any) -> None:
     rules = "      - {convert: {rates: fx, by: counterparty}}"
     with pytest.raises(ModelRefused, match="no side has any but one"):
         tell(model(rules, ""), {"sold.csv": SOLD, "fx.csv": RATES}, "2026-03-31", {"bank.csv": BANK})
+
+
+TOTALS = """
+      - {name: days, dates: {by: counterparty, within: 1 day}}
+    mode: one_way
+    total: {by: occurred_on, limit: LIMIT}
+"""
+
+
+def test_one_way_with_totals_beside_the_details(tell: Any, capsys: Any) -> None:
+    files, bank = {"sold.csv": SOLD.replace("A5,m-4", "A5,m-7")}, {"bank.csv": BANK}
+    told = tell(model(TOTALS.replace("LIMIT", "0"), ""), files, "2026-03-31", bank)
+    found = as_dict(told.outcome)["recon"]["books_against_bank"]
+    assert (found["buckets"]["only_right"]["right_rows"], found["buckets"]["matched"]["left_rows"]) == (6, 1)
+    assert {row["bucket"] for row in told.outcome.scenarios[0].run.reconciled.breaks.to_pylist()} == {"missing_right"}
+    assert found["totals"] == {"dimensions": 5, "apart": 0, "beyond_limit": 0, "lines": []}
+    assert told.outcome.verdict.ok
+
+
+def test_sides_compared_in_total_alone_fail_beyond_the_limit(tell: Any, capsys: Any) -> None:
+    rules = "      []\n    detail: no\n    total: {limit: LIMIT}"
+    files, bank = {"sold.csv": SOLD}, {"bank.csv": BANK}
+    told = tell(model(rules.replace("LIMIT", "940.97"), ""), files, "2026-03-31", bank)
+    found = as_dict(told.outcome)["recon"]["books_against_bank"]
+    assert (found["residual_minor"], found["totals"]["beyond_limit"]) == (-94097, 0)
+    assert not parts_beyond_limit(told.outcome.scenarios[0].run)
+    told = tell(model(rules.replace("LIMIT", "940.96"), ""), files, "2026-03-31", bank)
+    assert parts_beyond_limit(told.outcome.scenarios[0].run) and told.outcome.verdict.ok
+    print_outcome(told.outcome)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 of 1 totals part, 1 of them beyond the limit: the run has failed" in said
+    assert "left less right is -940.97, details were not compared" in said

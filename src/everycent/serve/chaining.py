@@ -24,6 +24,7 @@ from everycent.proof.recon.service import Chosen, RunKey, asked, keep_findings, 
 from everycent.proof.recon.service import run as run_recon
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides
+from everycent.serve.recon_modes import parts_beyond_limit
 from everycent.serve.reconciling import PlannedScenario, Scenario
 
 
@@ -44,7 +45,7 @@ class Chained:
         """Compared without a break, finding or refused row, no file contradicting itself, and every link worked."""
         if self.scenario is None or self.result is None or any(each.failure for each in self.handled):
             return False
-        if any(table.num_rows for table in self.refused):
+        if any(table.num_rows for table in self.refused) or parts_beyond_limit(self.scenario.run):
             return False
         return self.result.agrees and all(stated.control.agrees for stated in self.scenario.stated)
 
@@ -120,7 +121,7 @@ def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: Load
         raw_rows=raw,
         checked=checked,
     )
-    return Scenario(scenario.name, run, sides.stated), result
+    return Scenario(scenario.name, run, scenario.currency, sides.stated), result
 
 
 def _checked(

@@ -1,15 +1,18 @@
 """What a scenario's modes need from outside, and what they give: tables of rates, files of matches."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import Currency
 from everycent.flow.pipeline.service import write_table
 from everycent.proof.recon.contract import EXCHANGE_RATE, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MatchLabel, ReconSpec
-from everycent.proof.recon.service import ReconRun
+from everycent.proof.recon.service import ReconRun, apart, beyond_limit
 
 
 class RatesRefused(ValueError):
@@ -39,7 +42,7 @@ def _rates(path: Path) -> pa.Table:
 
 def matches_as_dict(run: ReconRun) -> dict[str, Any]:
     """How many matches rules made, by how sure they are, and what sure ones leave, by cause; for programs."""
-    found = run.explained
+    found = run.beyond.explained
     causes: dict[str, int] = {}
     for row in found.differences.to_pylist():
         causes[row["cause"]] = causes.get(row["cause"], 0) + int(row["difference_minor"])
@@ -49,10 +52,46 @@ def matches_as_dict(run: ReconRun) -> dict[str, Any]:
     }
 
 
+def totals_as_dict(run: ReconRun, shown: int = 20) -> dict[str, Any] | None:
+    """Both sides in total: where total and details part, and where by more than the limit; None without totals."""
+    lines = run.beyond.dimensions
+    if not lines.num_rows:
+        return None
+    parted, failed = apart(lines), beyond_limit(lines)
+    return {
+        "dimensions": lines.num_rows,
+        "apart": len(parted),
+        "beyond_limit": len(failed),
+        "lines": [
+            {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+            for row in (failed or parted)[:shown]
+        ],
+    }
+
+
+def parts_beyond_limit(run: ReconRun) -> bool:
+    """True where a total parts by more than its scenario's limit: then the run has failed."""
+    return bool(beyond_limit(run.beyond.dimensions))
+
+
+def parts_told(scenario: str, run: ReconRun, money: Currency) -> list[str]:
+    """Where totals part from details, or from each other, in words; the first ones."""
+    found = totals_as_dict(run, shown=3)
+    if found is None or not found["apart"]:
+        return []
+    lines = [
+        f"{scenario}: {line['dimension']}: left less right is {format_minor(line['difference_minor'], money)}, details "
+        + ("were not compared" if line["detail_minor"] is None else f"show {format_minor(line['detail_minor'], money)}")
+        for line in found["lines"]
+    ]
+    limit = f", {found['beyond_limit']} of them beyond the limit: the run has failed" if found["beyond_limit"] else ""
+    return [f"{scenario}: {found['apart']} of {found['dimensions']} totals part{limit}", *lines]
+
+
 def write_matches(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Path]:
     """matches.parquet, match_differences.parquet and match_alternatives.parquet of all scenarios, by name, with rules;
     no file where no rule claimed anything."""
-    told = [(name, run.explained) for name, run in runs if run.explained.matches.num_rows]
+    told = [(name, run.beyond.explained) for name, run in runs if run.beyond.explained.matches.num_rows]
     if not told:
         return []
     files = {

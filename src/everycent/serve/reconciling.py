@@ -34,13 +34,15 @@ from everycent.proof.recon.service import (
     RuleRefused,
     SidePlan,
     SideRows,
+    TotalRefused,
     plan_recon,
     plan_side,
+    residual_minor,
     side_in_engine,
 )
 from everycent.proof.recon.service import run as run_recon
 from everycent.serve.links import link_issues
-from everycent.serve.recon_modes import RatesRefused, matches_as_dict, rates_of
+from everycent.serve.recon_modes import RatesRefused, matches_as_dict, rates_of, totals_as_dict
 
 _VIEW = "recon_records"
 _TABLE = "recon_side"
@@ -129,6 +131,7 @@ class Scenario:
 
     name: str
     run: ReconRun
+    currency: Currency
     stated: tuple[Stated, ...] = ()
 
     @property
@@ -144,7 +147,7 @@ class Scenario:
             "left_minor": found.left_total.amount_minor,
             "right_minor": found.right_total.amount_minor,
             "difference_minor": found.difference_minor,
-            "residual_minor": found.residual_minor,
+            "residual_minor": residual_minor(found),
             "breaks": found.breaks.num_rows,
             "buckets": {
                 row["bucket"]: {
@@ -153,6 +156,7 @@ class Scenario:
                 for row in found.totals.to_pylist()
             },
             "matches": matches_as_dict(self.run),
+            "totals": totals_as_dict(self.run),
             "controls": [stated.as_dict() for stated in self.stated],
         }
 
@@ -171,7 +175,8 @@ def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
             issues.append(model.source.issue(str(unknown), (*path, "currency")))
             continue
         except (ValueError, NotAnAmount) as error:
-            word = "rules" if isinstance(error, RuleRefused | RatesRefused) else "tolerance"
+            word = "total" if isinstance(error, TotalRefused) else "tolerance"
+            word = "rules" if isinstance(error, RuleRefused | RatesRefused) else word
             issues.append(model.source.issue(str(error), (*path, word)))
             continue
         words = ("left", "right")
@@ -252,7 +257,7 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
             sides[1],
             scenario.spec.breaks,
         )
-        done.append(Scenario(scenario.name, run, prepared.stated.get(scenario.name, ())))
+        done.append(Scenario(scenario.name, run, scenario.currency, prepared.stated.get(scenario.name, ())))
         for word in ("left", "right"):
             session.engine.connection.execute(f"DROP TABLE {_TABLE}_{word}")
     return tuple(done)

@@ -24,6 +24,7 @@ from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.rating.contract import CHARGE, SNAPSHOT
 from everycent.proof.recon.contract import REFUSED, SIDE
+from everycent.proof.recon.core.dimensions import TotalPlan
 from everycent.proof.recon.core.matching.plan import plan_match
 from everycent.proof.recon.rules import MatchRuleSpec
 from everycent.proof.recon.service import ReconPlan, SideRows, run
@@ -319,6 +320,8 @@ def _reconcile(market: Market) -> None:
     left, right = side(("A", 5), ("B", 7), ("C", 9)), side(("A", 5), ("B", 8), ("D", 4))
     run(market.database.connection, market.engine, "default", "market", "CNY", plan, left, right)
     rules = (MatchRuleSpec.model_validate({"key": {"may_differ": "amount"}}),)
-    ruled = ReconPlan("ruled", 0, False, False, False, plan_match("ruled", rules, currency("CNY"), {}), "rules")
+    found = plan_match("ruled", rules, currency("CNY"), {})
+    total = TotalPlan((), 0, "CNY")
+    ruled = ReconPlan("ruled", 0, False, False, False, found, "rules", one_way=True, total=total)
     left, right = side(("E", 500), ("G", 300), ("G", 300), ("H", 1)), side(("E", 490), ("G", 400), ("J", 2))
     run(market.database.connection, market.engine, "default", "market", "CNY", ruled, left, right)

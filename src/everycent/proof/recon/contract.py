@@ -52,7 +52,17 @@ from everycent.proof.recon.loading import (
     LinkWord,
     LinkWords,
 )
-from everycent.proof.recon.modes import Counterparty, Fee, Group, OccurredAt, Reference, RowCurrency
+from everycent.proof.recon.modes import (
+    Counterparty,
+    Detail,
+    Fee,
+    Group,
+    Mode,
+    OccurredAt,
+    Reference,
+    RowCurrency,
+    Total,
+)
 from everycent.proof.recon.rules import MatchRuleSpec
 from everycent.proof.recon.timing import ArrivalSpec, ScheduleSpec
 
@@ -71,9 +81,11 @@ class Bucket(StrEnum):
     MATCHED = "matched"  # explained by a rule, as sure as can be; its differences have names
     AMBIGUOUS = "ambiguous"  # explained by a rule in several ways; a person decides
     BUDGET_EXHAUSTED = "budget_exhausted"  # not all ways to explain it were tried
+    ONLY_RIGHT = "only_right"  # one-way: on the right only, and of no matter
+    IN_TOTAL = "in_total"  # compared in total alone, not row by row
 
 
-#: The buckets of pass one, by key. The others are of pass two, and where there are no rules, no totals have them.
+#: The buckets of pass one, by key. The others are there where the scenario's words ask for them.
 BY_KEY = tuple(Bucket)[: tuple(Bucket).index(Bucket.MATCHED)]
 
 
@@ -234,6 +246,22 @@ MATCH_ALTERNATIVE = pa.schema(
     ]
 )
 
+#: Both sides added up by the columns of `total`, a line for each value of them. Ordered by dimension.
+DIMENSION = pa.schema(
+    [
+        pa.field("dimension_no", pa.int64()),
+        pa.field("dimension", pa.string()),  # a JSON object of the columns and their values
+        pa.field("left_rows", pa.int64()),
+        pa.field("right_rows", pa.int64()),
+        pa.field("left_minor", _AMOUNT),
+        pa.field("right_minor", _AMOUNT),
+        pa.field("difference_minor", _AMOUNT),
+        pa.field("detail_minor", _AMOUNT),  # what the rows that are not equal make up of it; null: in total alone
+        pa.field("apart_minor", _AMOUNT),  # the difference that details do not show
+        pa.field("limit_minor", _AMOUNT),  # null: it is told, whatever it is
+    ]
+)
+
 #: Rates by which amounts are converted: one unit of `from_currency` is worth `rate` of `to_currency` from a day on.
 EXCHANGE_RATE = pa.schema(
     [
@@ -307,6 +335,9 @@ class ReconSpec(Declaration):
         description="differences up to this, in major units, are booked as equal within tolerance",
         examples=["0.01"],
     )
+    mode: Mode = "two_way"
+    total: Total = None
+    detail: Detail = True
     rules: tuple[MatchRuleSpec, ...] = Field(
         default=(), description="what may explain rows that are not equal, in the order in which it is tried"
     )

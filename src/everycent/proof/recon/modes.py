@@ -1,10 +1,10 @@
 """The words of a scenario's modes: what rules may look at, one-way, totals, what is carried on, sides, payouts."""
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import FormulaText, Name
+from everycent.base.engine.declaration import Declaration, FormulaText, Name, NumberText, Words
 
 #: What a row of a side has beside its key, its amount and its status, by the words of a side; in this order.
 SEEN = ("occurred_at", "reference", "counterparty", "group", "fee", "currency")
@@ -35,3 +35,46 @@ RowCurrency = Annotated[
         examples=["currency"],
     ),
 ]
+
+#: What rows are added up by, beside their key: columns of an item, and the status.
+DIMENSIONS = ("occurred_on", "counterparty", "group", "currency", "status")
+
+Mode = Annotated[
+    Literal["two_way", "one_way"],
+    Field(
+        description="two_way: each side is the other's basis; one_way: the left is, and rows that only the right has "
+        "are counted and are no breaks",
+        examples=["one_way"],
+    ),
+]
+Detail = Annotated[bool, Field(description="no: no row is compared with another, only totals are; it needs `total`")]
+
+
+class TotalSpec(Declaration):
+    """Both sides added up, beside what is found row by row: a second witness."""
+
+    by: Words = Field(
+        default=(),
+        description=f"what they are added up by: of {', '.join(DIMENSIONS)}; all rows together otherwise",
+        examples=[["occurred_on", "counterparty"]],
+    )
+    limit: NumberText | None = Field(
+        default=None,
+        description="in major units: where a total and its details part by more, the run fails; without details, where "
+        "two totals do. They are told in any case",
+        examples=["0.00"],
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name in self.by:
+            if name not in DIMENSIONS:
+                raise ValueError(f"by: '{name}' is nothing to add up by; write {', '.join(DIMENSIONS)}")
+        if len(set(self.by)) != len(self.by):
+            raise ValueError(f"by: {', '.join(self.by)} names one twice; name each once")
+        if self.limit is not None and self.limit.startswith("-"):
+            raise ValueError(f"limit: {self.limit} is negative; write 0 or more")
+        return self
+
+
+Total = Annotated[TotalSpec | None, Field(description="both sides in total, beside the details")]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.proof.recon.contract import MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MATCHED_ROW, MatchLabel
+from everycent.proof.recon.contract import BREAK, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MATCHED_ROW, Bucket, MatchLabel
 from everycent.proof.recon.core.leftovers import (
     breaks_left,
     items_of,
@@ -64,7 +64,9 @@ def explain_leftovers(
     matched = matched_rows(said.matches, breaks, items, engine)
     assert matched.num_rows == said.matches.num_rows, "each row that is claimed is a side of a break"
     still = breaks_left(matched, breaks, engine)
-    result = replace(found, breaks=still, totals=totals_of(found.totals, still, matched, engine))
+    buckets = tuple(Bucket)[: tuple(Bucket).index(Bucket.ONLY_RIGHT)]
+    totals = totals_of(found.totals, still, matched, BREAK.empty_table(), buckets, engine)
+    result = replace(found, breaks=still, totals=totals)
     for side, total in (("left", result.left_total), ("right", result.right_total)):
         placed = pc.sum(result.totals[f"{side}_rows"]).as_py(), int(pc.sum(result.totals[f"{side}_minor"]).as_py())
         assert placed == (total.rows, total.amount_minor), f"rules lose or make rows of the {side} side"

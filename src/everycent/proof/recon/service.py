@@ -4,7 +4,6 @@ A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_i
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -26,9 +25,10 @@ from everycent.proof.recon.core.columns import (
     guess_key,
     pairs_of,
 )
+from everycent.proof.recon.core.dimensions import apart, beyond_limit
 from everycent.proof.recon.core.found_breaks import breaks_of, caused, column_names, held
 from everycent.proof.recon.core.one_file import OneSide, plan_side_alone
-from everycent.proof.recon.core.plan import ReconPlan, RuleRefused, plan_recon
+from everycent.proof.recon.core.plan import ReconPlan, RuleRefused, TotalRefused, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
 from everycent.proof.recon.core.side import (
     GrowingSide,
@@ -42,15 +42,15 @@ from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sk
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
 from everycent.proof.recon.core.two_files import Field, FilesPlan, plan_files, side_view
 from everycent.proof.recon.handling import HandlingSpec
+from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
-from everycent.proof.recon.second_pass import Explained, explain_leftovers
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import (
     RunKey,
     insert_run,
     keep_findings,
     keep_raw_rows,
-    load_explained,
+    load_beyond,
     load_run,
     lock_scenario,
     raw_rows_of,
@@ -91,12 +91,13 @@ __all__ = [
     "Agreement",
     "Answer",
     "BadSketch",
+    "Beyond",
     "Checked",
     "Chosen",
+    "Compare",
     "Decision",
     "Differences",
     "EventSource",
-    "Explained",
     "Field",
     "FilesPlan",
     "GrowingSide",
@@ -117,13 +118,16 @@ __all__ = [
     "SidePlan",
     "SideRows",
     "Sketch",
+    "TotalRefused",
     "UnknownLink",
     "Watch",
     "Watched",
     "Work",
+    "apart",
     "arriving",
     "asked",
     "batch_seen",
+    "beyond_limit",
     "breaks_of",
     "breaks_standing",
     "caused",
@@ -155,6 +159,7 @@ __all__ = [
     "reconcile",
     "refuse_full",
     "refuse_unlike",
+    "residual_minor",
     "run",
     "sampled_sql",
     "secret_check",
@@ -170,7 +175,6 @@ __all__ = [
 
 
 #: As `reconcile`.
-Compare = Callable[[ReconPlan, pa.Table | str, pa.Table | str, LocalEngine], Reconciled]
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ class ReconRun:
     run_no: int
     changed: bool
     reconciled: Reconciled
-    explained: Explained = field(default_factory=Explained.nothing)
+    beyond: Beyond = field(default_factory=Beyond)
 
 
 def run(
@@ -206,13 +210,11 @@ def run(
         lock_scenario(connection, key, plan.scenario)
         known = run_no_of(connection, key)
         if known is None:
-            done, explained = compare(plan, left.rows, right.rows, engine), Explained.nothing()
-            if plan.rules is not None:
-                done, explained = explain_leftovers(plan, plan.rules, done, left.rows, right.rows, engine)
-            run_no = insert_run(connection, key, plan, currency, left, right, done, explained)
-            ran = ReconRun(key.run_id, run_no, True, done, explained)
+            done, beyond = compare_in_modes(plan, compare, left.rows, right.rows, engine)
+            run_no = insert_run(connection, key, plan, currency, left, right, done, beyond)
+            ran = ReconRun(key.run_id, run_no, True, done, beyond)
         else:
-            stored = load_run(connection, engine, key), load_explained(connection, key)
+            stored = load_run(connection, engine, key), load_beyond(connection, key)
             ran = ReconRun(key.run_id, known, False, *stored)
         observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
         return ran

@@ -13,6 +13,7 @@ from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.contract import (
     BREAK,
+    DIMENSION,
     MATCH_ALTERNATIVE,
     MATCH_DIFFERENCE,
     MATCHED_ROW,
@@ -24,6 +25,7 @@ from everycent.proof.recon.contract import (
 from everycent.proof.recon.core.buckets import cause_texts_sql
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
+from everycent.proof.recon.in_modes import Beyond
 from everycent.proof.recon.second_pass import Explained
 from everycent.proof.recon.stage import Reconciled, Total
 
@@ -69,7 +71,7 @@ def insert_run(
     left: SideRows,
     right: SideRows,
     done: Reconciled,
-    explained: Explained,
+    beyond: Beyond,
 ) -> int:
     """Stores the run with all that it found; returns its number. The scenario must be locked."""
     row = connection.execute(
@@ -103,7 +105,9 @@ def insert_run(
         copy_in(connection, table, numbered, key.constants)
     for name, side in (("left", left), ("right", right)):
         copy_in(connection, "recon.refused", side.refused, {**key.constants, "side": name})
-    for table, found in zip(_MATCHES, (explained.matches, explained.differences, explained.alternatives), strict=True):
+    explained = beyond.explained
+    more = (explained.matches, explained.differences, explained.alternatives, beyond.dimensions)
+    for table, found in zip(_BEYOND, more, strict=True):
         copy_in(connection, table, found, key.constants)
     digests = ", ".join(f"{literal(table)}, ({_DIGEST.format(table=table, key=key.sql)})" for table in _FOUND)
     connection.execute(f"UPDATE recon.run SET digests = jsonb_build_object({digests}) WHERE {key.sql}")
@@ -112,8 +116,13 @@ def insert_run(
 
 
 #: What a run found; its row has a digest of each table's rows, in no order, and a seal over all that it holds.
-_MATCHES = ("recon.match", "recon.match_difference", "recon.match_alternative")
-_FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused", *_MATCHES)
+_BEYOND = {
+    "recon.match": (MATCHED_ROW, "match_no, side, row_no"),
+    "recon.match_difference": (MATCH_DIFFERENCE, "match_no, cause"),
+    "recon.match_alternative": (MATCH_ALTERNATIVE, "match_no, alternative_no, side, row_no"),
+    "recon.dimension": (DIMENSION, "dimension_no"),
+}
+_FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused", *_BEYOND)
 _DIGEST = """SELECT md5(coalesce(string_agg(h, '' ORDER BY h), '')) FROM (
     SELECT md5(to_jsonb(r)::text) COLLATE "C" AS h FROM {table} AS r WHERE {key}) AS hashed"""
 
@@ -140,14 +149,13 @@ def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconc
     )
 
 
-def load_explained(connection: Connection, key: RunKey) -> Explained:
-    """What rules claimed in the stored run."""
-    order = ("match_no, side, row_no", "match_no, cause", "match_no, alternative_no, side, row_no")
-    found = [
+def load_beyond(connection: Connection, key: RunKey) -> Beyond:
+    """What the modes of the stored run found."""
+    matches, differences, alternatives, dimensions = (
         copy_out(connection, f"SELECT {', '.join(schema.names)} FROM {table} WHERE {key.sql} ORDER BY {by}", schema)
-        for table, schema, by in zip(_MATCHES, (MATCHED_ROW, MATCH_DIFFERENCE, MATCH_ALTERNATIVE), order, strict=True)
-    ]
-    return Explained(*found)
+        for table, (schema, by) in _BEYOND.items()
+    )
+    return Beyond(Explained(matches, differences, alternatives), dimensions)
 
 
 def _findings(connection: Connection, engine: LocalEngine, table: str, key: RunKey) -> pa.Table:

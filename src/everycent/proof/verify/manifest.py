@@ -137,6 +137,7 @@ def check_hot_parts(connection: Connection, tenant: str, model: str) -> Check:
 _FOUND = (
     "recon.total", "recon.break", "recon.write_off", "recon.refused",
     "recon.match", "recon.match_difference", "recon.match_alternative",
+    "recon.dimension",
 )  # fmt: skip
 #: Of a table that a run did not know: no rows.
 _NO_ROWS = "md5('')"

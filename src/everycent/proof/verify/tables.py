@@ -121,6 +121,10 @@ DECIDED = {
     "recon.match": _columns(
         run_id=_UUID, match_no=_LONG, label=_TEXT, side=_TEXT, row_no=_LONG, amount_minor=_SUM, rows=_LONG,
     ),
+    "recon.dimension": _columns(
+        run_id=_UUID, dimension=_TEXT, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM, right_minor=_SUM,
+        difference_minor=_SUM, detail_minor=_SUM, apart_minor=_SUM,
+    ),
     "recon.match_difference": _columns(run_id=_UUID, match_no=_LONG, difference_minor=_SUM),
     "recon.match_alternative": _columns(
         run_id=_UUID, match_no=_LONG, alternative_no=_LONG, side=_TEXT, row_no=_LONG

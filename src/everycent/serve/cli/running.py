@@ -24,7 +24,7 @@ from everycent.serve.cli.parking import parked_as_dict, print_parked
 from everycent.serve.cli.rewinding import print_ordered, rewound_as_dict
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
 from everycent.serve.gating import gate_of
-from everycent.serve.recon_modes import write_matches
+from everycent.serve.recon_modes import parts_beyond_limit, parts_told, write_matches
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
 from everycent.serve.report.page import render
@@ -117,7 +117,8 @@ def _told(going: Going, outcome: Outcome) -> int:
     else:
         print_outcome(outcome)
     broken = any(scenario.run.reconciled.breaks.num_rows for scenario in outcome.scenarios)
-    return exits.OK if outcome.verdict.ok and not (going.fail_on_breaks and broken) else exits.FAILED
+    parted = any(parts_beyond_limit(scenario.run) for scenario in outcome.scenarios)
+    return exits.OK if outcome.verdict.ok and not parted and not (going.fail_on_breaks and broken) else exits.FAILED
 
 
 def run_model(
@@ -203,7 +204,7 @@ def print_outcome(outcome: Outcome) -> None:
         err.print(f"everycent: {statement}", markup=False)
     for held in outcome.summary.held:
         err.print(f"everycent: {held}", markup=False)
-    for told in _contradictions(outcome):
+    for told in [*_contradictions(outcome), *_parts(outcome)]:
         err.print(f"everycent: {told}", markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
         out.print("nothing changed: all of this was there already")
@@ -224,6 +225,11 @@ def _contradictions(outcome: Outcome) -> list[str]:
     ]
     sides = [str(stated) for scenario in outcome.scenarios for stated in scenario.stated if not stated.control.agrees]
     return list(dict.fromkeys([*records, *sides]))
+
+
+def _parts(outcome: Outcome) -> list[str]:
+    """Where the totals of reconciliations part from their details."""
+    return [line for one in outcome.scenarios for line in parts_told(one.name, one.run, one.currency)]
 
 
 def _print_reasons(report: ReportData) -> None:

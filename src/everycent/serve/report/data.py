@@ -20,6 +20,8 @@ BUCKETS = (
     "duplicated_left",
     "ambiguous",
     "budget_exhausted",
+    "only_right",
+    "in_total",
 )
 
 #: What became of credited money; `passed` and `kept` are the operator's own (what it owes others, and the rest).

@@ -156,6 +156,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "matched": ("explained by a rule", "规则匹配"),
     "ambiguous": ("several explanations", "有多种解释"),
     "budget_exhausted": ("out of budget", "超出预算"),
+    "only_right": ("only on the right, of no matter", "仅右方有，单向对账不计差错"),
+    "in_total": ("compared in total alone", "仅总数核对"),
     "statuses": ("left: {}, right: {}", "左方：{}，右方：{}"),
     **_OF_FILES,
     **_OF_LIVES,

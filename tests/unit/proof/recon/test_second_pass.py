@@ -1,7 +1,6 @@
 """What pass one leaves goes through the rules: every row is in one bucket still, and each difference has a name."""
 
 from collections import Counter
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -10,40 +9,18 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written_sides import ROWS, RULES, rows_of, side
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.currency import currency
-from everycent.proof.recon.contract import ITEM, SIDE, Bucket, MatchLabel
+from everycent.proof.recon.contract import SIDE, Bucket, MatchLabel
 from everycent.proof.recon.core.matching.plan import plan_match
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.rules import MatchRuleSpec
 from everycent.proof.recon.second_pass import Explained, explain_leftovers
 from everycent.proof.recon.stage import Reconciled, reconcile
 
-SEEN = {"day": "occurred_on", "of": "counterparty", "ref": "reference", "group": "group", "money": "currency",
-        "fee": "fee_minor"}  # fmt: skip
 Told = tuple[Reconciled, Explained]
-
-
-def side(text: str, file: str) -> pa.Table:
-    """The first line names columns; "-" is nothing."""
-    heads, *lines = [line.split() for line in text.strip().splitlines()]
-    rows = [dict(zip(heads, line, strict=True)) for line in lines]
-    columns = {
-        "source_file": pa.array([file] * len(rows), pa.string()),
-        "source_line": pa.array(range(1, len(rows) + 1), pa.int64()),
-        "key": pa.array([row["key"] for row in rows], pa.string()),
-        "amount_minor": pa.array([int(row["amount"]) for row in rows], pa.int64()),
-        "status": pa.array([row.get("status") for row in rows], pa.string()),
-    }
-    for word, name in SEEN.items():
-        if word in heads:
-            of = [None if row[word] == "-" else row[word] for row in rows]
-            kind = ITEM.field(name).type
-            if pa.types.is_date(kind):
-                of = [found and date(2026, 3, int(found)) for found in of]
-            columns[name] = pa.array([int(x) if x and pa.types.is_integer(kind) else x for x in of], kind)
-    return pa.table(columns)
 
 
 @pytest.fixture(scope="session")
@@ -135,21 +112,6 @@ def test_not_all_tried_is_said(explain: Any) -> None:
                    "[{dates: {by: counterparty, within: 2 days, pairs: '3'}}]")  # fmt: skip
     assert buckets(told) == {"budget_exhausted": (4, 4, 0)}
     assert set(told[0].breaks["cause"].to_pylist()) == {"budget_exhausted"}
-
-
-RULES = """
-- {key: {may_differ: amount, within: 1 day}}
-- {dates: {by: counterparty, within: 1 day}}
-- {tolerance: {by: counterparty, absolute: '0.01', undecided: leave}}
-- {subset: {most: '3'}}
-"""
-ROW = st.tuples(st.sampled_from("ABCDE"), st.integers(-2, 4), st.integers(1, 3), st.sampled_from("mn-"))
-ROWS = st.lists(ROW, max_size=8)
-
-
-def rows_of(rows: list[tuple[str, int, int, str]], file: str) -> pa.Table:
-    text = "\n".join(f"{key} {amount} {day} {of}" for key, amount, day, of in rows)
-    return side(f"key amount day of\n{text}", file)
 
 
 @settings(max_examples=12, deadline=None)

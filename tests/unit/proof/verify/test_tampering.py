@@ -33,6 +33,7 @@ LISTED = "each batch's hot rows are those it listed"
 RECONCILED = "each reconciliation's rows are those it found"
 MATCHED = "each reconciliation's matches add up to their buckets"
 NAMED = "what a sure match leaves has names"
+DIMENSIONS = "each reconciliation's totals by dimension add up to both sides and to its details"
 WAYS = "each match that is not sure has its ways, and no sure one has any"
 CARRIED = "each charge's obligations add up to it, in its currency, on its date"
 STATEMENT = "each statement is the sum of its obligations"
@@ -321,6 +322,13 @@ DECIDED = [
     ("DELETE FROM recon.match_alternative WHERE alternative_no = 2", {WAYS, RECONCILED}),
     ("UPDATE recon.match_alternative SET match_no = 1", {WAYS}),
     ("UPDATE recon.match SET rule = 'other'", {RECONCILED}),
+    ("UPDATE recon.total SET left_rows = 1, left_minor = 1, difference_minor = difference_minor + 1"
+     " WHERE bucket = 'only_right'", {"what only the right side has is nothing of the left"}),
+    ("UPDATE recon.dimension SET left_rows = left_rows + 1", {DIMENSIONS, RECONCILED}),
+    ("UPDATE recon.dimension SET detail_minor = detail_minor + 1, apart_minor = apart_minor - 1", {DIMENSIONS}),
+    ("UPDATE recon.dimension SET apart_minor = apart_minor + 1", {DIMENSIONS}),
+    ("UPDATE recon.dimension SET limit_minor = 5", {RECONCILED}),
+    ("DELETE FROM recon.dimension", {RECONCILED}),
     ("DELETE FROM recon.write_off", {"each reconciliation's breaks and write-offs add up to their buckets"}),
 ]  # fmt: skip
 

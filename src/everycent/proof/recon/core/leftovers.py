@@ -4,7 +4,10 @@ An item is one side of a break: a row, or, where rows of a key add up, all rows 
 place of the break in the list of breaks.
 """
 
+from collections.abc import Sequence
+
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
@@ -104,14 +107,23 @@ def breaks_left(matched: pa.Table, breaks: pa.Table, engine: LocalEngine) -> pa.
     ).cast(BREAK)
 
 
-def totals_of(totals: pa.Table, breaks: pa.Table, matched: pa.Table, engine: LocalEngine) -> pa.Table:
-    """TOTALS with the buckets of pass two: those of what agrees stay, the others are added up anew."""
-    order = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumerate(Bucket))
+def totals_of(
+    totals: pa.Table,
+    breaks: pa.Table,
+    matched: pa.Table,
+    only_right: pa.Table,
+    buckets: Sequence[Bucket],
+    engine: LocalEngine,
+) -> pa.Table:
+    """TOTALS of `buckets`: those of what agrees stay, the others are added up anew. `only_right`: BREAK, and none."""
+    order = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumerate(buckets))
     agree = ", ".join(map(literal, (Bucket.EQUAL, Bucket.WITHIN_TOLERANCE)))
     return engine.query(
         f"""WITH rows AS (
             SELECT bucket, key, left_rows, right_rows, left_amount_minor::HUGEINT AS l, right_amount_minor::HUGEINT AS r
             FROM breaks
+            UNION ALL
+            SELECT {literal(Bucket.ONLY_RIGHT)}, key, 0, right_rows, 0, right_amount_minor::HUGEINT FROM only_right
             UNION ALL
             SELECT {literal(Bucket.MATCHED)}, key, CASE side WHEN 'left' THEN rows ELSE 0 END,
                 CASE side WHEN 'right' THEN rows ELSE 0 END, CASE side WHEN 'left' THEN amount_minor::HUGEINT END,
@@ -131,7 +143,19 @@ def totals_of(totals: pa.Table, breaks: pa.Table, matched: pa.Table, engine: Loc
         totals=totals,
         breaks=breaks,
         matched=matched,
+        only_right=only_right,
     ).cast(TOTALS)
+
+
+def of_no_matter(breaks: pa.Table, by_key: pa.Table, engine: LocalEngine) -> tuple[pa.Table, pa.Table]:
+    """Of a one-way comparison: the breaks, and the rows that only the right side has. `by_key`: the breaks of pass one,
+    which tell the keys that the left side does not have: of these a repetition on the right is no break either."""
+    none = f"""bucket = {literal(Bucket.MISSING_LEFT)} OR (bucket = {literal(Bucket.DUPLICATED_RIGHT)}
+        AND key IN (SELECT key FROM by_key WHERE bucket = {literal(Bucket.MISSING_LEFT)}))"""
+    listed = engine.query(f"SELECT *, {none} AS of_no_matter FROM breaks", breaks=breaks, by_key=by_key)
+    mark = listed["of_no_matter"]
+    found = listed.drop_columns(["of_no_matter"]).cast(BREAK)
+    return found.filter(pc.invert(mark)), found.filter(mark)
 
 
 def with_conversions(differences: pa.Table, matched: pa.Table, money: str, engine: LocalEngine) -> pa.Table:

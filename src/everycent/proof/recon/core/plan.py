@@ -7,10 +7,11 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from everycent.base.money.amount import parse_minor
+from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import Currency
 from everycent.proof.recon.contract import ReconSpec
-from everycent.proof.recon.core.matching.needs import refuse_unseen
+from everycent.proof.recon.core.dimensions import TotalPlan
+from everycent.proof.recon.core.matching.needs import refuse_lacking, refuse_unseen
 from everycent.proof.recon.core.matching.plan import MatchPlan, plan_match
 
 
@@ -29,14 +30,21 @@ class ReconPlan:
     compares_status: bool
     rules: MatchPlan | None = None
     words: str = ""
+    one_way: bool = False
+    detail: bool = True
+    total: TotalPlan | None = None
 
 
 class RuleRefused(ValueError):
     """A rule does not fit, or names what a side lacks."""
 
 
+class TotalRefused(ValueError):
+    """What is added up, or the limit, does not fit."""
+
+
 #: The words of a scenario that say how it is compared beyond pass one.
-_MODES = {"rules"}
+_MODES = {"rules", "mode", "detail", "total"}
 
 
 def plan_recon(
@@ -44,7 +52,7 @@ def plan_recon(
 ) -> ReconPlan:
     """Resolves `spec`. Statuses are compared where both sides declare one. `rates`: EXCHANGE_RATE by name.
 
-    ValueError when the tolerance is negative or has more decimals than the currency; RuleRefused.
+    ValueError when the tolerance is negative or has more decimals than the currency; RuleRefused, TotalRefused.
     """
     tolerance_minor = parse_minor(spec.tolerance, currency)
     if tolerance_minor < 0:
@@ -55,6 +63,9 @@ def plan_recon(
     said = spec.model_dump_json(include=_MODES, exclude_defaults=True)
     return ReconPlan(
         rules=rules,
+        one_way=spec.mode == "one_way",
+        detail=spec.detail,
+        total=_total(scenario, spec, currency),
         words="" if said == "{}" else said + _digest(spec, rates),
         scenario=scenario,
         tolerance_minor=tolerance_minor,
@@ -72,6 +83,22 @@ def _rules(scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[st
         return plan_match(scenario, spec.rules, currency, rates)
     except ValueError as refusal:
         raise RuleRefused(str(refusal)) from refusal
+
+
+def _total(scenario: str, spec: ReconSpec, currency: Currency) -> TotalPlan | None:
+    words = spec.total
+    if words is None:
+        if not spec.detail:
+            raise TotalRefused(f"recon '{scenario}': without details there is nothing but totals; write `total`")
+        return None
+    if not spec.detail and (spec.rules or spec.mode != "two_way" or spec.tolerance != "0"):
+        raise TotalRefused(f"recon '{scenario}': rules, mode and tolerance are of details; write `limit` of `total`")
+    for column in words.by:
+        refuse_lacking(f"recon '{scenario}': total", column, spec)
+    try:
+        return TotalPlan(words.by, None if words.limit is None else parse_minor(words.limit, currency), currency.code)
+    except NotAnAmount as refusal:
+        raise TotalRefused(f"recon '{scenario}': total: limit: {refusal}") from refusal
 
 
 def _digest(spec: ReconSpec, rates: Mapping[str, pa.Table]) -> str:

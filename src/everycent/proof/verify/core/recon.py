@@ -32,7 +32,8 @@ FINDINGS = Rule(
             coalesce(t.left_rows, 0), coalesce(t.right_rows, 0), coalesce(t.left_minor, 0), coalesce(t.right_minor, 0),
             coalesce(t.difference_minor, 0), coalesce(l, 0), coalesce(r, 0), coalesce(lm, 0), coalesce(rm, 0),
             coalesce(d, 0)) AS message
-    FROM (FROM recon.total WHERE bucket NOT IN ('equal', 'matched')) t FULL JOIN found USING (run_id, bucket)
+    FROM (FROM recon.total WHERE bucket NOT IN ('equal', 'matched', 'only_right', 'in_total')) t
+        FULL JOIN found USING (run_id, bucket)
     WHERE coalesce(t.left_rows, 0) <> coalesce(l, 0) OR coalesce(t.right_rows, 0) <> coalesce(r, 0)
         OR coalesce(t.left_minor, 0) <> coalesce(lm, 0) OR coalesce(t.right_minor, 0) <> coalesce(rm, 0)
         OR coalesce(t.difference_minor, 0) <> coalesce(d, 0)""",
@@ -105,4 +106,44 @@ ALTERNATIVES = Rule(
         OR (coalesce(label, 'unique') = 'unique' AND n > 0)""",
 )
 
-RULES = (RUN_SUMS, FINDINGS, FINDING_DIFFERENCE, EQUAL_IS_EQUAL, MATCHES, MATCH_CAUSES, ALTERNATIVES)
+ONLY_RIGHT = Rule(
+    "what only the right side has is nothing of the left",
+    "(FROM recon.total WHERE bucket = 'only_right')",
+    """SELECT run_id AS place, format('run {}: {} rows of the left, {}, are only on the right', run_id, left_rows,
+        left_minor) AS message
+    FROM recon.total WHERE bucket = 'only_right' AND (left_rows <> 0 OR left_minor <> 0)""",
+)
+
+DIMENSIONS = Rule(
+    "each reconciliation's totals by dimension add up to both sides and to its details",
+    "recon.dimension",
+    """WITH added AS (
+        SELECT run_id, sum(left_rows) AS l, sum(right_rows) AS r, sum(left_minor) AS lm, sum(right_minor) AS rm,
+            sum(detail_minor) AS d FROM recon.dimension GROUP BY run_id)
+    SELECT {'s': scenario, 'n': run_no, 'd': ''} AS place,
+        format('{} run {}: {} and {} rows, {} and {}; by dimension {} and {} rows, {} and {}, details {}', scenario,
+            run_no, left_rows, right_rows, left_minor, right_minor, l, r, lm, rm, coalesce(d::VARCHAR, 'none'))
+            AS message
+    FROM recon.run JOIN added USING (run_id)
+    WHERE (left_rows, right_rows, left_minor, right_minor) <> (l::BIGINT, r::BIGINT, lm, rm)
+        OR coalesce(d, difference_minor) <> difference_minor
+    UNION ALL
+    SELECT {'s': scenario, 'n': run_no, 'd': dimension},
+        format('{} run {}, {}: {} - {} is said to be {}, of which details {}, apart {}', scenario, run_no, dimension,
+            t.left_minor, t.right_minor, t.difference_minor, coalesce(t.detail_minor, 0), t.apart_minor)
+    FROM recon.dimension t JOIN recon.run USING (run_id)
+    WHERE t.left_minor - t.right_minor <> t.difference_minor
+        OR t.difference_minor - coalesce(t.detail_minor, 0) <> t.apart_minor""",
+)
+
+RULES = (
+    RUN_SUMS,
+    FINDINGS,
+    FINDING_DIFFERENCE,
+    EQUAL_IS_EQUAL,
+    MATCHES,
+    MATCH_CAUSES,
+    ALTERNATIVES,
+    ONLY_RIGHT,
+    DIMENSIONS,
+)

@@ -25,12 +25,17 @@ def refuse_unseen(scenario: str, spec: ReconSpec) -> None:
     for place, rule in enumerate(spec.rules, 1):
         at = f"recon '{scenario}': rule {place} '{rule.name or rule.kind}'"
         for column in _needed(rule):
-            for side, given in (("left", spec.left), ("right", spec.right)):
-                if not _has(given, column):
-                    raise ValueError(
-                        f"{at} looks at '{column}', which the {side} side does not name; write there '{_WORD[column]}'"
-                    )
+            refuse_lacking(at, column, spec)
         _refuse_by_kind(at, rule, spec)
+
+
+def refuse_lacking(at: str, column: str, spec: ReconSpec) -> None:
+    """ValueError where a side does not name the column."""
+    for side, given in (("left", spec.left), ("right", spec.right)):
+        if not _has(given, column):
+            raise ValueError(
+                f"{at} looks at '{column}', which the {side} side does not name; write there '{_WORD[column]}'"
+            )
 
 
 def _has(side: SideSpec, column: str) -> bool:
