@@ -1,7 +1,7 @@
 """Reconciles two files that nobody has declared anything about: opens them, guesses what was not said, compares."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -18,7 +18,9 @@ from everycent.proof.recon.service import (
     Reading,
     Reconciled,
     ReconPlan,
+    alike,
     breaks_of,
+    by_values,
     caused,
     compared_pairs,
     currency_pair,
@@ -78,6 +80,16 @@ class Compared:
         return tuple((side, control) for side in self.sides for control in side.controls if not control.agrees)
 
     @property
+    def uncompared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of each side, the columns that are neither key nor compared."""
+        pairs = [*self.plan.key, *(field.pair for field in self.plan.fields)]
+        left, right = (
+            tuple(name for name in side.columns if name not in {pair.of(at) for pair in pairs})
+            for at, side in enumerate(self.sides)
+        )
+        return left, right
+
+    @property
     def agrees(self) -> bool:
         """Whether all rows of both sides were compared and agree, and no file contradicts itself."""
         compared_all = not any(table.num_rows for table in self.refused)
@@ -105,9 +117,11 @@ def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine,
     columns = (one.columns, other.columns)
     key = pairs_of(asked.key, *columns) or guess_key(one.relation, other.relation, columns, asked.reading, engine)
     in_key = {pair.left for pair in key} | {pair.right for pair in key}
-    wanted = compared_pairs(asked.compare, *columns) or tuple(
-        (Pair(name, name), None) for name in one.columns if name in other.columns and name not in in_key
-    )
+    wanted = compared_pairs(asked.compare, *columns)
+    notes: list[CauseText] = []
+    if not wanted:
+        pairs, notes = _paired(one, other, key, asked.reading, engine)
+        wanted = tuple((pair, None) for pair in pairs)
     money_in = currency_pair(*columns)
     if money_in is not None and money_in.left not in in_key and money_in not in [pair for pair, _ in wanted]:
         wanted = (*wanted, (money_in, None))  # equal figures in two currencies are not equal
@@ -134,8 +148,40 @@ def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine,
         refused=(refused[0], refused[1]),
         caused=caused(plan, pa.concat_tables([found.breaks, found.write_offs]), engine),
         held=_held(plan, found, engine),
-        notes=_notes(one, other, plan, found, engine),
+        notes=(*notes, *_notes(one, other, plan, found, engine)),
     )
+
+
+def _paired(
+    one: FileSide, other: FileSide, key: Sequence[Pair], reading: Reading, engine: LocalEngine
+) -> tuple[list[Pair], list[CauseText]]:
+    """The columns beside the key that belong together by their names, then those that do by what they hold; and those
+    that would if capitals did not count."""
+    known = {pair.left for pair in key}, {pair.right for pair in key}
+    named = [
+        pair for pair in alike(one.columns, other.columns) if pair.left not in known[0] and pair.right not in known[1]
+    ]
+    known[0].update(pair.left for pair in named)
+    known[1].update(pair.right for pair in named)
+    rest = [
+        [name for name in side.columns if name not in there] for side, there in zip((one, other), known, strict=True)
+    ]
+    held_alike = by_values(key, one.relation, other.relation, (rest[0], rest[1]), reading, engine)
+    notes = []
+    if not reading.fold_case:
+        left, right = (
+            [name for name in names if name not in {pair.of(side) for pair in held_alike}]
+            for side, names in enumerate(rest)
+        )
+        folded = replace(reading, fold_case=True)
+        notes = [
+            CauseText(
+                f"{pair.name} agree but for capitals and are not compared: say --ignore-case, or --compare {pair.name}",
+                f"{pair.name} 仅大小写不同，未比对：请用 --ignore-case 或 --compare {pair.name}",
+            )
+            for pair in by_values(key, one.relation, other.relation, (left, right), folded, engine)
+        ]
+    return sorted([*named, *held_alike], key=lambda pair: one.columns.index(pair.left)), notes
 
 
 def _tolerance(text: str, decimals: int) -> int:

@@ -20,14 +20,16 @@ from everycent.proof.recon.core.cells import Kind, Mark, Reading
 from everycent.proof.recon.core.columns import (
     NothingToCompare,
     Pair,
+    alike,
     compared_pairs,
     currency_pair,
-    guess_key,
     pairs_of,
 )
 from everycent.proof.recon.core.dimensions import apart, beyond_limit
 from everycent.proof.recon.core.found_breaks import breaks_of, caused, column_names, held
+from everycent.proof.recon.core.keys import guess_key
 from everycent.proof.recon.core.one_file import OneSide, plan_side_alone
+from everycent.proof.recon.core.pairing import by_values
 from everycent.proof.recon.core.plan import ReconPlan, RuleRefused, TotalRefused, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
 from everycent.proof.recon.core.side import (
@@ -123,6 +125,7 @@ __all__ = [
     "Watch",
     "Watched",
     "Work",
+    "alike",
     "apart",
     "arriving",
     "asked",
@@ -130,6 +133,7 @@ __all__ = [
     "beyond_limit",
     "breaks_of",
     "breaks_standing",
+    "by_values",
     "caused",
     "check_due",
     "choose",

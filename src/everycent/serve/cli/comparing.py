@@ -137,6 +137,9 @@ def _print_read(compared: Compared) -> None:
         names = [f"{field.pair.name}{_note(field)}" for field in plan.others if field.kind == kind]
         if names:
             lines.append((f"compared {way}", ", ".join(names), said))
+    for word, names in zip(("left", "right"), compared.uncompared, strict=True):
+        if names:
+            lines.append(("not compared", f"{word} {', '.join(names)}", said))
     rows = [[what, shorten(how), "" if by else "guessed"] for what, how, by in lines]
     print_table("How the files are compared", ["", "", ""], rows)
 
@@ -200,6 +203,7 @@ def _as_dict(compared: Compared, written: list[Path]) -> dict[str, Any]:
         "amount": None if compared.plan.amount is None else compared.plan.amount.pair.name,
         "decimals": compared.plan.decimals,
         "others": [field.pair.name for field in compared.plan.others],
+        "not_compared": dict(zip(("left", "right"), map(list, compared.uncompared), strict=True)),
         "left": _side_dict(compared.left, found.left_total.rows, found.left_total.amount_minor, compared.refused[0]),
         "right": _side_dict(
             compared.right, found.right_total.rows, found.right_total.amount_minor, compared.refused[1]

@@ -27,9 +27,7 @@ def read_section(compared: Compared) -> str:
         _row(escape(field.pair.name), both(f"read.{field.kind}") + _note(field), said=bool(asked.compare))
         for field in plan.others
     ]
-    taken = [*plan.key, *(field.pair for field in (*plan.others, *((plan.amount,) if plan.amount else ())))]
-    for place, side in enumerate(compared.sides):
-        alone = [name for name in side.columns if name not in {pair.of(place) for pair in taken}]
+    for side, alone in zip(compared.sides, compared.uncompared, strict=True):
         if alone:
             rows.append(_row(escape(", ".join(alone)), f"{escape(side.path.name)}: {both('read.alone')}", said=False))
     return section("read", table(("read.what", "read.found", "read.by"), rows, 0), note="read.note")

@@ -68,7 +68,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "read.digits": ("compared as a number, digit by digit", "按数值逐位比对"),
     "read.time": ("compared as a time", "按时间比对"),
     "read.text": ("compared as text", "按文本比对"),
-    "read.alone": ("only there, not compared", "仅此方有，不比对"),
+    "read.alone": ("not compared", "不比对"),
     "read.left": ("Left file", "左方文件"),
     "read.right": ("Right file", "右方文件"),
     "read.tolerance": ("Tolerance", "容差"),

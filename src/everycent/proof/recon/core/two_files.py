@@ -82,6 +82,11 @@ class FilesPlan:
         )
 
     @property
+    def fields(self) -> tuple[Field, ...]:
+        """All that is compared, the amount first."""
+        return (self.amount, *self.others) if self.amount is not None else self.others
+
+    @property
     def dated(self) -> Field | None:
         """The first column of times."""
         return next((field for field in self.others if field.kind == "time"), None)
@@ -283,6 +288,7 @@ def _currency(fields: Sequence[Field]) -> Field | None:
 
 
 def _rank(pair: Pair) -> int:
-    """How telling a name is."""
-    name = pair.left.lower()
-    return next((place for place, word in enumerate(AMOUNT_NAMES) if word in name), len(AMOUNT_NAMES))
+    """How telling the names are."""
+    names = pair.left.lower(), pair.right.lower()
+    places = (place for place, word in enumerate(AMOUNT_NAMES) if any(word in name for name in names))
+    return next(places, len(AMOUNT_NAMES))
