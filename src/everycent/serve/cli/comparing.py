@@ -137,9 +137,9 @@ def _print_read(compared: Compared) -> None:
         names = [f"{field.pair.name}{_note(field)}" for field in plan.others if field.kind == kind]
         if names:
             lines.append((f"compared {way}", ", ".join(names), said))
-    for word, names in zip(("left", "right"), compared.uncompared, strict=True):
-        if names:
-            lines.append(("not compared", f"{word} {', '.join(names)}", said))
+    for word, alone in zip(("left", "right"), compared.uncompared, strict=True):
+        if alone:
+            lines.append(("not compared", f"{word} {', '.join(alone)}", said))
     rows = [[what, shorten(how), "" if by else "guessed"] for what, how, by in lines]
     print_table("How the files are compared", ["", "", ""], rows)
 

@@ -34,8 +34,9 @@ def guess_key(
     left: str, right: str, columns: tuple[Sequence[str], Sequence[str]], reading: Reading, engine: LocalEngine
 ) -> Group:
     """The column that tells rows apart and has the same values on both sides: one that both sides name alike and whose
-    name says so first, then the one with most values; two such columns together where none does alone; then one that is called a
-    key and mostly tells rows apart; then columns of different names whose values are mostly the same. Raises NothingToCompare.
+    name says so first, then the one with most values; two such columns together where none does alone; then one that is
+    called a key and mostly tells rows apart; then columns of different names whose values are mostly the same. Raises
+    NothingToCompare.
 
     The first rows show which columns may be it; only the best of them are met with the other side. A side without rows
     meets everything.
