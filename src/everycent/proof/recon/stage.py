@@ -1,6 +1,6 @@
 """Reconciles two sides: pure, over Arrow tables; every row of both sides ends in exactly one bucket."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -8,10 +8,11 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.proof.recon.contract import BREAK, BY_KEY, CAUSES, SIDE, TOTALS, Bucket
-from everycent.proof.recon.core.buckets import CAUSE_SQL
+from everycent.proof.recon.contract import SIDE, TOTALS, Bucket
+from everycent.proof.recon.core import placed
 from everycent.proof.recon.core.differing import ROWS_LEAST, differing, key_hash_sql
 from everycent.proof.recon.core.groups import REPEATED, UNIFORM, groups_sql
+from everycent.proof.recon.core.placed import NOTHING_PLACED, PLACED
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.repeated import repeated_sql, same_rows_sql
 from everycent.proof.recon.core.singles import singles_sql
@@ -64,34 +65,35 @@ def reconcile(
     and grouped. The details come from keys, the totals from the raw rows: two ways that must meet (asserted).
     """
     witnesses = tuple(_witness(side, engine, others) for side in (left, right))
-    engine.connection.execute(_NOTHING_PLACED)
+    engine.connection.execute(NOTHING_PLACED)
     apart = _apart(plan, left, right, others, witnesses, engine)
     if apart is None:
         sides = {f"recon_{side}": rows for side, rows in zip(_SIDES, (left, right), strict=True)}
         _place(plan, {name: _stated(name, rows, others, engine) for name, rows in sides.items()}, engine)
     else:
         _place_apart(plan, apart, engine)
-        engine.query(f"INSERT INTO {_PLACED} BY NAME {_EQUAL}", recon_equal=_equal(witnesses, apart))
-    listed = _explained(engine.query(_LISTED))
+        engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=_equal(witnesses, apart))
+    totals = placed.totals(engine)
+    _drop_apart(engine)
+    listed = placed.listed(engine)
+    engine.connection.execute(f"DROP TABLE {PLACED}")
     written_off = pc.equal(listed["bucket"], Bucket.WITHIN_TOLERANCE)
     result = Reconciled(
         breaks=listed.filter(pc.invert(written_off)),
         write_offs=listed.filter(written_off),
-        totals=engine.query(_TOTALS).cast(TOTALS),
+        totals=totals,
         left_total=witnesses[0],
         right_total=witnesses[1],
     )
-    _drop(engine)
     _assert_adds_up(result)
     return result
 
 
-def _drop(engine: LocalEngine) -> None:
+def _drop_apart(engine: LocalEngine) -> None:
     for side in _SIDES:
         for view in (f"{_APART}_{side}_repeated", f"{_APART}_{side}_single", f"recon_{side}_stated"):
             engine.connection.execute(f"DROP VIEW IF EXISTS {view}")
         engine.connection.execute(f"DROP TABLE IF EXISTS {_APART}_{side}")
-    engine.connection.execute(f"DROP TABLE {_PLACED}")
 
 
 def _place(plan: ReconPlan, sides: Mapping[str, pa.Table | str], engine: LocalEngine) -> None:
@@ -99,18 +101,18 @@ def _place(plan: ReconPlan, sides: Mapping[str, pa.Table | str], engine: LocalEn
     groups = engine.query(groups_sql(plan), **sides)
     uniform, repeated_keys = (groups.filter(pc.equal(groups["bucket"], kind)) for kind in (UNIFORM, REPEATED))
     groups = groups.filter(pc.invert(pc.is_in(groups["bucket"], pa.array([UNIFORM, REPEATED]))))
-    engine.query(f"INSERT INTO {_PLACED} BY NAME {_GROUPS_PLACED}", **sides, recon_groups=groups)
+    engine.query(f"INSERT INTO {PLACED} BY NAME {_GROUPS_PLACED}", **sides, recon_groups=groups)
     if uniform.num_rows:
         alike = engine.query(ALIKE_SQL, recon_uniform=uniform)
-        engine.query(f"INSERT INTO {_PLACED} BY NAME {_EQUAL}", recon_equal=alike)
+        engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=alike)
         uniform = _without(uniform, alike, engine)
-        engine.query(f"INSERT INTO {_PLACED} BY NAME {uniform_sql(plan)}", **sides, recon_uniform=uniform)
+        engine.query(f"INSERT INTO {PLACED} BY NAME {uniform_sql(plan)}", **sides, recon_uniform=uniform)
     if repeated_keys.num_rows:
         repeated_keys = repeated_keys.select(["key"])
         same = engine.query(same_rows_sql(plan), **sides, recon_repeated=repeated_keys)
-        engine.query(f"INSERT INTO {_PLACED} BY NAME {_EQUAL}", recon_equal=same)
+        engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=same)
         repeated_keys = _without(repeated_keys, same, engine)
-        repeated = f"INSERT INTO {_PLACED} BY NAME {_KEYS_OF_REPEATED % repeated_sql(plan)}"
+        repeated = f"INSERT INTO {PLACED} BY NAME {_KEYS_OF_REPEATED % repeated_sql(plan)}"
         engine.query(repeated, **sides, recon_repeated=repeated_keys)
 
 
@@ -135,19 +137,22 @@ def _apart(
         return None
     compared = others or (["status"] if plan.compares_status else [])
     keys = differing(left, right, ["amount_minor", *compared], rows, engine)
+    at_once = engine.memory_mb * _KEYS_PER_MB
     for name, side in zip(_SIDES, (left, right), strict=True):
-        engine.query(
-            f"""CREATE OR REPLACE TABLE {_APART}_{name} AS {_stated_sql(others)}, repeated
-            FROM recon_rows JOIN recon_keys ON recon_keys.k = {key_hash_sql("key")}""",
-            recon_rows=side,
-            recon_keys=keys,
-        )
+        engine.connection.execute(_NONE_APART % f"{_APART}_{name}")
+        for begin in range(0, keys.num_rows, at_once):
+            engine.query(
+                f"""INSERT INTO {_APART}_{name} {_stated_sql(others)}, repeated
+                FROM recon_rows JOIN recon_keys ON recon_keys.k = {key_hash_sql("key")}""",
+                recon_rows=side,
+                recon_keys=keys.slice(begin, at_once),
+            )
     return tuple(_witness(f"{_APART}_{side}", engine) for side in _SIDES)
 
 
 def _place_apart(plan: ReconPlan, apart: tuple[Total, ...], engine: LocalEngine) -> None:
     """Places the rows apart, in as many parts, by key, as fit the engine's memory."""
-    parts = -(-sum(side.rows for side in apart) // (engine.memory_mb * _ROWS_PER_MB)) or 1
+    parts = placed.parts_of(sum(side.rows for side in apart), engine)
     for part in range(parts):
         for side in _SIDES:
             for kind, of_kind in (("repeated", "repeated"), ("single", "NOT repeated")):
@@ -158,7 +163,7 @@ def _place_apart(plan: ReconPlan, apart: tuple[Total, ...], engine: LocalEngine)
                 )
         _place(plan, {f"recon_{side}": f"{_APART}_{side}_repeated" for side in _SIDES}, engine)
         singles = {f"recon_{side}_singles": f"{_APART}_{side}_single" for side in _SIDES}
-        engine.query(f"INSERT INTO {_PLACED} BY NAME SELECT *, 1 AS keys FROM ({singles_sql(plan)})", **singles)
+        engine.query(f"INSERT INTO {PLACED} BY NAME SELECT *, 1 AS keys FROM ({singles_sql(plan)})", **singles)
 
 
 def _stated(name: str, side: pa.Table | str, others: Sequence[str], engine: LocalEngine) -> pa.Table | str:
@@ -192,8 +197,8 @@ def _equal(whole: tuple[Total, ...], apart: tuple[Total, ...]) -> pa.Table:
 
 def _assert_adds_up(result: Reconciled) -> None:
     for side, total in (("left", result.left_total), ("right", result.right_total)):
-        placed = pc.sum(result.totals[f"{side}_rows"]).as_py()
-        assert placed == total.rows, f"{placed} rows of the {side} side are in buckets, {total.rows} came in"
+        in_buckets = pc.sum(result.totals[f"{side}_rows"]).as_py()
+        assert in_buckets == total.rows, f"{in_buckets} rows of the {side} side are in buckets, {total.rows} came in"
         added = int(pc.sum(result.totals[f"{side}_minor"]).as_py())
         assert added == total.amount_minor, f"the {side} buckets add up to {added}, the rows to {total.amount_minor}"
     assert result.residual_minor == 0, f"{result.residual_minor} minor units of the difference have no name"
@@ -212,33 +217,17 @@ _WITNESS = """SELECT count(*) AS n, sum(amount_minor)::DECIMAL(38, 0) AS total,
     2 * count(*) - count(key) - count(amount_minor) AS nulls FROM recon_rows"""
 
 
-def _one_of(words: Iterable[str]) -> str:
-    """A type of the engine's: one of these words, as a number that orders as they do here."""
-    return f"ENUM({', '.join(map(literal, words))})"
-
-
-def _explained(listed: pa.Table) -> pa.Table:
-    """BREAK, with the texts of causes."""
-    causes = pc.cast(listed["cause"], pa.string())
-    place = pc.index_in(causes, pa.array(CAUSES))
-    for column, texts in (("cause_en", [c.en for c in CAUSES.values()]), ("cause_zh", [c.zh for c in CAUSES.values()])):
-        listed = listed.append_column(column, pc.take(pa.array(texts), place))
-    return listed.cast(BREAK)
-
-
 #: Tables and views of the engine's that a reconciliation makes, and takes away when it is done. All that it names there
 #: begins with recon_, so that a side may have any other name.
-_PLACED, _APART = "recon_placed", "recon_apart"
+_APART = "recon_apart"
 _SIDES = ("left", "right")
 
-#: So many rows are placed in a megabyte at once.
-_ROWS_PER_MB = 3_000
+#: So many keys are looked for at once in a megabyte of the engine's.
+_KEYS_PER_MB = 6_000
 
-#: Where rows are: a line for each key or surplus row, or for many keys that are equal.
-_NOTHING_PLACED = f"""CREATE OR REPLACE TABLE {_PLACED} (bucket VARCHAR, key VARCHAR, keys BIGINT,
-    left_rows BIGINT, right_rows BIGINT, left_amount DECIMAL(38, 0), right_amount DECIMAL(38, 0),
-    left_status VARCHAR, right_status VARCHAR, status_agrees BOOLEAN,
-    left_file VARCHAR, left_line BIGINT, right_file VARCHAR, right_line BIGINT)"""
+#: The rows of the keys that differ.
+_NONE_APART = """CREATE OR REPLACE TABLE %s (source_file VARCHAR, source_line BIGINT, key VARCHAR, amount_minor BIGINT,
+    status VARCHAR, repeated BOOLEAN)"""
 
 _PLACES = """SELECT key, min({'file': source_file, 'line': source_line}) AS place
     FROM %s SEMI JOIN unequal USING (key) GROUP BY key"""
@@ -257,23 +246,3 @@ _KEYS_OF_REPEATED = """SELECT *, (row_number() OVER (PARTITION BY bucket, key) =
 
 _EQUAL = f"""SELECT {literal(Bucket.EQUAL)} AS bucket, rows AS left_rows, rows AS right_rows, minor AS left_amount,
     minor AS right_amount, rows AS keys FROM recon_equal"""
-
-#: Everything but equal keys. Buckets and causes are numbers while rows are ordered; the texts of causes come after.
-_LISTED = f"""
-    WITH explained AS (SELECT *, {CAUSE_SQL} AS cause FROM {_PLACED} WHERE bucket <> {literal(Bucket.EQUAL)})
-    SELECT key, bucket::{_one_of(sorted(Bucket))} AS bucket, cause::{_one_of(CAUSES)} AS cause,
-        left_amount AS left_amount_minor, right_amount AS right_amount_minor,
-        (coalesce(left_amount, 0)::HUGEINT - coalesce(right_amount, 0)::HUGEINT)::DECIMAL(38, 0) AS difference_minor,
-        left_status, right_status, left_rows, right_rows, left_file, left_line, right_file, right_line
-    FROM explained ORDER BY key, bucket, left_file, left_line, right_file, right_line"""
-
-_BUCKETS = ", ".join(f"({place}, {literal(bucket)})" for place, bucket in enumerate(BY_KEY))
-
-_TOTALS = f"""
-    SELECT b.bucket, coalesce(sum(keys), 0)::BIGINT AS keys,
-        coalesce(sum(left_rows), 0)::BIGINT AS left_rows, coalesce(sum(right_rows), 0)::BIGINT AS right_rows,
-        coalesce(sum(left_amount), 0)::DECIMAL(38, 0) AS left_minor,
-        coalesce(sum(right_amount), 0)::DECIMAL(38, 0) AS right_minor,
-        (coalesce(sum(left_amount), 0) - coalesce(sum(right_amount), 0))::DECIMAL(38, 0) AS difference_minor
-    FROM (VALUES {_BUCKETS}) AS b(place, bucket) LEFT JOIN {_PLACED} USING (bucket)
-    GROUP BY b.place, b.bucket ORDER BY b.place"""
