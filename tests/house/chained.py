@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import Surroundings
-from everycent.serve.chaining import Chained, run_chain
+from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.loading import Place
-from everycent.serve.reconciling import plan_scenarios
+from everycent.serve.reconciling import PlannedScenario, plan_scenarios
 from everycent.serve.scenario_files import load_scenario_file
 
 HEAD = "name: checks\ncurrency: CNY\ncalendar: {time_zone: Asia/Shanghai}\nrecon:\n"
@@ -33,14 +35,22 @@ class Chains:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def run(self, recon: str, given: Mapping[str, Sequence[Path]] | None = None) -> dict[str, Chained]:
-        """All scenarios of a file whose `recon` section is this."""
+    def _planned(self, recon: str) -> tuple[Place, list[PlannedScenario]]:
         file = load_scenario_file(self.write("scenario.yaml", HEAD + recon))
         temp = self.folder / "temp"
         temp.mkdir(exist_ok=True)
         around = Surroundings(self.folder, DAY, temp, self.environ, self.session.settings)
-        place = Place(self.session, file, file, around)
-        return {planned.name: run_chain(place, planned, given or {}) for planned in plan_scenarios(file, file)}
+        return Place(self.session, file, file, around), plan_scenarios(file, file)
+
+    def run(self, recon: str, given: Mapping[str, Sequence[Path]] | None = None) -> dict[str, Chained]:
+        """All scenarios of a file whose `recon` section is this."""
+        place, scenarios = self._planned(recon)
+        return {planned.name: run_chain(place, planned, given or {}) for planned in scenarios}
+
+    def due(self, recon: str, now: datetime, events: pa.Table | None = None) -> list[Chained]:
+        """What the scenarios' triggers fire."""
+        place, scenarios = self._planned(recon)
+        return [done for planned in scenarios for done in run_due(place, planned, now, events)]
 
     def one(self, recon: str, given: Mapping[str, Sequence[Path]] | None = None) -> Chained:
         """The only scenario."""

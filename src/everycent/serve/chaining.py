@@ -1,7 +1,9 @@
 """Runs a scenario through its chain: load, parse, compare, check, keep, handle. A link that fails harms no other."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from everycent.proof.recon.contract import (
     CheckSides,
     Handled,
     LinkFailed,
+    Occasion,
     RunResult,
     Surroundings,
 )
-from everycent.proof.recon.service import Chosen, RunKey, asked, keep_findings, keep_raw_rows
+from everycent.proof.recon.service import Chosen, RunKey, asked, keep_findings, keep_fired, keep_raw_rows, marks_fired
 from everycent.proof.recon.service import run as run_recon
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides
@@ -69,11 +72,45 @@ class Chained:
         }
 
 
-def run_chain(place: Place, scenario: PlannedScenario, given: Mapping[str, Sequence[Path]]) -> Chained:
-    """Never raises for what a link or a source does wrong: the next scenario is run all the same."""
+def run_due(place: Place, scenario: PlannedScenario, now: datetime, events: pa.Table | None) -> Iterator[Chained]:
+    """What the scenario's trigger fires, run by run. What became a run is not fired again."""
+    session, name = place.session, place.scope.name
+    trigger = links_of(scenario.spec).trigger
+    if trigger is None:
+        return
+    fired_before = marks_fired(session.connection, session.tenant, name, scenario.name)
+    try:
+        arguments = (place.around, Occasion(now, events, fired_before))
+        firings = list(asked(trigger, "due", arguments, scenario.spec.limits))
+    except (LinkFailed, SourceError) as error:
+        yield Chained(scenario.name, failure=str(error))
+        return
+    for firing in firings:
+        around = replace(place.around, as_of=firing.as_of or place.around.as_of)
+        given = {
+            word: [path for path in firing.files if any(fnmatch(path.name, pattern) for pattern in side.plan.spec.file)]
+            for word, side in (("left", scenario.left), ("right", scenario.right))
+        }
+        done = run_chain(replace(place, around=around), scenario, given, firing.keys)
+        if done.result is not None:
+            key = RunKey(session.tenant, name, done.result.run_id)
+            keep_fired(session.connection, key, scenario.name, firing.mark)
+        yield done
+
+
+def run_chain(
+    place: Place,
+    scenario: PlannedScenario,
+    given: Mapping[str, Sequence[Path]],
+    keys: Sequence[str] | None = None,
+) -> Chained:
+    """given: files by side. keys: what alone is looked at; None: everything.
+
+    Never raises for what a link or a source does wrong: the next scenario is run all the same.
+    """
     links = links_of(scenario.spec)
     try:
-        sides = load_sides(place, scenario, links, given)
+        sides = load_sides(place, scenario, links, given, keys)
     except (LinkFailed, SourceError) as error:
         return Chained(scenario.name, failure=str(error))
     done, result = _compared(place, scenario, links, sides)

@@ -68,14 +68,16 @@ def load_sides(
     scenario: PlannedScenario,
     links: Links,
     given: Mapping[str, Sequence[Path]],
+    keys: Sequence[str] | None = None,
 ) -> LoadedSides:
-    """given: files by side, for sides that are files. Raises LinkFailed, SourceError."""
+    """given: files by side, for sides that are files. keys: what alone is looked at. Raises LinkFailed, SourceError."""
     sides = {
         word: LoadingSide(place, scenario, word, side, chosen, given.get(word, ()))
         for word, side, chosen in (("left", scenario.left, links.left), ("right", scenario.right, links.right))
     }
     driven = next((side for side in sides.values() if side.spec.driven is not None), None)
-    _drain([side for side in sides.values() if side is not driven])
+    asked = {side: side.keys_of(keys) for side in sides.values() if side is not driven}
+    _drain(asked)
     if driven is not None:
         driver = next(side for side in sides.values() if side is not driven)
         driven.look_up(driver)
@@ -84,9 +86,9 @@ def load_sides(
     return LoadedSides(sides["left"].growing.done(), sides["right"].growing.done(), stated, raw)
 
 
-def _drain(sides: Sequence["LoadingSide"]) -> None:
-    """Takes the parts of all sides as they come."""
-    open_works = {side: side.work() for side in sides if side.chosen is not None}
+def _drain(sides: Mapping["LoadingSide", Keys | None]) -> None:
+    """Takes the parts of all sides as they come, of all keys or of those of each."""
+    open_works = {side: side.work(keys) for side, keys in sides.items() if side.chosen is not None}
     try:
         for side in sides:
             if side.chosen is None:
@@ -130,6 +132,17 @@ class LoadingSide:
         """Its loader at work."""
         assert self.chosen is not None, "a side without a loader is added at once"
         return Work(self.chosen, "load", (self.place.around, keys), self._limits)
+
+    def keys_of(self, keys: Sequence[str] | None) -> Keys | None:
+        """What its loader is asked for where some keys alone are looked at. Raises LinkFailed where it cannot be."""
+        if keys is None:
+            return None
+        if self.chosen is None or not self.chosen.offered.drivable or len(self.spec.key) != 1:
+            raise LinkFailed(
+                f"the trigger names keys, and the {self.word} side cannot be looked up by them: it takes a loader that "
+                f"looks rows up, and one key column; or let it be `driven` by the other side"
+            )
+        return Keys(self.spec.key, [(key,) for key in keys])
 
     def add_given(self) -> None:
         """The stored records, or the files that were given. Raises LinkFailed where there are none."""

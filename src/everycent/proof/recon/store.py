@@ -201,3 +201,20 @@ def keep_findings(connection: Connection, key: RunKey, checked: Sequence[Checker
         numbers = pa.array(range(before + 1, before + found.num_rows + 1), pa.int64())
         numbered = found.append_column("finding_no", numbers)
         before += copy_in(connection, "recon.finding", numbered, {**key.constants, "checker": each.checker})
+
+
+def marks_fired(connection: Connection, tenant: str, model: str, scenario: str) -> frozenset[str]:
+    """What a scenario's trigger fired before."""
+    rows = connection.execute(
+        "SELECT mark FROM recon.fired WHERE (tenant, model, scenario) = (%s, %s, %s)", (tenant, model, scenario)
+    )
+    return frozenset(str(mark) for (mark,) in rows)
+
+
+def keep_fired(connection: Connection, key: RunKey, scenario: str, mark: str) -> None:
+    """What a trigger fired has become a run."""
+    connection.execute(
+        """INSERT INTO recon.fired (tenant, model, scenario, mark, run_id) VALUES (%s, %s, %s, %s, %s)
+        ON CONFLICT DO NOTHING""",
+        (key.tenant, key.model, scenario, mark, key.run_id),
+    )

@@ -480,6 +480,10 @@ def recon_run(
     left: Annotated[list[Path] | None, typer.Option(help="The left side's files, where it is `file`.")] = None,
     right: Annotated[list[Path] | None, typer.Option(help="The right side's.")] = None,
     as_of: AsOf = None,
+    due: Annotated[
+        bool, typer.Option("--due", help="Run what the scenarios' triggers fire, and nothing else.")
+    ] = False,
+    events: Annotated[Path | None, typer.Option(help="With --due: events for triggers, JSON lines or CSV.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write breaks and findings here, with the rows as they came.")
     ] = None,
@@ -488,7 +492,7 @@ def recon_run(
     """Run declared reconciliations: load both sides, compare, check, keep what was found, handle it."""
     from everycent.serve.cli.chaining import AskedRun, run_scenarios
 
-    asked = AskedRun(scenario, model, only or (), left or (), right or (), as_of, out)
+    asked = AskedRun(scenario, model, only or (), left or (), right or (), as_of, out, due, events)
     return run_scenarios(asked, as_json=json)
 
 

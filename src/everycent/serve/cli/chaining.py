@@ -13,11 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from everycent.base.platform.settings import Settings
+from everycent.flow.intake.service import open_source
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, open_session, plan_model
 from everycent.proof.recon.contract import Surroundings
-from everycent.serve.chaining import Chained, run_chain
+from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.loading import Place
@@ -26,6 +27,7 @@ from everycent.serve.scenario_files import load_scenario_file
 from everycent.serve.wiring import SECTIONS, migrations
 
 BREAKS_SHOWN, REFUSED_SHOWN = 12, 5
+_EVENTS_PER_PART = 65_536
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,22 @@ class AskedRun:
     right: Sequence[Path] = ()
     as_of: date | None = None
     out: Path | None = None
+    due: bool = False  # what triggers fire alone
+    events: Path | None = None  # JSON lines, for triggers on events
 
 
 def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
     """0 where all sides agree, 1 where they do not or a link failed."""
     with _opened(asked) as (place, scenarios), progress(quiet=as_json) as report:
         given = {"left": asked.left, "right": asked.right}
-        done = []
+        events = None if asked.events is None else _events(asked.events)
+        done: list[Chained] = []
         for at, scenario in enumerate(scenarios):
             report("reconciling", at, len(scenarios))
-            done.append(run_chain(place, scenario, given))
+            if asked.due:
+                done += run_due(place, scenario, datetime.now(UTC), events)
+            else:
+                done.append(run_chain(place, scenario, given))
     written = [] if asked.out is None else _write(asked.out, done)
     if as_json:
         found = {each.name: each.as_dict() for each in done}
@@ -56,6 +64,8 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
             {"as_of": place.around.as_of.isoformat(), "recon": found, "written": [str(path) for path in written]}
         )
     else:
+        if not done:
+            out.print("nothing is due")
         for each in done:
             _print(each)
         for path in written:
@@ -79,6 +89,18 @@ def _opened(asked: AskedRun) -> Iterator[tuple[Place, Sequence[PlannedScenario]]
         plan = plan_model(model, session.tenant, model.files)
         scenarios = _chosen(plan_scenarios(model, plan), (asked.scenario, *asked.only), model.name)
         yield Place(session, model, plan, around), scenarios
+
+
+def _events(path: Path) -> pa.Table:
+    """All columns as text. Raises SourceError."""
+    source = open_source(path, _Utf8())
+    parts = [shard.table for shard in source.shards(_EVENTS_PER_PART)]
+    return pa.concat_tables(parts)
+
+
+@dataclass(frozen=True)
+class _Utf8:
+    encoding: str = "utf-8"
 
 
 @contextmanager
