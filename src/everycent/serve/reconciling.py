@@ -41,6 +41,7 @@ from everycent.proof.recon.service import (
     side_in_engine,
 )
 from everycent.proof.recon.service import run as run_recon
+from everycent.serve.handling_words import handling_issues
 from everycent.serve.links import link_issues
 from everycent.serve.recon_modes import RatesRefused, matches_as_dict, rates_of, totals_as_dict
 
@@ -179,6 +180,7 @@ def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
             word = "rules" if isinstance(error, RuleRefused | RatesRefused) else word
             issues.append(model.source.issue(str(error), (*path, word)))
             continue
+        issues += handling_issues(model.source, path, spec, money, model.path.parent)
         words = ("left", "right")
         sides = [_plan_side(model, plan, money, (*path, word), getattr(spec, word), issues) for word in words]
         if sides[0] is not None and sides[1] is not None:

@@ -36,7 +36,7 @@ from everycent.proof.recon.chain import ResultHandler as ResultHandler
 from everycent.proof.recon.chain import RunResult as RunResult
 from everycent.proof.recon.chain import Surroundings as Surroundings
 from everycent.proof.recon.chain import Trigger as Trigger
-from everycent.proof.recon.handling import HandlingSpec
+from everycent.proof.recon.handling import HandlingSpec as HandlingSpec
 from everycent.proof.recon.live import InlineSpec as InlineSpec
 from everycent.proof.recon.live import LiveSpec as LiveSpec
 from everycent.proof.recon.loading import (

@@ -118,15 +118,9 @@ def show_command(id_text: str, folder: Path | None, *, as_json: bool) -> int:
 
 def act_command(meant: Meant, action: Action, *, as_json: bool) -> int:
     """Does it with all that are meant, in one transaction; 1 where it was refused of some."""
-    now, chosen = datetime.now(UTC), meant.chosen
+    now = datetime.now(UTC)
     with open_session(Settings.load(), migrations()) as session:
-        if meant.ids and not meant.where:
-            found = _by_ids(session.connection, session.tenant, meant.ids, now)
-        elif meant.ids or meant.where:
-            found = find(session.connection, session.tenant, chosen, now)
-            _confirm(len(found), meant.count)
-        else:
-            raise NotDone("no break is named; give ids, or say which with --where")
+        found = meant_breaks(session.connection, session.tenant, meant, now)
         done = action(Desk(session.connection, session.tenant, meant.person, now), found)
     if as_json:
         refused = [{"break_id": str(each.break_id), "key": each.key, "why": why} for each, why in done.refused]
@@ -139,6 +133,18 @@ def act_command(meant: Meant, action: Action, *, as_json: bool) -> int:
         if len(done.refused) > _REFUSALS_SHOWN:
             err.print(f"refused: {len(done.refused) - _REFUSALS_SHOWN:,} more")
     return exits.FAILED if done.refused else exits.OK
+
+
+def meant_breaks(connection: Connection, tenant: str, meant: Meant, now: datetime) -> list[StandingBreak]:
+    """Those that are named, or fit and are as many as was said. Raises NotDone, NothingStored."""
+    chosen = meant.chosen
+    if meant.ids and not meant.where:
+        return _by_ids(connection, tenant, meant.ids, now)
+    if not meant.where:
+        raise NotDone("no break is named; give ids, or say which with --where")
+    found = find(connection, tenant, chosen, now)
+    _confirm(len(found), meant.count)
+    return found
 
 
 def assign_to(owner: str, why: str | None) -> Action:

@@ -195,3 +195,60 @@ def breaks_settle(
     from everycent.serve.cli import breaking as act
 
     return act.act_command(_meant(ids, where, count, who), act.settle_doubt(why, repaired=repaired), as_json=json)
+
+
+ModelFile = Annotated[Path, typer.Argument(help="The settlement model, or a file of scenarios.")]
+Scenario = Annotated[list[str] | None, typer.Option(help="Only this reconciliation. May come again.")]
+Left = Annotated[list[Path] | None, typer.Option(help="Files of the left side, where it is files.")]
+Right = Annotated[list[Path] | None, typer.Option(help="Files of the right side, where it is files.")]
+
+
+@breaks_app.command("handle")
+def breaks_handle(model: ModelFile, scenario: Scenario = None, json: Json = False) -> int:
+    """Repair what the declared cures fit, and alert people of the rest: for a schedule."""
+    from everycent.serve.cli.curing import handle_command
+
+    return handle_command(model, scenario or [], as_json=json)
+
+
+@breaks_app.command("repair")
+def breaks_repair(
+    model: ModelFile,
+    ids: Ids = None,
+    where: Where = None,
+    count: Count = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    who: Who = None,
+    json: Json = False,
+) -> int:
+    """Repair breaks by the declared cures; without ids and --where, all that are confirmed."""
+    from everycent.serve.cli.curing import repair_command
+
+    return repair_command(model, _meant(ids, where, count, who), dry_run=dry_run, as_json=json)
+
+
+@breaks_app.command("recheck")
+def breaks_recheck(
+    model: ModelFile,
+    ids: Ids = None,
+    where: Where = None,
+    count: Count = None,
+    left: Left = None,
+    right: Right = None,
+    json: Json = False,
+) -> int:
+    """Ask both sides again of some breaks' keys alone; without ids and --where, of those that are due."""
+    from everycent.serve.cli.curing import recheck_command
+
+    given = {"left": tuple(left or ()), "right": tuple(right or ())}
+    return recheck_command(model, _meant(ids, where, count, None), given, as_json=json)
+
+
+@breaks_app.command("rerun")
+def breaks_rerun(
+    model: ModelFile, scenario: Scenario = None, left: Left = None, right: Right = None, json: Json = False
+) -> int:
+    """Run whole reconciliations again: all their breaks are looked at."""
+    from everycent.serve.cli.curing import rerun_command
+
+    return rerun_command(model, scenario or [], left or [], right or [], as_json=json)

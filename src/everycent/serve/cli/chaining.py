@@ -47,7 +47,7 @@ class AskedRun:
 
 def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
     """0 where all sides agree, 1 where they do not or a link failed."""
-    with _opened(asked) as (place, scenarios), progress(quiet=as_json) as report:
+    with opened(asked) as (place, scenarios), progress(quiet=as_json) as report:
         given = {"left": asked.left, "right": asked.right}
         events = None if asked.events is None else _events(asked.events)
         done: list[Chained] = []
@@ -74,8 +74,9 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
 
 
 @contextmanager
-def _opened(asked: AskedRun) -> Iterator[tuple[Place, Sequence[PlannedScenario]]]:
-    """The scenarios that are meant, checked before the database is opened where they stand in a file of their own.
+def opened(asked: AskedRun) -> Iterator[tuple[Place, Sequence[PlannedScenario]]]:
+    """A place to run them, and the scenarios that are meant: checked before the database is opened
+    where they stand in a file of their own.
 
     Raises ModelRefused, InputRefused."""
     if asked.model is None:

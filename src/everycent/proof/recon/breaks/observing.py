@@ -4,6 +4,7 @@ In the transaction that stores the run. Absence alone mends nothing: a run that 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -25,13 +26,16 @@ _FIGURES = "left_amount_minor, right_amount_minor, left_status, right_status, ca
 
 
 @dataclass(frozen=True)
-class _Observed:
-    """A run at the moment at which it is observed. `again`: it is the one that was observed last."""
+class Observed:
+    """What is looked at, at the moment of the look: a run, or (`run_id` None) the rows of some keys, asked again.
+
+    `again`: the run is the one that was observed last.
+    """
 
     connection: Connection
     tenant: str
     model: str
-    run_id: UUID
+    run_id: UUID | None
     words: Words
     now: datetime
     again: bool
@@ -66,13 +70,13 @@ def observe(
     The run that was observed last, again, changes nothing, unless a break is due to be looked at again.
     """
     again = _note(connection, tenant, model, run_id, words, now)
-    seen = _Observed(connection, tenant, model, run_id, words, now, again)
+    seen = Observed(connection, tenant, model, run_id, words, now, again)
     connection.execute("DROP TABLE IF EXISTS pg_temp.seen_break")
     connection.execute(f"CREATE TEMP TABLE seen_break ON COMMIT DROP AS {_SEEN}", seen.names)
     connection.execute("ANALYZE pg_temp.seen_break")
     if not again:
-        _mend(seen, engine, sides)
-    _look_again(seen)
+        mend(seen, engine, sides)
+    look_again(seen)
     if not again:
         _reopen(seen)
         _see_last(seen)
@@ -105,28 +109,34 @@ def _note(connection: Connection, tenant: str, model: str, run_id: UUID, words: 
     return bool(again)
 
 
+#: SQL: a break's id, from whose it is and what it is.
+BREAK_ID = """substr(encode(sha256(convert_to(concat_ws(E'\\x1f', %(tenant)s::text, %(model)s::text, %(scenario)s::text,
+            bucket, occurrence, key), 'UTF8')), 'hex'), 1, 32)::uuid"""
+
 _SEEN = f"""
-    SELECT substr(encode(sha256(convert_to(concat_ws(E'\\x1f', %(tenant)s::text, %(model)s::text, %(scenario)s::text,
-            bucket, occurrence, key), 'UTF8')), 'hex'), 1, 32)::uuid AS break_id,
+    SELECT {BREAK_ID} AS break_id,
         bucket AS kind, key, occurrence, finding_no, {_FIGURES}
     FROM (SELECT *, row_number() OVER (PARTITION BY bucket, key ORDER BY finding_no) AS occurrence
         FROM recon.break WHERE tenant = %(tenant)s AND model = %(model)s AND run_id = %(run_id)s) AS found"""
 
 
-def _mend(seen: _Observed, engine: LocalEngine, sides: tuple[SideRows, SideRows]) -> None:
-    """Closes what the run looked at and did not find."""
+def mend(
+    seen: Observed, engine: LocalEngine, sides: tuple[SideRows, SideRows], keys: Sequence[str] | None = None
+) -> list[UUID]:
+    """Closes what was looked at and not found, of these keys alone if given. pg_temp.seen_break: what was."""
     scope = f"tenant = {literal(seen.tenant)} AND model = {literal(seen.model)}"
+    of_these = "" if keys is None else f" AND {among('key', keys)}"
     unseen = copy_out(
         seen.connection,
         f"""SELECT s.break_id::text, s.key, f.left_file, f.right_file
         FROM (SELECT * FROM recon.standing_break WHERE {scope} AND scenario = {literal(seen.words.scenario)}
-            AND state <> 'closed' AND state <> 'repairing') AS s
+            AND state <> 'closed' AND state <> 'repairing'{of_these}) AS s
         JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
         WHERE NOT EXISTS (SELECT FROM pg_temp.seen_break AS b WHERE b.break_id = s.break_id)""",
         _OPEN_FINDING,
     )
     if unseen.num_rows == 0:
-        return
+        return []
     left, right = sides
     looked_at = engine.query(
         f"""SELECT break_id FROM unseen WHERE key IN (SELECT key FROM left_side) OR key IN (SELECT key FROM right_side)
@@ -137,7 +147,7 @@ def _mend(seen: _Observed, engine: LocalEngine, sides: tuple[SideRows, SideRows]
     )["break_id"].to_pylist()
     chosen, ids = by_ids([UUID(text) for text in looked_at])
     reason = f"CASE WHEN s.state IN ('repaired', 'in_doubt') THEN {literal(Reason.REPAIRED)} ELSE "
-    apply(
+    return apply(
         seen.connection,
         seen.moving(Move.MEND, reason=f"{reason}{literal(Reason.MENDED)} END", values={**ids, "detail": None}),
         chosen,
@@ -152,7 +162,7 @@ def _given(word: str, side: SideRows) -> str:
     return f"({file} IS NULL OR {file} IN (SELECT source_file FROM {word}_side))"
 
 
-def _look_again(seen: _Observed) -> None:
+def look_again(seen: Observed) -> None:
     """What waited for its recheck and is found again is confirmed, or waits once more; so is what a repair left."""
     recheck, names = seen.words.handling.recheck, seen.names
     due = """SELECT b.break_id, NULL::jsonb AS detail FROM pg_temp.seen_break AS b
@@ -172,7 +182,7 @@ def _look_again(seen: _Observed) -> None:
     apply(seen.connection, seen.moving(Move.CONFIRM, why=why, values=names), repaired)
 
 
-def _reopen(seen: _Observed) -> None:
+def _reopen(seen: Observed) -> None:
     """What was closed and is found again; what a person decided about only where its figures are others now."""
     found = f"""SELECT b.break_id, NULL::jsonb AS detail FROM pg_temp.seen_break AS b
         JOIN recon.standing_break AS w ON (w.tenant, w.model, w.break_id) = (%(tenant)s, %(model)s, b.break_id)
@@ -191,7 +201,7 @@ def _of(row: str, columns: str) -> str:
     return ", ".join(f"{row}.{column}" for column in columns.split(", "))
 
 
-def _see_last(seen: _Observed) -> None:
+def _see_last(seen: Observed) -> None:
     """This run is now the last that found them."""
     seen.connection.execute(
         """UPDATE recon.standing_break AS s SET run_id = %(run_id)s, finding_no = b.finding_no
@@ -201,7 +211,7 @@ def _see_last(seen: _Observed) -> None:
     )
 
 
-def _find(seen: _Observed) -> None:
+def _find(seen: Observed) -> None:
     """What no run found before."""
     rechecks = seen.words.handling.recheck is not None
     state = literal(first_state(rechecks))

@@ -1,0 +1,62 @@
+"""What is wrong with a scenario's words of handling, found before anything is run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from everycent.base.engine.formula import FormulaError
+from everycent.base.money.amount import parse_minor
+from everycent.base.money.currency import Currency
+from everycent.proof.recon.breaks.repairers import UnknownRepair, handler_of
+from everycent.proof.recon.breaks.repairing import check_rule
+from everycent.proof.recon.contract import CAUSES, Bucket
+from everycent.proof.recon.handling import HandlingSpec, RepairRuleSpec
+
+#: The kinds that a break may be of.
+KINDS = tuple(bucket for bucket in Bucket if bucket not in (Bucket.EQUAL, Bucket.WITHIN_TOLERANCE, Bucket.MATCHED))
+Place = tuple[str | int, ...]
+
+
+def faults_of(spec: HandlingSpec, money: Currency, folder: Path) -> Iterator[tuple[Place, str]]:
+    """Each with the place below `breaks`. Programs are looked for below `folder`."""
+    for at, rule in enumerate(spec.repair):
+        for place, message in _of_rule(rule, money, folder):
+            yield ("repair", at, *place), message
+    if spec.write_off is not None:
+        for word in ("limit", "approve_above"):
+            text = getattr(spec.write_off, word)
+            if text is not None and (wrong := _amount(text, money)):
+                yield ("write_off", word), wrong
+
+
+def _of_rule(rule: RepairRuleSpec, money: Currency, folder: Path) -> Iterator[tuple[Place, str]]:
+    for kind in rule.kinds:
+        if kind not in KINDS:
+            yield ("kinds",), f"'{kind}' is no kind of break; write one of {', '.join(KINDS)}"
+    for cause in rule.causes:
+        if cause not in CAUSES:
+            yield ("causes",), f"'{cause}' is no cause; write one of {', '.join(CAUSES)}"
+    message = None if rule.most_amount is None else _amount(rule.most_amount, money)
+    if message is not None:
+        yield ("most_amount",), message
+    else:
+        try:
+            check_rule(rule, money)
+        except FormulaError as error:
+            yield ("when",), error.message
+        except ValueError as error:
+            yield ("when",), str(error)
+    try:
+        handler_of(rule, folder)
+    except UnknownRepair as error:
+        yield ("handler",), str(error)
+    if rule.script is not None and not os.access(folder / rule.script.file, os.X_OK):
+        yield ("script", "file"), f"there is no program {rule.script.file} beside the model; put it there, executable"
+
+
+def _amount(text: str, money: Currency) -> str | None:
+    try:
+        parse_minor(text, money)
+    except ValueError as error:
+        return str(error)
+    return None
