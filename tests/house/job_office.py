@@ -1,6 +1,6 @@
 """Jobs of reconciliation in a test's database, on sides that the test gives."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -15,6 +15,7 @@ from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.jobs import store
 from everycent.proof.recon.jobs.store import Asked, Job
 from everycent.proof.recon.jobs.working import Loaded, Planned, Worker, work_off
+from everycent.proof.recon.service import ReconRun
 
 Row = tuple[str, int, str | None]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -44,6 +45,8 @@ class Given:
     sides: Mapping[str, tuple[SideRows, SideRows]]
     how: Mapping[str, ReconPlan] = field(default_factory=dict)
     loads: list[str] = field(default_factory=list)
+    followed: list[int] = field(default_factory=list)
+    dies: bool = False
 
     def plan(self, asked: Asked) -> Planned:
         return Planned(self.how.get(asked.scenario, PLAN), "CNY")
@@ -51,6 +54,15 @@ class Given:
     def load(self, asked: Asked, engine: LocalEngine) -> Loaded:
         self.loads.append(asked.scenario)
         return Loaded(*self.sides[asked.scenario])
+
+    def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
+        def follow() -> Sequence[str]:
+            self.followed.append(ran.run_no)
+            if self.dies:
+                raise KeyboardInterrupt
+            return ["somebody was told"]
+
+        return follow
 
 
 @dataclass

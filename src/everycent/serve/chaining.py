@@ -23,7 +23,17 @@ from everycent.proof.recon.contract import (
     RunResult,
     Surroundings,
 )
-from everycent.proof.recon.service import Chosen, RunKey, asked, keep_findings, keep_fired, keep_raw_rows, marks_fired
+from everycent.proof.recon.service import (
+    Chosen,
+    ReconRun,
+    RunKey,
+    SideRows,
+    asked,
+    keep_findings,
+    keep_fired,
+    keep_raw_rows,
+    marks_fired,
+)
 from everycent.proof.recon.service import run as run_recon
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides
@@ -114,7 +124,7 @@ def run_chain(
     except (LinkFailed, SourceError) as error:
         return Chained(scenario.name, failure=str(error))
     done, result = _compared(place, scenario, links, sides)
-    handled = tuple(_handled(each, result, scenario, place.around) for each in links.handlers)
+    handled = tuple(handled_by(each, result, scenario, place.around) for each in links.handlers)
     for word in ("left", "right"):
         sides.raw[word].drop(place.session)
     return Chained(scenario.name, done, result, (sides.left.refused, sides.right.refused), handled)
@@ -137,13 +147,24 @@ def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: Load
         )
         found = run.reconciled
         raw = sides.raw_rows(place, found.breaks)
-        checked = tuple(_checked(place, scenario, each, sides, found.breaks) for each in links.checkers)
+        checked = tuple(
+            checked_by(place, scenario, each, (sides.left, sides.right), found.breaks) for each in links.checkers
+        )
         key = RunKey(session.tenant, name, run.run_id)
         keep_raw_rows(session.connection, key, raw)
         keep_findings(session.connection, key, checked)
-    result = RunResult(
-        tenant=session.tenant,
-        model=name,
+    result = result_of(place, scenario, run, raw, checked)
+    return Scenario(scenario.name, run, scenario.currency, sides.stated), result
+
+
+def result_of(
+    place: Place, scenario: PlannedScenario, run: ReconRun, raw: pa.Table, checked: tuple[CheckerFindings, ...]
+) -> RunResult:
+    """A run as handlers get it. raw: RAW_ROW of the rows in breaks."""
+    found = run.reconciled
+    return RunResult(
+        tenant=place.session.tenant,
+        model=place.scope.name,
         scenario=scenario.name,
         run_id=run.run_id,
         run_no=run.run_no,
@@ -158,16 +179,16 @@ def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: Load
         raw_rows=raw,
         checked=checked,
     )
-    return Scenario(scenario.name, run, scenario.currency, sides.stated), result
 
 
-def _checked(
-    place: Place, scenario: PlannedScenario, checker: Chosen, sides: LoadedSides, breaks: pa.Table
+def checked_by(
+    place: Place, scenario: PlannedScenario, checker: Chosen, sides: tuple[SideRows, SideRows], breaks: pa.Table
 ) -> CheckerFindings:
+    """What a checker finds in both sides, tables or views of the engine; or why it could not look."""
     engine, columns = place.session.engine, ", ".join(map(identifier, SIDE.names))
     left, right = (
         engine.query(f"SELECT {columns} FROM {identifier(str(side.rows))} ORDER BY key, source_file, source_line")
-        for side in (sides.left, sides.right)
+        for side in sides
     )
     try:
         arguments = (CheckSides(left, right, breaks), place.around)
@@ -184,7 +205,8 @@ def _checked(
         return CheckerFindings(checker.name, FINDING.empty_table(), str(error))
 
 
-def _handled(handler: Chosen, result: RunResult, scenario: PlannedScenario, around: Surroundings) -> Handled:
+def handled_by(handler: Chosen, result: RunResult, scenario: PlannedScenario, around: Surroundings) -> Handled:
+    """What becomes of a result in a handler's hands; that it failed is told, too."""
     try:
         return Handled(handler.name, str(asked(handler, "handle", (result, around), scenario.spec.limits)))
     except (LinkFailed, SourceError) as error:

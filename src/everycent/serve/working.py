@@ -1,8 +1,15 @@
-"""What workers of reconciliation jobs are told of a model's scenarios: how they compare, and where their sides are."""
+"""What workers of reconciliation jobs are told of scenarios, of models and of files of their own: how they compare,
+where their sides are, and what follows a run."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from fnmatch import fnmatch
+from os import environ
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from everycent.base.engine.local import LocalEngine
@@ -11,18 +18,25 @@ from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, plan_model
-from everycent.proof.recon.contract import ReconSpec
+from everycent.proof.recon.contract import RAW_ROW, CheckerFindings, ReconSpec, Surroundings
 from everycent.proof.recon.jobs.arrivals import Watched
 from everycent.proof.recon.jobs.scheduling import Timed
 from everycent.proof.recon.jobs.store import Asked
 from everycent.proof.recon.jobs.working import Loaded, Planned
-from everycent.serve.reconciling import PlannedScenario, Prepared, plan_scenarios, prepare, sides_of
+from everycent.proof.recon.service import ReconRun, RunKey, SideRows, keep_findings
+from everycent.serve.chaining import checked_by, handled_by, result_of
+from everycent.serve.links import links_of
+from everycent.serve.loading import Place, load_sides
+from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, plan_scenarios, prepare, sides_of
+from everycent.serve.scenario_files import load_scenario_file
 from everycent.serve.wiring import SECTIONS
+
+_SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
 class Places:
-    """A model, and where the files of its scenarios' sides are: files, folders or patterns."""
+    """A model or a file of scenarios, and where the files of their sides are: files, folders or patterns."""
 
     model: Path
     records: tuple[str, ...] = ()
@@ -32,41 +46,36 @@ class Places:
         """As a job keeps it; a worker may stand elsewhere."""
         return {
             "model": str(self.model.resolve()),
-            "records": [_full(text) for text in self.records],
-            "bills": [_full(text) for text in self.bills],
+            "records": [str(Path(text).absolute()) for text in self.records],
+            "bills": [str(Path(text).absolute()) for text in self.bills],
         }
-
-
-def _full(text: str) -> str:
-    return str(Path(text).absolute())
 
 
 @dataclass(frozen=True)
 class Offered:
-    """The scenarios of a model that workers run by themselves, and all of its scenarios' words by name."""
+    """The scenarios of a model or file: all of them by name, and those that workers run by themselves."""
 
-    model: LoadedModel
-    specs: dict[str, ReconSpec]
+    scope: Scope
+    specs: Mapping[str, ReconSpec]
     timed: tuple[Timed, ...]
     watched: tuple[Watched, ...]
 
 
 def offered(session: Session, places: Places) -> Offered:
     """Raises ModelRefused."""
-    model = load_model(places.model, SECTIONS)
-    planned = plan_scenarios(model, plan_model(model, session.tenant, model.files))
-    specs, asks = {one.name: one.spec for one in planned}, places.asks()
+    scope, kinds = _opened(session, places.model)
+    specs, asks = {one.name: one.spec for one in plan_scenarios(scope, kinds)}, places.asks()
     timed = [
-        Timed(model.name, name, spec.schedule, model.calendar, asks, spec.shards)
+        Timed(scope.name, name, spec.schedule, scope.calendar, asks, spec.shards)
         for name, spec in specs.items()
         if spec.schedule is not None
     ]
     watched = [
         Watched(
-            model.name,
+            scope.name,
             name,
             spec.arrival,
-            model.path.resolve().parent / spec.arrival.folder,
+            scope.path.resolve().parent / spec.arrival.folder,
             [side.file for side in (spec.left, spec.right) if side.file],
             asks,
             spec.shards,
@@ -74,49 +83,104 @@ def offered(session: Session, places: Places) -> Offered:
         for name, spec in specs.items()
         if spec.arrival is not None
     ]
-    return Offered(model, specs, tuple(timed), tuple(watched))
+    return Offered(scope, specs, tuple(timed), tuple(watched))
 
 
-def by_hand(offer: Offered, places: Places, scenario: str, shards: int | None, now: str) -> Asked:
+def by_hand(offer: Offered, places: Places, scenario: str, shards: int | None, now: datetime) -> Asked:
     """A job that a person asks for. Raises InputRefused where there is no such scenario."""
     spec = offer.specs.get(scenario)
     if spec is None:
         there = ", ".join(offer.specs) or "none"
-        raise InputRefused(f"the model '{offer.model.name}' has no reconciliation '{scenario}'; there are: {there}")
-    return Asked(offer.model.name, scenario, f"asked {now}", places.asks(), None, shards or spec.shards)
+        raise InputRefused(f"'{offer.scope.name}' has no reconciliation '{scenario}'; there are: {there}")
+    day = offer.scope.calendar.today(now)
+    return Asked(offer.scope.name, scenario, f"asked {now.isoformat()}", places.asks(), day, shards or spec.shards)
+
+
+def _opened(session: Session, path: Path) -> tuple[Scope, Kinds]:
+    """A settlement model with its plan, or a file of scenarios. Raises ModelRefused."""
+    if path.is_file() and re.search(rb"^model\s*:", path.read_bytes(), re.MULTILINE) is None:
+        file = load_scenario_file(path)
+        return file, file
+    model = load_model(path, SECTIONS)
+    return model, plan_model(model, session.tenant, model.files)
 
 
 @dataclass(frozen=True)
-class ModelScenarios:
-    """Scenarios of models, as their files stand when a worker comes to a step."""
+class DeclaredScenarios:
+    """Scenarios as their files stand when a worker comes to a step. `environ` holds what their links name of it."""
 
     session: Session
 
     def plan(self, asked: Asked) -> Planned:
         """Raises ModelRefused, InputRefused."""
-        model = load_model(Path(asked.asks["model"]), SECTIONS)
-        scenario = _named(plan_scenarios(model, plan_model(model, self.session.tenant, model.files)), asked)
+        scenario = _named(plan_scenarios(*_opened(self.session, Path(asked.asks["model"]))), asked)
         return Planned(scenario.plan, scenario.currency.code, scenario.spec.breaks)
 
     def load(self, asked: Asked, engine: LocalEngine) -> Loaded:
-        """Raises ModelRefused, InputRefused, SourceError."""
+        """Raises ModelRefused, InputRefused, SourceError, LinkFailed."""
         assert engine is self.session.engine, "a worker's engine is its session's"
-        model = load_model(Path(asked.asks["model"]), SECTIONS)
+        with self._place(asked) as (place, scenario):
+            spec = scenario.spec
+            if isinstance(place.scope, LoadedModel) and spec.left.load is None and spec.right.load is None:
+                return self._stored_or_files(asked, place.scope)
+            paths = _paths(asked)
+            given = {word: _of_side(getattr(spec, word).file, paths) for word in _SIDES}
+            sides = load_sides(place, scenario, links_of(spec), given)
+            for raw in sides.raw.values():
+                raw.drop(self.session)
+            told = tuple(str(stated) for stated in sides.stated if not stated.control.agrees)
+            return Loaded(sides.left, sides.right, told)
+
+    def _stored_or_files(self, asked: Asked, model: LoadedModel) -> Loaded:
         arrived = asked.asks.get("files")
-        if arrived is None:
-            prepared = prepare(self.session, model, asked.asks["records"], asked.asks["bills"])
-        else:
-            prepared = prepare(self.session, model, (), [str(path) for path in _unaltered(arrived)])
-        scenario = _named(prepared.scenarios, asked)
-        left, right = sides_of(self.session, model, prepared, scenario)
+        records = () if arrived is not None else asked.asks["records"]
+        bills = [str(path) for path in _arrived(arrived)] if arrived is not None else asked.asks["bills"]
+        prepared = prepare(self.session, model, records, bills)
+        left, right = sides_of(self.session, model, prepared, _named(prepared.scenarios, asked))
         if left is None or right is None:
             missing = "left" if left is None else "right"
+            listed = ", ".join(path.name for path in prepared.files[:5]) or "none"
             raise InputRefused(
                 f"scenario '{asked.scenario}': there is no file for its {missing} side among those given"
-                f" ({_listed(prepared)}); name their folder with --bill or --records"
+                f" ({listed}); name their folder with --bill or --records"
             )
         told = tuple(str(stated) for stated in prepared.stated.get(asked.scenario, ()) if not stated.control.agrees)
         return Loaded(left, right, told)
+
+    def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
+        """Further checkers look at both sides now, handlers are called once that is committed. The rows of breaks as
+        they were loaded are not kept of jobs."""
+        with self._place(asked) as (place, scenario):
+            links = links_of(scenario.spec)
+            breaks = ran.reconciled.breaks
+            checked = tuple(checked_by(place, scenario, each, sides, breaks) for each in links.checkers)
+        if checked:
+            keep_findings(self.session.connection, RunKey(self.session.tenant, place.scope.name, ran.run_id), checked)
+        return lambda: [*_failures(checked), *self._handled(asked, ran, checked)]
+
+    def _handled(self, asked: Asked, ran: ReconRun, checked: tuple[CheckerFindings, ...]) -> Iterator[str]:
+        with self._place(asked) as (place, scenario):
+            result = result_of(place, scenario, ran, RAW_ROW.empty_table(), checked)
+            for handler in links_of(scenario.spec).handlers:
+                done = handled_by(handler, result, scenario, place.around)
+                if done.failure is not None:
+                    yield f"handler {done.handler} failed: {done.failure}"
+
+    @contextmanager
+    def _place(self, asked: Asked) -> Iterator[tuple[Place, PlannedScenario]]:
+        scope, kinds = _opened(self.session, Path(asked.asks["model"]))
+        scenario = _named(plan_scenarios(scope, kinds), asked)
+        settings = self.session.settings
+        settings.temp_dir.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="recon-job-", dir=settings.temp_dir) as folder:
+            day: date = asked.day or scope.calendar.today(datetime.now(UTC))
+            parent = scope.path.absolute().parent
+            around = Surroundings(parent, day, Path(folder), dict(environ), settings)
+            yield Place(self.session, scope, kinds, around), scenario
+
+
+def _failures(checked: Sequence[CheckerFindings]) -> list[str]:
+    return [f"checker {each.checker} failed: {each.failure}" for each in checked if each.failure is not None]
 
 
 def _named(planned: Sequence[PlannedScenario], asked: Asked) -> PlannedScenario:
@@ -124,12 +188,26 @@ def _named(planned: Sequence[PlannedScenario], asked: Asked) -> PlannedScenario:
         if scenario.name == asked.scenario:
             return scenario
     there = ", ".join(one.name for one in planned) or "none"
-    raise InputRefused(
-        f"the model '{asked.model}' has no reconciliation '{asked.scenario}' any more; there are: {there}"
-    )
+    raise InputRefused(f"'{asked.model}' has no reconciliation '{asked.scenario}' any more; there are: {there}")
 
 
-def _unaltered(files: Sequence[dict[str, str]]) -> Iterator[Path]:
+def _paths(asked: Asked) -> list[Path]:
+    """The files that a job's sides may be in."""
+    arrived = asked.asks.get("files")
+    if arrived is not None:
+        return list(_arrived(arrived))
+    found: list[Path] = []
+    for text in (*asked.asks["records"], *asked.asks["bills"]):
+        path = Path(text)
+        found += sorted(path.iterdir()) if path.is_dir() else sorted(Path(path.anchor).glob(text.lstrip(path.anchor)))
+    return list(dict.fromkeys(path for path in found if path.is_file()))
+
+
+def _of_side(patterns: Sequence[str], paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if any(fnmatch(path.name, pattern) for pattern in patterns)]
+
+
+def _arrived(files: Sequence[Mapping[str, str]]) -> Iterator[Path]:
     for file in files:
         path = Path(file["path"])
         if not path.is_file() or file_digest(path) != file["digest"]:
@@ -137,7 +215,3 @@ def _unaltered(files: Sequence[dict[str, str]]) -> Iterator[Path]:
                 f"{path} is gone, or is not the file any more that started the job; put it back, and resume"
             )
         yield path
-
-
-def _listed(prepared: Prepared) -> str:
-    return ", ".join(path.name for path in prepared.files[:5]) or "none"

@@ -21,7 +21,7 @@ from everycent.proof.recon.jobs.working import Ended, Worker
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
 from everycent.serve.wiring import migrations
-from everycent.serve.working import ModelScenarios, Places, by_hand, offered
+from everycent.serve.working import DeclaredScenarios, Places, by_hand, offered
 
 
 def _now() -> datetime:
@@ -87,7 +87,7 @@ def _sleep(poll_s: float, stop: Stop) -> None:
 def _worker(session: Session) -> Worker:
     folder = session.settings.data_dir / "jobs"
     name = f"{socket.gethostname()}/{os.getpid()}"
-    return Worker(session.connection, session.engine, session.tenant, folder, name, ModelScenarios(session), _now)
+    return Worker(session.connection, session.engine, session.tenant, folder, name, DeclaredScenarios(session), _now)
 
 
 def _look(session: Session, places: Sequence[Places]) -> list[int]:
@@ -98,7 +98,7 @@ def _look(session: Session, places: Sequence[Places]) -> list[int]:
         for timed in offer.timed:
             asked += ask_due(session.connection, session.tenant, timed, now)
         for watched in offer.watched:
-            day = offer.model.calendar.today(now)
+            day = offer.scope.calendar.today(now)
             number = ask_arrived(session.connection, session.tenant, watched, now, day)
             asked += [] if number is None else [number]
     return asked
@@ -124,7 +124,7 @@ def schedule_command(places: Sequence[Places], count: int, *, as_json: bool) -> 
     with open_session(Settings.load(), migrations()) as session:
         for place in places:
             offer = offered(session, place)
-            zone = ZoneInfo(offer.model.calendar.time_zone)
+            zone = ZoneInfo(offer.scope.calendar.time_zone)
             for timed in offer.timed:
                 at: datetime = now
                 for _ in range(count):
@@ -149,7 +149,7 @@ def schedule_command(places: Sequence[Places], count: int, *, as_json: bool) -> 
 def start_command(place: Places, scenario: str, shards: int | None, *, as_json: bool) -> int:
     """Asks for a job by hand."""
     with open_session(Settings.load(), migrations()) as session:
-        asked = by_hand(offered(session, place), place, scenario, shards, _now().isoformat())
+        asked = by_hand(offered(session, place), place, scenario, shards, _now())
         with session.connection.transaction():
             number = store.ask(session.connection, session.tenant, asked)
         assert number is not None, "the moment is its occasion"
@@ -206,7 +206,7 @@ def _show(found: Progress, *, as_json: bool) -> None:
     for step in found.busy:
         out.print(f"step {step.number} was begun by {step.worker}, {step.begun} times", markup=False)
     for line in found.told:
-        err.print(f"the file contradicts itself: {line}", markup=False)
+        err.print(line, markup=False)
     if job.error is not None:
         err.print(f"stopped: {job.error}", markup=False)
     if job.run_no is not None:

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Models = Annotated[list[Path] | None, typer.Argument(help="Settlement models whose schedules and folders are seen to.")]
-Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
+Models = Annotated[
+    list[Path] | None, typer.Argument(help="Models or files of scenarios whose schedules and folders are seen to.")
+]
+Model = Annotated[Path, typer.Argument(help="The settlement model, or a file of scenarios.")]
 Records = Annotated[list[str] | None, typer.Option(help="Files, folders or patterns of sides, as for `everycent run`.")]
 Bill = Annotated[list[str] | None, typer.Option(help="The other side's files, folders or patterns.")]
 Number = Annotated[int, typer.Argument(metavar="JOB", help="The job's number.")]
@@ -32,7 +34,7 @@ def work(
 
 
 def schedule(
-    models: Annotated[list[Path], typer.Argument(help="Settlement models.")],
+    models: Annotated[list[Path], typer.Argument(help="Models or files of scenarios.")],
     count: Annotated[int, typer.Option(min=1, max=1000, help="So many times of each scenario.")] = 3,
     json: Json = False,
 ) -> int:

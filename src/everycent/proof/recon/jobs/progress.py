@@ -61,8 +61,8 @@ class Progress:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What loading found worth telling."""
-        return tuple((self.steps[0].result or {}).get("told", ()))
+        """What was found worth telling: files that contradict themselves, handlers that failed."""
+        return tuple(line for step in self.steps for line in (step.result or {}).get("told", ()))
 
     @property
     def said(self) -> str:

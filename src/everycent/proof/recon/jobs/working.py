@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import UUID
 
 import psycopg
 import pyarrow as pa
@@ -26,7 +25,7 @@ from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.jobs import spool, store
 from everycent.proof.recon.jobs.gathering import gathered, totals_told
 from everycent.proof.recon.jobs.store import Asked, Job, JobRefused, JobState, Stage, Step
-from everycent.proof.recon.service import Compare, run, run_key
+from everycent.proof.recon.service import Compare, ReconRun, run, run_key
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import run_no_of
 
@@ -65,6 +64,10 @@ class Scenarios(Protocol):
 
     def load(self, asked: Asked, engine: LocalEngine) -> Loaded:
         """Both sides. Called once for a job, unless a worker dies while it loads."""
+
+    def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
+        """In the transaction that stores the run: what else is kept of it. Gives what is to be done once that is
+        committed; it is done again where a worker dies meanwhile, and returns what is worth telling."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,7 @@ class Worker:
         }
         counted = [_rows(side, self.engine) for side in sides]
         if run_no_of(self.connection, key) is not None:
-            with self.connection.transaction():
-                store.step_done(self.connection, self.tenant, job.number, step, {"rows": sum(counted), **told})
-                self._run(job, planned, sides, reconcile)
+            self._end(job, step, planned, sides, reconcile, {"rows": sum(counted), **told})
             return
         shards = spool.cut(
             sides, job.asked.shards or spool.shards_for(max(counted)), self._folder(job.number), self.engine
@@ -186,18 +187,30 @@ class Worker:
             }
             return gathered([each.result["totals"] for each in compared], **parts, engine=self.engine)
 
-        with self.connection.transaction():
-            run_id = self._run(job, planned, (sides[0], sides[1]), found)
-            assert str(run_id) == load.result["run_id"], "the sides are those that were loaded"
-            rows = sum(each.rows for each in compared)
-            store.step_done(self.connection, self.tenant, job.number, step, {"rows": rows})
+        result = {"rows": sum(each.rows for each in compared), "run_id": load.result["run_id"], "told": []}
+        self._end(job, step, planned, (sides[0], sides[1]), found, result)
 
-    def _run(self, job: Job, planned: Planned, sides: tuple[SideRows, SideRows], compare: Compare) -> UUID:
-        """Stores the run and ends the job, in the step's transaction."""
+    def _end(
+        self,
+        job: Job,
+        step: Step,
+        planned: Planned,
+        sides: tuple[SideRows, SideRows],
+        compare: Compare,
+        result: Mapping[str, Any],
+    ) -> None:
+        """Stores the run, does what follows, and ends the job; who dies before that begins again here, and finds the
+        run stored."""
         how = (planned.currency, planned.plan, *sides, planned.handling, self.clock(), compare)
-        done = run(self.connection, self.engine, self.tenant, job.asked.model, *how)
-        store.finished(self.connection, self.tenant, job.number, done.run_id, done.run_no, changed=done.changed)
-        return done.run_id
+        with self.connection.transaction():
+            ran = run(self.connection, self.engine, self.tenant, job.asked.model, *how)
+            assert str(ran.run_id) == result["run_id"], "the sides are those that were loaded"
+            follow = self.scenarios.stored(job.asked, ran, sides)
+        told = [*result["told"], *follow()]
+        with self.connection.transaction():
+            store.step_done(self.connection, self.tenant, job.number, step, {**result, "told": told})
+            changed = ran.changed or step.begun > 1
+            store.finished(self.connection, self.tenant, job.number, ran.run_id, ran.run_no, changed=changed)
 
     def _planned(self, job: Job) -> Planned:
         planned = self.scenarios.plan(job.asked)

@@ -149,6 +149,22 @@ def test_paused_it_keeps_what_is_done(office: Callable[..., Office]) -> None:
         store.turn(place.connection, "default", number, JobState.PAUSED)
 
 
+def test_who_dies_after_the_run_is_stored_is_followed_by_one_who_finds_it(office: Callable[..., Office]) -> None:
+    place = office(bill=many(100))
+    number = place.asked(shards=1)
+    place.given.dies = True
+    with pytest.raises(KeyboardInterrupt):
+        place.work()
+    assert len(stored(place.connection)["run"]) == 1
+    assert place.job(number).state is JobState.OPEN
+    place.given.dies = False
+    assert place.work() == 1
+    assert place.given.followed == [1, 1], "what follows a run is done again"
+    done = place.job(number)
+    assert (done.state, done.run_no, done.changed) == (JobState.DONE, 1, True)
+    assert store.steps(place.connection, "default", number)[-1].result["told"] == ["somebody was told"]
+
+
 def test_cancelled_it_leaves_nothing(office: Callable[..., Office]) -> None:
     place = office(bill=many(100))
     number = place.asked(shards=3)

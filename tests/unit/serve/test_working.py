@@ -1,0 +1,102 @@
+"""Jobs of declared scenarios: of a model, and of a file of its own with loaders, checkers and handlers."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everycent.base.engine.local import LocalEngine
+from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.service import Session
+from everycent.proof.recon.jobs import store
+from everycent.proof.recon.jobs.progress import Progress, progress_of
+from everycent.proof.recon.jobs.scheduling import ask_due
+from everycent.proof.recon.jobs.store import JobState
+from everycent.proof.recon.jobs.working import Worker, work_off
+from everycent.serve.working import DeclaredScenarios, Places, by_hand, offered
+
+FILE = """
+name: order-checks
+currency: CNY
+calendar: {time_zone: Asia/Shanghai}
+recon:
+  payments:
+    left:
+      load: {files: {paths: "ours_{as_of}.csv"}}
+      columns: {id: text, paid: money, state: text}
+      key: id
+      amount: paid
+      status: state
+    right: {file: bill*.csv, columns: {id: text, paid: money, state: text}, key: id, amount: paid, status: state}
+    check: {statuses: {combinations: {paid_but_waiting: {left: paid, right: waiting}}}}
+    handle: [log]
+    schedule: {daily: "02:30", after: 1 day}
+    shards: 3
+"""
+OURS = "id,paid,state\nA1,1.00,paid\nA2,2.00,paid\nA3,3.00,paid\n"
+BILL = "id,paid,state\nA1,1.00,paid\nA2,2.50,paid\nA3,3.00,waiting\n"
+Done = Callable[..., Progress]
+
+
+@pytest.fixture
+def session(database: Any, engine: LocalEngine) -> Session:
+    return Session(database.settings, database.connection, engine, database.details)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Places:
+    folder = tmp_path / "scenarios"
+    folder.mkdir()
+    (folder / "checks.yaml").write_text(FILE)
+    (folder / "ours_2026-03-01.csv").write_text(OURS)
+    (folder / "bill_0301.csv").write_text(BILL)
+    return Places(folder / "checks.yaml", bills=(str(folder / "bill*.csv"),))
+
+
+@pytest.fixture
+def worked(session: Session, tmp_path: Path) -> Callable[[int], Progress]:
+    def work(number: int) -> Progress:
+        scenarios = DeclaredScenarios(session)
+        now = datetime(2026, 3, 2, tzinfo=UTC)
+        worker = Worker(
+            session.connection, session.engine, "default", tmp_path / "jobs", "test", scenarios, lambda: now
+        )
+        work_off(worker, lambda _: None)
+        return progress_of(session.connection, "default", number, now)
+
+    return work
+
+
+def test_a_file_of_scenarios_runs_by_its_schedule(session: Session, place: Places, worked: Any) -> None:
+    [timed] = offered(session, place).timed
+    assert ask_due(session.connection, "default", timed, datetime(2026, 3, 1, 12, tzinfo=UTC)) == []
+    [number] = ask_due(session.connection, "default", timed, datetime(2026, 3, 1, 19, tzinfo=UTC))
+    done = worked(number)
+    assert (done.job.state, done.job.error, len(done.shards), done.told) == (JobState.DONE, None, 3, ())
+    assert (done.rows, done.rows_in_all) == (6, 6)
+    kinds = session.connection.execute("SELECT kind, key FROM recon.finding").fetchall()
+    assert kinds == [("paid_but_waiting", "A3")]
+    found = session.connection.execute("SELECT key, bucket FROM recon.break ORDER BY key").fetchall()
+    assert found == [("A2", "amount_differs"), ("A3", "status_differs")]
+
+
+def test_a_day_whose_file_is_not_there_stops_the_job_till_it_is(session: Session, place: Places, worked: Any) -> None:
+    [timed] = offered(session, place).timed
+    ask_due(session.connection, "default", timed, datetime(2026, 3, 2, 12, tzinfo=UTC))
+    [number] = ask_due(session.connection, "default", timed, datetime(2026, 3, 2, 19, tzinfo=UTC))
+    stopped = worked(number)
+    assert stopped.job.state is JobState.FAILED
+    assert "ours_2026-03-02.csv" in str(stopped.job.error)
+    (place.model.parent / "ours_2026-03-02.csv").write_text(OURS)
+    store.turn(session.connection, "default", number, JobState.OPEN)
+    assert worked(number).job.state is JobState.DONE
+
+
+def test_only_what_is_declared_can_be_asked_for(session: Session, place: Places) -> None:
+    offer = offered(session, place)
+    with pytest.raises(InputRefused, match="'order-checks' has no reconciliation 'stock'; there are: payments"):
+        by_hand(offer, place, "stock", None, datetime(2026, 3, 2, tzinfo=UTC))
+    asked = by_hand(offer, place, "payments", 5, datetime(2026, 3, 2, tzinfo=UTC))
+    assert (asked.shards, str(asked.day)) == (5, "2026-03-02")
