@@ -213,6 +213,22 @@ def test_a_rewind_that_moves_nothing_says_so_plainly(
     )
 
 
+def test_a_rewind_to_a_name_that_two_records_have_asks_which(
+    tell, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refunds = "refund_no,sale_no,refunded,refunded_at\nA2,A1,9.00,2026-03-03 13:00:00\n"
+    tell(MARKET, {"sales.csv": SALES, "refunds.csv": refunds}, as_of="2026-03-06")
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    model = str(tmp_path / "workspace" / "model.yaml")
+    assert run_app(["rewind", "plan", model, "--to", "A2"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "several records are called A2: sale:A2 (" in said and ", sale_refunded:A2 (" in said
+    assert "name one of them as kind:key or by its id" in said
+    assert run_app(["rewind", "plan", model, "--to", "sale:A2"]) == 0
+    assert "clearing the 3 records from number 2 on again" in capsys.readouterr().out
+
+
 PARTS = MARKET.replace("amount: coupon\n", "amount: coupon * part\n").replace(
     "    budgets:", "    factors:\n      part: {table: parts.csv, key: [merchant], type: decimal(2)}\n    budgets:"
 )

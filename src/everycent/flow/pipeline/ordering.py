@@ -18,6 +18,7 @@ from everycent.base.engine.sql import identifier, literal
 from everycent.flow.clearing import store as clearing_store
 from everycent.flow.clearing.contract import SEQUENCED_RECORD, Late, OrderSpec
 from everycent.flow.intake.contract import RECORD
+from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
 from everycent.flow.rating import store as rating_store
@@ -332,17 +333,23 @@ def _numbered(session: Session, chosen: str, first_no: int, open_on: date, by: s
 
 def number_of(session: Session, plan: ModelPlan, start: str) -> int | None:
     """The number of the record `start` (its uuid, key or kind:key), or of the first at that time or later.
-    None where there is none."""
+    None where there is none. Raises InputRefused where several records are called so."""
     details, engine, model = session.details, session.engine, plan.model.name
     details.attach(engine, "named_record", RECORD, model, columns=["record_id", "kind", "key"])
     details.attach(engine, "sequenced", SEQUENCED_RECORD, model)
-    named = (
-        "JOIN named_record USING (record_id)"
-        " WHERE (key = $1 OR named_record.kind || ':' || key = $1 OR record_id = TRY_CAST($1 AS UUID))"
-    )
-    for chosen in (named, "WHERE occurred_at >= TRY_CAST($1 AS TIMESTAMPTZ)"):
-        query = f"SELECT min(sequence_no) FROM sequenced {chosen} AND {details.effective(model)}"
-        [(number,)] = engine.connection.execute(query, [start]).fetchall()
-        if number is not None:
-            return int(number)
-    return None
+    effective = details.effective(model)
+    found = engine.connection.execute(
+        f"""SELECT sequence_no, named_record.kind || ':' || key || ' (' || record_id || ')' AS name
+        FROM sequenced JOIN named_record USING (record_id)
+        WHERE (key = $1 OR named_record.kind || ':' || key = $1 OR record_id = TRY_CAST($1 AS UUID)) AND {effective}
+        ORDER BY sequence_no LIMIT 5""",
+        [start],
+    ).fetchall()
+    if len(found) > 1:
+        names = ", ".join(name for _, name in found)
+        raise InputRefused(f"several records are called {start}: {names}; name one of them as kind:key or by its id")
+    if found:
+        return int(found[0][0])
+    since = f"SELECT min(sequence_no) FROM sequenced WHERE occurred_at >= TRY_CAST($1 AS TIMESTAMPTZ) AND {effective}"
+    [(number,)] = engine.connection.execute(since, [start]).fetchall()
+    return None if number is None else int(number)

@@ -241,7 +241,8 @@ def _print_reasons(report: ReportData) -> None:
     print_table("set aside and held so far", ["outcome", "rows", "for example", "why"], rows, right=frozenset({1}))
     if len(reasons) > REASONS_SHOWN:
         out.print(
-            f"... and {len(reasons) - REASONS_SHOWN} more reasons; quarantine.parquet and the report have them all"
+            f"... and {len(reasons) - REASONS_SHOWN} more reasons; the report, quarantine.parquet and "
+            f"held_charges.parquet have them all"
         )
     out.print()
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from everycent.flow.intake.contract import RawRows, RecordSpec, SourceError
+from everycent.flow.intake.contract import EmptyFile, RawRows, RecordSpec, SourceError
 from everycent.flow.intake.readers import text
 from everycent.flow.intake.readers.delimited import DelimitedSource
 from everycent.flow.intake.readers.opening import open_source
@@ -156,6 +156,13 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"\n\r\n")
     assert refusal(path) == "FILE is empty: it has no header line; its first line must name the columns"
+    for blank in (b"\n\n  \n", b"   ", b" \t \n \n\n"):
+        path.write_bytes(blank)
+        assert refusal(path) == "FILE is empty: it has only blank lines; its first line must name the columns"
+        with pytest.raises(EmptyFile):
+            read(path)
+    path.write_bytes(b"\n  \nx,y\n1,2\n")
+    assert refusal(path) == "FILE: line 2 names no column; the first line must name them"
     path.write_bytes(b"price,pirce,x\n")
     assert refusal(path, ["prices"]).startswith(
         "FILE has no column 'prices'; did you mean price or pirce? It has: price, pirce, x."

@@ -18,6 +18,8 @@ from everycent.flow.intake.readers.csv_rows import Found, Scanner, malformed_row
 from everycent.flow.intake.readers.text import utf8_blocks
 
 _ROWS_PER_COUNT = 1 << 16
+#: A file that begins with more blank lines than these is not looked through for something else.
+_BLANKS_MOST = 1 << 16
 
 
 class DelimitedSource:
@@ -110,7 +112,13 @@ class DelimitedSource:
             reason = csv_scan.REASONS[int(header.status[0])]
             raise SourceError(f"{self.path}: the header on line {header.lines[0]} is malformed: {reason}")
         scanner.width = int(header.fields[0])
-        return scanner, tuple(_header_names(header.good_bytes().tobytes(), self._delimiter))
+        names = tuple(_header_names(header.good_bytes().tobytes(), self._delimiter))
+        if not any(names):
+            rows = scanner.rows(_BLANKS_MOST)
+            if all(found.good.all() and not found.good_bytes().tobytes().strip() for found in rows):
+                raise EmptyFile(f"{self.path} is empty: it has only blank lines; its first line must name the columns")
+            raise SourceError(f"{self.path}: line {header.lines[0]} names no column; the first line must name them")
+        return scanner, names
 
 
 def _header_names(line: bytes, delimiter: str) -> list[str]:
