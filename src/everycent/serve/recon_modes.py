@@ -12,7 +12,7 @@ from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency
 from everycent.flow.pipeline.service import write_table
 from everycent.proof.recon.contract import EXCHANGE_RATE, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MatchLabel, ReconSpec
-from everycent.proof.recon.service import ReconRun, apart, beyond_limit
+from everycent.proof.recon.service import PARTS, ReconRun, apart, beyond_limit
 
 
 class RatesRefused(ValueError):
@@ -102,6 +102,35 @@ def write_matches(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Pa
     return [
         write_table(folder / f"{file}.parquet", pa.concat_tables([_named(name, table) for name, table in parts]))
         for file, parts in files.items()
+    ]
+
+
+def payouts_as_dict(run: ReconRun) -> dict[str, Any] | None:
+    """What all payouts are made of, by part; None where the scenario does not ask for it."""
+    parts = run.beyond.payouts
+    if not parts.num_rows:
+        return None
+    sums = dict.fromkeys(PARTS, 0)
+    for row in parts.group_by("part").aggregate([("amount_minor", "sum")]).to_pylist():
+        sums[row["part"]] = int(row["amount_minor_sum"])
+    return {
+        "payouts": parts.group_by(["payout", "paid_key"]).aggregate([]).num_rows,
+        "parts_minor": sums,
+    }
+
+
+def write_payouts(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Path]:
+    """payouts.parquet: what each payout is made of, order by order, of all scenarios that ask for it."""
+    told = [_named(name, run.beyond.payouts) for name, run in runs if run.beyond.payouts.num_rows]
+    return [write_table(folder / "payouts.parquet", pa.concat_tables(told))] if told else []
+
+
+def write_across(folder: Path, tables: Sequence[tuple[str, pa.Table | None]]) -> list[Path]:
+    """sides_NAME.parquet: of a scenario of more than two sides, what each side says of the keys that part."""
+    return [
+        write_table(folder / f"sides_{name.partition('/')[0]}.parquet", table)
+        for name, table in tables
+        if table is not None
     ]
 
 

@@ -43,7 +43,8 @@ from everycent.proof.recon.service import (
 from everycent.proof.recon.service import run as run_recon
 from everycent.serve.handling_words import handling_issues
 from everycent.serve.links import link_issues
-from everycent.serve.recon_modes import RatesRefused, matches_as_dict, rates_of, totals_as_dict
+from everycent.serve.many_sides import ManySides, each_pair
+from everycent.serve.recon_modes import RatesRefused, matches_as_dict, payouts_as_dict, rates_of, totals_as_dict
 
 _VIEW = "recon_records"
 _TABLE = "recon_side"
@@ -99,6 +100,8 @@ class PlannedScenario:
     plan: ReconPlan
     left: Side
     right: Side
+    of: str = ""  # of more than two sides: the name of all
+    called: tuple[str, str] = ("left", "right")  # what the model calls them
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ class Scenario:
     run: ReconRun
     currency: Currency
     stated: tuple[Stated, ...] = ()
+    across: pa.Table | None = None  # of the first pair of more than two sides: what each says of keys that part
 
     @property
     def changed(self) -> bool:
@@ -158,6 +162,7 @@ class Scenario:
             },
             "matches": matches_as_dict(self.run),
             "totals": totals_as_dict(self.run),
+            "payouts": payouts_as_dict(self.run),
             "controls": [stated.as_dict() for stated in self.stated],
         }
 
@@ -166,8 +171,7 @@ def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
     """Checks every word of the model's `recon` section. Raises ModelRefused with all that is wrong."""
     issues: list[ModelIssue] = []
     planned: list[PlannedScenario] = []
-    for name, spec in getattr(model.spec, "recon", {}).items():
-        path = ("recon", name)
+    for name, spec, path, words in each_pair(getattr(model.spec, "recon", {})):
         issues += link_issues(model.source, path, spec)
         try:
             money = model.currency if spec.currency is None else currency(spec.currency)
@@ -181,10 +185,13 @@ def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
             issues.append(model.source.issue(str(error), (*path, word)))
             continue
         issues += handling_issues(model.source, path, spec, money, model.path.parent)
-        words = ("left", "right")
-        sides = [_plan_side(model, plan, money, (*path, word), getattr(spec, word), issues) for word in words]
+        sides = [
+            _plan_side(model, plan, money, (*path, *word), side, issues)
+            for word, side in zip(words, (spec.left, spec.right), strict=True)
+        ]
         if sides[0] is not None and sides[1] is not None:
-            planned.append(PlannedScenario(name, spec, money, recon_plan, sides[0], sides[1]))
+            names = (words[0][-1], words[1][-1])
+            planned.append(PlannedScenario(name, spec, money, recon_plan, sides[0], sides[1], path[1], names))
     if issues:
         raise ModelRefused(str(model.path), issues)
     return planned
@@ -242,7 +249,8 @@ def _files(spec: SideSpec, files: Sequence[Path]) -> list[Path]:
 def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, report: Report) -> tuple[Scenario, ...]:
     """Runs every scenario whose files are there; a scenario without any of its files is left out."""
     scenarios = prepared.scenarios
-    done = []
+    done: list[Scenario] = []
+    sides_of_all = ManySides(session.engine)
     for at, scenario in enumerate(scenarios):
         report("reconciling", at, len(scenarios))
         sides = sides_of(session, model, prepared, scenario)
@@ -260,9 +268,12 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
             scenario.spec.breaks,
         )
         done.append(Scenario(scenario.name, run, scenario.currency, prepared.stated.get(scenario.name, ())))
+        if scenario.called != ("left", "right"):
+            sides_of_all.keep(scenario.of, scenario.called, (f"{_TABLE}_left", f"{_TABLE}_right"), run)
         for word in ("left", "right"):
-            session.engine.connection.execute(f"DROP TABLE {_TABLE}_{word}")
-    return tuple(done)
+            session.engine.connection.execute(f"DROP TABLE IF EXISTS {_TABLE}_{word}")
+    across = sides_of_all.told()
+    return tuple(replace(one, across=across.pop(one.name.partition("/")[0], None)) for one in done)
 
 
 def sides_of(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -53,12 +53,15 @@ from everycent.proof.recon.loading import (
     LinkWords,
 )
 from everycent.proof.recon.modes import (
+    Basis,
     Counterparty,
     Detail,
     Fee,
     Group,
+    Kind,
     Mode,
     OccurredAt,
+    Payout,
     Reference,
     RowCurrency,
     Total,
@@ -308,6 +311,7 @@ class SideSpec(Declaration):
     group: Group = None
     fee: Fee = None
     currency: RowCurrency = None
+    kind: Kind = None
     status_map: dict[str, str] = STATUS_MAP
     rows: Literal["unique", "sum"] = Field(
         default="unique", description="of several rows with one key; sum: they add up; unique: they are duplicates"
@@ -322,8 +326,13 @@ class SideSpec(Declaration):
 class ReconSpec(Declaration):
     """A reconciliation of two sides by key, two-way, in detail and in total."""
 
-    left: SideSpec = Field(description="one side, mostly our own")
-    right: SideSpec = Field(description="the other")
+    left: SideSpec = Field(default=cast(SideSpec, None), description="one side, mostly our own")
+    right: SideSpec = Field(default=cast(SideSpec, None), description="the other")
+    sides: dict[Name, SideSpec] = Field(
+        default_factory=dict,
+        description="instead of left and right: three sides or more, each compared with the `basis`",
+    )
+    basis: Basis = None
     currency: str | None = Field(
         default=None,
         description="what is compared, by ISO 4217 code; the model's otherwise. Of records in several currencies only "
@@ -335,6 +344,7 @@ class ReconSpec(Declaration):
         description="differences up to this, in major units, are booked as equal within tolerance",
         examples=["0.01"],
     )
+    payout: Payout = None
     mode: Mode = "two_way"
     total: Total = None
     detail: Detail = True
@@ -359,6 +369,33 @@ class ReconSpec(Declaration):
     inline: InlineSpec | None = Field(
         default=None, description="a statement with a record that is a break here stays open; needs `live`"
     )
+
+    @model_validator(mode="after")
+    def _two_sides_or_more(self) -> Self:
+        given = [word for word in ("left", "right") if getattr(self, word) is not None]
+        if not self.sides:
+            if len(given) < 2:
+                lacking = "right" if given == ["left"] else "left"
+                raise ValueError(
+                    f"'{lacking}' is missing here; write left and right, or three sides and more as `sides`"
+                )
+            if self.basis is not None:
+                raise ValueError("`basis` is one of `sides`; leave it out")
+            return self
+        if given or len(self.sides) < 3:
+            raise ValueError("`sides` are three or more, and stand instead of left and right")
+        if self.basis not in self.sides:
+            raise ValueError(f"`basis` is one of {', '.join(self.sides)}")
+        return self
+
+    @property
+    def pairs(self) -> dict[str, "ReconSpec"]:
+        """Of more than two sides: by each other side's name, its comparison with the basis; empty of two sides."""
+        return {
+            name: self.model_copy(update={"left": self.sides[self.basis], "right": side, "sides": {}, "basis": None})
+            for name, side in self.sides.items()
+            if self.basis is not None and name != self.basis
+        }
 
     @model_validator(mode="after")
     def _inline_of_events(self) -> Self:

@@ -10,6 +10,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import BREAK, BY_KEY, DIMENSION, MATCHED_ROW, TOTALS, Bucket
 from everycent.proof.recon.core.dimensions import dimensions
 from everycent.proof.recon.core.leftovers import of_no_matter, totals_of
+from everycent.proof.recon.core.payout import PAYOUT_PART, decompose
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.second_pass import Explained, explain_leftovers
 from everycent.proof.recon.stage import Reconciled, Total
@@ -22,10 +23,12 @@ _RULED = (Bucket.MATCHED, Bucket.AMBIGUOUS, Bucket.BUDGET_EXHAUSTED)
 
 @dataclass(frozen=True)
 class Beyond:
-    """What a scenario's modes found beyond its buckets: what rules claimed, and both sides in total (DIMENSION)."""
+    """What a scenario's modes found beyond its buckets: what rules claimed, both sides in total (DIMENSION), and what
+    payouts are made of (PAYOUT_PART), which is made anew of what is stored."""
 
     explained: Explained = field(default_factory=Explained.nothing)
     dimensions: pa.Table = field(default_factory=DIMENSION.empty_table)
+    payouts: pa.Table = field(default_factory=PAYOUT_PART.empty_table)
 
 
 def compare_in_modes(
@@ -49,6 +52,16 @@ def compare_in_modes(
         found = pa.concat_tables([by_key.breaks, by_key.write_offs])
         totals = dimensions(plan.total, left, right, found, (plan.left_sums, plan.right_sums), engine)
     return done, Beyond(explained, totals)
+
+
+def with_payouts(
+    plan: ReconPlan, found: Beyond, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine
+) -> Beyond:
+    """`found` with what each payout is made of, where the scenario asks for it."""
+    if plan.payout is None:
+        return found
+    report, bank = (left, right) if plan.payout.report == "left" else (right, left)
+    return replace(found, payouts=decompose(plan.payout, report, bank, found.explained.matches, engine))
 
 
 def _one_way(

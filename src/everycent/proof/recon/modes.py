@@ -78,3 +78,44 @@ class TotalSpec(Declaration):
 
 
 Total = Annotated[TotalSpec | None, Field(description="both sides in total, beside the details")]
+
+Kind = Annotated[
+    FormulaText | None,
+    Field(description="what a row is of, in the side's own words, for `payout`", examples=["type"]),
+]
+
+
+class PayoutParts(Declaration):
+    """By part, the kinds of rows that make it up, in the report's own words."""
+
+    gross: Words = Field(default=(), description="what was sold", examples=[["charge", "payment"]])
+    refunds: Words = Field(default=(), description="what was given back, charge-backs among it", examples=["refund"])
+    fees: Words = Field(default=(), description="what the provider keeps", examples=[["fee", "network_cost"]])
+    reserves: Words = Field(
+        default=(), description="what the provider holds back, and gives free later", examples=[["hold", "release"]]
+    )
+    exchange: Words = Field(default=(), description="what conversions gain or lose", examples=["fx"])
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        listed = [kind for part in type(self).model_fields for kind in getattr(self, part)]
+        for kind in listed:
+            if listed.count(kind) > 1:
+                raise ValueError(f"'{kind}' is in two parts; name each kind once")
+        return self
+
+
+class PayoutSpec(Declaration):
+    """What each payout is made of: one side is the provider's report, the other what the bank paid."""
+
+    report: Literal["left", "right"] = Field(
+        default="left",
+        description="which side has the report: left or right. It names its `kind`; its key is the payout",
+    )
+    parts: PayoutParts = Field(description="what the kinds of the report's rows are")
+
+
+Payout = Annotated[PayoutSpec | None, Field(description="what each payout is made of, order by order")]
+Basis = Annotated[
+    Name | None, Field(description="of `sides`: the one with which each other is compared", examples=["till"])
+]

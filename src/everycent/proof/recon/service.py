@@ -4,7 +4,7 @@ A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_i
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.observing import observe
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import SIDE
+from everycent.proof.recon.core.across import across
 from everycent.proof.recon.core.cells import Kind, Mark, Reading
 from everycent.proof.recon.core.columns import (
     NothingToCompare,
@@ -30,6 +31,7 @@ from everycent.proof.recon.core.found_breaks import breaks_of, caused, column_na
 from everycent.proof.recon.core.keys import guess_key
 from everycent.proof.recon.core.one_file import OneSide, plan_side_alone
 from everycent.proof.recon.core.pairing import by_values
+from everycent.proof.recon.core.payout import PARTS, PAYOUT_PART, payouts_of
 from everycent.proof.recon.core.plan import ReconPlan, RuleRefused, TotalRefused, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
 from everycent.proof.recon.core.side import (
@@ -44,7 +46,7 @@ from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sk
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
 from everycent.proof.recon.core.two_files import Field, FilesPlan, plan_files, side_view
 from everycent.proof.recon.handling import HandlingSpec
-from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor
+from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_payouts
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import (
@@ -92,6 +94,8 @@ from everycent.proof.recon.watching.store import (
 __all__ = [
     "ENVELOPE",
     "OUTCOMES",
+    "PARTS",
+    "PAYOUT_PART",
     "Agreement",
     "Answer",
     "BadSketch",
@@ -127,6 +131,7 @@ __all__ = [
     "Watch",
     "Watched",
     "Work",
+    "across",
     "alike",
     "apart",
     "arriving",
@@ -157,6 +162,7 @@ __all__ = [
     "most_differences",
     "next_due",
     "pairs_of",
+    "payouts_of",
     "plan_files",
     "plan_recon",
     "plan_side",
@@ -225,7 +231,7 @@ def run(
             stored = load_run(connection, engine, key), load_beyond(connection, key)
             ran = ReconRun(key.run_id, known, False, *stored)
         observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
-        return ran
+        return replace(ran, beyond=with_payouts(plan, ran.beyond, left.rows, right.rows, engine))
 
 
 def run_key(

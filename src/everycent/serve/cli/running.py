@@ -24,7 +24,7 @@ from everycent.serve.cli.parking import parked_as_dict, print_parked
 from everycent.serve.cli.rewinding import print_ordered, rewound_as_dict
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
 from everycent.serve.gating import gate_of
-from everycent.serve.recon_modes import parts_beyond_limit, parts_told, write_matches
+from everycent.serve.recon_modes import parts_beyond_limit, parts_told, write_across, write_matches, write_payouts
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
 from everycent.serve.report.page import render
@@ -166,7 +166,9 @@ def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | Non
     if folder is not None:
         report("writing files", 0, None)
         files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, taken.scenarios))
-        files = (*files, *write_matches(folder, [(one.name, one.run) for one in taken.scenarios]))
+        runs = [(one.name, one.run) for one in taken.scenarios]
+        files = (*files, *write_matches(folder, runs), *write_payouts(folder, runs))
+        files = (*files, *write_across(folder, [(one.name, one.across) for one in taken.scenarios]))
     data = report_data(session, model.name, verdict)  # after the export: the page knows what is in the bank file
     if folder is not None:
         files = (*files, *render(data, folder / "report.html"))

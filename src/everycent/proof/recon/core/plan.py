@@ -13,6 +13,7 @@ from everycent.proof.recon.contract import ReconSpec
 from everycent.proof.recon.core.dimensions import TotalPlan
 from everycent.proof.recon.core.matching.needs import refuse_lacking, refuse_unseen
 from everycent.proof.recon.core.matching.plan import MatchPlan, plan_match
+from everycent.proof.recon.core.payout import PayoutPlan
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class ReconPlan:
     one_way: bool = False
     detail: bool = True
     total: TotalPlan | None = None
+    payout: PayoutPlan | None = None
 
 
 class RuleRefused(ValueError):
@@ -44,7 +46,7 @@ class TotalRefused(ValueError):
 
 
 #: The words of a scenario that say how it is compared beyond pass one.
-_MODES = {"rules", "mode", "detail", "total"}
+_MODES = {"rules", "mode", "detail", "total", "payout"}
 
 
 def plan_recon(
@@ -65,6 +67,7 @@ def plan_recon(
         rules=rules,
         one_way=spec.mode == "one_way",
         detail=spec.detail,
+        payout=_payout(scenario, spec),
         total=_total(scenario, spec, currency),
         words="" if said == "{}" else said + _digest(spec, rates),
         scenario=scenario,
@@ -83,6 +86,19 @@ def _rules(scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[st
         return plan_match(scenario, spec.rules, currency, rates)
     except ValueError as refusal:
         raise RuleRefused(str(refusal)) from refusal
+
+
+def _payout(scenario: str, spec: ReconSpec) -> PayoutPlan | None:
+    words = spec.payout
+    if words is None:
+        return None
+    report = spec.left if words.report == "left" else spec.right
+    if report.kind is None:
+        raise ValueError(f"recon '{scenario}': payout: the {words.report} side has the report; write there `kind`")
+    if report.rows != "sum":
+        raise ValueError(f"recon '{scenario}': payout: rows of a payout add up; write `rows: sum` on the report")
+    parts = {kind: part for part in type(words.parts).model_fields for kind in getattr(words.parts, part)}
+    return PayoutPlan(words.report, parts)
 
 
 def _total(scenario: str, spec: ReconSpec, currency: Currency) -> TotalPlan | None:

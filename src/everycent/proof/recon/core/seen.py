@@ -22,14 +22,15 @@ COLUMN_OF = {
     "group": "group",
     "fee": "fee_minor",
     "currency": "currency",
+    "kind": "kind",
 }
 _SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.date32(): "DATE"}
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A column of ITEM that a side's rows `r` have. `second`: SQL of the whole second, on the wall, whose business day
-    it is, for which rows are joined with `side_days` as `d`; None where the SQL says it all."""
+    """A column of ITEM, or `kind`, that a side's rows `r` have. `second`: SQL of the whole second, on the wall, whose
+    business day it is, for which rows are joined with `side_days` as `d`; None where the SQL says it all."""
 
     column: str
     sql: str
@@ -38,7 +39,7 @@ class Seen:
     @property
     def sql_type(self) -> str:
         """As the engine calls it."""
-        return _SQL_TYPES[ITEM.field(self.column).type]
+        return "VARCHAR" if self.column == "kind" else _SQL_TYPES[ITEM.field(self.column).type]
 
 
 def plan_seen(spec: SideSpec, scope: Mapping[str, Column], exponent: int) -> tuple[Seen, ...]:
@@ -79,20 +80,22 @@ def compile_minor(formula: Formula, money: str | None, exponent: int) -> Compile
 def _planned(word: str, column: str, text: str, scope: Mapping[str, Column], money: str | None, exponent: int) -> Seen:
     if word in ("occurred_at", "currency") and text not in scope:
         raise ValueError(f"{word}: '{text}' is not a column of this side; its columns are {', '.join(sorted(scope))}")
-    formula = parse_formula(text, scope)
     if word == "occurred_at":
-        if formula.type.kind not in ("date", "timestamp"):
-            raise ValueError(f"occurred_at: '{text}' is {formula.type}; name a column of type date or timestamp")
-        sql = scope[text].sql
-        second = None if formula.type.kind == "date" else f"date_trunc('second', {sql})"
+        kind, sql = scope[text].type, scope[text].sql
+        if kind.kind not in ("date", "timestamp"):
+            raise ValueError(f"occurred_at: '{text}' is {kind}; name a column of type date or timestamp")
+        second = None if kind.kind == "date" else f"date_trunc('second', {sql})"
         return Seen(column, sql if second is None else "d.day", second)
+    if word == "currency":
+        if scope[text].type.kind != "text":
+            raise ValueError(f"currency: '{text}' is {scope[text].type}; name a column of type text")
+        return Seen(column, str(money))
+    formula = parse_formula(text, scope)
     if word == "fee":
         if not formula.type.is_number:
             raise ValueError(f"fee: '{text}' is {formula.type}; write a formula that gives an amount")
         fee = compile_minor(formula, money, exponent)
         return Seen(column, f"coalesce({fee.fast_sql}, {fee.wide_sql})")
-    if word == "currency" and formula.type.kind != "text":
-        raise ValueError(f"currency: '{text}' is {formula.type}; name a column of type text")
     return Seen(column, f"nullif(({compile_value(formula)})::VARCHAR, '')")
 
 

@@ -1,0 +1,48 @@
+"""Scenarios of more than two sides: each side against the basis, and one table of what all of them say."""
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier
+from everycent.proof.recon.contract import ReconSpec
+from everycent.proof.recon.service import ReconRun, across
+
+Path = tuple[str, ...]
+
+
+def each_pair(specs: Mapping[str, ReconSpec]) -> Iterator[tuple[str, ReconSpec, Path, tuple[Path, Path]]]:
+    """Each comparison of two sides: its name (of more sides: NAME/SIDE), its words, and where they stand."""
+    for name, spec in specs.items():
+        if not spec.sides:
+            yield name, spec, ("recon", name), (("left",), ("right",))
+        for side, pair in spec.pairs.items():
+            yield f"{name}/{side}", pair, ("recon", name), (("sides", str(spec.basis)), ("sides", side))
+
+
+class ManySides:
+    """Keeps the sides of scenarios of more than two until all of them were compared."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
+        self._tables: dict[str, dict[str, str]] = {}
+        self._breaks: dict[str, list[pa.Table]] = {}
+
+    def keep(self, scenario: str, names: tuple[str, str], tables: tuple[str, str], run: ReconRun) -> None:
+        """Takes the tables of a pair of sides; the basis but once."""
+        kept = self._tables.setdefault(scenario, {})
+        for name, table in zip(names, tables, strict=True):
+            if name not in kept:
+                kept[name] = f"recon_across_{sum(map(len, self._tables.values()))}"
+                rename = f"ALTER TABLE {identifier(table)} RENAME TO {identifier(kept[name])}"
+                self._engine.connection.execute(rename)
+        self._breaks.setdefault(scenario, []).append(run.reconciled.breaks)
+
+    def told(self) -> dict[str, pa.Table]:
+        """By scenario, what each side says of the keys on which some part; the sides are let go."""
+        found = {name: across(tables, self._breaks[name], self._engine) for name, tables in self._tables.items()}
+        for tables in self._tables.values():
+            for table in tables.values():
+                self._engine.connection.execute(f"DROP TABLE {identifier(table)}")
+        return found
