@@ -7,7 +7,17 @@ from enum import StrEnum
 from typing import Protocol
 
 from everycent.flow.pipeline.service import Session
-from everycent.proof.recon.service import Watch, check_due, give_back_turn, next_due, take_turn, watch_of
+from everycent.proof.recon.service import (
+    ReconRun,
+    Watch,
+    check_due,
+    events_as_sides,
+    give_back_turn,
+    next_due,
+    run,
+    take_turn,
+    watch_of,
+)
 from everycent.serve.reconciling import PlannedScenario
 from everycent.serve.watching import Live, live_words, put_records, watched
 
@@ -58,6 +68,20 @@ def watch(
         sleep(_LOOKS_EVERY_S)
     now = clock()
     return {one.name: watch_of(session.connection, watched(session, live, one), now) for one in live.scenarios}
+
+
+def store_runs(session: Session, live: Live) -> dict[str, ReconRun]:
+    """What was checked, as a run of each scenario: its breaks stand, and are handled as those of any run. The same
+    again changes nothing."""
+    runs = {}
+    for scenario in live.scenarios:
+        who, connection, engine = watched(session, live, scenario), session.connection, session.engine
+        left, right = events_as_sides(connection, engine, who)
+        how = (who.tenant, who.model, scenario.currency.code, scenario.plan)
+        runs[scenario.name] = run(connection, engine, *how, left, right, scenario.spec.breaks)
+        for side in (left, right):
+            engine.connection.execute(f"DROP TABLE {side.rows}")
+    return runs
 
 
 def _check(

@@ -131,6 +131,19 @@ def test_at_the_end_of_the_day_the_run_over_the_bill_finds_what_the_events_gave(
     assert live == run.cast(live.schema) and live.num_rows == 3
 
 
+def test_what_was_checked_is_stored_as_a_run_whose_breaks_stand(shop: Shop, database: Any) -> None:
+    shop.day("2026-03-01")
+    shop.put(*of_the_bill())
+    watch = ("recon", "watch", str(shop.model), "--once", "--run")
+    assert [shop.run(*watch)[1]["scenarios"]["paid"]["run"] for _ in range(2)] == [1, 1]
+    standing = "SELECT key, kind FROM recon.standing_break WHERE state <> 'closed' ORDER BY 1"
+    assert database.connection.execute(standing).fetchall() == [
+        ("S2", "amount_differs"), ("S3", "duplicated_right"), ("S9", "missing_left"),
+    ]  # fmt: skip
+    code, told = shop.run("verify")
+    assert code == exits.OK and told["verified"]
+
+
 def test_what_became_of_each_event_is_told(shop: Shop) -> None:
     code, told = shop.put(
         paid("e1", "S1", 10.00),

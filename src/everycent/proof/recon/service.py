@@ -81,6 +81,7 @@ from everycent.proof.recon.watching.events import (
     sampled_sql,
 )
 from everycent.proof.recon.watching.inline import Answer, Decision, InTime, declared, may_go_on
+from everycent.proof.recon.watching.running import events_as_sides
 from everycent.proof.recon.watching.store import (
     Watched,
     batch_seen,
@@ -148,6 +149,7 @@ __all__ = [
     "compared_pairs",
     "currency_pair",
     "declared",
+    "events_as_sides",
     "give_back_turn",
     "guess_key",
     "hash_sql",

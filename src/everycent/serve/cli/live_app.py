@@ -27,6 +27,9 @@ def watch(
     scenario: OfScenario = None,
     once: Annotated[bool, typer.Option("--once", help="Check what is due now, then end.")] = False,
     until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing waits any more.")] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="Then store what was checked as a run: its breaks stand, and are handled.")
+    ] = False,
     fail_on_breaks: Annotated[bool, typer.Option("--fail-on-breaks", help="Exit with 1 where a break stands.")] = False,
     json: Json = False,
 ) -> int:
@@ -35,7 +38,9 @@ def watch(
     from everycent.serve.watch_loop import Until
 
     until = Until.ONCE if once else Until.EMPTY if until_empty else Until.NEVER
-    return watch_command(model, scenario, until, fail_on_breaks=fail_on_breaks, as_json=json)
+    if run and until == Until.NEVER:
+        raise typer.BadParameter("--run stores what was checked when the watcher ends: add --once or --until-empty")
+    return watch_command(model, scenario, until, run=run, fail_on_breaks=fail_on_breaks, as_json=json)
 
 
 def check(

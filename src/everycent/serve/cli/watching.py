@@ -21,7 +21,7 @@ from everycent.serve.cli.terminal import err, out, print_json, print_table, prog
 from everycent.serve.event_lines import LineSource
 from everycent.serve.gating import checkpoint
 from everycent.serve.reconciling import plan_scenarios
-from everycent.serve.watch_loop import Until, watch
+from everycent.serve.watch_loop import Until, store_runs, watch
 from everycent.serve.watching import Live, live_of, put
 from everycent.serve.wiring import SECTIONS, migrations
 
@@ -78,7 +78,9 @@ def _give_up(full: QueueFull) -> None:
     raise full
 
 
-def watch_command(path: Path, scenario: str | None, until: Until, *, fail_on_breaks: bool, as_json: bool) -> int:
+def watch_command(
+    path: Path, scenario: str | None, until: Until, *, run: bool, fail_on_breaks: bool, as_json: bool
+) -> int:
     """Checks what is due; says how the scenarios stand when it ends."""
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
         live = open_live(session, path).named(scenario)
@@ -87,8 +89,10 @@ def watch_command(path: Path, scenario: str | None, until: Until, *, fail_on_bre
         except KeyboardInterrupt:
             err.print("everycent: stopped; what was checked stays, another watcher goes on")
             return exits.OK
+        runs = {name: one.run_no for name, one in store_runs(session, live).items()} if run else {}
     if as_json:
-        print_json({"model": live.model.name, "scenarios": {name: _as_dict(one) for name, one in found.items()}})
+        scenarios = {name: _as_dict(one) | {"run": runs.get(name)} for name, one in found.items()}
+        print_json({"model": live.model.name, "scenarios": scenarios})
     else:
         _print(found)
     broken = any(one.verdicts.get("break") for one in found.values())

@@ -17,6 +17,9 @@ from everycent.proof.recon.live import SAMPLE_PARTS, LiveSpec
 #: event. `left_out` and `refused` are kept too.
 OUTCOMES = ("taken", "left_out", "refused", "duplicate", "conflict", "sampled_out", "malformed")
 
+#: Why an event is not compared that does not take part.
+LEFT_OUT = "it does not take part, by when"
+
 #: A key of more bytes does not fit an index.
 KEY_BYTES_MAX = 1_000
 
@@ -87,7 +90,7 @@ def arriving(
         f"""SELECT e.*, {literal(scenario)} AS scenario, {literal(side)} AS side,
             CASE WHEN outcome <> 'refused' THEN key END AS key,
             CASE WHEN outcome <> 'refused' THEN amount_minor END AS amount_minor, status, outcome,
-            CASE outcome WHEN 'left_out' THEN 'it does not take part, by when' WHEN 'refused' THEN refusal END AS reason
+            CASE outcome WHEN 'left_out' THEN {literal(LEFT_OUT)} WHEN 'refused' THEN refusal END AS reason
         FROM (
             SELECT e.row_no, s.key, s.amount_minor, s.status,
                 CASE WHEN {too_long} THEN 'the key is longer than {KEY_BYTES_MAX} bytes' ELSE r.reason END AS refusal,
