@@ -15,6 +15,7 @@ from everycent.base.platform.database import Connection
 from everycent.proof.recon.contract import REFUSED, SIDE, LiveSpec
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
+from everycent.proof.recon.in_modes import compare_in_modes
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.watching.checking import Checked, breaks_standing, check_due, put_events
 from everycent.proof.recon.watching.events import ENVELOPE, Put, arriving, sampled_sql
@@ -117,7 +118,8 @@ class Scene:
 
     def offline(self, events: Sequence[Happened]) -> Reconciled:
         """The oracle: a run over all rows of these events that are not sampled out."""
-        return reconcile(self.plan, self.side(events, "left"), self.side(events, "right"), self.engine)
+        left, right = self.side(events, "left"), self.side(events, "right")
+        return compare_in_modes(self.plan, reconcile, left, right, self.engine)[0]
 
     def side(self, events: Sequence[Happened], side: str) -> pa.Table:
         """The rows (SIDE) of one side's events that are not sampled out."""

@@ -401,6 +401,8 @@ class ReconSpec(Declaration):
     def _inline_of_events(self) -> Self:
         if self.inline is not None and self.live is None:
             raise ValueError("`inline` answers from what `live` has taken in; add `live`, as live: {delay: 10 minutes}")
-        if self.live is not None and self.rules:
-            raise ValueError("`live` looks at each key by itself; leave `rules` out, or give them to another scenario")
+        beyond_a_key = {"rules": self.rules, "total": self.total, "detail": not self.detail, "check": self.check}
+        for word, given in beyond_a_key.items():
+            if self.live is not None and given:
+                raise ValueError(f"`live` looks at each key by itself; leave `{word}` to a scenario without it")
         return self

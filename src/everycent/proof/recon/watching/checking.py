@@ -14,6 +14,7 @@ from everycent.base.platform.database import Connection
 from everycent.proof.recon.contract import BREAK, SIDE, Bucket
 from everycent.proof.recon.core.buckets import cause_texts_sql
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.in_modes import compare_in_modes
 from everycent.proof.recon.live import LiveSpec
 from everycent.proof.recon.stage import reconcile
 from everycent.proof.recon.watching import store
@@ -92,7 +93,7 @@ def check_due(
             return Checked(0, 0)
         store.mark(connection, keys)
         left, right = (store.events_of_marked(connection, watched, side) for side in ("left", "right"))
-        done = reconcile(plan, left.select(SIDE.names), right.select(SIDE.names), engine)
+        done, _ = compare_in_modes(plan, reconcile, left.select(SIDE.names), right.select(SIDE.names), engine)
         found = pa.concat_tables([done.breaks, done.write_offs]).select(FOUND.names)
         numbered = engine.query(
             f"SELECT *, row_number() OVER (PARTITION BY key ORDER BY {_ORDER}) AS finding_no FROM found", found=found

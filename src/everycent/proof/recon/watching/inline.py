@@ -14,6 +14,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.contract import BREAK, SIDE
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.in_modes import compare_in_modes
 from everycent.proof.recon.live import InlineSpec
 from everycent.proof.recon.stage import reconcile
 from everycent.proof.recon.watching import store
@@ -66,7 +67,8 @@ def may_go_on(
         if waiting:
             store.mark(connection, waiting)
             sides = [store.events_of_marked(connection, watched, side).select(SIDE.names) for side in ("left", "right")]
-            breaks = pa.concat_tables([breaks, reconcile(plan, sides[0], sides[1], engine).breaks])
+            found, _ = compare_in_modes(plan, reconcile, sides[0], sides[1], engine)
+            breaks = pa.concat_tables([breaks, found.breaks])
     early = [key for key in waiting if (due := stands[key]) is not None and due > now]
     open_yet = pc.is_in(breaks["key"], pa.array(early, pa.string()))
     breaks, too_early = breaks.filter(pc.invert(open_yet)), breaks.filter(open_yet)

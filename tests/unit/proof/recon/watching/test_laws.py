@@ -41,6 +41,7 @@ PLANS = st.builds(
     left_sums=st.booleans(),
     right_sums=st.booleans(),
     compares_status=st.booleans(),
+    one_way=st.booleans(),
 )
 LATE = NOON + timedelta(days=1)
 RARELY = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
