@@ -125,12 +125,16 @@ def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine,
     money_in = currency_pair(*columns)
     if money_in is not None and money_in.left not in in_key and money_in not in [pair for pair, _ in wanted]:
         wanted = (*wanted, (money_in, None))  # equal figures in two currencies are not equal
-    plan = plan_files(one.relation, other.relation, key, wanted, asked.decimals, asked.reading, engine)
+    kept = (one.kind != "parquet", other.kind != "parquet")
+    plan = plan_files(one.relation, other.relation, key, wanted, asked.decimals, asked.reading, engine, kept)
     tell("finding what differs", 0, None)
     views = [
         side_view(plan, relation, side, name, engine)
         for side, (relation, name) in enumerate(((one.relation, "left_rows"), (other.relation, "right_rows")))
     ]
+    for side, of_texts in zip((one, other), kept, strict=True):
+        if of_texts:  # what its cells are read as is kept instead
+            engine.connection.execute(f"DROP TABLE {identifier(side.relation)}")
     how = ReconPlan("files", _tolerance(asked.tolerance, plan.decimals), *asked.sums, bool(plan.others))
     found = reconcile(how, "left_rows", "right_rows", engine, plan.other_names)
     tell("explaining what differs", 0, None)

@@ -29,6 +29,7 @@ from everycent.proof.recon.core.columns import (
 from everycent.proof.recon.core.dimensions import apart, beyond_limit
 from everycent.proof.recon.core.found_breaks import breaks_of, caused, column_names, held
 from everycent.proof.recon.core.keys import guess_key
+from everycent.proof.recon.core.looking import Field
 from everycent.proof.recon.core.one_file import OneSide, plan_side_alone
 from everycent.proof.recon.core.pairing import by_values
 from everycent.proof.recon.core.payout import PARTS, PAYOUT_PART, payouts_of
@@ -44,7 +45,7 @@ from everycent.proof.recon.core.side import (
 )
 from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
-from everycent.proof.recon.core.two_files import Field, FilesPlan, plan_files, side_view
+from everycent.proof.recon.core.two_files import FilesPlan, plan_files, side_view
 from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_payouts
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose

@@ -6,7 +6,8 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.core.cells import DECIMALS_MOST
-from everycent.proof.recon.core.two_files import Field, FilesPlan
+from everycent.proof.recon.core.looking import Field
+from everycent.proof.recon.core.two_files import FilesPlan
 
 _BEFORE = ("key", "bucket", "cause", "left_amount_minor", "right_amount_minor", "difference_minor", "differs")
 _PLACES = ("left_file", "left_line", "right_file", "right_line")

@@ -7,7 +7,6 @@ everything else as text. The amount alone may have cells that are no numbers: th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
@@ -21,45 +20,26 @@ from everycent.proof.recon.core.cells import (
     minor_sql,
     text_sql,
     too_long,
-    value_sql,
 )
-from everycent.proof.recon.core.columns import AMOUNT_NAMES, CURRENCY_NAME, KEY_NAME, Pair
+from everycent.proof.recon.core.columns import AMOUNT_NAMES, KEY_NAME, Pair
 from everycent.proof.recon.core.kinds import Readable, readable, types_of
+from everycent.proof.recon.core.looking import (
+    Field,
+    Looked,
+    currency_among,
+    key_sql,
+    look,
+    minor_of_read,
+    read_rows,
+    scaled_rows,
+    unread_sql,
+)
 from everycent.proof.recon.core.side import SideRows
 
 #: What a side has beside the other columns that are compared.
 _OWN = [name for name in SIDE.names if name != "status"]
 
 Wanted = tuple[Pair, Kind | None]
-
-
-@dataclass(frozen=True)
-class Field:
-    """A pair of columns and how it is compared. `said`: by the caller; then a cell that cannot be read so refuses its
-    row. `note`: what was found of it that is worth telling."""
-
-    pair: Pair
-    kind: Kind
-    left: Column
-    right: Column
-    said: bool = False
-    note: CauseText | None = None
-
-    def of(self, side: int) -> Column:
-        """0 left, 1 right."""
-        return self.right if side else self.left
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What one look at a side's rows tells. `refusable`: rows without a key, or whose cells cannot be read as said.
-    `currencies`: some of the values of the currency's column. `newest`: of the first column of times."""
-
-    rows: int
-    refusable: int
-    decimals: int
-    currencies: tuple[str, ...]
-    newest: datetime | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +74,7 @@ class FilesPlan:
     @property
     def currency(self) -> Field | None:
         """The column that names the currency of the amount."""
-        return _currency(self.others)
+        return currency_among(self.others)
 
     @property
     def currencies(self) -> tuple[str, ...]:
@@ -110,11 +90,13 @@ def plan_files(
     decimals: int | None,
     reading: Reading,
     engine: LocalEngine,
+    kept: tuple[bool, bool] = (False, False),
 ) -> FilesPlan:
     """Looks at both sides (relations of the engine) and says how each pair of columns is compared.
 
     compare: pairs, each with its kind where the caller says it. decimals: of the amount, as many as are found where
-    None is given.
+    None is given. kept: of each side, whether its cells are read once and kept in the engine: for texts, which cost
+    more to read than to keep.
     """
     found = [_read(relation, compare, side, reading, engine) for side, relation in enumerate((left, right))]
     fields = [
@@ -127,10 +109,10 @@ def plan_files(
         for field, (_, said) in zip(fields, compare, strict=True)
         if field != amount
     )
-    looked = tuple(
-        _look(relation, side, key, amount, others, decimals, reading, engine)
-        for side, relation in enumerate((left, right))
-    )
+    looked = []
+    for side, (relation, once) in enumerate(zip((left, right), kept, strict=True)):
+        read_rows(relation, side, key, amount, others, reading, engine, once=once)
+        looked.append(look(relation, side, amount, others, decimals, engine))
     most = max(each.decimals for each in looked) if decimals is None else decimals
     return FilesPlan(tuple(key), amount, most, others, reading, (looked[0], looked[1]))
 
@@ -174,60 +156,13 @@ def _not_numbers(cells: int) -> CauseText:
     )
 
 
-def _look(
-    relation: str,
-    side: int,
-    key: Sequence[Pair],
-    amount: Field | None,
-    others: Sequence[Field],
-    decimals: int | None,
-    reading: Reading,
-    engine: LocalEngine,
-) -> Looked:
-    """One pass over a side's rows, for all that is to be known of them before they are compared."""
-    wrong = [f"({_key_sql(key, side, reading)}) IS NULL"]
-    digits = "0"
-    if amount is not None:
-        column = amount.of(side)
-        exact = exact_sql(column, reading)
-        if column.type not in WHOLE_TYPES:
-            digits = f"max(length(rtrim(split_part(({exact})::VARCHAR, '.', 2), '0')))"
-            # What has not one decimal more fits 64 bits with room for nine
-            wrong.append(f"({exact}) IS NULL OR abs({exact}) >= 9000000000")
-        else:
-            wrong.append(
-                f"{identifier(column.name)} IS NULL OR abs({identifier(column.name)}::HUGEINT) >= 9e9::HUGEINT"
-            )
-    wrong += [_unread_sql(field, side, reading) for field in others if field.said and field.kind != "text"]
-    currency = _currency(others)
-    named = f"list(DISTINCT {text_sql(currency.of(side).name, reading)})" if currency is not None else "[]::VARCHAR[]"
-    dated = next((field for field in others if field.kind == "time"), None)
-    newest = f"max({value_sql(dated.of(side), 'time', reading)})" if dated is not None else "NULL::TIMESTAMP"
-    found = engine.query(
-        f"""SELECT count(*) AS rows, count(CASE WHEN {" OR ".join(wrong)} THEN 1 END) AS refusable,
-            coalesce({digits}, 0) AS decimals, {named} AS currencies, {newest} AS newest FROM {identifier(relation)}"""
-    ).to_pylist()[0]
-    too_many = decimals is not None and int(found["decimals"]) > decimals
-    return Looked(
-        found["rows"],
-        found["rows"] if too_many else found["refusable"],
-        int(found["decimals"]),
-        tuple(sorted(name for name in found["currencies"] or () if name is not None)),
-        found["newest"],
-    )
-
-
 def side_view(plan: FilesPlan, relation: str, side: int, name: str, engine: LocalEngine) -> SideRows:
     """The side as recon takes it, a view `name` of the engine: place, key, amount_minor, and the others by their names.
     Rows without a key or with an amount that is no number are refused. side: 0 left, 1 right."""
-    reading = plan.reading
-    amount = "0::BIGINT" if plan.amount is None else minor_sql(plan.amount.of(side), plan.decimals, reading)
-    values = [value_sql(field.of(side), field.kind, reading) for field in plan.others] or ["NULL::VARCHAR"]
     names = plan.other_names or ("status",)
-    others = "".join(f", {value} AS {identifier(each)}" for value, each in zip(values, names, strict=True))
-    key = _key_sql(plan.key, side, reading)
-    rows = f"""SELECT source_file, source_line, {key} AS key, {amount} AS amount_minor{others}
-        FROM {identifier(relation)}"""
+    others = "".join(f", o{place} AS {identifier(each)}" for place, each in enumerate(names))
+    rows = f"""SELECT source_file, source_line, key, {minor_of_read(plan.amount, side, plan.decimals)} AS amount_minor
+        {others} FROM {scaled_rows(relation, plan.amount, side, plan.decimals)}"""
     refused = REFUSED.empty_table()
     if plan.looked[side].refusable:
         reason = _reason_sql(plan, side)
@@ -236,30 +171,16 @@ def side_view(plan: FilesPlan, relation: str, side: int, name: str, engine: Loca
                 SELECT source_file, source_line, {reason} AS reason FROM {identifier(relation)})
             WHERE reason IS NOT NULL ORDER BY source_line"""
         ).cast(REFUSED)
-        rows += f" WHERE ({reason}) IS NULL"
+        rows += " WHERE key IS NOT NULL AND amount_minor IS NOT NULL AND NOT unread"
     engine.connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {rows}")
     return SideRows(name, refused, 0)
-
-
-def _key_sql(key: Sequence[Pair], side: int, reading: Reading) -> str:
-    """The key columns as text joined by "/", which a part's own "/" does not imitate. NULL where a part is missing."""
-    parts = [text_sql(pair.of(side), reading) for pair in key]
-    if len(parts) == 1:
-        return parts[0]
-    return " || '/' || ".join(rf"replace(replace({part}, '\', '\\'), '/', '\/')" for part in parts)
-
-
-def _unread_sql(field: Field, side: int, reading: Reading) -> str:
-    """Whether a cell has a value that cannot be read as its kind."""
-    column = field.of(side)
-    return f"({text_sql(column.name, reading)} IS NOT NULL AND ({value_sql(column, field.kind, reading)}) IS NULL)"
 
 
 def _reason_sql(plan: FilesPlan, side: int) -> str:
     """Why a row cannot be compared; NULL where it can be."""
     reading = plan.reading
     keys = " or ".join(pair.of(side) for pair in plan.key)
-    cases = [f"WHEN ({_key_sql(plan.key, side, reading)}) IS NULL THEN {literal(f'no key: no value in {keys}')}"]
+    cases = [f"WHEN ({key_sql(plan.key, side, reading)}) IS NULL THEN {literal(f'no key: no value in {keys}')}"]
     if plan.amount is not None:
         column = plan.amount.of(side)
         text, minor = text_sql(column.name, reading), minor_sql(column, plan.decimals, reading)
@@ -278,13 +199,9 @@ def _reason_sql(plan: FilesPlan, side: int) -> str:
         if field.said and field.kind != "text":
             column, no_kind = field.of(side), literal(f", which is no {field.kind}")
             cell = f"left({text_sql(column.name, reading)}, 60)"
-            unread = _unread_sql(field, side, reading)
+            unread = unread_sql(field, side, reading)
             cases.append(f"WHEN {unread} THEN {literal(f'{column.name} is ')} || {cell} || {no_kind}")
     return f"CASE {' '.join(cases)} END"
-
-
-def _currency(fields: Sequence[Field]) -> Field | None:
-    return next((field for field in fields if CURRENCY_NAME.search(field.pair.left)), None)
 
 
 def _rank(pair: Pair) -> int:
