@@ -135,4 +135,5 @@ def unread_sql(field: Field, side: int, reading: Reading) -> str:
 
 
 def currency_among(fields: Sequence[Field]) -> Field | None:
+    """The column among them that names the currency of a row's amount."""
     return next((field for field in fields if CURRENCY_NAME.search(field.pair.left)), None)
