@@ -352,3 +352,18 @@ LOADER = Counting()
     ):
         assert keys(chains.one(recon % 5)) == {"3/2026-03-01": "missing_right", "4/2026-03-01": "missing_right"}
         assert "should be a valid integer" in refusal(chains, recon % "many")
+
+
+def test_the_package_of_the_how_to_works_as_it_is_written(
+    chains: Chains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "write-a-link.md").read_text(encoding="utf-8")
+    code, scenario = (page.split(f"```{kind}\n")[1].split("```")[0] for kind in ("python", "yaml"))
+    offers = {"everycent.recon_loaders": {"count": "COUNT"}, "everycent.recon_checkers": {"round": "ROUND"}}
+    with package(tmp_path / "site", "odd_links", code, offers, monkeypatch):
+        done = chains.one(scenario.split("recon:\n")[1])
+    assert keys(done) == {"N3": "missing_right"}
+    assert done.result is not None
+    (checked,) = done.result.checked
+    assert checked.failure is None
+    assert [(row["key"], row["kind"]) for row in checked.findings.to_pylist()] == [("N2", "round")]

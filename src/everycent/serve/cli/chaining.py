@@ -59,10 +59,9 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
                 done.append(run_chain(place, scenario, given))
     written = [] if asked.out is None else _write(asked.out, done)
     if as_json:
-        found = {each.name: each.as_dict() for each in done}
-        print_json(
-            {"as_of": place.around.as_of.isoformat(), "recon": found, "written": [str(path) for path in written]}
-        )
+        runs = [{"scenario": each.name, **each.as_dict()} for each in done]
+        as_of = place.around.as_of.isoformat()
+        print_json({"as_of": as_of, "runs": runs, "written": [str(path) for path in written]})
     else:
         if not done:
             out.print("nothing is due")

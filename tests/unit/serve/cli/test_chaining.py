@@ -1,0 +1,78 @@
+"""`everycent recon run` as a person and a program call it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everycent.serve.cli.app import run_app
+
+FILE = """
+name: checks
+currency: CNY
+calendar: {time_zone: Asia/Shanghai}
+recon:
+  bills:
+    left: {file: "*.csv", columns: {id: text, amount: money}, key: id, amount: amount}
+    right: {file: "*.csv", columns: {id: text, amount: money}, key: id, amount: amount}
+    handle: [log]
+  others:
+    trigger: {file_arrival: {paths: "inbox/*.csv", still: 0 days}}
+    left: {load: {files: {paths: ours.csv}}, columns: {id: text, amount: money}, key: id, amount: amount}
+    right: {file: "*.csv", columns: {id: text, amount: money}, key: id, amount: amount}
+"""
+
+
+@pytest.fixture
+def folder(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(database.settings.data_dir))
+    (tmp_path / "scenarios.yaml").write_text(FILE)
+    (tmp_path / "ours.csv").write_text("id,amount\nA,1.00\nB,2.00\n")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "theirs.csv").write_text("id,amount\nA,1.00\nB,2.50\nC,oops\n")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> int:
+    return run_app(["recon", "run", str(folder / "scenarios.yaml"), *arguments])
+
+
+def test_a_scenario_with_files_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sides = ["--left", str(folder / "ours.csv"), "--right", str(folder / "inbox" / "theirs.csv")]
+    assert run(folder, "--only", "bills", *sides, "--as-of", "2026-03-01", "--out", str(folder / "out"), "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    (one,) = told["runs"]
+    assert (told["as_of"], one["scenario"], one["breaks"], one["refused"]) == (
+        "2026-03-01", "bills", 1, {"left": 0, "right": 1},
+    )  # fmt: skip
+    assert one["difference_minor"] == -50
+    assert [each["said"] for each in one["handlers"]] == ["a line in recon.jsonl"]
+    assert [Path(path).name for path in told["written"]] == ["breaks.parquet", "breaks.csv"]
+    assert '{""id"":""B"",""amount"":""2.50""}' in (folder / "out" / "breaks.csv").read_text()
+    assert run(folder, "--only", "bills", "--left", str(folder / "ours.csv"), "--right", str(folder / "ours.csv")) == 0
+    assert "equal" in capsys.readouterr().out
+
+
+def test_what_is_due_is_run_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "--due") == 1
+    said = capsys.readouterr()
+    assert "others, run 1" in said.out and "theirs.csv, line 4: not compared: " in said.err
+    assert run(folder, "--due") == 0
+    assert "nothing is due" in capsys.readouterr().out
+
+
+def test_what_is_asked_for_and_is_not_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "--only", "bill") == 2
+    assert "checks has no reconciliation 'bill'; it has: bills, others" in capsys.readouterr().err
+    assert run(folder, "--only", "bills") == 1
+    assert "bills was not compared: the left side is a file like *.csv, and none was given" in capsys.readouterr().err
+    (folder / "scenarios.yaml").write_text(FILE.replace("handle: [log]", "handle: [lug]"))
+    assert run(folder) == 2
+    assert "there is no handler 'lug'; installed are: " in capsys.readouterr().err
+    (folder / "scenarios.yaml").write_text("name: checks\ncurrency: CNX\ncalendar: {time_zone: Mars}\nrecon: {}\n")
+    assert run(folder) == 2
+    said = capsys.readouterr().err
+    assert "scenarios.yaml:2:11: currency: " in said and "scenarios.yaml:3:23: calendar.time_zone: " in said
+    assert "no reconciliation is declared" in said
