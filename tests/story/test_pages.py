@@ -45,12 +45,14 @@ def test_the_first_model_of_the_how_to_works_as_it_is_written(capsys: pytest.Cap
             typed += commands(text)
     Path("model.yaml").write_text(model)
     assert sorted(path.name for path in Path().glob("*.csv")) == ["rates.csv", "sales.csv"]
-    assert [words[0] for words in typed] == ["model", "model", "run", "verify", "report", "explain"]
+    assert [words[0] for words in typed] == ["model", "model", "run", "verify", "report", "explain", "replay"]
     for words in typed:
         assert run_app(words) == exits.OK, words
     said = capsys.readouterr().out
     assert "1 passed, 0 failed" in said and "verified: every cent accounted for" in said
     assert "net 88.00, to be paid by instruction" in said  # what it says of anna's week
+    assert "88.00 EUR to be paid to seller:anna" in said and "A1/2" in said  # and of the order's life
+    assert "The life of A1" in Path("life.html").read_text()
     run = next(words for words in typed if words[0] == "run")
     assert run_app(run) == exits.OK
     assert "nothing changed: all of this was there already" in capsys.readouterr().out

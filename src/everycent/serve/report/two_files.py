@@ -65,8 +65,10 @@ def _verdict(compared: Compared) -> str:
     elif breaks and compared.plan.amount is not None and len(compared.plan.currencies) < 2:
         difference = grouped(compared.reconciled.difference_minor, decimals)
         mood, mark, said = "bad", "≠", both("files.differ", f"{breaks:,}", difference)
-    else:
+    elif breaks:
         mood, mark, said = "bad", "≠", both("files.differ.rows", f"{breaks:,}")
+    else:
+        mood, mark, said = "wait", "!", both("files.rest")
     more = both("files.lying") if compared.lying else both("files.proof")
     return (
         f'<div class="verdict {mood}"><div class="mark">{mark}</div>'

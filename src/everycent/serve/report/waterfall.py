@@ -30,6 +30,7 @@ def waterfall(left_minor: int, right_minor: int, steps: Sequence[Step], decimals
         levels.append(levels[-1] + step.moved_minor)
     low, high = min(levels), max(levels)
     broken = (low > 0 and (high - low) * _BROKEN_BELOW < high) or (high < 0 and (high - low) * _BROKEN_BELOW < -low)
+    broken = broken and high > low
     room = max(high - low, 1)
     first, last = (low - room // 4 - 1, high + room // 20 + 1) if broken else (min(low, 0), max(high, 0))
     scale = (_WIDTH - _NAMES - _FIGURES) / max(last - first, 1)

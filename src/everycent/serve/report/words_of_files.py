@@ -5,6 +5,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "files.agree": ("Both sides agree: every row of each has its like on the other", "双方一致：每一行都有对应"),
     "files.differ": ("{} breaks; left minus right is {}", "{} 条差错；左减右为 {}"),
     "files.differ.rows": ("{} breaks", "{} 条差错"),
+    "files.rest": (
+        "No breaks, but not all is well: see the rows that were not compared and what the files state of themselves",
+        "没有差错，但仍有问题：请看未参与比对的行和文件自带的合计",
+    ),
     "files.proof": (
         "Every row of both sides is in exactly one kind; the kinds add up to the whole difference, without a remainder",
         "双方每一行恰归入一类；各类之和等于总差额，没有余数",
