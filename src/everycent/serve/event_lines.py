@@ -5,17 +5,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader, BytesIO
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import Any
 
 from everycent.flow.intake.service import cell_of, object_of
 
 _ID_CHARACTERS_MAX = 400
 _LINE_BYTES_MAX = 1 << 20
 
-#: So many lines are read ahead; then the reader waits, and with it whoever writes into the pipe.
-_LINES_AHEAD = 20_000
+#: So much is read ahead, in blocks; then the reader waits, and with it whoever writes into the pipe.
+_BLOCKS_AHEAD, _BLOCK_BYTES = 64, 1 << 16
 #: How long lines are gathered before fewer than asked for are given on.
 _GATHERED_S = 0.05
 
@@ -59,37 +60,40 @@ class Routes:
 class LineSource:
     """Lines of a file or a pipe, read ahead by a thread into a bounded queue. Fulfils recon's EventSource."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._queue: Queue[tuple[int, bytes] | None] = Queue(_LINES_AHEAD)
+    def __init__(self, stream: BufferedReader | BytesIO) -> None:
+        self._queue: Queue[list[tuple[int, bytes]] | None] = Queue(_BLOCKS_AHEAD)
+        self._read_ahead: list[tuple[int, bytes]] = []
         self._ended = False
         Thread(target=self._read, args=(stream,), daemon=True).start()
 
     def take(self, most: int) -> Sequence[tuple[int, bytes]]:
         """Waits for a line; then gives what comes at once."""
-        lines: list[tuple[int, bytes]] = []
-        while not self._ended and len(lines) < most:
+        while not self._ended and len(self._read_ahead) < most:
             try:
-                line = self._queue.get(timeout=_GATHERED_S if lines else None)
+                lines = self._queue.get(timeout=_GATHERED_S if self._read_ahead else None)
             except Empty:
                 break
-            if line is None:
+            if lines is None:
                 self._ended = True
             else:
-                lines.append(line)
-        return lines
+                self._read_ahead += lines
+        taken, self._read_ahead = self._read_ahead[:most], self._read_ahead[most:]
+        return taken
 
     def done(self) -> None:
         """A file is given again from its beginning; events that are known do no harm."""
 
-    def _read(self, stream: BinaryIO) -> None:
-        number = 0
-        while line := stream.readline(_LINE_BYTES_MAX + 1):
-            number += 1
-            rest = line
-            while len(rest) > _LINE_BYTES_MAX and not rest.endswith(b"\n"):
-                rest = stream.readline(_LINE_BYTES_MAX + 1)
-            if line.strip():
-                self._queue.put((number, line))
+    def _read(self, stream: BufferedReader | BytesIO) -> None:
+        left, number = b"", 0
+        while block := stream.read1(_BLOCK_BYTES):
+            *whole, left = (left + block).split(b"\n")
+            left = left[: _LINE_BYTES_MAX + 1]  # what is too long is told as such, and never held
+            lines = [(at, line) for at, line in enumerate(whole, number + 1) if line.strip()]
+            number += len(whole)
+            if lines:
+                self._queue.put(lines)
+        if left.strip():
+            self._queue.put([(number + 1, left)])
         self._queue.put(None)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
@@ -61,8 +62,9 @@ def put_command(path: Path, events: str, *, wait: bool, as_json: bool) -> int:
 
 
 @contextmanager
-def _opened(events: str) -> Iterator[BinaryIO]:
+def _opened(events: str) -> Iterator[BufferedReader]:
     if events == "-":
+        assert isinstance(sys.stdin.buffer, BufferedReader), "standard input is read in blocks"
         yield sys.stdin.buffer
         return
     with Path(events).open("rb") as file:

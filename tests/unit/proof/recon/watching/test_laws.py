@@ -1,6 +1,9 @@
 """Stream = batch: however events arrive, once all is due the verdicts are those of a run over all of them."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -92,3 +95,29 @@ def test_a_watcher_that_dies_leaves_its_keys_to_the_others(
     assert scene.breaks()[0] == scene.offline(events).breaks
     counted = store.counters(database.connection, scene.watched)
     assert counted.get("checked", 0) == len({event.key for event in events})
+
+
+def test_events_put_and_checked_by_many_at_once_give_the_same(
+    database: Any, engine: LocalEngine, tmp_path: Path
+) -> None:
+    events = [
+        Happened(number, ("left", "right")[number % 2], f"K{number * 7919 % 40}", number % 3)
+        for number in range(1, 241)
+    ]
+    scene = Scene(database.connection, engine)
+
+    def work(at: int) -> None:
+        with (
+            connect(database.settings) as connection,
+            LocalEngine(threads=1, memory_mb=100, temp_dir=tmp_path / str(at)) as own,
+        ):
+            mine = replace(scene, connection=connection, engine=own)
+            for start in range(0, len(events), 40):
+                mine.put(events[start : start + 40])  # all of them put all events
+                mine.check(LATE, most=7)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(3)))
+    scene.check_all(LATE)
+    assert scene.breaks()[0] == scene.offline(events).breaks
+    assert store.counters(database.connection, scene.watched)["taken"] == len(events)

@@ -1,0 +1,62 @@
+"""Lines of events: from a file, from a pipe that is slow, and lines that no machine should hold."""
+
+import os
+from io import BytesIO
+from threading import Thread
+
+from everycent.serve.event_lines import LineSource, Routes, read_event
+
+NOWHERE = Routes({}, (), ())
+
+
+def all_of(source: LineSource, most: int) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    while lines := source.take(most):
+        assert len(lines) <= most
+        found += lines
+    return found
+
+
+def test_lines_come_with_their_numbers_however_few_are_taken() -> None:
+    content = b"one\n\n three\nfour" * 20_000
+    expected = [(n, line) for n, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    for most in (7_001, 1_000_000):
+        assert all_of(LineSource(BytesIO(content)), most) == expected
+
+
+def test_what_a_pipe_holds_is_given_before_it_ends() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as pipe:
+        source = LineSource(stream)
+        pipe.write(b"one\ntw")
+        assert source.take(10) == [(1, b"one")]
+        pipe.write(b"o\n")
+        assert source.take(10) == [(2, b"two")]
+        pipe.close()
+        assert source.take(10) == []
+
+
+def test_a_writer_waits_while_nobody_takes() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream:
+        source = LineSource(stream)
+        line = b"x" * 999 + b"\n"
+
+        def write() -> None:
+            with os.fdopen(writing, "wb") as pipe:
+                for _ in range(20_000):
+                    pipe.write(line)
+
+        writer = Thread(target=write, daemon=True)
+        writer.start()
+        writer.join(0.5)
+        assert writer.is_alive(), "20 MB are more than is read ahead"
+        assert len(all_of(source, 1_000)) == 20_000
+        writer.join(30)
+
+
+def test_a_line_that_is_too_long_is_told_and_not_held() -> None:
+    content = b"a" * (5 << 20) + b"\nshort\n"
+    (number, line), (other, short) = all_of(LineSource(BytesIO(content)), 10)
+    assert (number, other, short) == (1, 2, b"short") and len(line) <= (1 << 20) + (1 << 16) + 1
+    assert read_event(number, line, NOWHERE) == "the line is longer than 1,048,576 bytes"
