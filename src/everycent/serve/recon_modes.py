@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from everycent.base.money.amount import format_minor
@@ -117,6 +118,24 @@ def payouts_as_dict(run: ReconRun) -> dict[str, Any] | None:
         "payouts": parts.group_by(["payout", "paid_key"]).aggregate([]).num_rows,
         "parts_minor": sums,
     }
+
+
+def carried_as_dict(run: ReconRun) -> dict[str, Any] | None:
+    """What the day cut carries on, and how old the oldest of it is; None where nothing is carried on."""
+    if not run.beyond.cut.num_rows:
+        return None
+    rows = run.beyond.carried
+    return {
+        "day": run.beyond.cut["day"][0].as_py().isoformat(),
+        "rows": rows.num_rows,
+        "oldest_days": pc.max(rows["age_days"]).as_py() or 0,
+    }
+
+
+def write_carried(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Path]:
+    """carried.parquet: the rows that are open at the cut, with their age, of all scenarios that carry on."""
+    told = [_named(name, run.beyond.carried) for name, run in runs if run.beyond.cut.num_rows]
+    return [write_table(folder / "carried.parquet", pa.concat_tables(told))] if told else []
 
 
 def write_payouts(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Path]:

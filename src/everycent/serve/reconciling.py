@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,7 +45,15 @@ from everycent.proof.recon.service import run as run_recon
 from everycent.serve.handling_words import handling_issues
 from everycent.serve.links import link_issues
 from everycent.serve.many_sides import ManySides, each_pair
-from everycent.serve.recon_modes import RatesRefused, matches_as_dict, payouts_as_dict, rates_of, totals_as_dict
+from everycent.serve.recon_batches import Batches, batches_of
+from everycent.serve.recon_modes import (
+    RatesRefused,
+    carried_as_dict,
+    matches_as_dict,
+    payouts_as_dict,
+    rates_of,
+    totals_as_dict,
+)
 
 _VIEW = "recon_records"
 _TABLE = "recon_side"
@@ -163,6 +172,7 @@ class Scenario:
             "matches": matches_as_dict(self.run),
             "totals": totals_as_dict(self.run),
             "payouts": payouts_as_dict(self.run),
+            "carried": carried_as_dict(self.run),
             "controls": [stated.as_dict() for stated in self.stated],
         }
 
@@ -246,14 +256,18 @@ def _files(spec: SideSpec, files: Sequence[Path]) -> list[Path]:
     return [path for path in dict.fromkeys(files) if any(fnmatch(path.name, pattern) for pattern in spec.file)]
 
 
-def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, report: Report) -> tuple[Scenario, ...]:
-    """Runs every scenario whose files are there; a scenario without any of its files is left out."""
+def reconcile_all(
+    session: Session, model: LoadedModel, prepared: Prepared, report: Report, day: date | None = None
+) -> tuple[Scenario, ...]:
+    """Runs every scenario whose files are there; a scenario without any of its files is left out. `day`: the run's, to
+    which scenarios that carry on are cut; of stored records these take the ones that came after the cut before."""
     scenarios = prepared.scenarios
     done: list[Scenario] = []
     sides_of_all = ManySides(session.engine)
     for at, scenario in enumerate(scenarios):
         report("reconciling", at, len(scenarios))
-        sides = sides_of(session, model, prepared, scenario)
+        taken = batches_of(session, model.name, scenario.name, day) if scenario.plan.carry else Batches()
+        sides = sides_of(session, model, prepared, scenario, taken.after)
         if sides[0] is None or sides[1] is None:
             continue
         run = run_recon(
@@ -266,6 +280,8 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
             sides[0],
             sides[1],
             scenario.spec.breaks,
+            day=day,
+            through_batch=taken.through,
         )
         done.append(Scenario(scenario.name, run, scenario.currency, prepared.stated.get(scenario.name, ())))
         if scenario.called != ("left", "right"):
@@ -277,11 +293,12 @@ def reconcile_all(session: Session, model: LoadedModel, prepared: Prepared, repo
 
 
 def sides_of(
-    session: Session, model: LoadedModel, prepared: Prepared, scenario: PlannedScenario
+    session: Session, model: LoadedModel, prepared: Prepared, scenario: PlannedScenario, after_batch: int = 0
 ) -> tuple[SideRows | None, SideRows | None]:
-    """The left side and the right, as tables of the engine; None where none of its files is there."""
+    """The left side and the right, as tables of the engine; None where none of its files is there. `after_batch`:
+    stored records up to this batch are left out."""
     left, right = (
-        _rows(session, model, prepared.plan, (scenario.name, word), side, prepared.files)
+        _rows(session, model, prepared.plan, (scenario.name, word), side, prepared.files, after_batch)
         for word, side in (("left", scenario.left), ("right", scenario.right))
     )
     return left, right
@@ -361,7 +378,13 @@ def _in_currency(spec: SideSpec, column: str | None, money: Currency) -> SideSpe
 
 
 def _rows(
-    session: Session, model: LoadedModel, plan: ModelPlan, name: tuple[str, str], side: Side, files: Sequence[Path]
+    session: Session,
+    model: LoadedModel,
+    plan: ModelPlan,
+    name: tuple[str, str],
+    side: Side,
+    files: Sequence[Path],
+    after_batch: int,
 ) -> SideRows | None:
     """The side's rows, those that are compared as a table in the engine; None where none of its files is there."""
     spec, table = side.plan.spec, f"{_TABLE}_{name[1]}"
@@ -375,6 +398,7 @@ def _rows(
             kind=spec.records,
             body_type=body_type,
             columns=["source_file", "source_line", "body"],
+            after_batch=after_batch,
         )
         return side_in_engine(side.plan, [_VIEW], session.engine, table)
     found = _files(spec, files)

@@ -54,6 +54,7 @@ from everycent.proof.recon.loading import (
 )
 from everycent.proof.recon.modes import (
     Basis,
+    Carry,
     Counterparty,
     Detail,
     Fee,
@@ -348,6 +349,7 @@ class ReconSpec(Declaration):
     mode: Mode = "two_way"
     total: Total = None
     detail: Detail = True
+    carry: Carry = False
     rules: tuple[MatchRuleSpec, ...] = Field(
         default=(), description="what may explain rows that are not equal, in the order in which it is tried"
     )

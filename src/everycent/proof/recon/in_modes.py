@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import BREAK, BY_KEY, DIMENSION, MATCHED_ROW, TOTALS, Bucket
+from everycent.proof.recon.core.carrying import CARRIED, CUT
 from everycent.proof.recon.core.dimensions import dimensions
 from everycent.proof.recon.core.leftovers import of_no_matter, totals_of
 from everycent.proof.recon.core.payout import PAYOUT_PART, decompose
@@ -24,11 +25,14 @@ _RULED = (Bucket.MATCHED, Bucket.AMBIGUOUS, Bucket.BUDGET_EXHAUSTED)
 @dataclass(frozen=True)
 class Beyond:
     """What a scenario's modes found beyond its buckets: what rules claimed, both sides in total (DIMENSION), and what
-    payouts are made of (PAYOUT_PART), which is made anew of what is stored."""
+    payouts are made of (PAYOUT_PART), which is made anew of what is stored; at a day cut (CUT) what is open (CARRIED).
+    """
 
     explained: Explained = field(default_factory=Explained.nothing)
     dimensions: pa.Table = field(default_factory=DIMENSION.empty_table)
     payouts: pa.Table = field(default_factory=PAYOUT_PART.empty_table)
+    carried: pa.Table = field(default_factory=CARRIED.empty_table)
+    cut: pa.Table = field(default_factory=CUT.empty_table)
 
 
 def compare_in_modes(

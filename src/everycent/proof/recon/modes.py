@@ -119,3 +119,11 @@ Payout = Annotated[PayoutSpec | None, Field(description="what each payout is mad
 Basis = Annotated[
     Name | None, Field(description="of `sides`: the one with which each other is compared", examples=["till"])
 ]
+
+Carry = Annotated[
+    bool,
+    Field(
+        description="yes: what is open at a run's day (`--as-of`) is carried to the next day's, where it has aged, and "
+        "what comes late closes it; a row that lies ahead of the day waits. Both sides name `occurred_at`"
+    ),
+]

@@ -5,7 +5,7 @@ A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_i
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pyarrow as pa
@@ -45,13 +45,14 @@ from everycent.proof.recon.core.side import (
 )
 from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
-from everycent.proof.recon.core.two_files import FilesPlan, plan_files, side_view
+from everycent.proof.recon.cuts import CutRefused, carry_in, carry_on, refuse_passed
 from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_payouts
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import (
     RunKey,
+    cut_before,
     insert_run,
     keep_findings,
     keep_fired,
@@ -105,6 +106,7 @@ __all__ = [
     "Checked",
     "Chosen",
     "Compare",
+    "CutRefused",
     "Decision",
     "Differences",
     "EventSource",
@@ -149,6 +151,7 @@ __all__ = [
     "column_names",
     "compared_pairs",
     "currency_pair",
+    "cut_before",
     "declared",
     "events_as_sides",
     "give_back_turn",
@@ -217,17 +220,28 @@ def run(
     handling: HandlingSpec | None = None,
     now: datetime | None = None,
     compare: Compare = reconcile,
+    day: date | None = None,
+    through_batch: int = 0,
 ) -> ReconRun:
     """Reconciles and stores in one transaction, one run of a scenario after the other: the same sides again, even at
     the same time, change nothing and say so. The scenario's standing breaks follow, by its words of `handling`.
-    `compare`: gives what `reconcile` would, where that was found before."""
+    `day`: of a scenario that carries what is open on from cut to cut, and `through_batch` the last batch whose records
+    are on its sides: CutRefused where the day cannot be cut. `compare`: gives what `reconcile` would, where that was
+    found before."""
     words, at = Words(plan.scenario, currency, handling or HandlingSpec()), now or datetime.now(UTC)
-    key = run_key(engine, tenant, model, currency, plan, left, right)
+    who = (tenant, model, plan.scenario)
     with connection.transaction():
-        lock_scenario(connection, key, plan.scenario)
+        lock_scenario(connection, tenant, model, plan.scenario)
+        cut = carry_in(connection, engine, who, day, left, right) if plan.carry else None
+        if cut is not None:
+            left, right, plan = cut.left, cut.right, replace(plan, words=f"{plan.words} {cut.day}")
+        key = run_key(engine, tenant, model, currency, plan, left, right)
         known = run_no_of(connection, key)
         if known is None:
             done, beyond = compare_in_modes(plan, compare, left.rows, right.rows, engine)
+            if cut is not None:
+                refuse_passed(connection, who, cut.day)
+                beyond = carry_on(plan, cut, through_batch, done, beyond, engine)
             run_no = insert_run(connection, key, plan, currency, left, right, done, beyond)
             ran = ReconRun(key.run_id, run_no, True, done, beyond)
         else:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import literal
+from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
@@ -23,6 +24,7 @@ from everycent.proof.recon.contract import (
     CheckerFindings,
 )
 from everycent.proof.recon.core.buckets import cause_texts_sql
+from everycent.proof.recon.core.carrying import CARRIED, CUT
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.in_modes import Beyond
@@ -57,9 +59,9 @@ def run_no_of(connection: Connection, key: RunKey) -> int | None:
     return None if row is None else int(row[0])
 
 
-def lock_scenario(connection: Connection, key: RunKey, scenario: str) -> None:
+def lock_scenario(connection: Connection, tenant: str, model: str, scenario: str) -> None:
     """Waits until no other transaction runs the scenario; holds it until this one ends."""
-    name = f"{key.tenant}\x1f{key.model}\x1f{scenario}"
+    name = f"{tenant}\x1f{model}\x1f{scenario}"
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
 
 
@@ -106,7 +108,14 @@ def insert_run(
     for name, side in (("left", left), ("right", right)):
         copy_in(connection, "recon.refused", side.refused, {**key.constants, "side": name})
     explained = beyond.explained
-    more = (explained.matches, explained.differences, explained.alternatives, beyond.dimensions)
+    more = (
+        explained.matches,
+        explained.differences,
+        explained.alternatives,
+        beyond.dimensions,
+        beyond.cut,
+        beyond.carried,
+    )
     for table, found in zip(_BEYOND, more, strict=True):
         copy_in(connection, table, found, key.constants)
     digests = ", ".join(f"{literal(table)}, ({_DIGEST.format(table=table, key=key.sql)})" for table in _FOUND)
@@ -121,6 +130,8 @@ _BEYOND = {
     "recon.match_difference": (MATCH_DIFFERENCE, "match_no, cause"),
     "recon.match_alternative": (MATCH_ALTERNATIVE, "match_no, alternative_no, side, row_no"),
     "recon.dimension": (DIMENSION, "dimension_no"),
+    "recon.cut": (CUT, "day"),
+    "recon.carried": (CARRIED, "carried_no"),
 }
 _FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused", *_BEYOND)
 _DIGEST = """SELECT md5(coalesce(string_agg(h, '' ORDER BY h), '')) FROM (
@@ -151,11 +162,49 @@ def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconc
 
 def load_beyond(connection: Connection, key: RunKey) -> Beyond:
     """What the modes of the stored run found."""
-    matches, differences, alternatives, dimensions = (
-        copy_out(connection, f"SELECT {', '.join(schema.names)} FROM {table} WHERE {key.sql} ORDER BY {by}", schema)
+    matches, differences, alternatives, dimensions, cut, carried = (
+        copy_out(
+            connection,
+            f"SELECT {', '.join(map(identifier, schema.names))} FROM {table} WHERE {key.sql} ORDER BY {by}",
+            schema,
+        )
         for table, (schema, by) in _BEYOND.items()
     )
-    return Beyond(Explained(matches, differences, alternatives), dimensions)
+    return Beyond(Explained(matches, differences, alternatives), dimensions, carried=carried, cut=cut)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A day cut of a scenario: its newest run."""
+
+    run_id: UUID
+    day: date
+    through_batch: int
+
+
+def cut_before(connection: Connection, who: tuple[str, str, str], day: date) -> Cut | None:
+    """The last cut before a day. `who`: tenant, model, scenario."""
+    row = connection.execute(
+        """SELECT run_id, day, through_batch FROM recon.cut JOIN recon.run USING (tenant, model, run_id, scenario)
+        WHERE (tenant, model, scenario) = (%s, %s, %s) AND day < %s ORDER BY day DESC, run_no DESC LIMIT 1""",
+        (*who, day),
+    ).fetchone()
+    return None if row is None else Cut(*row)
+
+
+def latest_cut(connection: Connection, who: tuple[str, str, str]) -> date | None:
+    """The last day that was cut."""
+    row = connection.execute(
+        "SELECT max(day) FROM recon.cut WHERE (tenant, model, scenario) = (%s, %s, %s)", who
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def carried_from(connection: Connection, who: tuple[str, str, str], run_id: UUID) -> pa.Table:
+    """CARRIED of a cut."""
+    key = RunKey(who[0], who[1], run_id)
+    columns = ", ".join(map(identifier, CARRIED.names))
+    return copy_out(connection, f"SELECT {columns} FROM recon.carried WHERE {key.sql} ORDER BY carried_no", CARRIED)
 
 
 def _findings(connection: Connection, engine: LocalEngine, table: str, key: RunKey) -> pa.Table:

@@ -138,6 +138,8 @@ _FOUND = (
     "recon.total", "recon.break", "recon.write_off", "recon.refused",
     "recon.match", "recon.match_difference", "recon.match_alternative",
     "recon.dimension",
+    "recon.cut",
+    "recon.carried",
 )  # fmt: skip
 #: Of a table that a run did not know: no rows.
 _NO_ROWS = "md5('')"

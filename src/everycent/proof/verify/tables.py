@@ -125,6 +125,8 @@ DECIDED = {
         run_id=_UUID, dimension=_TEXT, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM, right_minor=_SUM,
         difference_minor=_SUM, detail_minor=_SUM, apart_minor=_SUM,
     ),
+    "recon.cut": _columns(run_id=_UUID, scenario=_TEXT, day=_DAY),
+    "recon.carried": _columns(run_id=_UUID, side=_TEXT, amount_minor=_LONG, occurred_on=_DAY),
     "recon.match_difference": _columns(run_id=_UUID, match_no=_LONG, difference_minor=_SUM),
     "recon.match_alternative": _columns(
         run_id=_UUID, match_no=_LONG, alternative_no=_LONG, side=_TEXT, row_no=_LONG

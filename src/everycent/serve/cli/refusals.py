@@ -22,7 +22,7 @@ from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
 from everycent.proof.recon.breaks.desk import NotDone
 from everycent.proof.recon.jobs.store import JobRefused
-from everycent.proof.recon.service import BadSketch, NothingToCompare, QueueFull
+from everycent.proof.recon.service import BadSketch, CutRefused, NothingToCompare, QueueFull
 from everycent.serve.cli import exits
 
 
@@ -63,6 +63,7 @@ UNAVAILABLE = (
     StorageFailed,
     LakeFileMissing,
     BatchAlreadyCommitted,
+    CutRefused,
     QueueFull,
     MemoryError,
     OSError,

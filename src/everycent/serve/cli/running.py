@@ -24,7 +24,14 @@ from everycent.serve.cli.parking import parked_as_dict, print_parked
 from everycent.serve.cli.rewinding import print_ordered, rewound_as_dict
 from everycent.serve.cli.terminal import Reporter, err, out, print_json, print_table, progress, shorten
 from everycent.serve.gating import gate_of
-from everycent.serve.recon_modes import parts_beyond_limit, parts_told, write_across, write_matches, write_payouts
+from everycent.serve.recon_modes import (
+    parts_beyond_limit,
+    parts_told,
+    write_across,
+    write_carried,
+    write_matches,
+    write_payouts,
+)
 from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
 from everycent.serve.report.data import ReportData
 from everycent.serve.report.page import render
@@ -156,7 +163,7 @@ def take_in(
         summary = run(
             session, model, inputs, day, report, lambda message: err.print(f"everycent: {message}"), now, gate
         )
-    return Taken(summary, reconcile_all(session, model, prepared, report), unused)
+    return Taken(summary, reconcile_all(session, model, prepared, report, day), unused)
 
 
 def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | None, report: Reporter) -> Outcome:
@@ -167,7 +174,7 @@ def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | Non
         report("writing files", 0, None)
         files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, taken.scenarios))
         runs = [(one.name, one.run) for one in taken.scenarios]
-        files = (*files, *write_matches(folder, runs), *write_payouts(folder, runs))
+        files = (*files, *write_matches(folder, runs), *write_payouts(folder, runs), *write_carried(folder, runs))
         files = (*files, *write_across(folder, [(one.name, one.across) for one in taken.scenarios]))
     data = report_data(session, model.name, verdict)  # after the export: the page knows what is in the bank file
     if folder is not None:

@@ -35,6 +35,7 @@ class ReconPlan:
     detail: bool = True
     total: TotalPlan | None = None
     payout: PayoutPlan | None = None
+    carry: bool = False
 
 
 class RuleRefused(ValueError):
@@ -46,7 +47,7 @@ class TotalRefused(ValueError):
 
 
 #: The words of a scenario that say how it is compared beyond pass one.
-_MODES = {"rules", "mode", "detail", "total", "payout"}
+_MODES = {"rules", "mode", "detail", "total", "payout", "carry"}
 
 
 def plan_recon(
@@ -68,6 +69,7 @@ def plan_recon(
         one_way=spec.mode == "one_way",
         detail=spec.detail,
         payout=_payout(scenario, spec),
+        carry=_carry(scenario, spec),
         total=_total(scenario, spec, currency),
         words="" if said == "{}" else said + _digest(spec, rates),
         scenario=scenario,
@@ -86,6 +88,14 @@ def _rules(scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[st
         return plan_match(scenario, spec.rules, currency, rates)
     except ValueError as refusal:
         raise RuleRefused(str(refusal)) from refusal
+
+
+def _carry(scenario: str, spec: ReconSpec) -> bool:
+    if spec.carry:
+        refuse_lacking(f"recon '{scenario}': carry", "occurred_on", spec)
+        if spec.mode == "one_way" or not spec.detail:
+            raise ValueError(f"recon '{scenario}': carry: it is of two-way details; leave `mode` and `detail` out")
+    return spec.carry
 
 
 def _payout(scenario: str, spec: ReconSpec) -> PayoutPlan | None:

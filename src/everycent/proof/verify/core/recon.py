@@ -136,6 +136,26 @@ DIMENSIONS = Rule(
         OR t.difference_minor - coalesce(t.detail_minor, 0) <> t.apart_minor""",
 )
 
+CARRIED = Rule(
+    "what a reconciliation's day cut carries on is what is open",
+    "recon.carried",
+    """WITH found AS (
+        SELECT run_id, scenario, day, side, sum(n) AS n, sum(minor) AS minor FROM (
+            SELECT run_id, 'left' AS side, left_rows AS n, coalesce(left_amount_minor, 0) AS minor FROM recon.break
+            UNION ALL SELECT run_id, 'right', right_rows, coalesce(right_amount_minor, 0) FROM recon.break)
+        JOIN recon.cut USING (run_id) GROUP BY ALL),
+    carried AS (
+        SELECT run_id, scenario, day, side, count(*) AS n, sum(amount_minor) AS minor
+        FROM recon.carried JOIN recon.cut USING (run_id)
+        WHERE occurred_on IS NULL OR occurred_on <= day GROUP BY ALL)
+    SELECT {'s': scenario, 'd': day, 'r': run_id, 'i': side} AS place,
+        format('{} at {}, {}: {} rows, {} are open; {}, {} are carried', scenario, day::VARCHAR, side,
+            coalesce(found.n, 0), coalesce(found.minor, 0), coalesce(carried.n, 0), coalesce(carried.minor, 0))
+            AS message
+    FROM found FULL JOIN carried USING (run_id, scenario, day, side)
+    WHERE coalesce(found.n, 0) <> coalesce(carried.n, 0) OR coalesce(found.minor, 0) <> coalesce(carried.minor, 0)""",
+)
+
 RULES = (
     RUN_SUMS,
     FINDINGS,
@@ -146,4 +166,5 @@ RULES = (
     ALTERNATIVES,
     ONLY_RIGHT,
     DIMENSIONS,
+    CARRIED,
 )
