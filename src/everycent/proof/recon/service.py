@@ -45,6 +45,7 @@ from everycent.proof.recon.core.side import (
 )
 from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
+from everycent.proof.recon.core.two_files import FilesPlan, plan_files, side_view
 from everycent.proof.recon.cuts import CutRefused, carry_in, carry_on, refuse_passed
 from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_payouts
