@@ -39,7 +39,7 @@ ENGINE_MB, ALLOWED_MB = 250, 500
 PANDAS_ROWS_MAX = 2_000_000
 
 #: From this part on everycent keeps the hashes of all rows, and takes the memory that a join takes.
-JOINED_FROM = Decimal("0.014")
+JOINED_FROM = Decimal("0.007")
 PROCESSOR = "processor seconds"
 COMPARED = ("merchant", "amount_minor", "fee_minor", "status", "paid_at")
 

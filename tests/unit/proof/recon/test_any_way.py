@@ -32,7 +32,7 @@ def in_two_passes(plan: ReconPlan, left: pa.Table, right: pa.Table, sketched: bo
         engine.query(f"CREATE OR REPLACE TABLE {name} AS FROM rows", rows=rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "ROWS_LEAST", 0)
-        patch.setattr(differing, "room_of", lambda expected, rows: 100 if sketched else None)
+        patch.setattr(differing, "room_of", lambda expected, rows, passes: 100 if sketched else None)
         return reconcile(plan, "any_left", "any_right", engine)
 
 

@@ -92,15 +92,18 @@ def test_hashes_that_do_not_fit_memory_are_compared_in_parts(tmp_path: Path) -> 
     assert found.breaks.equals(expected.breaks)
 
 
-@pytest.mark.parametrize(("expected", "rows", "sketched"), [(10, 10**6, True), (10**5, 10**6, False)])
-def test_few_differences_go_into_a_sketch(expected: int, rows: int, sketched: bool) -> None:
-    assert (room_of(expected, (rows, rows)) is not None) == sketched
+@pytest.mark.parametrize(
+    ("expected", "rows", "passes", "sketched"),
+    [(10, 10**6, 1, True), (10**5, 10**7, 1, False), (10**5, 10**7, 2, True), (10**6, 10**7, 2, False)],
+)
+def test_few_differences_go_into_a_sketch(expected: int, rows: int, passes: int, sketched: bool) -> None:
+    assert (room_of(expected, (rows, rows), passes) is not None) == sketched
 
 
 def test_more_differences_than_a_sketch_has_room_for_go_into_none_however_many_rows_there_are() -> None:
     most, rows = most_differences() // 2, 10**12
-    assert room_of(most, (rows, rows)) == 2 * most
-    assert room_of(most + 1, (rows, rows)) is None
+    assert room_of(most, (rows, rows), 2) == 2 * most
+    assert room_of(most + 1, (rows, rows), 2) is None
 
 
 @pytest.mark.parametrize(("left", "right"), [("left_side", "right_side"), ("side", "keys"), ("groups", "recon")])

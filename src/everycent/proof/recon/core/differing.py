@@ -29,6 +29,9 @@ ROOM_LEAST = 12_000
 #: Where more than one row in so many differs, keeping all hashes takes less time.
 ONE_IN_LEAST = 70
 
+#: Room for more differences leaves the processor's cache: keeping all hashes takes less time, where they fit memory.
+ROOM_IN_CACHE = 150_000
+
 #: So many rows of each side are looked at before the rest, and of those one key in so many.
 LOOKED_AT, ONE_IN = 500_000, 16
 
@@ -50,13 +53,13 @@ def differing(left: str, right: str, compared: Sequence[str], rows: tuple[int, i
     """
     sides = [_hashes(side, compared, engine) for side in (left, right)]
     begun = [_begin(side) for side in sides]
-    room = room_of(_expected(begun, rows), rows)
+    passes = passes_of(sum(rows), engine.memory_mb)
+    room = room_of(_expected(begun, rows), rows, passes)
     if room is not None:
         found = _by_sketch([chain(*both) for both in zip(begun, sides, strict=True)], rows, room)
         if found is not None:
             return found
         begun, sides = [[], []], [_hashes(side, compared, engine) for side in (left, right)]
-    passes = passes_of(sum(rows), engine.memory_mb)
     if passes == 1:
         return _by_multisets([[chain(*both) for both in zip(begun, sides, strict=True)]], 1, rows, engine)
     del begun, sides
@@ -69,10 +72,12 @@ def key_hash_sql(key: str) -> str:
     return f"(hash({key}) & {(1 << HASH_BITS) - 1})"
 
 
-def room_of(expected: int, rows: tuple[int, int]) -> int | None:
-    """How many differences a sketch needs room for where so many are expected; None where it is not the better way."""
+def room_of(expected: int, rows: tuple[int, int], passes: int) -> int | None:
+    """How many differences a sketch needs room for where so many are expected; None where keeping all hashes, in so
+    many passes, is the better way."""
     room = max(ROOM_LEAST, 2 * expected)
-    return None if expected * ONE_IN_LEAST > sum(rows) or room > most_differences() else room
+    many = expected * ONE_IN_LEAST > sum(rows) or (passes == 1 and room > ROOM_IN_CACHE)
+    return None if many or room > most_differences() else room
 
 
 def passes_of(rows: int, memory_mb: int) -> int:
