@@ -36,6 +36,10 @@ from everycent.proof.recon.chain import ResultHandler as ResultHandler
 from everycent.proof.recon.chain import RunResult as RunResult
 from everycent.proof.recon.chain import Surroundings as Surroundings
 from everycent.proof.recon.chain import Trigger as Trigger
+from everycent.proof.recon.cures import RepairAttempt as RepairAttempt
+from everycent.proof.recon.cures import RepairEnd as RepairEnd
+from everycent.proof.recon.cures import RepairHandler as RepairHandler
+from everycent.proof.recon.cures import RepairOutcome as RepairOutcome
 from everycent.proof.recon.handling import HandlingSpec as HandlingSpec
 from everycent.proof.recon.live import InlineSpec as InlineSpec
 from everycent.proof.recon.live import LiveSpec as LiveSpec

@@ -44,6 +44,8 @@ SEALED = {
     "platform.generation": ("generation",),
     "payments.instruction": ("instruction_id",),
     "recon.run": ("scenario", "run_no"),
+    "recon.observation": ("scenario", "observation_no"),
+    "recon.move": ("break_id", "move_no"),
 }
 
 _SEAL = "md5((to_jsonb(t) - 'seal')::text)::uuid"

@@ -10,6 +10,7 @@ from everycent.base.platform.details import Details
 from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
 from everycent.proof.verify.core import (
+    breaks,
     charges,
     corrected,
     ledger,
@@ -39,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     *payments.RULES,
     *ledger.RULES,
     *recon.RULES,
+    *breaks.RULES,
 )
 
 

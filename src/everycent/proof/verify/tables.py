@@ -113,9 +113,18 @@ DECIDED = {
         run_id=_UUID, bucket=_TEXT, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM, right_minor=_SUM,
         difference_minor=_SUM,
     ),
+    "recon.observation": _columns(scenario=_TEXT, observation_no=_LONG, run_id=_UUID),
+    "recon.standing_break": _columns(
+        break_id=_UUID, scenario=_TEXT, kind=_TEXT, key=_TEXT, occurrence=_LONG, state=_TEXT, reason=_TEXT,
+        run_id=_UUID, finding_no=_LONG, repairs=_LONG, moves=_LONG,
+    ),
+    "recon.move": _columns(
+        break_id=_UUID, move_no=_LONG, move=_TEXT, from_state=_TEXT, to_state=_TEXT, reason=_TEXT, who=_TEXT
+    ),
+    "recon.repair_attempt": _columns(break_id=_UUID, attempt_no=_LONG),
     "recon.break": (_FINDING := _columns(
-        run_id=_UUID, key=_TEXT, bucket=_TEXT, left_rows=_LONG, right_rows=_LONG, left_amount_minor=_SUM,
-        right_amount_minor=_SUM, difference_minor=_SUM,
+        run_id=_UUID, finding_no=_LONG, key=_TEXT, bucket=_TEXT, left_rows=_LONG, right_rows=_LONG,
+        left_amount_minor=_SUM, right_amount_minor=_SUM, difference_minor=_SUM,
     )),
     "recon.write_off": _FINDING,
     "recon.match": _columns(

@@ -77,7 +77,11 @@ PARTS: tuple[Part, ...] = (
         "Reconciliation · 对账",
         "What is compared with another system's records.",
         (("recon",),),
-        (("reconcile", "how-to/reconcile.md"), ("matching what is not equal", "reference-matching.md")),
+        (
+            ("reconcile", "how-to/reconcile.md"),
+            ("handle breaks", "how-to/handle-breaks.md"),
+            ("matching what is not equal", "reference-matching.md"),
+        ),
     ),
     Part(
         "Golden cases · 用例",

@@ -12,8 +12,9 @@ from everycent.proof.recon.breaks.repairing import check_rule
 from everycent.proof.recon.contract import CAUSES, Bucket
 from everycent.proof.recon.handling import HandlingSpec, RepairRuleSpec
 
+_NO_BREAKS = (Bucket.EQUAL, Bucket.WITHIN_TOLERANCE, Bucket.MATCHED, Bucket.ONLY_RIGHT, Bucket.IN_TOTAL)
 #: The kinds that a break may be of.
-KINDS = tuple(bucket for bucket in Bucket if bucket not in (Bucket.EQUAL, Bucket.WITHIN_TOLERANCE, Bucket.MATCHED))
+KINDS = tuple(bucket for bucket in Bucket if bucket not in _NO_BREAKS)
 Place = tuple[str | int, ...]
 
 
