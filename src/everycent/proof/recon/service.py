@@ -62,6 +62,7 @@ from everycent.proof.recon.store import (
     load_run,
     lock_scenario,
     marks_fired,
+    models_reconciled,
     raw_rows_of,
     run_no_of,
 )
@@ -166,6 +167,7 @@ __all__ = [
     "keep_raw_rows",
     "marks_fired",
     "may_go_on",
+    "models_reconciled",
     "most_differences",
     "next_due",
     "pairs_of",

@@ -267,3 +267,9 @@ def keep_fired(connection: Connection, key: RunKey, scenario: str, mark: str) ->
         ON CONFLICT DO NOTHING""",
         (key.tenant, key.model, scenario, mark, key.run_id),
     )
+
+
+def models_reconciled(connection: Connection, tenant: str) -> list[str]:
+    """The models and scenario files that have runs, by name."""
+    rows = connection.execute("SELECT DISTINCT model FROM recon.run WHERE tenant = %s ORDER BY 1", (tenant,))
+    return [str(name) for (name,) in rows]

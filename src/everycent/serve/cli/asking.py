@@ -1,10 +1,12 @@
 """`everycent explain`, `verify` and `report`: questions about what is stored; nothing is changed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.proof.explain.service import explain
+from everycent.proof.recon.service import models_reconciled
 from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
@@ -35,7 +37,7 @@ def explain_command(id_text: str, model: str | None, *, as_json: bool) -> int:
 def verify_command(model: str | None, *, as_json: bool) -> int:
     """Verifies one model or all; exit code 1 where something does not add up."""
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
-        names = _named(session, model)
+        names = _named(session, model, models_reconciled(session.connection, session.tenant))
         verdict = verify(session.connection, session.details, session.engine, session.tenant, model, report)
     if as_json:
         checks = [
@@ -84,9 +86,9 @@ def print_findings(verdict: Verdict) -> None:
     err.print("everycent: what is stored does not add up; see the findings above")
 
 
-def _named(session: Session, model: str | None) -> list[str]:
-    """The models that are meant; refuses a name that is not there."""
-    stored = session.models()
+def _named(session: Session, model: str | None, others: Sequence[str] = ()) -> list[str]:
+    """The models that are meant, `others` among them; refuses a name that is not there."""
+    stored = sorted({*session.models(), *others})
     if not stored:
         raise NothingStored("the database is empty; `everycent demo` or `everycent run` fills it")
     if model is not None and model not in stored:

@@ -53,6 +53,8 @@ def test_a_scenario_with_files_given(folder: Path, capsys: pytest.CaptureFixture
     assert '{""id"":""B"",""amount"":""2.50""}' in (folder / "out" / "breaks.csv").read_text()
     assert run(folder, "--only", "bills", "--left", str(folder / "ours.csv"), "--right", str(folder / "ours.csv")) == 0
     assert "equal" in capsys.readouterr().out
+    assert run_app(["verify", "--model", "checks"]) == 0  # of a file without a settlement model, too
+    assert "rows of checks" in capsys.readouterr().out
 
 
 def test_what_is_due_is_run_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
