@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Lock, Thread
+from time import monotonic
 from typing import TypeVar
 
 import pyarrow as pa
@@ -92,6 +93,7 @@ class InTime:
 
     def ask(self, within: timedelta, work: Callable[[], T], otherwise: Callable[[str], T]) -> T:
         """What `work` gives, or what `otherwise` makes of the reason why that is not there in time."""
+        until = monotonic() + within.total_seconds()
         if not self._free.acquire(timeout=within.total_seconds()):
             return otherwise("an earlier question is still being worked on")
         done: list[T] = []
@@ -107,7 +109,7 @@ class InTime:
 
         thread = Thread(target=run, daemon=True)
         thread.start()
-        thread.join(within.total_seconds())
+        thread.join(max(0.0, until - monotonic()))
         if done:
             return done[0]
         if failed:
