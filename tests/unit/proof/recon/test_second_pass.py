@@ -122,7 +122,7 @@ def test_no_row_is_lost_and_every_difference_is_named(
     sides = rows_of(left, "l"), rows_of(right, "r")
     result, explained = explain(*sides, RULES, sums=sums, tolerance=tolerance)
     totals = {row["bucket"]: row for row in result.totals.to_pylist()}
-    assert list(totals) == list(Bucket)
+    assert list(totals) == [bucket for bucket in Bucket if bucket not in (Bucket.ONLY_RIGHT, Bucket.IN_TOTAL)]
     for name, rows in (("left", left), ("right", right)):
         assert sum(row[f"{name}_rows"] for row in totals.values()) == len(rows)
         assert sum(row[f"{name}_minor"] for row in totals.values()) == sum(row[1] for row in rows)
