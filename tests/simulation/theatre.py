@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from server_folders import server_folder
+from sessions import wait_until_alone
 from small_market import Fact, market, written
 from workplace import Commands, Found, Place
+
+from everycent.base.platform.database import connect
 
 TIERS = ({}, {"EVERYCENT_LAKE_FROM_ROWS": "2"})
 
@@ -120,6 +123,8 @@ class Theatre:
                 told = first.statements
             else:
                 assert first.code in (0, -9), first.err
+                with connect(settings) as connection:
+                    wait_until_alone(connection)  # a worker leaves work alone whose lock is held
                 told = first.inside
                 again = self.commands.run(place, stage.arguments)
                 assert again.code == 0, again.err

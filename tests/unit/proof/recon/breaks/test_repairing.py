@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sessions import wait_until_alone
 
 from everycent.proof.recon.breaks import repairing
 from everycent.proof.recon.breaks.repairers import RestRepair, ScriptRepair, UnknownRepair, handler_of
@@ -167,6 +168,7 @@ def test_a_process_that_dies_between_call_and_commit_repairs_nothing_twice(
         [sys.executable, "-c", _DIES, database.settings.database_url, str(key), str(tmp_path)], check=False
     )
     assert ended.returncode == -signal.SIGKILL
+    wait_until_alone(desk.connection)
     assert desk.states()["A/amount_differs"] == "repairing"
     if asked is not None:
         told.asked[UUID(key.read_text())] = asked
