@@ -49,7 +49,7 @@ def price_service(prices: dict[str, str]) -> Iterator[PriceService]:
                 self.close_connection = True
                 return
             if fault == "slow":
-                time.sleep(0.6)
+                time.sleep(2.0)
             body = service.answer(keys, fault)
             self.send_response(fault if isinstance(fault, int) else 200)
             self.send_header("Content-Length", str(len(body)))
@@ -67,7 +67,7 @@ def price_service(prices: dict[str, str]) -> Iterator[PriceService]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # the asker hung up
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     service.url = f"http://127.0.0.1:{server.server_port}/prices"
     try:
         yield service

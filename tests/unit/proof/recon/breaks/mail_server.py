@@ -61,7 +61,7 @@ def mail_server() -> Iterator[MailServer]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         kept.url = f"smtp://127.0.0.1:{server.server_address[1]}"
         try:
             yield kept

@@ -109,7 +109,7 @@ class Hanging(BaseHTTPRequestHandler):
 def hanging_look_up() -> Iterator[str]:
     Hanging.over = Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/"
     Hanging.over.set()
     server.shutdown()
