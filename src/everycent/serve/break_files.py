@@ -185,6 +185,7 @@ def _summary(sheet: Any, compared: Compared, looks: dict[str, Any]) -> None:
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 6, 18)
     found, decimals = compared.reconciled, compared.plan.decimals
+    adds_up = len(compared.plan.currencies) < 2
     lines: list[Sequence[object]] = [
         ("left file", str(compared.left.path)),
         ("right file", str(compared.right.path)),
@@ -192,14 +193,15 @@ def _summary(sheet: Any, compared: Compared, looks: dict[str, Any]) -> None:
         ("amount", "none" if compared.plan.amount is None else compared.plan.amount.pair.name),
         *(("note", note.en) for note in compared.notes),
         (),
-        ("where each row ends", "left rows", "right rows", "left", "right", "left - right"),
+        ("where each row ends", "left rows", "right rows", *(("left", "right", "left - right") if adds_up else ())),
     ]
     for row in found.totals.to_pylist():
-        amounts = (Decimal(row[f"{name}_minor"]).scaleb(-decimals) for name in ("left", "right", "difference"))
+        totals = [row[f"{name}_minor"] for name in ("left", "right", "difference")] if adds_up else []
+        amounts = (Decimal(minor).scaleb(-decimals) for minor in totals)
         lines.append((BUCKETS_EN[Bucket(row["bucket"])], row["left_rows"], row["right_rows"], *amounts))
-    totals = (found.left_total.amount_minor, found.right_total.amount_minor, found.difference_minor)
-    rows = (found.left_total.rows, found.right_total.rows)
-    lines.append(("in all", *rows, *(Decimal(minor).scaleb(-decimals) for minor in totals)))
+    left, right = found.left_total, found.right_total
+    totals = [left.amount_minor, right.amount_minor, found.difference_minor] if adds_up else []
+    lines.append(("in all", left.rows, right.rows, *(Decimal(minor).scaleb(-decimals) for minor in totals)))
     lines += [(), ("what explains left - right", "currency", "breaks", "amount")]
     for row in compared.caused.to_pylist():
         amount = Decimal(row["minor"]).scaleb(-decimals)

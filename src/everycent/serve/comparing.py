@@ -116,15 +116,14 @@ def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine,
     tell("looking at the columns", 0, None)
     columns = (one.columns, other.columns)
     key = pairs_of(asked.key, *columns) or guess_key(one.relation, other.relation, columns, asked.reading, engine)
-    in_key = {pair.left for pair in key} | {pair.right for pair in key}
     wanted = compared_pairs(asked.compare, *columns)
     notes: list[CauseText] = []
     if not wanted:
         pairs, notes = _paired(one, other, key, asked.reading, engine)
         wanted = tuple((pair, None) for pair in pairs)
     money_in = currency_pair(*columns)
-    if money_in is not None and money_in.left not in in_key and money_in not in [pair for pair, _ in wanted]:
-        wanted = (*wanted, (money_in, None))  # equal figures in two currencies are not equal
+    if money_in is not None and money_in not in [pair for pair, _ in wanted]:
+        wanted = (*wanted, (money_in, None))  # equal figures in two currencies are not equal, nor do they add up
     kept = (one.kind != "parquet", other.kind != "parquet")
     plan = plan_files(one.relation, other.relation, key, wanted, asked.decimals, asked.reading, engine, kept)
     tell("finding what differs", 0, None)

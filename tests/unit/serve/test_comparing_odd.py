@@ -130,6 +130,24 @@ def test_amounts_in_several_currencies_never_mix(tmp_path: Path, capsys: Any) ->
     assert page.count("Amounts in ") == 3 and "Amounts in EUR" in page
 
 
+def test_currencies_never_mix_where_the_key_says_them_either(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "left.csv").write_text("id,amount,currency\nA,100,JPY\nA,1.23,USD\nC,2.50,USD\n")
+    (tmp_path / "right.csv").write_text("id,amount,currency\nA,100,JPY\nA,1.24,USD\nC,2.50,USD\n")
+    code, found = compared(capsys, tmp_path / "left.csv", tmp_path / "right.csv")
+    assert (code, found["key"], found["currencies"]) == (exits.FAILED, ["id", "currency"], ["JPY", "USD"])
+    assert [(row["currency"], row["difference_minor"]) for row in found["by_currency"]] == [("JPY", 0), ("USD", -1)]
+    run_app(["recon", str(tmp_path / "left.csv"), str(tmp_path / "right.csv")])
+    assert "103.7" not in capsys.readouterr().out, "100 JPY and 3.73 USD are not 103.73"
+
+
+def test_a_row_without_an_id_does_not_change_what_the_key_is(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "left.csv").write_text("id,amount,currency\nA,100,JPY\nB,1,KWD\nC,2,USD\nD,7,JPY\n,3,JPY\n")
+    (tmp_path / "right.csv").write_text("id,amount,currency\nA,100,JPY\nB,1,KWD\nC,2,USD\nD,7,EUR\n")
+    _, found = compared(capsys, tmp_path / "left.csv", tmp_path / "right.csv")
+    assert found["key"] == ["id"] and found["buckets"]["status_differs"]["left_rows"] == 1
+    assert found["left"]["refused"] == 1, "the row without an id, by name"
+
+
 def test_numbers_and_dates_of_two_countries_agree(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "de.csv").write_text("ID;Betrag;Datum\nA;1.250,50;03.01.2026\nB;-7,10;15.01.2026\n")
     (tmp_path / "us.csv").write_text("ID,amount,date\nA,1250.50,2026-01-03\nB,(7.10),2026-01-15\n")

@@ -97,7 +97,7 @@ def _print(compared: Compared, written: list[Path]) -> None:
     }
     rows.append(["in all", f"{left.rows:,}", f"{right.rows:,}", *_amounts(compared, whole)])
     headings = ["", "left rows", "right rows", "left", "right", "left - right"]
-    width = len(headings) if plan.amount is not None else 3
+    width = len(headings) if plan.amount is not None and len(plan.currencies) < 2 else 3
     print_table(
         "Where each row ends", headings[:width], [row[:width] for row in rows], right=frozenset(range(1, width))
     )
@@ -148,15 +148,27 @@ def _note(field: Field) -> str:
     return "" if field.note is None else f" ({field.note.en})"
 
 
-def _print_currencies(compared: Compared) -> None:
+def _by_currency(compared: Compared) -> list[dict[str, Any]]:
+    """Each currency's rows and totals of both sides, rows without a currency last; none where nothing is an amount."""
+    if compared.plan.amount is None:
+        return []
     sides = [{row["currency"]: row for row in side.to_pylist()} for side in compared.held]
-    nothing = {"rows": 0, "minor": 0}
-    rows = []
+    found = []
     for code in sorted({*sides[0], *sides[1]}, key=lambda code: (code is None, code or "")):
-        left, right = (side.get(code, nothing) for side in sides)
-        minor = {"left_minor": left["minor"] or 0, "right_minor": right["minor"] or 0}
-        amounts = _amounts(compared, {**minor, "difference_minor": minor["left_minor"] - minor["right_minor"]})
-        rows.append([code or "none", f"{left['rows']:,}", f"{right['rows']:,}", *amounts])
+        left, right = (side.get(code, {"rows": 0, "minor": 0}) for side in sides)
+        left_minor, right_minor = int(left["minor"] or 0), int(right["minor"] or 0)
+        found.append(
+            {"currency": code, "left_rows": left["rows"], "right_rows": right["rows"], "left_minor": left_minor,
+             "right_minor": right_minor, "difference_minor": left_minor - right_minor}
+        )  # fmt: skip
+    return found
+
+
+def _print_currencies(compared: Compared) -> None:
+    rows = [
+        [row["currency"] or "none", f"{row['left_rows']:,}", f"{row['right_rows']:,}", *_amounts(compared, row)]
+        for row in _by_currency(compared)
+    ]
     headings = ["currency", "left rows", "right rows", "left", "right", "left - right"]
     print_table("By currency", headings, rows, right=frozenset(range(1, 6)))
 
@@ -217,6 +229,7 @@ def _as_dict(compared: Compared, written: list[Path]) -> dict[str, Any]:
         },
         "written_off_minor": int(pc.sum(found.write_offs["difference_minor"]).as_py() or 0),
         "currencies": list(compared.plan.currencies),
+        "by_currency": _by_currency(compared),
         "notes": [note.en for note in compared.notes],
         "written": [str(path) for path in written],
     }

@@ -23,6 +23,20 @@ Group = tuple[Pair, ...]
 
 
 @dataclass(frozen=True)
+class _Counted:
+    """Of a side's first rows: how many there are, how many of them have a value, and how many values differ."""
+
+    rows: int
+    given: int
+    different: int
+
+    @property
+    def tells(self) -> bool:
+        """Whether values tell rows apart; a few rows may have none, and are refused by name."""
+        return 10 * self.different >= 9 * self.given and 2 * self.given >= self.rows > 0
+
+
+@dataclass(frozen=True)
 class _Told:
     """A column that tells rows apart, and how long its values are together."""
 
@@ -45,16 +59,16 @@ def guess_key(
     empty = [not engine.query(f"SELECT 1 FROM {identifier(relation)} LIMIT 1").num_rows for relation in (left, right)]
     told_by = (1, right) if empty[0] else (0, left)
     counted = _told_apart([(pair,) for pair in common], told_by, reading, engine)
-    alone = [group for group in counted if (_tells(counted, group) and not _is_amount(group[0])) or all(empty)]
-    ranked = sorted(alone, key=lambda group: (not _named(group[0]), -counted[group][0], common.index(group[0])))
+    alone = [group for group in counted if (counted[group].tells and not _is_amount(group[0])) or all(empty)]
+    ranked = sorted(alone, key=lambda group: (not _named(group[0]), -counted[group].different, common.index(group[0])))
     for group in ranked:
         if any(empty) or _meets(group, left, right, reading, engine):
             return group
     others = [pair for pair in common if not _is_amount(pair)]
-    likely = sorted(others, key=lambda pair: (not _named(pair), -counted[pair,][0], common.index(pair)))
+    likely = sorted(others, key=lambda pair: (not _named(pair), -counted[pair,].different, common.index(pair)))
     both = _told_apart(list(combinations(likely[:_TRIED_TOGETHER], 2)), told_by, reading, engine)
     for group in both:
-        if _named(group[0]) and _tells(both, group) and _meets(group, left, right, reading, engine):
+        if _named(group[0]) and both[group].tells and _meets(group, left, right, reading, engine):
             return group
     for pair in likely:
         if _often(counted, pair) and (any(empty) or _meets((pair,), left, right, reading, engine)):
@@ -75,35 +89,30 @@ def _named(pair: Pair) -> bool:
 
 def _told_apart(
     asked: Sequence[Group], told_by: tuple[int, str], reading: Reading, engine: LocalEngine
-) -> dict[Group, tuple[int, int]]:
-    """Of each group of columns, how many different values and how many rows the first rows of a side have."""
+) -> dict[Group, _Counted]:
     if not asked:
         return {}
     side, relation = told_by
-    texts = [", ".join(text_sql(pair.of(side), reading) for pair in group) for group in asked]
-    counts = ", ".join(
-        f"count(DISTINCT {f'({text})' if len(group) > 1 else text}) AS d{at}"
-        for at, (group, text) in enumerate(zip(asked, texts, strict=True))
-    )
+    counts = []
+    for at, group in enumerate(asked):
+        texts = [text_sql(pair.of(side), reading) for pair in group]
+        given = " AND ".join(f"{text} IS NOT NULL" for text in texts)
+        counts.append(f"count(*) FILTER ({given}) AS g{at}")
+        counts.append(f"count(DISTINCT ({', '.join(texts)})) FILTER ({given}) AS d{at}")
     found = engine.query(
-        f"SELECT count(*) AS rows, {counts} FROM (FROM {identifier(relation)} LIMIT {_SAMPLE_ROWS})"
+        f"SELECT count(*) AS rows, {', '.join(counts)} FROM (FROM {identifier(relation)} LIMIT {_SAMPLE_ROWS})"
     ).to_pylist()[0]
-    return {group: (found[f"d{at}"], found["rows"]) for at, group in enumerate(asked)}
-
-
-def _tells(counted: Mapping[Group, tuple[int, int]], group: Group) -> bool:
-    different, rows = counted[group]
-    return different > 0 and different * 10 >= rows * 9
+    return {group: _Counted(found["rows"], found[f"g{at}"], found[f"d{at}"]) for at, group in enumerate(asked)}
 
 
 def _is_amount(pair: Pair) -> bool:
     return not _named(pair) and any(word in pair.left.lower() for word in AMOUNT_NAMES)
 
 
-def _often(counted: Mapping[Group, tuple[int, int]], pair: Pair) -> bool:
+def _often(counted: Mapping[Group, _Counted], pair: Pair) -> bool:
     """Whether the name says key, and most rows have a value of their own."""
-    different, rows = counted[pair,]
-    return _named(pair) and different > 0 and different * 2 >= rows
+    found = counted[pair,]
+    return _named(pair) and 2 * found.different >= found.rows > 0
 
 
 def _meets(group: Group, left: str, right: str, reading: Reading, engine: LocalEngine) -> bool:
@@ -150,15 +159,14 @@ def _telling(relation: str, names: Sequence[str], reading: Reading, engine: Loca
     if not names:
         return []
     counts = ", ".join(
-        f"count(DISTINCT {text}) AS d{at}, coalesce(sum(length({text})), 0)::BIGINT AS l{at}"
+        f"count({text}) AS g{at}, count(DISTINCT {text}) AS d{at}, coalesce(sum(length({text})), 0)::BIGINT AS l{at}"
         for at, text in enumerate(text_sql(name, reading) for name in names)
     )
     found = engine.query(
         f"SELECT count(*) AS rows, {counts} FROM (FROM {identifier(relation)} LIMIT {_SAMPLE_ROWS})"
     ).to_pylist()[0]
-    return [
-        _Told(name, found[f"l{at}"]) for at, name in enumerate(names) if 10 * found[f"d{at}"] >= 9 * found["rows"] > 0
-    ]
+    counted = [_Counted(found["rows"], found[f"g{at}"], found[f"d{at}"]) for at in range(len(names))]
+    return [_Told(name, found[f"l{at}"]) for at, name in enumerate(names) if counted[at].tells]
 
 
 def _example(
