@@ -13,6 +13,7 @@ from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import Surroundings
 from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.loading import Place
+from everycent.serve.many_sides import ManySides
 from everycent.serve.reconciling import PlannedScenario, plan_scenarios
 from everycent.serve.scenario_files import load_scenario_file
 
@@ -27,6 +28,7 @@ class Chains:
         self.session = Session(database.settings, database.connection, engine, database.details)
         self.folder = folder
         self.environ: dict[str, str] = {}
+        self.across: dict[str, pa.Table] = {}
 
     def write(self, name: str, text: str) -> Path:
         """A file in the folder."""
@@ -35,17 +37,20 @@ class Chains:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def _planned(self, recon: str) -> tuple[Place, list[PlannedScenario]]:
+    def _planned(self, recon: str, day: date = DAY) -> tuple[Place, list[PlannedScenario]]:
         file = load_scenario_file(self.write("scenario.yaml", HEAD + recon))
         temp = self.folder / "temp"
         temp.mkdir(exist_ok=True)
-        around = Surroundings(self.folder, DAY, temp, self.environ, self.session.settings)
+        around = Surroundings(self.folder, day, temp, self.environ, self.session.settings)
         return Place(self.session, file, file, around), plan_scenarios(file, file)
 
-    def run(self, recon: str, given: Mapping[str, Sequence[Path]] | None = None) -> dict[str, Chained]:
+    def run(self, recon: str, given: Mapping[str, Sequence[Path]] | None = None, day: date = DAY) -> dict[str, Chained]:
         """All scenarios of a file whose `recon` section is this."""
-        place, scenarios = self._planned(recon)
-        return {planned.name: run_chain(place, planned, given or {}) for planned in scenarios}
+        place, scenarios = self._planned(recon, day)
+        beside = ManySides(self.session.engine)
+        done = {planned.name: run_chain(place, planned, given or {}, beside=beside) for planned in scenarios}
+        self.across = beside.told()
+        return done
 
     def due(self, recon: str, now: datetime, events: pa.Table | None = None) -> list[Chained]:
         """What the scenarios' triggers fire."""

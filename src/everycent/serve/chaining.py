@@ -25,6 +25,7 @@ from everycent.proof.recon.contract import (
 )
 from everycent.proof.recon.service import (
     Chosen,
+    CutRefused,
     ReconRun,
     RunKey,
     SideRows,
@@ -37,6 +38,8 @@ from everycent.proof.recon.service import (
 from everycent.proof.recon.service import run as run_recon
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides
+from everycent.serve.many_sides import ManySides
+from everycent.serve.recon_batches import Batches, batches_of
 from everycent.serve.recon_modes import parts_beyond_limit
 from everycent.serve.reconciling import PlannedScenario, Scenario
 
@@ -113,25 +116,35 @@ def run_chain(
     scenario: PlannedScenario,
     given: Mapping[str, Sequence[Path]],
     keys: Sequence[str] | None = None,
+    beside: ManySides | None = None,
 ) -> Chained:
-    """given: files by side. keys: what alone is looked at; None: everything.
+    """given: files by side. keys: what alone is looked at; None: everything. beside: gets the sides where they are two
+    of more.
 
     Never raises for what a link or a source does wrong: the next scenario is run all the same.
     """
-    links = links_of(scenario.spec)
+    links, day = links_of(scenario.spec), place.around.as_of
+    taken = batches_of(place.session, place.scope.name, scenario.name, day) if scenario.plan.carry else Batches()
+    place = replace(place, after_batch=taken.after)
     try:
         sides = load_sides(place, scenario, links, given, keys)
-    except (LinkFailed, SourceError) as error:
+        try:
+            done, result = _compared(place, scenario, links, sides, taken.through)
+        finally:
+            for word in ("left", "right"):
+                sides.raw[word].drop(place.session)
+    except (LinkFailed, SourceError, CutRefused) as error:
         return Chained(scenario.name, failure=str(error))
-    done, result = _compared(place, scenario, links, sides)
+    if beside is not None and scenario.called != ("left", "right"):
+        beside.keep(scenario.of, scenario.called, (str(sides.left.rows), str(sides.right.rows)), done.run)
     handled = tuple(handled_by(each, result, scenario, place.around) for each in links.handlers)
-    for word in ("left", "right"):
-        sides.raw[word].drop(place.session)
     return Chained(scenario.name, done, result, (sides.left.refused, sides.right.refused), handled)
 
 
-def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: LoadedSides) -> tuple[Scenario, RunResult]:
-    """Compares, checks and keeps, in one transaction."""
+def _compared(
+    place: Place, scenario: PlannedScenario, links: Links, sides: LoadedSides, through_batch: int
+) -> tuple[Scenario, RunResult]:
+    """Compares, checks and keeps, in one transaction. Raises CutRefused."""
     session, name = place.session, place.scope.name
     with session.connection.transaction():
         run = run_recon(
@@ -144,9 +157,11 @@ def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: Load
             sides.left,
             sides.right,
             scenario.spec.breaks,
+            day=place.around.as_of,
+            through_batch=through_batch,
         )
         found = run.reconciled
-        raw = sides.raw_rows(place, found.breaks)
+        raw = sides.raw_rows(place, run)
         checked = tuple(
             checked_by(place, scenario, each, (sides.left, sides.right), found.breaks) for each in links.checkers
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -24,7 +25,7 @@ from everycent.flow.intake.service import (
 )
 from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import RAW_ROW, REFUSED, Keys, LinkFailed, LoadedFile, Surroundings
-from everycent.proof.recon.service import Chosen, GrowingSide, SideRows, Work
+from everycent.proof.recon.service import Chosen, GrowingSide, ReconRun, RunKey, SideRows, Work, raw_rows_of
 from everycent.serve.links import Links
 from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, Side, Stated
 
@@ -34,12 +35,14 @@ _RECORDS = "recon_records"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a scenario is loaded: in which session, of which model or file, with which surroundings."""
+    """Where a scenario is loaded: in which session, of which model or file, with which surroundings. `after_batch`:
+    stored records up to this batch are left out."""
 
     session: Session
     scope: Scope
     kinds: Kinds
     around: Surroundings
+    after_batch: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,30 @@ class LoadedSides:
     stated: tuple[Stated, ...]
     raw: Mapping[str, "RawTables"]
 
-    def raw_rows(self, place: Place, breaks: pa.Table) -> pa.Table:
-        """The rows (RAW_ROW) of all keys in breaks."""
-        engine = place.session.engine
+    def raw_rows(self, place: Place, run: ReconRun) -> pa.Table:
+        """The rows (RAW_ROW) of all keys in the run's breaks, and of what its day cut carries on; those that the cut
+        before carried to it are taken over from there."""
+        engine, breaks, carried = place.session.engine, run.reconciled.breaks, run.beyond.carried
         found = [
-            self.raw[word].of_keys(place.session, str(side.rows), breaks)
+            self.raw[word].of_keys(place.session, str(side.rows), breaks, carried)
             for word, side in (("left", self.left), ("right", self.right))
         ]
-        return engine.query("FROM rows ORDER BY side, source_file, source_line", rows=pa.concat_tables(found)).cast(
-            RAW_ROW
-        )
+        before = None if not run.beyond.cut.num_rows else run.beyond.cut["before_run_id"][0].as_py()
+        if before is None:
+            return engine.query("FROM came ORDER BY side, source_file, source_line", came=pa.concat_tables(found)).cast(
+                RAW_ROW
+            )
+        kept = raw_rows_of(place.session.connection, RunKey(place.session.tenant, place.scope.name, UUID(before)))
+        return engine.query(
+            """FROM came UNION ALL
+            (FROM kept SEMI JOIN (SELECT key FROM breaks UNION SELECT key FROM carried) USING (key)
+            ANTI JOIN came USING (side, source_file, source_line))
+            ORDER BY side, source_file, source_line""",
+            came=pa.concat_tables(found),
+            kept=kept,
+            breaks=breaks,
+            carried=carried,
+        ).cast(RAW_ROW)
 
 
 def load_sides(
@@ -120,6 +137,7 @@ class LoadingSide:
         given: Sequence[Path],
     ) -> None:
         self.place, self.word, self.chosen, self.spec = place, word, chosen, side.plan.spec
+        self.called = scenario.called[0 if word == "left" else 1]
         self.stated: list[Stated] = []
         self.raw = RawTables(word)
         self.table = f"recon_side_{word}"
@@ -152,16 +170,15 @@ class LoadingSide:
             columns = ["source_file", "source_line", "body"]
             session.details.attach(
                 session.engine, _RECORDS, RECORD, self.place.scope.name, kind=self.spec.records, body_type=body,
-                columns=columns,
+                columns=columns, after_batch=self.place.after_batch,
             )  # fmt: skip
             self.growing.add(_RECORDS)
             self.raw.views.append(_RECORDS)
             return
         if not self._given:
-            named = " or ".join(self.spec.file)
-            raise LinkFailed(
-                f"the {self.word} side is a file like {named}, and none was given; name it with --{self.word}"
-            )
+            named, called = " or ".join(self.spec.file), self.called
+            option = f"--{called}" if called == self.word else f"--side {called}=FILE"
+            raise LinkFailed(f"the {called} side is a file like {named}, and none was given; name it with {option}")
         for path in self._given:
             self.add(LoadedFile(path, path.name))
 
@@ -254,9 +271,11 @@ class RawTables:
         self._tables[shape] = f"recon_raw_{self._word}_{len(self._tables)}"
         session.engine.query(f"CREATE OR REPLACE TABLE {identifier(self._tables[shape])} AS {found}", came=plain)
 
-    def of_keys(self, session: Session, side: str, breaks: pa.Table) -> pa.Table:
-        """RAW_ROW of the rows whose key is in a break; `side` is the table of what was compared."""
-        places = f"SELECT DISTINCT source_file, source_line, key FROM {identifier(side)} SEMI JOIN breaks USING (key)"
+    def of_keys(self, session: Session, side: str, breaks: pa.Table, carried: pa.Table) -> pa.Table:
+        """RAW_ROW of the rows whose key is in a break, and of those carried on; `side` is the table of what was
+        compared."""
+        places = f"""SELECT source_file, source_line, key FROM {identifier(side)} SEMI JOIN breaks USING (key)
+            UNION SELECT source_file, source_line, key FROM carried WHERE side = {literal(self._word)}"""
         found = [RAW_ROW.empty_table()]
         for table, raw in self._as_json():
             rows = session.engine.query(
@@ -264,6 +283,7 @@ class RawTables:
                     {raw} AS raw
                 FROM {identifier(table)} AS r JOIN ({places}) AS p USING (source_file, source_line)""",
                 breaks=breaks,
+                carried=carried,
             )
             found.append(rows.cast(RAW_ROW))
         return pa.concat_tables(found)

@@ -30,13 +30,18 @@ class ManySides:
         self._breaks: dict[str, list[pa.Table]] = {}
 
     def keep(self, scenario: str, names: tuple[str, str], tables: tuple[str, str], run: ReconRun) -> None:
-        """Takes the tables of a pair of sides; the basis but once."""
+        """Takes the tables of a pair of sides; of the basis each row but once."""
         kept = self._tables.setdefault(scenario, {})
         for name, table in zip(names, tables, strict=True):
-            if name not in kept:
-                kept[name] = f"recon_across_{sum(map(len, self._tables.values()))}"
-                rename = f"ALTER TABLE {identifier(table)} RENAME TO {identifier(kept[name])}"
-                self._engine.connection.execute(rename)
+            if name in kept:  # the basis: of it each pair has the rows that the other side covers
+                self._engine.connection.execute(
+                    f"""INSERT INTO {identifier(kept[name])} BY NAME FROM {identifier(table)}
+                    ANTI JOIN {identifier(kept[name])} USING (source_file, source_line, key)"""
+                )
+                continue
+            kept[name] = f"recon_across_{sum(map(len, self._tables.values()))}"
+            rename = f"ALTER TABLE {identifier(table)} RENAME TO {identifier(kept[name])}"
+            self._engine.connection.execute(rename)
         self._breaks.setdefault(scenario, []).append(run.reconciled.breaks)
 
     def told(self) -> dict[str, pa.Table]:

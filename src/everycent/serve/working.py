@@ -4,7 +4,7 @@ where their sides are, and what follows a run."""
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from fnmatch import fnmatch
 from os import environ
@@ -27,6 +27,7 @@ from everycent.proof.recon.service import ReconRun, RunKey, SideRows, keep_findi
 from everycent.serve.chaining import checked_by, handled_by, result_of
 from everycent.serve.links import links_of
 from everycent.serve.loading import Place, load_sides
+from everycent.serve.recon_batches import Batches, batches_of
 from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, plan_scenarios, prepare, sides_of
 from everycent.serve.scenario_files import load_scenario_file
 from everycent.serve.wiring import SECTIONS
@@ -120,23 +121,26 @@ class DeclaredScenarios:
         """Raises ModelRefused, InputRefused, SourceError, LinkFailed."""
         assert engine is self.session.engine, "a worker's engine is its session's"
         with self._place(asked) as (place, scenario):
-            spec = scenario.spec
+            spec, taken = scenario.spec, Batches()
+            if scenario.plan.carry:
+                taken = batches_of(self.session, place.scope.name, scenario.name, place.around.as_of)
             if isinstance(place.scope, LoadedModel) and spec.left.load is None and spec.right.load is None:
-                return self._stored_or_files(asked, place.scope)
+                return self._stored_or_files(asked, place.scope, taken)
+            place = replace(place, after_batch=taken.after)
             paths = _paths(asked)
             given = {word: _of_side(getattr(spec, word).file, paths) for word in _SIDES}
             sides = load_sides(place, scenario, links_of(spec), given)
             for raw in sides.raw.values():
                 raw.drop(self.session)
             told = tuple(str(stated) for stated in sides.stated if not stated.control.agrees)
-            return Loaded(sides.left, sides.right, told)
+            return Loaded(sides.left, sides.right, told, taken.through)
 
-    def _stored_or_files(self, asked: Asked, model: LoadedModel) -> Loaded:
+    def _stored_or_files(self, asked: Asked, model: LoadedModel, taken: Batches) -> Loaded:
         arrived = asked.asks.get("files")
         records = () if arrived is not None else asked.asks["records"]
         bills = [str(path) for path in _arrived(arrived)] if arrived is not None else asked.asks["bills"]
         prepared = prepare(self.session, model, records, bills)
-        left, right = sides_of(self.session, model, prepared, _named(prepared.scenarios, asked))
+        left, right = sides_of(self.session, model, prepared, _named(prepared.scenarios, asked), taken.after)
         if left is None or right is None:
             missing = "left" if left is None else "right"
             listed = ", ".join(path.name for path in prepared.files[:5]) or "none"
@@ -145,7 +149,7 @@ class DeclaredScenarios:
                 f" ({listed}); name their folder with --bill or --records"
             )
         told = tuple(str(stated) for stated in prepared.stated.get(asked.scenario, ()) if not stated.control.agrees)
-        return Loaded(left, right, told)
+        return Loaded(left, right, told, taken.through)
 
     def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
         """Further checkers look at both sides now, handlers are called once that is committed. The rows of breaks as

@@ -100,3 +100,45 @@ def test_only_what_is_declared_can_be_asked_for(session: Session, place: Places)
         by_hand(offer, place, "stock", None, datetime(2026, 3, 2, tzinfo=UTC))
     asked = by_hand(offer, place, "payments", 5, datetime(2026, 3, 2, tzinfo=UTC))
     assert (asked.shards, str(asked.day)) == (5, "2026-03-02")
+
+
+DAILY = """
+name: order-checks
+currency: CNY
+calendar: {time_zone: Asia/Shanghai}
+recon:
+  payments:
+    left:
+      load: {files: {paths: "ours_{as_of}.csv"}}
+      columns: {id: text, paid: money, day: date}
+      key: id
+      amount: paid
+      occurred_at: day
+    right: {load: {files: {paths: "bill_{as_of}.csv"}}, columns: {id: text, paid: money, day: date}, key: id,
+            amount: paid, occurred_at: day}
+    carry: yes
+    schedule: {daily: "02:30", after: 1 day}
+    shards: 2
+"""
+
+
+def test_scheduled_days_carry_on_what_is_open(session: Session, place: Places, worked: Any) -> None:
+    folder = place.model.parent
+    place.model.write_text(DAILY)
+    for day, ours, bill in (
+        ("2026-03-01", "A1,1.00,2026-03-01\nA2,2.00,2026-03-01\n", "A1,1.00,2026-03-01\n"),
+        ("2026-03-02", "A3,3.00,2026-03-02\n", "A2,2.00,2026-03-02\n"),
+    ):
+        (folder / f"ours_{day}.csv").write_text("id,paid,day\n" + ours)
+        (folder / f"bill_{day}.csv").write_text("id,paid,day\n" + bill)
+    [timed] = offered(session, Places(place.model)).timed
+    for evening, still in ((1, "A2"), (2, "A3")):
+        now = datetime(2026, 3, evening, 19, tzinfo=UTC)
+        ask_due(session.connection, "default", timed, datetime(2026, 3, evening, 12, tzinfo=UTC))
+        [number] = ask_due(session.connection, "default", timed, now)
+        done = worked(number)
+        assert (done.job.state, done.job.error) == (JobState.DONE, None)
+        carried = session.connection.execute(
+            "SELECT key FROM recon.carried WHERE run_id = %s", (done.job.run_id,)
+        ).fetchall()
+        assert carried == [(still,)]

@@ -96,10 +96,56 @@ class FixedWidthSpec(Declaration):
         return self
 
 
+class JsonControlSpec(Declaration):
+    """A figure that each object states of the rows in it."""
+
+    at: str = Field(description="where the object states it, names joined by points", examples=["payment_total"])
+    sums: Name = Field(description="the column that adds up to it", examples=["amount"])
+
+
+class JsonSpec(Declaration):
+    """A JSON file of objects within objects: which of them are rows, and where their cells stand."""
+
+    encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["utf-16"])
+    rows: str | None = Field(
+        default=None,
+        description="the list within each object whose members are rows, by its path; each object is one if left out",
+        examples=["payments"],
+    )
+    columns: dict[Name, str] = Field(
+        min_length=1,
+        description="its cells: by name the path, names joined by points; within the list the path begins with it",
+        examples=[{"shop": "source.location_id", "amount": "payments.amount"}],
+    )
+    controls: dict[str, JsonControlSpec] = Field(
+        default_factory=dict, description="the figures that an object's rows must give, by what they are called"
+    )
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Self:
+        for told, control in self.controls.items():
+            if control.sums not in self.columns:
+                raise ValueError(
+                    f"control '{told}': there is no column '{control.sums}'; there are: {', '.join(self.columns)}"
+                )
+        return self
+
+
 class LayoutSpec(Declaration):
     """A format of bills that the model itself declares."""
 
-    fixed_width: FixedWidthSpec = Field(description="a fixed-width file: record types by prefix, cells by place")
+    fixed_width: FixedWidthSpec | None = Field(
+        default=None, description="a fixed-width file: record types by prefix, cells by place"
+    )
+    json_objects: JsonSpec | None = Field(
+        default=None, description="a JSON file: which of its objects are rows, cells by path"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.fixed_width is None) == (self.json_objects is None):
+            raise ValueError("a layout is one of 'fixed_width' and 'json_objects'")
+        return self
 
 
 def _named_or_declared(value: object) -> str:

@@ -60,6 +60,7 @@ from everycent.proof.recon.modes import (
     Basis,
     Carry,
     Counterparty,
+    Covers,
     Detail,
     Fee,
     Group,
@@ -318,6 +319,7 @@ class SideSpec(Declaration):
     currency: RowCurrency = None
     kind: Kind = None
     status_map: dict[str, str] = STATUS_MAP
+    covers: Covers = None
     rows: Literal["unique", "sum"] = Field(
         default="unique", description="of several rows with one key; sum: they add up; unique: they are duplicates"
     )
@@ -326,6 +328,14 @@ class SideSpec(Declaration):
     def _words_of_the_file(self) -> Self:
         refuse_words_beside_format(self)
         return self
+
+
+def covered(basis: SideSpec, side: SideSpec) -> SideSpec:
+    """The basis as this side is compared with it: with those of its rows that the side covers."""
+    if side.covers is None:
+        return basis
+    both = side.covers if basis.when is None else f"({basis.when}) and ({side.covers})"
+    return basis.model_copy(update={"when": both})
 
 
 class ReconSpec(Declaration):
@@ -387,18 +397,24 @@ class ReconSpec(Declaration):
                 )
             if self.basis is not None:
                 raise ValueError("`basis` is one of `sides`; leave it out")
+            if self.left.covers is not None or self.right.covers is not None:
+                raise ValueError("`covers` stands in `sides`; of two sides write `when`")
             return self
         if given or len(self.sides) < 3:
             raise ValueError("`sides` are three or more, and stand instead of left and right")
         if self.basis not in self.sides:
             raise ValueError(f"`basis` is one of {', '.join(self.sides)}")
+        if self.sides[self.basis].covers is not None:
+            raise ValueError("`covers` says which of the basis's rows another side has; leave it out of the basis")
         return self
 
     @property
     def pairs(self) -> dict[str, "ReconSpec"]:
         """Of more than two sides: by each other side's name, its comparison with the basis; empty of two sides."""
         return {
-            name: self.model_copy(update={"left": self.sides[self.basis], "right": side, "sides": {}, "basis": None})
+            name: self.model_copy(
+                update={"left": covered(self.sides[self.basis], side), "right": side, "sides": {}, "basis": None}
+            )
             for name, side in self.sides.items()
             if self.basis is not None and name != self.basis
         }

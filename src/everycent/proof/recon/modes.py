@@ -116,6 +116,13 @@ class PayoutSpec(Declaration):
 
 
 Payout = Annotated[PayoutSpec | None, Field(description="what each payout is made of, order by order")]
+Covers = Annotated[
+    FormulaText | None,
+    Field(
+        description="in `sides`: which rows of the basis this side is to have, in the basis's columns; all if not said",
+        examples=["method in ('V', 'M')"],
+    ),
+]
 Basis = Annotated[
     Name | None, Field(description="of `sides`: the one with which each other is compared", examples=["till"])
 ]

@@ -479,6 +479,9 @@ def recon_run(
     only: Annotated[list[str] | None, typer.Option(help="Of the file's scenarios this one.")] = None,
     left: Annotated[list[Path] | None, typer.Option(help="The left side's files, where it is `file`.")] = None,
     right: Annotated[list[Path] | None, typer.Option(help="The right side's.")] = None,
+    side: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="Of more than two sides: a side's file.")
+    ] = None,
     as_of: AsOf = None,
     due: Annotated[
         bool, typer.Option("--due", help="Run what the scenarios' triggers fire, and nothing else.")
@@ -492,7 +495,7 @@ def recon_run(
     """Run declared reconciliations: load both sides, compare, check, keep what was found, handle it."""
     from everycent.serve.cli.chaining import AskedRun, run_scenarios
 
-    asked = AskedRun(scenario, model, only or (), left or (), right or (), as_of, out, due, events)
+    asked = AskedRun(scenario, model, only or (), left or (), right or (), side or (), as_of, out, due, events)
     return run_scenarios(asked, as_json=json)
 
 

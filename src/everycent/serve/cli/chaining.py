@@ -1,6 +1,6 @@
 """`everycent recon run`: scenarios of a file, or of a model, through their chains."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,11 +22,14 @@ from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.loading import Place
+from everycent.serve.many_sides import ManySides
+from everycent.serve.recon_modes import write_across, write_carried, write_matches, write_payouts
 from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
 from everycent.serve.scenario_files import load_scenario_file
 from everycent.serve.wiring import SECTIONS, migrations
 
 BREAKS_SHOWN, REFUSED_SHOWN = 12, 5
+SIDES = ("left", "right")
 _EVENTS_PER_PART = 65_536
 
 
@@ -39,6 +42,7 @@ class AskedRun:
     only: Sequence[str] = ()
     left: Sequence[Path] = ()
     right: Sequence[Path] = ()
+    sides: Sequence[str] = ()  # NAME=FILE, of scenarios of more than two sides
     as_of: date | None = None
     out: Path | None = None
     due: bool = False  # what triggers fire alone
@@ -48,16 +52,19 @@ class AskedRun:
 def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
     """0 where all sides agree, 1 where they do not or a link failed."""
     with opened(asked) as (place, scenarios), progress(quiet=as_json) as report:
-        given = {"left": asked.left, "right": asked.right}
+        files = _files_by_side(asked, scenarios)
         events = None if asked.events is None else _events(asked.events)
         done: list[Chained] = []
+        beside = ManySides(place.session.engine)
         for at, scenario in enumerate(scenarios):
             report("reconciling", at, len(scenarios))
             if asked.due:
                 done += run_due(place, scenario, datetime.now(UTC), events)
             else:
-                done.append(run_chain(place, scenario, given))
-    written = [] if asked.out is None else _write(asked.out, done)
+                given = {word: files.get(name, ()) for word, name in zip(SIDES, scenario.called, strict=True)}
+                done.append(run_chain(place, scenario, given, beside=beside))
+        across = beside.told()
+    written = [] if asked.out is None else [*_write(asked.out, done), *_write_modes(asked.out, done, across)]
     if as_json:
         runs = [{"scenario": each.name, **each.as_dict()} for each in done]
         as_of = place.around.as_of.isoformat()
@@ -113,11 +120,24 @@ def _surroundings(session: Session, scope: Scope, asked: AskedRun) -> Iterator[S
 
 
 def _chosen(scenarios: Sequence[PlannedScenario], names: Sequence[str], where: str) -> list[PlannedScenario]:
-    there = {scenario.name: scenario for scenario in scenarios}
+    """Those of these names; of a scenario of more than two sides, by its name all its pairs."""
+    there = dict.fromkeys(name for scenario in scenarios for name in (scenario.of, scenario.name))
     for name in names:
         if name not in there:
             raise InputRefused(f"{where} has no reconciliation '{name}'; it has: {', '.join(there) or 'none'}")
-    return [scenario for scenario in scenarios if not names or scenario.name in names]
+    return [scenario for scenario in scenarios if not names or not {scenario.name, scenario.of}.isdisjoint(names)]
+
+
+def _files_by_side(asked: AskedRun, scenarios: Sequence[PlannedScenario]) -> dict[str, list[Path]]:
+    """The files given, by what the scenarios call their sides. Raises InputRefused."""
+    files = {"left": list(asked.left), "right": list(asked.right)}
+    names = list(dict.fromkeys(name for scenario in scenarios for name in scenario.called))
+    for said in asked.sides:
+        name, equals, path = said.partition("=")
+        if not equals or name not in names:
+            raise InputRefused(f"--side {said}: write NAME=FILE, where NAME is one of {', '.join(names) or 'no side'}")
+        files.setdefault(name, []).append(Path(path))
+    return files
 
 
 def _write(folder: Path, done: Sequence[Chained]) -> list[Path]:
@@ -135,6 +155,17 @@ def _write(folder: Path, done: Sequence[Chained]) -> list[Path]:
         parquet.write_table(table, paths[-2])
         csv.write_csv(table, paths[-1])
     return paths
+
+
+def _write_modes(folder: Path, done: Sequence[Chained], across: Mapping[str, pa.Table]) -> list[Path]:
+    """As `everycent run` does: what rules matched, what is carried on, what payouts are made of, three sides' words."""
+    runs = [(each.name, each.scenario.run) for each in done if each.scenario is not None]
+    return [
+        *write_matches(folder, runs),
+        *write_carried(folder, runs),
+        *write_payouts(folder, runs),
+        *write_across(folder, list(across.items())),
+    ]
 
 
 def _breaks(done: Chained) -> pa.Table | None:

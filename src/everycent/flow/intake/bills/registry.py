@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from everycent.flow.intake.bills.fixed_width import FixedWidth
+from everycent.flow.intake.bills.json_objects import JsonObjects
 from everycent.flow.intake.contract import BillFormat, SourceError
 from everycent.flow.intake.layouts import LayoutSpec
 
@@ -30,7 +31,12 @@ def format_named(name: str) -> BillFormat:
 
 def format_written(word: str | LayoutSpec) -> BillFormat:
     """The format that a model's `format` names or declares. Raises UnknownFormat, SourceError."""
-    return FixedWidth("fixed_width", word.fixed_width) if isinstance(word, LayoutSpec) else format_named(word)
+    if not isinstance(word, LayoutSpec):
+        return format_named(word)
+    if word.json_objects is not None:
+        return JsonObjects("json_objects", word.json_objects)
+    assert word.fixed_width is not None, "a layout is one of both"
+    return FixedWidth("fixed_width", word.fixed_width)
 
 
 def format_of(path: Path) -> BillFormat | None:

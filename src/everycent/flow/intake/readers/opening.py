@@ -7,6 +7,7 @@ from everycent.flow.intake.bills.registry import format_written
 from everycent.flow.intake.bills.source import BillSource
 from everycent.flow.intake.contract import EmptyFile, FileSpec, Source, SourceError
 from everycent.flow.intake.readers.delimited import DelimitedSource
+from everycent.flow.intake.readers.json_documents import JsonArraySource, is_array
 from everycent.flow.intake.readers.json_lines import JsonLinesSource
 from everycent.flow.intake.readers.parquet import ParquetSource
 from everycent.flow.intake.readers.workbook import WorkbookSource
@@ -17,8 +18,8 @@ _PARQUET, _JSON_LINES, _WORKBOOK = (".parquet", ".pq"), (".jsonl", ".ndjson", ".
 def open_source(
     path: Path, spec: FileSpec, columns_wanted: Sequence[str] | None = None, columns_optional: Sequence[str] = ()
 ) -> Source:
-    """Opens a file by the format that `spec` names, else by its ending: .parquet, .jsonl or .ndjson, .xlsx; everything
-    else is CSV.
+    """Opens a file by the format that `spec` names, else by its ending: .parquet, .jsonl or .ndjson, .json (lines,
+    or one array), .xlsx; everything else is CSV.
 
     `spec` has `encoding`, and may have `format`, `delimiter` and `sheet`. Only the wanted columns are read (None: all),
     which must be there; an optional one that is not there is all null. Raises SourceError (EmptyFile where there is
@@ -34,6 +35,8 @@ def open_source(
     ending = path.suffix.lower()
     if ending in _PARQUET:
         return ParquetSource(path, columns_wanted, columns_optional)
+    if ending == ".json" and is_array(path, spec.encoding):
+        return JsonArraySource(path, spec.encoding, columns_wanted, columns_optional)
     if ending in _JSON_LINES:
         return JsonLinesSource(path, spec.encoding, columns_wanted, columns_optional)
     if ending in _WORKBOOK:

@@ -49,11 +49,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Both sides. `told`: what loading found worth telling, for those who look at the job."""
+    """Both sides. `told`: what loading found worth telling, for those who look at the job. `through_batch`: the last
+    batch whose stored records are on them, where the scenario carries on from day to day."""
 
     left: SideRows
     right: SideRows
     told: tuple[str, ...] = ()
+    through_batch: int = 0
 
 
 class Scenarios(Protocol):
@@ -140,9 +142,11 @@ class Worker:
             "run_id": str(key.run_id),
             "left_out": [side.left_out for side in sides],
             "told": list(loaded.told),
+            "through_batch": loaded.through_batch,
         }
         counted = [_rows(side, self.engine) for side in sides]
-        if run_no_of(self.connection, key) is not None:
+        # what a day takes in of the cut before is known when it is stored, so such sides are compared whole, and there
+        if planned.plan.carry or run_no_of(self.connection, key) is not None:
             self._end(job, step, planned, sides, reconcile, {"rows": sum(counted), **told})
             return
         shards = spool.cut(
@@ -201,10 +205,11 @@ class Worker:
     ) -> None:
         """Stores the run, does what follows, and ends the job; who dies before that begins again here, and finds the
         run stored."""
-        how = (planned.currency, planned.plan, *sides, planned.handling, self.clock(), compare)
+        how = (planned.currency, planned.plan, *sides, planned.handling, self.clock(), compare, job.asked.day)
         with self.connection.transaction():
-            ran = run(self.connection, self.engine, self.tenant, job.asked.model, *how)
-            assert str(ran.run_id) == result["run_id"], "the sides are those that were loaded"
+            through = result.get("through_batch", 0)
+            ran = run(self.connection, self.engine, self.tenant, job.asked.model, *how, through)
+            assert planned.plan.carry or str(ran.run_id) == result["run_id"], "the sides are those that were loaded"
             follow = self.scenarios.stored(job.asked, ran, sides)
         told = [*result["told"], *follow()]
         with self.connection.transaction():
