@@ -140,6 +140,14 @@ def test_currencies_never_mix_where_the_key_says_them_either(tmp_path: Path, cap
     assert "103.7" not in capsys.readouterr().out, "100 JPY and 3.73 USD are not 103.73"
 
 
+def test_files_without_rows_have_no_cell_to_complain_of(tmp_path: Path, capsys: Any) -> None:
+    for name in ("left", "right"):
+        (tmp_path / f"{name}.csv").write_text("id,amount\n")
+    capsys.readouterr()
+    assert run_app(["recon", str(tmp_path / "left.csv"), str(tmp_path / "right.csv")]) == exits.OK
+    assert "no number" not in capsys.readouterr().out
+
+
 def test_a_row_without_an_id_does_not_change_what_the_key_is(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "left.csv").write_text("id,amount,currency\nA,100,JPY\nB,1,KWD\nC,2,USD\nD,7,JPY\n,3,JPY\n")
     (tmp_path / "right.csv").write_text("id,amount,currency\nA,100,JPY\nB,1,KWD\nC,2,USD\nD,7,EUR\n")

@@ -150,10 +150,11 @@ def _as_text(field: Field) -> Field:
     return replace(field, kind="text", said=False, note=said)
 
 
-def _not_numbers(cells: int) -> CauseText:
-    return CauseText(
-        f"{cells:,} cells are no numbers: their rows are refused", f"{cells:,} 个单元格不是数字，其行不参与比对"
-    )
+def _not_numbers(cells: int) -> CauseText | None:
+    if not cells:
+        return None
+    told = "1 cell is no number" if cells == 1 else f"{cells:,} cells are no numbers"
+    return CauseText(f"{told}; such a row is refused", f"{cells:,} 个单元格不是数字，其行不参与比对")
 
 
 def side_view(plan: FilesPlan, relation: str, side: int, name: str, engine: LocalEngine) -> SideRows:
