@@ -180,7 +180,7 @@ def intake_section(data: ReportData) -> str:
         )
         for row in data.intake
     ]
-    heads = ("file", "kind", "read", "accepted", "duplicate", "conflict", "quarantined")
+    heads = ("file", "kind", "rows.read", "accepted", "duplicate", "conflict", "quarantined")
     reasons = [(tag(row.outcome), long_text(row.reason), code(row.example), count(row.rows)) for row in data.set_aside]
     why = table(("outcome", "reason", "example", "rows"), reasons, 1) if reasons else ""
     return section("intake", table(heads, files, 5), why, note="intake.note")

@@ -5,7 +5,7 @@ from html import escape
 from everycent.serve.report.words_of_files import WORDS as _OF_FILES
 from everycent.serve.report.words_of_lives import WORDS as _OF_LIVES
 
-_WORDS: dict[str, tuple[str, str]] = {
+_OF_SETTLEMENT: dict[str, tuple[str, str]] = {
     "title": ("Settlement report", "结算报告"),
     "version": ("version", "版本"),
     "verified": ("Verified: every cent accounted for", "已核验：每一分钱都有着落"),
@@ -110,7 +110,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "amount": ("Amount", "金额"),
     "file": ("File", "文件"),
     "kind": ("Record kind", "单据类型"),
-    "read": ("Read", "读入"),
+    "rows.read": ("Read", "读入"),
     "outcome": ("Outcome", "结果"),
     "reason": ("Reason", "原因"),
     "rows": ("Rows", "行数"),
@@ -159,9 +159,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "only_right": ("only on the right, of no matter", "仅右方有，单向对账不计差错"),
     "in_total": ("compared in total alone", "仅总数核对"),
     "statuses": ("left: {}, right: {}", "左方：{}，右方：{}"),
-    **_OF_FILES,
-    **_OF_LIVES,
 }
+_WORDS = _OF_SETTLEMENT | _OF_FILES | _OF_LIVES
+assert len(_WORDS) == sum(map(len, (_OF_SETTLEMENT, _OF_FILES, _OF_LIVES))), "a key has one meaning"
 
 
 def words(key: str, *values: object) -> tuple[str, str]:
