@@ -30,11 +30,13 @@ class Measured:
     notes: Mapping[str, Any]
 
 
-def arguments(description: str, rows: int, **flags: str) -> argparse.Namespace:
-    """--rows and --json, as every benchmark takes them, and flags of its own with what they do."""
+def arguments(description: str, rows: int, seed: int | None = None, **flags: str) -> argparse.Namespace:
+    """--rows and --json, as every benchmark takes them, --seed where it has one, and flags with what they do."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=rows, help=f"rows to generate (default {rows:,})")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    if seed is not None:
+        parser.add_argument("--seed", type=int, default=seed, help=f"what the data is made from (default {seed})")
     for name, help_text in flags.items():
         parser.add_argument(f"--{name}", action="store_true", help=help_text)
     return parser.parse_args()

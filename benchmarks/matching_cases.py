@@ -27,6 +27,10 @@ RULES = """
 - dates: {by: counterparty, within: 3 days}
 - subset: {by: counterparty, within: 5 days, shapes: [one_to_many, many_to_one, many_to_many]}
 """
+
+#: The same, of one who knows that the right side's row is never the earlier of a pair.
+RULES_LATER = RULES.replace("within: 3 days", "within: 3 days, later: right")
+SEED = 20260301
 AMOUNT_MAX = 1_000_000
 FIRST_DAY = date(2026, 1, 1)
 
@@ -213,7 +217,7 @@ KINDS: dict[str, Callable[[_Maker], None]] = {
 }
 
 
-def make_cases(rows: int, seed: int = 20260301) -> Cases:
+def make_cases(rows: int, seed: int = SEED) -> Cases:
     """At least so many rows on both sides together, the kinds in turn."""
     make = _Maker(random.Random(seed))
     while sum(map(len, make.rows.values())) < rows:

@@ -12,8 +12,8 @@ Item = dict[str, Any]
 Score = Callable[[Item, Item], Any]
 
 
-def greedy(left: list[Item], right: list[Item]) -> set[Rows]:
-    """Sets of rows, (side, row_no)."""
+def greedy(left: list[Item], right: list[Item], later: bool = False) -> set[Rows]:
+    """Sets of rows, (side, row_no). `later`: as in RULES_LATER."""
     found: set[Rows] = set()
     one_by_one: list[tuple[Callable[[Item], Any], Score]] = [
         (lambda item: item["key"] and (item["key"], item["amount_minor"]), _any),
@@ -23,8 +23,8 @@ def greedy(left: list[Item], right: list[Item]) -> set[Rows]:
     for block, score in one_by_one:
         left, right = _pairs(left, right, block, score, found)
     left, right = _groups(left, right, found)
-    left, right = _pairs(left, right, lambda item: item["counterparty"], _net, found)
-    left, right = _pairs(left, right, lambda item: item["counterparty"], _same, found)
+    left, right = _pairs(left, right, lambda item: item["counterparty"], _in_order(_net, later), found)
+    left, right = _pairs(left, right, lambda item: item["counterparty"], _in_order(_same, later), found)
     right, left = _sums(left, right, "left", "right", found)[::-1]
     _sums(right, left, "right", "left", found)
     return found
@@ -53,6 +53,13 @@ def _pairs(
         taken.add(row)
         found.add(frozenset({("left", one["row_no"]), ("right", row)}))
     return rest, [other for other in right if other["row_no"] not in taken]
+
+
+def _in_order(score: Score, later: bool) -> Score:
+    """The score, of pairs alone of which the right one is not the earlier, where that is known."""
+    if not later:
+        return score
+    return lambda one, other: score(one, other) if one["occurred_on"] <= other["occurred_on"] else None
 
 
 def _any(_one: Item, _other: Item) -> int:

@@ -64,6 +64,16 @@ Days = Annotated[Duration, AfterValidator(_days)]
 NotNegative = Annotated[NumberText, AfterValidator(_not_negative)]
 
 
+Later = Annotated[
+    Literal["left", "right"] | None,
+    Field(
+        description="which side's row, left or right, is never the earlier of the two, as a bank's is not earlier than "
+        "the order; either may be otherwise",
+        examples=["right"],
+    ),
+]
+
+
 class _Rule(Declaration):
     undecided: Literal["claim", "leave"] = Field(
         default="claim",
@@ -76,6 +86,7 @@ class _PairRule(_Rule):
     within: Days | None = Field(
         default=None, description="how many days apart the two may be; any otherwise", examples=["3 days"]
     )
+    later: Later = None
     pairs: int = Field(
         default=1_000_000,
         ge=1,
@@ -237,6 +248,7 @@ class SubsetRuleSpec(_Rule):
     within: Days | None = Field(
         default=None, description="how many days apart two rows of the two sides may be", examples=["5 days"]
     )
+    later: Later = None
     shapes: Annotated[
         tuple[Literal["one_to_many", "many_to_one", "many_to_many"], ...],
         BeforeValidator(_as_list),

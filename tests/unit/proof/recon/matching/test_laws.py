@@ -25,6 +25,7 @@ Row = tuple[int, int, str]  # amount, day, counterparty
 Way = frozenset[tuple[str, int]]
 
 ROWS = st.lists(st.tuples(st.integers(-2, 6), st.integers(1, 4), st.sampled_from("ab")), max_size=5)
+LATER = [None, "left", "right"]
 SETTINGS = settings(max_examples=40, deadline=None)
 FEW = settings(max_examples=10, deadline=None)  # each takes two sides through seven rules
 
@@ -82,43 +83,52 @@ def verdict(ways: list[Way], distance: Callable[[frozenset[Way]], int] = lambda 
 
 
 @SETTINGS
-@given(left=ROWS, right=ROWS, nearest=st.booleans())
+@given(left=ROWS, right=ROWS, nearest=st.booleans(), later=st.sampled_from(LATER))
 def test_assignments_are_those_of_all_that_can_be_written_down(
-    told: Told, left: list[Row], right: list[Row], nearest: bool
+    told: Told, left: list[Row], right: list[Row], nearest: bool, later: str | None
 ) -> None:
     days = {
         frozenset({("left", one), ("right", other)}): abs(a[1] - b[1])
         for one, a in enumerate(left, 1)
         for other, b in enumerate(right, 1)
-        if a[0] == b[0] and a[2] == b[2] and abs(a[1] - b[1]) <= 2
+        if a[0] == b[0] and a[2] == b[2] and apart(a[1], b[1], later) in range(-2 if later is None else 0, 3)
     }
-    clear = ", clear_by: '1'" if nearest else ""
+    clear = (", clear_by: '1'" if nearest else "") + (f", later: {later}" if later else "")
     story = told(f"[{{dates: {{by: counterparty, within: 2 days{clear}}}}}]", as_items(left), as_items(right))
     far = (lambda choice: sum(days[way] for way in choice)) if nearest else (lambda _: 0)
     assert (story.certain(), story.ways()) == verdict(list(days), far)
 
 
 @SETTINGS
-@given(left=ROWS, right=ROWS, window=st.booleans())
+@given(left=ROWS, right=ROWS, window=st.booleans(), later=st.sampled_from(LATER))
 def test_sums_are_those_of_all_that_can_be_written_down(
-    told: Told, left: list[Row], right: list[Row], window: bool
+    told: Told, left: list[Row], right: list[Row], window: bool, later: str | None
 ) -> None:
+    allowed = range(-10 if later is None else 0, 11)
+    if window:
+        allowed = range(-1 if later is None else 0, 2)
     ways = {
-        *sums(left, right, "left", "right", window),
-        *sums(right, left, "right", "left", window),
+        *sums(left, right, "left", "right", lambda one, item: apart(one, item, later) in allowed),
+        *sums(right, left, "right", "left", lambda one, item: apart(item, one, later) in allowed),
     }
-    story = told(f"[{{subset: {{most: '3'{', within: 1 day' if window else ''}}}}}]", as_items(left), as_items(right))
+    words = (", within: 1 day" if window else "") + (f", later: {later}" if later else "")
+    story = told(f"[{{subset: {{most: '3'{words}}}}}]", as_items(left), as_items(right))
     assert (story.certain(), story.ways()) == verdict(sorted(ways, key=sorted))
 
 
-def sums(ones: list[Row], many: list[Row], one: str, other: str, window: bool) -> set[Way]:
+def apart(left: int, right: int, later: str | None) -> int:
+    """Days by which the side that is later is."""
+    return left - right if later == "left" else right - left
+
+
+def sums(ones: list[Row], many: list[Row], one: str, other: str, near: Callable[[int, int], bool]) -> set[Way]:
     return {
         frozenset({(one, place), *((other, item) for item, _ in chosen)})
         for place, (amount, day, party) in enumerate(ones, 1)
         for size in range(1, 4)
         for chosen in combinations(enumerate(many, 1), size)
         if sum(row[0] for _, row in chosen) == amount
-        and all(row[2] == party and (not window or abs(row[1] - day) <= 1) for _, row in chosen)
+        and all(row[2] == party and near(day, row[1]) for _, row in chosen)
     }
 
 

@@ -98,6 +98,9 @@ def test_a_rule_that_looks_at_what_a_side_lacks_is_refused() -> None:
     spec = ReconSpec.model_validate({"left": SIDE, "right": SIDE, "rules": [{"key": {"may_differ": "status"}}]})
     with pytest.raises(RuleRefused, match="rule 1 'key' looks at 'status', which the left side does not name"):
         plan_recon("bill", spec, currency("CNY"))
+    spec = ReconSpec.model_validate({"left": SIDE, "right": SIDE, "rules": [{"key": {"later": "right"}}]})
+    with pytest.raises(RuleRefused, match="rule 1 'key' looks at 'occurred_on'"):
+        plan_recon("bill", spec, currency("CNY"))
 
 
 def test_amounts_at_the_ends_of_64_bits(told: Callable[..., Any]) -> None:

@@ -21,7 +21,7 @@ def test_the_same_key_names_the_columns_that_differ(told: Told) -> None:
 def test_a_key_that_comes_twice_is_ambiguous_unless_fewer_differences_decide(told: Told) -> None:
     left = "key amount_minor status\nA 100 paid\nA 100 open"
     right = "key amount_minor status\nA 100 open"
-    assert told("[{key: {}}]", left, right).lines == ["key ambiguous: L1 = R1 or L2 = R1"]
+    assert told("[{key: {}}]", left, right).lines == ["key ambiguous: L2 = R1 or L1 = R1"]
     decided = told("[{key: {clear_by: '1'}}]", left, right)
     assert decided.lines == ["key unique: L2 = R1"]
     assert decided.left_over == ["L1"]
@@ -65,12 +65,12 @@ def test_ties_are_ambiguous_and_nearest_decides_only_where_it_is_said(told: Told
     left = "amount_minor occurred_on\n500 03-01\n500 03-02"
     right = "amount_minor occurred_on\n500 03-02\n500 03-05"
     assert told("[{dates: {within: 4 days}}]", left, right).lines == [
-        "dates ambiguous: L1 = R1 or L1 = R2 or L2 = R1 or L2 = R2"
+        "dates ambiguous: L1 = R1 or L2 = R2 or L2 = R1 or L1 = R2"
     ]
     # L1 R1 + L2 R2 and L1 R2 + L2 R1 are both 4 days in all
     assert told("[{dates: {within: 4 days, clear_by: '1'}}]", left, right).lines[0].startswith("dates ambiguous")
     one = told("[{dates: {within: 4 days, clear_by: '2'}}]", left, "amount_minor occurred_on\n500 03-04")
-    assert one.lines == ["dates ambiguous: L1 = R1 or L2 = R1"], "3 days and 2 days: not 2 days nearer"
+    assert one.lines == ["dates ambiguous: L2 = R1 or L1 = R1"], "3 days and 2 days: not 2 days nearer"
     one = told("[{dates: {within: 4 days, clear_by: '1'}}]", left, "amount_minor occurred_on\n500 03-04")
     assert one.lines == ["dates unique: L2 = R1"]
 
@@ -193,3 +193,55 @@ def test_what_one_rule_claims_the_next_does_not_see(told: Told) -> None:
 
 def _block(*amounts: int) -> str:
     return "counterparty amount_minor\n" + "\n".join(f"m-1 {amount}" for amount in amounts)
+
+
+def test_what_is_ambiguous_is_offered_with_the_best_choice_first(told: Told) -> None:
+    """All four pairs are in the window. L1 R1 and L2 R2 are two days in all, the others four."""
+    story = told(
+        "[{dates: {within: 4 days}}]",
+        "amount_minor occurred_on\n500 03-02\n500 03-04",
+        "amount_minor occurred_on\n500 03-03\n500 03-05",
+    )
+    assert story.lines == ["dates ambiguous: L1 = R1 or L2 = R2 or L2 = R1 or L1 = R2"]
+
+
+def test_the_nearest_pair_does_not_come_first_where_it_would_leave_others_apart(told: Told) -> None:
+    """L2 and R1 are one day apart, but then L1 and R2 are five: each two days apart is nearer in all."""
+    story = told(
+        "[{dates: {within: 6 days}}]",
+        "amount_minor occurred_on\n500 03-01\n500 03-04",
+        "amount_minor occurred_on\n500 03-03\n500 03-06",
+    )
+    assert story.lines == ["dates ambiguous: L1 = R1 or L2 = R2 or L2 = R1 or L1 = R2"]
+
+
+def test_where_the_rule_finds_all_as_good_what_else_the_rows_say_ranks_them(told: Told) -> None:
+    story = told(
+        "[{dates: {within: 2 days}}]",
+        "amount_minor occurred_on counterparty\n500 03-01 m-2",
+        "amount_minor occurred_on counterparty\n500 03-01 m-1\n500 03-03 m-2\n500 03-02 m-2",
+    )
+    assert story.lines == ["dates ambiguous: L1 = R3 or L1 = R2 or L1 = R1"]
+
+
+def test_sums_of_fewer_rows_come_first_then_those_nearer_each_other(told: Told) -> None:
+    story = told(
+        "[{subset: {by: counterparty, within: 5 days}}]",
+        "amount_minor occurred_on counterparty\n100 03-01 m-1",
+        "amount_minor occurred_on counterparty\n60 03-05 m-1\n40 03-01 m-1\n30 03-01 m-1\n10 03-01 m-1\n60 03-02 m-1",
+    )
+    assert story.lines == ["subset ambiguous: L1 = R2 R5 or L1 = R1 R2 or L1 = R3 R4 R5 or L1 = R1 R3 R4"]
+
+
+def test_who_says_which_side_is_later_has_half_of_the_window(told: Told) -> None:
+    left, right = "amount_minor occurred_on\n500 03-02", "amount_minor occurred_on\n500 03-01\n500 03-04"
+    assert told("[{dates: {within: 2 days}}]", left, right).lines == ["dates ambiguous: L1 = R1 or L1 = R2"]
+    assert told("[{dates: {within: 2 days, later: right}}]", left, right).lines == ["dates unique: L1 = R2"]
+    assert told("[{dates: {within: 2 days, later: left}}]", left, right).lines == ["dates unique: L1 = R1"]
+
+
+def test_later_alone_is_a_window_without_an_end_and_takes_rows_with_a_date(told: Told) -> None:
+    left = "key amount_minor occurred_on\nA 500 03-02\nB 500 03-02\nC 500 -"
+    right = "key amount_minor occurred_on\nA 501 12-30\nB 501 03-01\nC 501 03-04"
+    story = told("[{tolerance: {absolute: '1', later: right}}]", left, right)
+    assert story.lines == ["tolerance unique: L1 = R1 [within_tolerance -1]"]

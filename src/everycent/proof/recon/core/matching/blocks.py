@@ -16,6 +16,10 @@ _COLUMNS = {
 }
 
 
+#: What a row is told by, beside its amount and its date.
+_TELLING = ("key", "status", "reference", "counterparty", "group")
+
+
 def column_sql(word: str, row: str, currency: str) -> str:
     """The column that a rule's word names, of the row `l` or `r`. A row without a currency has the scenario's."""
     if word == "currency":
@@ -43,10 +47,22 @@ def same_block(by: Sequence[str], one: str, other: str) -> str:
     return " AND ".join(f"{one}.{name} = {other}.{name}" for name in block_columns(by))
 
 
-def near_sql(within_days: int | None) -> str:
-    """The condition that rows `l` and `r` are so many days apart at most; a row without a date never is."""
-    return "true" if within_days is None else f"abs(l.occurred_on - r.occurred_on) <= {int(within_days)}"
+def near_sql(within_days: int | None, later: str | None) -> str:
+    """The condition that rows `l` and `r` are so many days apart at most, and none of the side `later` the earlier one;
+    a row without a date is neither."""
+    near = [] if within_days is None else [f"abs(l.occurred_on - r.occurred_on) <= {int(within_days)}"]
+    if later is not None:
+        near.append("l.occurred_on <= r.occurred_on" if later == "right" else "l.occurred_on >= r.occurred_on")
+    return " AND ".join(near) or "true"
 
 
 #: left - right, wide enough for any two.
 DIFFERENCE_SQL = "(l.amount_minor::HUGEINT - r.amount_minor::HUGEINT)"
+
+#: How many columns both have, and have differently.
+UNLIKE_SQL = "({})".format(
+    " + ".join(f"coalesce(l.{name} <> r.{name}, false)::BIGINT" for name in map(identifier, _TELLING))
+)
+
+#: How many days lie between; more than any number of them where one has no date.
+DAYS_SQL = f"coalesce(abs(l.occurred_on - r.occurred_on), {1 << 30})::BIGINT"

@@ -16,6 +16,8 @@ VERDICT = pa.schema(
         pa.field("label", pa.string()),
         pa.field("knot", pa.int64()),
         pa.field("differing", pa.string()),
+        pa.field("proposed", pa.bool_()),  # of one knot's undecided ones, those proposed go together
+        pa.field("nearness", pa.int64()),  # the less the nearer; it ranks what is undecided, and decides nothing
     ]
 )
 

@@ -103,20 +103,21 @@ def _assert_adds_up(
 
 
 def _claims_sql(undecided: bool, last: int) -> str:
-    """(match_no, explanation, label, differing, side, row_no): numbered by the first left row, else the first right."""
+    """(match_no, explanation, label, differing, proposed, nearness, side, row_no): matches are numbered by their first
+    left row, else the first right."""
     unique, exhausted = literal(MatchLabel.UNIQUE), literal(MatchLabel.BUDGET_EXHAUSTED)
     return f"""WITH claims AS (
-        SELECT explanation, label, differing, side, row_no,
+        SELECT explanation, label, differing, proposed, nearness, side, row_no,
             CASE WHEN label = {unique} THEN {{'one': explanation, 'knot': NULL}}
                 ELSE {{'one': NULL, 'knot': knot}} END AS claim
         FROM verdicts JOIN explanations USING (explanation)
         UNION ALL
-        SELECT NULL, {exhausted}, NULL, side, row_no, {{'one': NULL, 'knot': knot}} FROM given_up),
+        SELECT NULL, {exhausted}, NULL, NULL, NULL, side, row_no, {{'one': NULL, 'knot': knot}} FROM given_up),
     numbers AS (
         SELECT claim, {int(last)} + row_number() OVER (ORDER BY
             min(row_no) FILTER (side = 'left') NULLS LAST, min(row_no) FILTER (side = 'right') NULLS LAST) AS match_no
         FROM claims WHERE {"true" if undecided else f"label = {unique}"} GROUP BY claim)
-    SELECT match_no, explanation, label, differing, side, row_no FROM claims JOIN numbers USING (claim)"""
+    SELECT * EXCLUDE (claim) FROM claims JOIN numbers USING (claim)"""
 
 
 def _matches_sql(rule: str) -> str:
@@ -133,15 +134,16 @@ _DIFFERENCES = f"""
         USING (explanation)
     ORDER BY match_no, cause"""
 
-#: MATCH_ALTERNATIVE of claims; alternatives are numbered by their rows.
+#: MATCH_ALTERNATIVE of claims: what is proposed comes first, then what is nearer; what is as near goes by its rows.
 _ALTERNATIVES = f"""
     WITH ways AS (
-        SELECT match_no, explanation, list(row_no ORDER BY row_no) FILTER (side = 'left') AS lefts,
+        SELECT match_no, explanation, NOT any_value(proposed) AS further, any_value(nearness) AS nearness,
+            list(row_no ORDER BY row_no) FILTER (side = 'left') AS lefts,
             list(row_no ORDER BY row_no) FILTER (side = 'right') AS rights
         FROM claims WHERE label <> {literal(MatchLabel.UNIQUE)} AND explanation IS NOT NULL
         GROUP BY match_no, explanation),
     numbered AS (
-        SELECT explanation, row_number() OVER (PARTITION BY match_no ORDER BY lefts, rights) AS alternative_no
-        FROM ways)
+        SELECT explanation, row_number() OVER (
+            PARTITION BY match_no ORDER BY further, nearness, lefts, rights) AS alternative_no FROM ways)
     SELECT match_no, alternative_no, side, row_no FROM claims JOIN numbered USING (explanation)
     ORDER BY match_no, alternative_no, side, row_no"""

@@ -48,7 +48,7 @@ def _needed(rule: MatchRuleSpec) -> list[str]:
     needed = list(getattr(words, "by", ()))
     if isinstance(words, KeyRuleSpec) and "may_differ" in words.model_fields_set:
         needed += words.may_differ
-    if isinstance(words, DatesRuleSpec) or getattr(words, "within", None) is not None:
+    if isinstance(words, DatesRuleSpec) or getattr(words, "within", None) or getattr(words, "later", None):
         needed.append("occurred_on")
     if isinstance(words, ReferenceRuleSpec):
         needed.append("reference")

@@ -4,14 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from everycent.base.engine.kernels.assigning import ALWAYS, COST_MAX, NEVER, SOMETIMES, UNKNOWN, assign, knots
 from everycent.base.engine.kernels.assigning_largest import assign_largest
+from everycent.base.engine.kernels.assigning_nearest import assign_nearest
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import MatchLabel
-from everycent.proof.recon.core.matching.blocks import block_columns, blocked_sql, near_sql, same_block
+from everycent.proof.recon.core.matching.blocks import (
+    DAYS_SQL,
+    UNLIKE_SQL,
+    block_columns,
+    blocked_sql,
+    near_sql,
+    same_block,
+)
 from everycent.proof.recon.core.matching.found import DIFFERENCE, EXPLANATION, GIVEN_UP, VERDICT, Found
+
+#: How near a pair is, as one number up to COST_MAX: what of what both say differs, then the rule's distance, then days.
+_DAYS_MAX, _FAR_MAX, _UNLIKE_MAX = (1 << 10) - 1, (1 << 27) - 1, (1 << 3) - 1
 
 LABELS = {ALWAYS: MatchLabel.UNIQUE, SOMETIMES: MatchLabel.AMBIGUOUS, UNKNOWN: MatchLabel.BUDGET_EXHAUSTED}
 
@@ -27,6 +39,7 @@ class Pairing:
     by: tuple[str, ...]
     currency: str
     within_days: int | None
+    later: str | None
     pairs_max: int
     budget: int
     where: str
@@ -39,7 +52,7 @@ class Pairing:
 def candidates(pairing: Pairing, left: pa.Table, right: pa.Table, engine: LocalEngine) -> tuple[pa.Table, pa.Table]:
     """(pairs, GIVEN_UP): the pairs that the rule allows, and the rows of blocks with too many pairs to try.
 
-    A pair has left_row, right_row, money, distance, differing, and d0, d1 …, its differences.
+    A pair has left_row, right_row, money, distance, unlike, days, differing, and d0, d1 …, its differences.
     """
     sides = {"left_items": left, "right_items": right}
     pairs = engine.query(_pairs_sql(pairing), **sides)
@@ -63,12 +76,27 @@ def assigned(pairing: Pairing, pairs: pa.Table, given_up: pa.Table, engine: Loca
     knot = np.full(len(lefts), -1, dtype=np.int64)
     open_ones = (verdicts == SOMETIMES) | (verdicts == UNKNOWN)
     knot[open_ones] = knots(lefts[open_ones], rights[open_ones])
-    labelled = pairs.append_column("verdict", pa.array(verdicts)).append_column("knot", pa.array(knot))
-    return found_pairs(pairing, labelled, given_up, engine)
+    nearness = _nearness(pairs)
+    tied, proposed = verdicts == SOMETIMES, verdicts == ALWAYS
+    proposed[tied] = assign_nearest(lefts[tied], rights[tied], nearness[tied])
+    labels = {"verdict": verdicts, "knot": knot, "proposed": proposed, "nearness": nearness}
+    for name, values in labels.items():
+        pairs = pairs.append_column(name, pa.array(values))
+    return found_pairs(pairing, pairs, given_up, engine)
+
+
+def _nearness(pairs: pa.Table) -> npt.NDArray[np.int64]:
+    unlike, far, days = (
+        np.minimum(pairs[name].to_numpy().astype(np.int64), most)
+        for name, most in (("unlike", _UNLIKE_MAX), ("distance", _FAR_MAX), ("days", _DAYS_MAX))
+    )
+    nearness: npt.NDArray[np.int64] = (unlike << 37) + (far << 10) + days
+    return nearness
 
 
 def found_pairs(pairing: Pairing, labelled: pa.Table, given_up: pa.Table, engine: LocalEngine) -> Found:
-    """Labelled pairs (verdict, knot) as explanations; those that no best assignment has are dropped."""
+    """Labelled pairs (verdict, knot, proposed, nearness) as explanations; those that no best assignment has are
+    dropped."""
     labels = ", ".join(f"({verdict}, '{label}')" for verdict, label in LABELS.items())
     kept = engine.query(
         f"""SELECT row_number() OVER (ORDER BY left_row, right_row) AS explanation, label, p.*
@@ -87,7 +115,7 @@ def found_pairs(pairing: Pairing, labelled: pa.Table, given_up: pa.Table, engine
             UNION ALL SELECT explanation, 'right', right_row FROM kept""",
             kept=kept,
         ).cast(EXPLANATION),
-        verdicts=engine.query("SELECT explanation, label, knot, differing FROM kept", kept=kept).cast(VERDICT),
+        verdicts=engine.query(f"SELECT {', '.join(VERDICT.names)} FROM kept", kept=kept).cast(VERDICT),
         given_up=given_up,
         differences=engine.query(" UNION ALL ".join(causes), kept=kept).cast(DIFFERENCE)
         if causes
@@ -113,9 +141,10 @@ def _pairs_sql(pairing: Pairing) -> str:
     return f"""WITH {_sides_sql(pairing)},
     tried AS (SELECT * FROM l WHERE NOT EXISTS (FROM too_many AS t WHERE {same_block(pairing.by, "l", "t")}))
     SELECT l.row_no AS left_row, r.row_no AS right_row, r.money AS money,
-        ({pairing.distance})::BIGINT AS distance, ({pairing.differing})::VARCHAR AS differing{differences}
+        ({pairing.distance})::BIGINT AS distance, {UNLIKE_SQL} AS unlike, {DAYS_SQL} AS days,
+        ({pairing.differing})::VARCHAR AS differing{differences}
     FROM tried AS l JOIN r ON {same_block(pairing.by, "l", "r")}
-    WHERE {near_sql(pairing.within_days)} AND ({pairing.where}) AND ({pairing.distance}) <= {COST_MAX}"""
+    WHERE {near_sql(pairing.within_days, pairing.later)} AND ({pairing.where}) AND ({pairing.distance}) <= {COST_MAX}"""
 
 
 def _too_many_sql(pairing: Pairing) -> str:

@@ -30,6 +30,7 @@ def plan_dates(spec: DatesRuleSpec, currency: Currency) -> DatesRule:
             by=("amount", *(word for word in spec.by if word not in ("amount", "currency")), "currency"),
             currency=currency.code,
             within_days=days(spec.within),
+            later=spec.later,
             pairs_max=spec.pairs,
             budget=spec.budget,
             where="true",

@@ -41,8 +41,8 @@ class GroupRule:
         return Found(
             explanations=engine.query(rows, left_items=left, right_items=right, groups=groups).cast(EXPLANATION),
             verdicts=engine.query(
-                f"""SELECT explanation, '{MatchLabel.UNIQUE}' AS label, -1 AS knot, NULL::VARCHAR AS differing
-                FROM groups""",
+                f"""SELECT explanation, '{MatchLabel.UNIQUE}' AS label, -1 AS knot, NULL::VARCHAR AS differing,
+                    true AS proposed, 0 AS nearness FROM groups""",
                 groups=groups,
             ).cast(VERDICT),
             differences=engine.query(

@@ -43,6 +43,7 @@ def plan_key(spec: KeyRuleSpec, currency: Currency) -> KeyRule:
             by=spec.by,
             currency=currency.code,
             within_days=days(spec.within),
+            later=spec.later,
             pairs_max=spec.pairs,
             budget=spec.budget,
             where=" AND ".join(fixed) or "true",

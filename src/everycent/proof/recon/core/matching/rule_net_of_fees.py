@@ -42,6 +42,7 @@ def plan_net_of_fees(spec: NetOfFeesRuleSpec, currency: Currency) -> NetOfFeesRu
             by=(*(word for word in spec.by if word != "currency"), "currency"),
             currency=currency.code,
             within_days=days(spec.within),
+            later=spec.later,
             pairs_max=spec.pairs,
             budget=spec.budget,
             where=allowed,

@@ -61,6 +61,7 @@ def plan_reference(spec: ReferenceRuleSpec, currency: Currency) -> ReferenceRule
         by=("amount", *(word for word in spec.by if word not in ("amount", "currency")), "currency"),
         currency=currency.code,
         within_days=days(spec.within),
+        later=spec.later,
         pairs_max=spec.pairs,
         budget=spec.budget,
         where=f"{given.format('l')} AND {given.format('r')}",

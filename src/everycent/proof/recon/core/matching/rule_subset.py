@@ -22,6 +22,9 @@ from everycent.proof.recon.rules import SubsetRuleSpec
 _Places = npt.NDArray[np.int64]
 _Flags = npt.NDArray[np.bool_]
 
+#: As days of a window, all that there are.
+_ANY_DAYS = 1 << 40
+
 #: Ways to explain rows: a line for each row of each way; rows are places, the right ones behind all left ones.
 _WAY = pa.schema([pa.field("way", pa.int64()), pa.field("place", pa.int64())])
 
@@ -48,6 +51,7 @@ class SubsetRule:
     by: tuple[str, ...]
     currency: str
     within_days: int | None
+    later: str | None
     shapes: tuple[str, ...]
     most: int
     most_each: int
@@ -57,7 +61,7 @@ class SubsetRule:
     def find(self, left: pa.Table, right: pa.Table, engine: LocalEngine) -> Found:
         """Left and right: ITEM. Amounts beyond AMOUNT_MAX take no part, nor, within a window, rows without a date."""
         rows = self._sorted(left, right, engine)
-        lefts, rights = _side(rows, "left"), _side(rows, "right")
+        lefts, rights = _side(rows, "left", *self._clock("left")), _side(rows, "right", *self._clock("right"))
         ways, given_up = [_WAY.empty_table()], [GIVEN_UP.empty_table()]
         for shape in self.shapes:
             found, failed = self._ways(shape, lefts, rights)
@@ -71,7 +75,7 @@ class SubsetRule:
         """The rows of blocks that have rows on both sides: side, block, knot (the block's, should its search be given
         up), row_no, amount_minor, day. Left ones first; in a block the largest magnitude first."""
         columns = ", ".join(block_columns(self.by))
-        dated = "true" if self.within_days is None else "occurred_on IS NOT NULL"
+        dated = "true" if self.within_days is None and self.later is None else "occurred_on IS NOT NULL"
         sides = [
             f"""SELECT '{side}' AS side, * FROM ({blocked_sql(f"{side}_items", self.by, self.currency)})
             WHERE {dated} AND amount_minor BETWEEN -{AMOUNT_MAX} AND {AMOUNT_MAX}"""
@@ -90,9 +94,20 @@ class SubsetRule:
             right_items=right,
         )
 
+    @property
+    def _window(self) -> int:
+        return _ANY_DAYS if self.within_days is None else self.within_days
+
+    def _clock(self, side: str) -> tuple[int, int]:
+        """(by how much a day is multiplied, what is added), for a window that lies on one side: from 0 to w days later
+        is within w half days of w half days later."""
+        if self.later is None:
+            return 1, 0
+        return 2, self._window if side != self.later else 0
+
     def _ways(self, shape: str, lefts: _Side, rights: _Side) -> tuple[pa.Table, _Flags]:
         """_WAY of one shape, and of all rows those whose search was given up."""
-        within = -1 if self.within_days is None else self.within_days
+        within = -1 if self.within_days is None and self.later is None else self._window
         if shape == "many_to_many":
             found = sums_to_some(lefts.columns, rights.columns, within, self.most_each, self.budget, self.alternatives)
             _, ends, left_places, other_ends, right_places, failed = found
@@ -123,9 +138,16 @@ class SubsetRule:
         knot = np.where(is_lost, block_knot, np.where(label == ALWAYS, -1, knots))
         names = ", ".join(f"({verdict}, '{name}')" for verdict, name in LABELS.items())
         held = engine.query(
-            f"""SELECT explanation, label, knot, NULL::VARCHAR AS differing
+            f"""SELECT explanation, label, knot, NULL::VARCHAR AS differing, false AS proposed, nearness
             FROM labelled JOIN (VALUES {names}) AS named(verdict, label) USING (verdict)""",
-            labelled=pa.table({"explanation": numbers[starts[:-1]], "verdict": label, "knot": knot}),
+            labelled=pa.table(
+                {
+                    "explanation": numbers[starts[:-1]],
+                    "verdict": label,
+                    "knot": knot,
+                    "nearness": _nearness(starts, rows["day"].to_numpy()[places]),
+                }
+            ),
         ).cast(VERDICT)
         claimed = engine.query(
             "SELECT explanation, side, row_no FROM e JOIN r USING (place) SEMI JOIN h USING (explanation)",
@@ -143,12 +165,19 @@ _EXPLANATIONS = """
     SELECT explanation, unnest(places) AS place FROM numbered ORDER BY explanation, place"""
 
 
-def _side(rows: pa.Table, side: str) -> _Side:
+def _side(rows: pa.Table, side: str, times: int, plus: int) -> _Side:
     blocks = 1 + (int(pc.max(rows["block"]).as_py()) if rows.num_rows else -1)
     chosen = rows.filter(pc.equal(rows["side"], side))
     starts = np.searchsorted(chosen["block"].to_numpy(), np.arange(blocks + 1)).astype(np.int64)
     first = 0 if side == "left" else rows.num_rows - chosen.num_rows
-    return _Side(first, starts, chosen["amount_minor"].to_numpy(), chosen["day"].to_numpy())
+    return _Side(first, starts, chosen["amount_minor"].to_numpy(), times * chosen["day"].to_numpy() + plus)
+
+
+def _nearness(starts: _Places, days: _Places) -> _Places:
+    """Of each way: the fewer rows the better, since more of them add up by chance; then the fewer days between them."""
+    first, last = (ufunc.reduceat(days, starts[:-1]) for ufunc in (np.minimum, np.maximum))
+    found: _Places = (np.diff(starts) << 32) + (last - first)
+    return found
 
 
 def _lines(ends: _Places, places: _Places) -> pa.Table:
@@ -162,6 +191,7 @@ def plan_subset(spec: SubsetRuleSpec, currency: Currency) -> SubsetRule:
         by=(*(word for word in spec.by if word != "currency"), "currency"),
         currency=currency.code,
         within_days=days(spec.within),
+        later=spec.later,
         shapes=spec.shapes,
         most=spec.most,
         most_each=spec.most_each,

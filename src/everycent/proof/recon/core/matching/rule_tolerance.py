@@ -43,6 +43,7 @@ def plan_tolerance(spec: ToleranceRuleSpec, currency: Currency) -> ToleranceRule
             by=(*spec.by, "currency"),
             currency=currency.code,
             within_days=days(spec.within),
+            later=spec.later,
             pairs_max=spec.pairs,
             budget=spec.budget,
             where=" OR ".join(allowed),
