@@ -1,5 +1,6 @@
 """Reconciliations without a settlement model: a YAML file with a `recon` section of its own."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,15 @@ class ScenarioFile:
     def intake(self) -> Mapping[str, Any]:
         """Its plan's part for records: there are none."""
         return {}
+
+
+def is_scenario_file(path: Path) -> bool:
+    """Whether a file has reconciliations and is no settlement model, by the words at its left edge."""
+    if not path.is_file():
+        return False
+    text = path.read_bytes()
+    begins = {word: re.search(rb"^" + word + rb"\s*:", text, re.MULTILINE) is not None for word in (b"model", b"recon")}
+    return begins[b"recon"] and not begins[b"model"]
 
 
 def load_scenario_file(path: Path) -> ScenarioFile:

@@ -54,7 +54,7 @@ def verify_command(model: str | None, *, as_json: bool) -> int:
 def report_command(model: str | None, path: Path, *, as_json: bool) -> int:
     """Writes the report of one model, verified afresh."""
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as tell:
-        names = _named(session, model)
+        names = _named(session, model, pages_elsewhere=models_reconciled(session.connection, session.tenant))
         if len(names) > 1:
             raise NothingStored(f"the database holds {', '.join(names)}; name one with --model")
         verdict = verify(session.connection, session.details, session.engine, session.tenant, names[0], tell)
@@ -86,9 +86,18 @@ def print_findings(verdict: Verdict) -> None:
     err.print("everycent: what is stored does not add up; see the findings above")
 
 
-def _named(session: Session, model: str | None, others: Sequence[str] = ()) -> list[str]:
-    """The models that are meant, `others` among them; refuses a name that is not there."""
+def _named(
+    session: Session, model: str | None, others: Sequence[str] = (), pages_elsewhere: Sequence[str] = ()
+) -> list[str]:
+    """The models that are meant, `others` among them; refuses a name that is not there. `pages_elsewhere`: names that
+    stand for scenario files, of which there are no books."""
     stored = sorted({*session.models(), *others})
+    of_files = [name for name in pages_elsewhere if name not in stored]
+    if of_files and (not stored or model in of_files):
+        raise NothingStored(
+            f"{', '.join(of_files)}: reconciliations of scenario files, which have no books to report; "
+            f"`everycent recon run FILE --out DIR` writes their page, `everycent breaks list` what stands"
+        )
     if not stored:
         raise NothingStored("the database is empty; `everycent demo` or `everycent run` fills it")
     if model is not None and model not in stored:

@@ -17,6 +17,8 @@ from everycent.flow.intake.service import open_source
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, open_session, plan_model
+from everycent.proof.recon.breaks.standing import Chosen
+from everycent.proof.recon.breaks.standing import ages as standing_ages
 from everycent.proof.recon.contract import Surroundings
 from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
@@ -25,6 +27,7 @@ from everycent.serve.loading import Place
 from everycent.serve.many_sides import ManySides
 from everycent.serve.recon_modes import write_across, write_carried, write_matches, write_payouts
 from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
+from everycent.serve.report.scenarios import RunPage, render_scenarios
 from everycent.serve.scenario_files import load_scenario_file
 from everycent.serve.wiring import SECTIONS, migrations
 
@@ -64,7 +67,11 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
                 given = {word: files.get(name, ()) for word, name in zip(SIDES, scenario.called, strict=True)}
                 done.append(run_chain(place, scenario, given, beside=beside))
         across = beside.told()
-    written = [] if asked.out is None else [*_write(asked.out, done), *_write_modes(asked.out, done, across)]
+        ages = {each.name: _ages(place, each.name) for each in done}
+    written = []
+    if asked.out is not None:
+        written = [*_write(asked.out, done), *_write_modes(asked.out, done, across), asked.out / "report.html"]
+        render_scenarios(RunPage(place.scope.name, place.around.as_of.isoformat(), done, across, ages), written[-1])
     if as_json:
         runs = [{"scenario": each.name, **each.as_dict()} for each in done]
         as_of = place.around.as_of.isoformat()
@@ -155,6 +162,12 @@ def _write(folder: Path, done: Sequence[Chained]) -> list[Path]:
         parquet.write_table(table, paths[-2])
         csv.write_csv(table, paths[-1])
     return paths
+
+
+def _ages(place: Place, scenario: str) -> list[dict[str, Any]]:
+    """How long the scenario's breaks have stood."""
+    chosen = Chosen(model=place.scope.name, scenario=scenario)
+    return standing_ages(place.session.connection, place.session.tenant, chosen, datetime.now(UTC))
 
 
 def _write_modes(folder: Path, done: Sequence[Chained], across: Mapping[str, pa.Table]) -> list[Path]:

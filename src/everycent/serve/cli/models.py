@@ -21,11 +21,14 @@ from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import out, print_json, print_table
 from everycent.serve.language.page import reference_page
 from everycent.serve.reconciling import plan_scenarios
+from everycent.serve.scenario_files import is_scenario_file, load_scenario_file
 from everycent.serve.wiring import SECTIONS, migrations
 
 
 def check_command(path: Path, *, as_json: bool) -> int:
-    """Loads and plans the model; ModelRefused says what is wrong."""
+    """Loads and plans the model, or the file of scenarios; ModelRefused says what is wrong."""
+    if is_scenario_file(path):
+        return _check_scenarios(path, as_json=as_json)
     settings = Settings.load()
     model = load_model(path, SECTIONS)
     plan = plan_model(model, settings.tenant, model.files)
@@ -53,6 +56,26 @@ def check_command(path: Path, *, as_json: bool) -> int:
     for name, value in facts.items():
         between = "\n" + " " * 20 if name == "parallel" else ", "
         shown = between.join(value) or "-" if isinstance(value, list) else value
+        out.print(f"  {name.replace('_', ' '):18}{shown}", markup=False)
+    return exits.OK
+
+
+def _check_scenarios(path: Path, *, as_json: bool) -> int:
+    file = load_scenario_file(path)
+    planned = plan_scenarios(file, file)
+    facts = {
+        "scenario_file": file.name,
+        "reconciliations": [one.name for one in planned],
+        "scheduled": [one.name for one in planned if one.spec.schedule is not None or one.spec.arrival is not None],
+        "carried_on": [one.name for one in planned if one.spec.carry],
+        "live": [one.name for one in planned if one.spec.live is not None],
+    }
+    if as_json:
+        print_json({"ok": True, **facts})
+        return exits.OK
+    out.print(f"{path}: the scenario file can be used", markup=False)
+    for name, value in facts.items():
+        shown = ", ".join(value) or "-" if isinstance(value, list) else value
         out.print(f"  {name.replace('_', ' '):18}{shown}", markup=False)
     return exits.OK
 

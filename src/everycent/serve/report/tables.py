@@ -6,6 +6,7 @@ from html import escape
 from everycent.serve.report.data import ROWS_SHOWN, ReportData
 from everycent.serve.report.words import both
 
+_CODE_IN_A_LINE = 34
 _MOODS = {
     "closed": "good", "accepted": "good", "equal": "good", "paid": "good", "passed": "good",
     "open": "wait", "held": "wait", "duplicate": "", "pay": "", "collect": "",
@@ -24,8 +25,9 @@ def long_text(value: object) -> str:
 
 
 def code(value: object) -> str:
-    """A cell for an identifier, escaped."""
-    return f"<td><code>{escape(str(value))}</code></td>"
+    """A cell for an identifier, escaped; a long one takes several lines, so that amounts stay in sight."""
+    wide = ' class="wide"' if len(str(value)) > _CODE_IN_A_LINE else ""
+    return f"<td><code{wide}>{escape(str(value))}</code></td>"
 
 
 def count(value: int) -> str:
@@ -46,13 +48,21 @@ def tag(word: str, key: str | None = None) -> str:
     return f'<td><span class="tag {_MOODS.get(word, "")}">{both(key or word)}</span></td>'
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, foot: Sequence[str] = ()) -> str:
-    """A table of ready cells; the last `numbers` columns are numbers. Says "none" where there is no row."""
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: int,
+    foot: Sequence[str] = (),
+    first: int | None = None,
+) -> str:
+    """A table of ready cells; `numbers` columns are numbers, from the `first` on, or the last ones. Says "none" where
+    there is no row."""
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     if not body:
         return f'<p class="note">{both("none")}</p>'
-    words = len(heads) - numbers
-    head = "".join(f"<th{' class=num' if at >= words else ''}>{both(key)}</th>" for at, key in enumerate(heads))
+    first = len(heads) - numbers if first is None else first
+    numeric = range(first, first + numbers)
+    head = "".join(f"<th{' class=num' if at in numeric else ''}>{both(key)}</th>" for at, key in enumerate(heads))
     last = f"<tfoot><tr>{''.join(foot)}</tr></tfoot>" if foot else ""
     return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{last}</table></div>'
 

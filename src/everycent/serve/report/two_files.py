@@ -13,11 +13,8 @@ from everycent.serve.report.page import asset, write_page
 from everycent.serve.report.tables import count, section, table
 from everycent.serve.report.two_files_read import controls_section, read_section, refused_section
 from everycent.serve.report.two_files_tables import ageing_section, breaks_section, minor_cell
-from everycent.serve.report.waterfall import Step, waterfall
+from everycent.serve.report.waterfall import Step, merged, waterfall
 from everycent.serve.report.words import both, spoken, words
-
-#: The colours of causes in the picture, by the sign of what they do to the left total.
-_MORE, _LESS = "paid", "returned"
 
 
 def render_two_files(compared: Compared, path: Path) -> None:
@@ -127,28 +124,18 @@ def _waterfalls(compared: Compared) -> str:
             for row in compared.caused.to_pylist()
             if len(codes) == 1 or row["currency"] == code
         ]
-        steps = _merged(steps)
         title = ""
         if len(codes) > 1:
             named = both("waterfall.nocurrency") if code is None else both("waterfall.currency", code)
             title = f"<h3>{named}</h3>"
-        picture = waterfall(sides[0].get(code, 0), sides[1].get(code, 0), steps, compared.plan.decimals)
+        picture = waterfall(sides[0].get(code, 0), sides[1].get(code, 0), merged(steps), compared.plan.decimals)
         drawn.append(title + picture)
     return section("waterfall", *drawn, note="waterfall.note")
 
 
 def _cause(cause: str, moved_minor: int) -> Step:
     text = cause_text(cause)
-    return Step(text.en, text.zh, moved_minor, _MORE if moved_minor > 0 else _LESS)
-
-
-def _merged(steps: Sequence[Step]) -> list[Step]:
-    """A step for each cause that moves something, the largest first."""
-    moved: dict[tuple[str, str], int] = {}
-    for step in steps:
-        moved[step.en, step.zh] = moved.get((step.en, step.zh), 0) + step.moved_minor
-    made = [Step(en, zh, minor, _MORE if minor > 0 else _LESS) for (en, zh), minor in moved.items() if minor]
-    return sorted(made, key=lambda step: (-abs(step.moved_minor), step.en))
+    return Step(text.en, text.zh, moved_minor, "")
 
 
 def _kinds(compared: Compared) -> str:

@@ -1,7 +1,7 @@
 """The breaks of two files on their page: how old they are, and the largest with both sides' values."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -48,12 +48,14 @@ def ageing_section(compared: Compared) -> str:
         (f"<td>{name}</td>", f'<td class="num">{n:,}</td>', minor_cell(compared, minor)) for name, n, minor in rows
     ]
     note = f'<p class="note">{both("ageing.note", dated.pair.name, f"{last:%Y-%m-%d}")}</p>'
-    return section("ageing", note, _bars(rows), table(("ageing.age", "rows", "ageing.amount"), cells, 2))
+    return section("ageing", note, age_bars(rows), table(("ageing.age", "rows", "ageing.amount"), cells, 2))
 
 
 def _age(first: int, end: int | None) -> str:
     if end == 0:
         return both("ageing.day")
+    if first == end == 1:
+        return both("ageing.one")
     span = f"> {first - 1}" if end is None else f"{first}" if first == end else f"{first}–{end}"
     return f"{span} {both('ageing.days')}"
 
@@ -68,7 +70,7 @@ def _counted(chosen: pa.ChunkedArray, amounts: pa.ChunkedArray) -> tuple[int, in
     return pc.sum(picked.cast(pa.int64())).as_py() or 0, int(pc.sum(amounts.filter(picked)).as_py() or 0)
 
 
-def _bars(rows: Sequence[tuple[str, int, int]]) -> str:
+def age_bars(rows: Sequence[tuple[str, int, int]]) -> str:
     """A bar for each age, as long as it has breaks."""
     most = max(n for _, n, _ in rows)
     drawn = []
@@ -104,7 +106,7 @@ def breaks_section(compared: Compared) -> str:
     more = ""
     if breaks.num_rows > ROWS_SHOWN:
         more = f'<p class="note">{both("breaks.some", ROWS_SHOWN, f"{breaks.num_rows:,}")}</p>'
-    listed = table(("bucket", "key", *heads, "place", "cause", *money), rows, len(money))
+    listed = table(("bucket", "key", *money, *heads, "cause", "place"), rows, len(money), first=2)
     return section("breaks", listed, more, note="breaks.note")
 
 
@@ -118,10 +120,10 @@ def _break(
     return (
         f'<td><i class="dot b-{bucket}"></i>{both(word)}</td>',
         code(row["key"]),
-        *(_values(row[left], row[right], on_both=on_both) for left, right in names),
-        f"<td>{'<br>'.join(_place(row, side) for side in ('left', 'right') if row[f'{side}_line'] is not None)}</td>",
-        f'<td class="long">{spoken(cause.en, cause.zh)}</td>',
         *(amounts if with_amount else ()),
+        *(_values(row[left], row[right], on_both=on_both) for left, right in names),
+        f'<td class="long">{spoken(cause.en, cause.zh)}</td>',
+        f"<td>{'<br>'.join(_place(row, side) for side in ('left', 'right') if row[f'{side}_line'] is not None)}</td>",
     )
 
 
@@ -143,7 +145,7 @@ def _shown(value: object) -> str:
         case Decimal():
             return f"{value:,f}"
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M:%S}"
+            return f"{value:%Y-%m-%d}" if value.time() == time.min else f"{value:%Y-%m-%d %H:%M:%S}"
         case date():
             return value.isoformat()
     text = str(value)

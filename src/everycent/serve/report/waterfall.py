@@ -7,7 +7,7 @@ from html import escape
 from everycent.serve.report.data import grouped
 from everycent.serve.report.words import both, words
 
-_WIDTH, _BAR, _GAP, _NAMES, _FIGURES = 1120, 20, 10, 330, 150
+_WIDTH, _BAR, _GAP, _NAMES, _FIGURES = 1120, 20, 10, 370, 150
 #: Where all totals lie closer together than this part of the largest, the axis begins near the smallest.
 _BROKEN_BELOW = 5
 
@@ -20,6 +20,19 @@ class Step:
     zh: str
     moved_minor: int
     colour: str
+
+
+#: The colours of causes, by the sign of what they do to the left total.
+_MORE, _LESS = "paid", "returned"
+
+
+def merged(steps: Sequence[Step]) -> list[Step]:
+    """A step for each cause that moves something, coloured by its sign, the largest first."""
+    moved: dict[tuple[str, str], int] = {}
+    for step in steps:
+        moved[step.en, step.zh] = moved.get((step.en, step.zh), 0) + step.moved_minor
+    made = [Step(en, zh, minor, _MORE if minor > 0 else _LESS) for (en, zh), minor in moved.items() if minor]
+    return sorted(made, key=lambda step: (-abs(step.moved_minor), step.en))
 
 
 def waterfall(left_minor: int, right_minor: int, steps: Sequence[Step], decimals: int) -> str:

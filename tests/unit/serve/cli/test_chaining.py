@@ -49,7 +49,7 @@ def test_a_scenario_with_files_given(folder: Path, capsys: pytest.CaptureFixture
     )  # fmt: skip
     assert one["difference_minor"] == -50
     assert [each["said"] for each in one["handlers"]] == ["a line in recon.jsonl"]
-    assert [Path(path).name for path in told["written"]] == ["breaks.parquet", "breaks.csv"]
+    assert [Path(path).name for path in told["written"]] == ["breaks.parquet", "breaks.csv", "report.html"]
     assert '{""id"":""B"",""amount"":""2.50""}' in (folder / "out" / "breaks.csv").read_text()
     assert run(folder, "--only", "bills", "--left", str(folder / "ours.csv"), "--right", str(folder / "ours.csv")) == 0
     assert "equal" in capsys.readouterr().out
@@ -78,3 +78,20 @@ def test_what_is_asked_for_and_is_not_there(folder: Path, capsys: pytest.Capture
     said = capsys.readouterr().err
     assert "scenarios.yaml:2:11: currency: " in said and "scenarios.yaml:3:23: calendar.time_zone: " in said
     assert "no reconciliation is declared" in said
+
+
+def test_a_scenario_file_is_checked_without_running_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = next(folder.glob("*.yaml"))
+    assert run_app(["model", "check", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] and "bills" in told["reconciliations"]
+    file.write_text(file.read_text().replace("key:", "keys:", 1))
+    assert run_app(["model", "check", str(file)]) == 2
+    assert "keys" in capsys.readouterr().err
+
+
+def test_the_report_of_scenario_files_is_where_they_are_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(folder, "--only", "bills", "--left", str(folder / "ours.csv"), "--right", str(folder / "inbox" / "theirs.csv"))
+    capsys.readouterr()
+    assert run_app(["report", "--out", str(folder / "report.html")]) == 2
+    assert "everycent recon run FILE --out DIR" in " ".join(capsys.readouterr().err.split())
