@@ -18,6 +18,7 @@ from everycent.proof.recon.contract import (
     CheckerFindings,
     CheckSides,
     Handled,
+    HandlingSpec,
     LinkFailed,
     Occasion,
     RunResult,
@@ -29,8 +30,9 @@ from everycent.proof.recon.service import (
     ReconRun,
     RunKey,
     SideRows,
+    Words,
     asked,
-    keep_findings,
+    keep_checked,
     keep_fired,
     keep_raw_rows,
     marks_fired,
@@ -167,7 +169,8 @@ def _compared(
         )
         key = RunKey(session.tenant, name, run.run_id)
         keep_raw_rows(session.connection, key, raw)
-        keep_findings(session.connection, key, checked)
+        words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
+        keep_checked(session.connection, session.engine, key, words, (sides.left, sides.right), checked, run.again)
     result = result_of(place, scenario, run, raw, checked)
     return Scenario(scenario.name, run, scenario.currency, sides.stated), result
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from everycent.proof.recon.breaks.alerting import Delivered, Written, deliver, write_alerts
 from everycent.proof.recon.breaks.desk import NotDone
-from everycent.proof.recon.breaks.rechecking import Rechecked, due_again, recheck, refuse_rules
+from everycent.proof.recon.breaks.rechecking import Rechecked, due_again, meant_again, recheck, refuse_rules
 from everycent.proof.recon.breaks.repairers import handler_of
-from everycent.proof.recon.breaks.repairing import Repaired, Workshop, repair
+from everycent.proof.recon.breaks.repairing import RepairPass, Workshop, repair
 from everycent.proof.recon.breaks.standing import StandingBreak
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import HandlingSpec, LinkFailed
@@ -24,8 +24,9 @@ class Handled:
     """What one pass did for a scenario's breaks."""
 
     scenario: str
-    repaired: tuple[Repaired, ...]
+    repairs: RepairPass
     written: Written
+    busy: str | None = None  # why nothing was repaired: another pass does
 
 
 def words_for(scenario: PlannedScenario) -> Words:
@@ -46,9 +47,12 @@ def handle(place: Place, scenarios: Sequence[PlannedScenario], now: datetime) ->
     session, name = place.session, place.scope.name
     done = []
     for scenario in scenarios:
-        repaired = repair(workshop(place, scenario, None, now))
+        try:
+            repairs, busy = repair(workshop(place, scenario, None, now)), None
+        except NotDone as refused:
+            repairs, busy = RepairPass(()), str(refused)
         written = write_alerts(session.connection, session.tenant, name, words_for(scenario), now)
-        done.append(Handled(scenario.name, tuple(repaired), written))
+        done.append(Handled(scenario.name, repairs, written, busy))
     return done, deliver(session.connection, session.tenant, name, place.around.environ, now)
 
 
@@ -61,9 +65,12 @@ def look_again(
 ) -> Rechecked | None:
     """Rechecks those that a person means, or what is due; None where that is nothing. Raises NotDone, SourceError."""
     session, model = place.session, place.scope.name
-    if meant is None:
-        meant = due_again(session.connection, session.tenant, model, scenario.name, now)
-    if not meant:
+    looked_at = (
+        due_again(session.connection, session.tenant, model, scenario.name, now)
+        if meant is None
+        else meant_again(meant)
+    )
+    if not looked_at.num_rows:
         return None
     refuse_rules(scenario.plan)
     try:
@@ -73,7 +80,7 @@ def look_again(
     try:
         return recheck(
             session.connection, session.engine, session.tenant, model, scenario.plan, words_for(scenario),
-            (sides.left, sides.right), meant, now,
+            (sides.left, sides.right), looked_at, now,
         )  # fmt: skip
     finally:
         for word in ("left", "right"):

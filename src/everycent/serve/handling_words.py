@@ -14,4 +14,6 @@ def handling_issues(
     """Of the scenario at `path`; programs are looked for below `folder`."""
     if spec.breaks is None:
         return []
-    return [source.issue(said, (*path, "breaks", *at)) for at, said in faults_of(spec.breaks, money, folder)]
+    checkers = [name for word in spec.check for name in word]
+    faults = faults_of(spec.breaks, money, folder, checkers)
+    return [source.issue(said, (*path, "breaks", *at)) for at, said in faults]

@@ -18,12 +18,12 @@ from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, plan_model
-from everycent.proof.recon.contract import RAW_ROW, CheckerFindings, ReconSpec, Surroundings
+from everycent.proof.recon.contract import RAW_ROW, CheckerFindings, HandlingSpec, ReconSpec, Surroundings
 from everycent.proof.recon.jobs.arrivals import Watched
 from everycent.proof.recon.jobs.scheduling import Timed
 from everycent.proof.recon.jobs.store import Asked
 from everycent.proof.recon.jobs.working import Loaded, Planned
-from everycent.proof.recon.service import ReconRun, RunKey, SideRows, keep_findings
+from everycent.proof.recon.service import ReconRun, RunKey, SideRows, Words, keep_checked
 from everycent.serve.chaining import checked_by, handled_by, result_of
 from everycent.serve.links import links_of
 from everycent.serve.loading import Place, load_sides
@@ -158,8 +158,9 @@ class DeclaredScenarios:
             links = links_of(scenario.spec)
             breaks = ran.reconciled.breaks
             checked = tuple(checked_by(place, scenario, each, sides, breaks) for each in links.checkers)
-        if checked:
-            keep_findings(self.session.connection, RunKey(self.session.tenant, place.scope.name, ran.run_id), checked)
+        session, key = self.session, RunKey(self.session.tenant, place.scope.name, ran.run_id)
+        words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
+        keep_checked(session.connection, session.engine, key, words, sides, checked, ran.again)
         return lambda: [*_failures(checked), *self._handled(asked, ran, checked)]
 
     def _handled(self, asked: Asked, ran: ReconRun, checked: tuple[CheckerFindings, ...]) -> Iterator[str]:

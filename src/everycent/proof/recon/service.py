@@ -4,6 +4,7 @@ A caller plans the scenario (`plan_recon`), then each side (`plan_side`, `side_i
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -13,9 +14,9 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.breaks.observing import observe
+from everycent.proof.recon.breaks.observing import observe, observe_findings
 from everycent.proof.recon.breaks.words import Words
-from everycent.proof.recon.contract import SIDE
+from everycent.proof.recon.contract import SIDE, CheckerFindings
 from everycent.proof.recon.core.across import across
 from everycent.proof.recon.core.cells import Kind, Mark, Reading
 from everycent.proof.recon.core.columns import (
@@ -136,6 +137,7 @@ __all__ = [
     "UnknownLink",
     "Watch",
     "Watched",
+    "Words",
     "Work",
     "across",
     "alike",
@@ -162,7 +164,7 @@ __all__ = [
     "hashes",
     "held",
     "held_records",
-    "keep_findings",
+    "keep_checked",
     "keep_fired",
     "keep_raw_rows",
     "marks_fired",
@@ -202,13 +204,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ReconRun:
-    """`changed` is False where the same sides had been compared the same way before: then nothing was written."""
+    """`changed` is False where the same sides had been compared the same way before: then nothing was written. `again`:
+    it is the run that the scenario's breaks were brought up to last."""
 
     run_id: UUID
     run_no: int
     changed: bool
     reconciled: Reconciled
     beyond: Beyond = field(default_factory=Beyond)
+    again: bool = False
 
 
 def run(
@@ -250,8 +254,25 @@ def run(
         else:
             stored = load_run(connection, engine, key), load_beyond(connection, key)
             ran = ReconRun(key.run_id, known, False, *stored)
-        observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
-        return replace(ran, beyond=with_payouts(plan, ran.beyond, left.rows, right.rows, engine))
+        again = observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
+        return replace(ran, again=again, beyond=with_payouts(plan, ran.beyond, left.rows, right.rows, engine))
+
+
+def keep_checked(
+    connection: Connection,
+    engine: LocalEngine,
+    key: RunKey,
+    words: Words,
+    sides: tuple[SideRows, SideRows],
+    checked: Sequence[CheckerFindings],
+    again: bool,
+    now: datetime | None = None,
+) -> None:
+    """Keeps what further checkers found in a run, in its transaction; the scenario's standing breaks follow."""
+    if checked:
+        keep_findings(connection, key, checked)
+        who = (key.tenant, key.model, key.run_id, words)
+        observe_findings(connection, engine, *who, sides, now or datetime.now(UTC), checked, again=again)
 
 
 def run_key(

@@ -8,7 +8,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.sql import among, identifier, literal
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
@@ -238,12 +238,23 @@ def raw_rows_of(connection: Connection, key: RunKey, business_key: str | None = 
     )
 
 
+def looked_and_failed(checked: Sequence[CheckerFindings]) -> tuple[list[str], list[str]]:
+    """The checkers that could look, and those that could not, by name; one that is named twice looks where both do."""
+    failed = {each.checker for each in checked if each.failure is not None}
+    return sorted({each.checker for each in checked} - failed), sorted(failed)
+
+
 def keep_findings(connection: Connection, key: RunKey, checked: Sequence[CheckerFindings]) -> None:
-    """Keeps what the checkers found this time; a run that is done again may have had other checkers."""
-    connection.execute(f"DELETE FROM recon.finding WHERE {key.sql}")
-    before = 0
+    """Keeps what the checkers found this time, instead of what each of them found of this run before. What one that
+    could not look found before stays."""
+    looked, failed = looked_and_failed(checked)
+    gone = f"{among('checker', looked)} OR ({among('checker', failed)} AND {among('kind', [CHECKER_FAILED])})"
+    connection.execute(f"DELETE FROM recon.finding WHERE {key.sql} AND ({gone})")
+    row = connection.execute(f"SELECT coalesce(max(finding_no), 0) FROM recon.finding WHERE {key.sql}").fetchone()
+    assert row is not None, "max gives a row"
+    before = int(row[0])
     for each in checked:
-        found = each.findings
+        found = each.findings if each.checker in looked else each.findings.slice(0, 0)
         if each.failure is not None:
             told = {"key": "", "kind": CHECKER_FAILED, "reason": each.failure}
             found = pa.Table.from_pylist([told], found.schema)

@@ -118,6 +118,8 @@ DECIDED = {
         break_id=_UUID, scenario=_TEXT, kind=_TEXT, key=_TEXT, occurrence=_LONG, state=_TEXT, reason=_TEXT,
         run_id=_UUID, finding_no=_LONG, repairs=_LONG, moves=_LONG,
     ),
+    "recon.standing_finding": _columns(break_id=_UUID, checker=_TEXT, cause=_TEXT, said=_TEXT),
+    "recon.finding": _columns(run_id=_UUID, checker=_TEXT, key=_TEXT, kind=_TEXT, reason=_TEXT),
     "recon.move": _columns(
         break_id=_UUID, move_no=_LONG, move=_TEXT, from_state=_TEXT, to_state=_TEXT, reason=_TEXT, who=_TEXT
     ),

@@ -4,10 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from everycent.flow.model.service import load_model
+from everycent.proof.recon.breaks.choosing import NotTried
+from everycent.proof.recon.breaks.rechecking import Rechecked
 from everycent.proof.recon.breaks.repairing import Repaired, repair
 from everycent.proof.recon.breaks.standing import StandingBreak
 from everycent.serve.cli import exits
@@ -28,12 +31,14 @@ def handle_command(path: Path, names: Sequence[str], *, as_json: bool) -> int:
     now = datetime.now(UTC)
     with _opened(path, names) as (place, scenarios):
         done, delivered = handle(place, scenarios, now)
-    repaired = [one for each in done for one in each.repaired]
+    repaired = [one for each in done for one in each.repairs.repaired]
+    not_tried = [one for each in done for one in each.repairs.not_tried]
     failed = [one for one in delivered if one.failure is not None]
     if as_json:
         print_json(
             {
                 "repaired": [_as_dict(one) for one in repaired],
+                "not_tried": [asdict(one) for one in not_tried],
                 "messages": sum(each.written.messages for each in done),
                 "alerted": sum(each.written.breaks for each in done),
                 "waiting": sum(each.written.waiting for each in done),
@@ -42,9 +47,11 @@ def handle_command(path: Path, names: Sequence[str], *, as_json: bool) -> int:
             }
         )
     else:
-        _print(repaired)
+        _print(repaired, not_tried)
         for each in done:
             told = each.written
+            if each.busy is not None:
+                err.print(each.busy, markup=False)
             out.print(f"{each.scenario}: {told.breaks:,} breaks in {told.messages:,} messages", markup=False)
             if told.waiting:
                 out.print(f"  {told.waiting:,} wait for the next hour's messages", markup=False)
@@ -59,38 +66,48 @@ def repair_command(path: Path, meant: Meant, *, dry_run: bool, as_json: bool) ->
     """1 where a repair failed or is in doubt."""
     now = datetime.now(UTC)
     repaired: list[Repaired] = []
+    not_tried: list[NotTried] = []
     with _opened(path, ()) as (place, scenarios):
         found = _meant(place, meant, now)
         who = None if found is None else meant.person
         for scenario in scenarios:
             some = None if found is None else [each for each in found if each.scenario == scenario.name]
-            repaired += repair(workshop(place, scenario, who, now), some, dry_run=dry_run)
+            done = repair(workshop(place, scenario, who, now), some, dry_run=dry_run)
+            repaired += done.repaired
+            not_tried += done.not_tried
     if as_json:
-        print_json({"dry_run": dry_run, "repaired": [_as_dict(one) for one in repaired]})
+        told = [asdict(one) for one in not_tried]
+        print_json({"dry_run": dry_run, "repaired": [_as_dict(one) for one in repaired], "not_tried": told})
     else:
-        _print(repaired)
+        _print(repaired, not_tried)
     return exits.FAILED if any(one.end in ("failed", "in_doubt") for one in repaired) else exits.OK
 
 
 def recheck_command(path: Path, meant: Meant, given: Mapping[str, Sequence[Path]], *, as_json: bool) -> int:
     """0, whether they agree or not: what they are now is told."""
     now = datetime.now(UTC)
-    looked_at: list[StandingBreak] = []
-    mended = 0
+    looked_at: list[Rechecked] = []
     with _opened(path, ()) as (place, scenarios):
         found = _meant(place, meant, now)
         for scenario in scenarios:
             some = None if found is None else [each for each in found if each.scenario == scenario.name]
             result = look_again(place, scenario, dict(given), some, now)
             if result is not None:
-                looked_at += result.found
-                mended += result.mended
+                looked_at.append(result)
+    states = sum((Counter(each.states) for each in looked_at), Counter[str]())
     if as_json:
-        print_json({"looked_at": len(looked_at), "mended": mended, "breaks": [each.as_dict() for each in looked_at]})
+        print_json(
+            {
+                "looked_at": sum(each.looked_at for each in looked_at),
+                "mended": sum(each.mended for each in looked_at),
+                "states": dict(sorted(states.items())),
+                "breaks": [one.as_dict() for each in looked_at for one in each.found],
+            }
+        )
     else:
-        states = Counter(each.reason or each.state for each in looked_at)
         told = ", ".join(f"{number:,} {state}" for state, number in sorted(states.items()))
-        out.print(f"{len(looked_at):,} breaks were looked at again{f': {told}' if told else ''}", markup=False)
+        count = sum(each.looked_at for each in looked_at)
+        out.print(f"{count:,} breaks were looked at again{f': {told}' if told else ''}", markup=False)
     return exits.OK
 
 
@@ -140,11 +157,12 @@ def _as_dict(one: Repaired) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _print(repaired: Sequence[Repaired]) -> None:
+def _print(repaired: Sequence[Repaired], not_tried: Sequence[NotTried]) -> None:
     rows = [
-        [str(one.found.break_id)[:8], one.found.key, one.rule,
-         "not tried" if one.end is None else f"{'would be ' if one.dry_run else ''}{one.end}", one.said]
-        for one in repaired[:_SHOWN]
+        [str(one.found.break_id)[:8], one.found.key, one.rule, f"{'would be ' if one.dry_run else ''}{one.end}",
+         one.said] for one in repaired[:_SHOWN]
     ]  # fmt: skip
     if rows:
         print_table(f"Repairs: {len(repaired):,}", ("id", "key", "cure", "end", "said"), rows)
+    for each in not_tried:
+        out.print(f"not tried: {each.breaks:,}: {each.why}", markup=False)

@@ -15,15 +15,16 @@ from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.messages import Message, NotSent, send
-from everycent.proof.recon.breaks.moving import Moving, apply, by_ids
-from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, find
+from everycent.proof.recon.breaks.moving import Moving, move_all
+from everycent.proof.recon.breaks.standing import CAUSE, DIFFERENCE, StandingBreak, find_in
 from everycent.proof.recon.breaks.words import Words, written
 from everycent.proof.recon.contract import CAUSES
 from everycent.proof.recon.core.moves import Move
 from everycent.proof.recon.handling import AlertSpec, AlertTargetSpec
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
-_GROUPS = {"scenario": "''", "kind": "s.kind", "cause": "f.cause", "none": "s.break_id::text"}
+_GROUP_IDS = UUID("6d0c2a3e-52f5-5d0b-9b0e-3f6a4c1d7e85")
+_GROUPS = {"scenario": "''", "kind": "s.kind", "cause": CAUSE, "none": "s.break_id::text"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ class Written:
     messages: int
     breaks: int
     waiting: int
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Breaks that share a message. Its id comes from its first break and how far that had come: one is told of that
+    once only."""
+
+    name: str
+    number: int
+    count: int
+    difference_minor: int
+    group_id: UUID
 
 
 @dataclass(frozen=True)
@@ -50,31 +63,58 @@ def write_alerts(connection: Connection, tenant: str, model: str, words: Words, 
     if spec is None:
         return Written(0, 0, 0)
     with connection.transaction():
+        _gather(connection, tenant, model, words, spec)
+        room = max(0, spec.most_per_hour - _sent_lately(connection, tenant, model, words, now))
         groups = connection.execute(
-            f"""SELECT {_GROUPS[spec.group_by]},
-                array_agg(s.break_id ORDER BY s.found_at, s.key COLLATE "C", s.break_id),
-                sum(f.difference_minor), md5(string_agg(s.break_id || '/' || s.moves, ',' ORDER BY s.break_id))
-            FROM (SELECT * FROM recon.standing_break WHERE tenant = %(tenant)s AND model = %(model)s
-                AND scenario = %(scenario)s AND state IN ('confirmed', 'in_doubt') ORDER BY break_id FOR UPDATE) AS s
-            JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
+            """SELECT group_no, min(group_name), count(*), sum(difference_minor)::text,
+                min(break_id || '/' || moves) FILTER (WHERE place = 1)
+            FROM pg_temp.to_tell WHERE group_no <= %s GROUP BY 1 ORDER BY 1""",
+            (room,),
+        ).fetchall()
+        for group_no, name, count, difference, first in groups:
+            group = _Group(name, group_no, count, int(difference), uuid5(_GROUP_IDS, f"{tenant}\x1f{model}\x1f{first}"))
+            body = _body(connection, tenant, model, words, group)
+            alert_ids = [_write(connection, tenant, model, words, target, body, group, now) for target in spec.to]
+            detail = json.dumps({"alerts": [str(one) for one in alert_ids]})
+            moving = Moving(tenant, model, Move.ALERT, now, values={"detail": detail, "group_no": group_no})
+            told = move_all(
+                connection,
+                moving,
+                """SELECT break_id, %(detail)s::jsonb AS detail FROM pg_temp.to_tell
+                WHERE group_no = %(group_no)s::bigint""",
+            )
+            assert told == count, "what a message counts is what is told"
+        row = connection.execute(
+            "SELECT count(*) FILTER (WHERE group_no <= %s), count(*) FROM pg_temp.to_tell", (room,)
+        ).fetchone()
+    assert row is not None, "count gives a row"
+    return Written(len(groups), row[0], row[1] - row[0])
+
+
+def _gather(connection: Connection, tenant: str, model: str, words: Words, spec: AlertSpec) -> None:
+    """pg_temp.to_tell: the breaks that nobody was told of, in their groups, the group of the oldest break first."""
+    given = {"tenant": tenant, "model": model, "scenario": words.scenario}
+    connection.execute("DROP TABLE IF EXISTS pg_temp.to_tell")
+    connection.execute(
+        f"""CREATE TEMP TABLE to_tell ON COMMIT DROP AS
+        WITH open AS (SELECT * FROM recon.standing_break WHERE tenant = %(tenant)s AND model = %(model)s
+            AND scenario = %(scenario)s AND state IN ('confirmed', 'in_doubt') ORDER BY break_id FOR UPDATE),
+        grouped AS (
+            SELECT s.break_id, s.moves, s.found_at, s.key, {_GROUPS[spec.group_by]} AS group_name,
+                {DIFFERENCE} AS difference_minor
+            FROM open AS s LEFT JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
+            LEFT JOIN recon.standing_finding AS c USING (tenant, model, break_id)
             JOIN recon.move AS l ON (l.tenant, l.model, l.break_id, l.move_no)
                 = (s.tenant, s.model, s.break_id, s.moves)
-            WHERE s.state = 'confirmed' OR l.move = {literal(Move.DOUBT)}
-            GROUP BY 1 ORDER BY min(s.found_at), 1""",
-            {"tenant": tenant, "model": model, "scenario": words.scenario},
-        ).fetchall()
-        room = max(0, spec.most_per_hour - _sent_lately(connection, tenant, model, words, now))
-        for group, ids, difference, digest in groups[:room]:
-            body = _body(connection, tenant, model, words, (group, ids, int(difference)), now)
-            alert_ids = [
-                _write(connection, tenant, model, words, target, body, digest, now) for target in spec.to
-            ]  # fmt: skip
-            chosen, values = by_ids(ids)
-            detail = json.dumps({"alerts": [str(one) for one in alert_ids]})
-            moving = Moving(tenant, model, Move.ALERT, now, values={**values, "detail": detail})
-            apply(connection, moving, chosen)
-    waiting = sum(len(ids) for _, ids, _, _ in groups[room:])
-    return Written(len(groups[:room]), sum(len(ids) for _, ids, _, _ in groups[:room]), waiting)
+            WHERE s.state = 'confirmed' OR l.move = {literal(Move.DOUBT)}),
+        begun AS (SELECT *, min(found_at) OVER (PARTITION BY group_name) AS began FROM grouped)
+        SELECT break_id, moves, group_name, difference_minor,
+            row_number() OVER (PARTITION BY group_name ORDER BY found_at, key COLLATE "C", break_id) AS place,
+            dense_rank() OVER (ORDER BY began, group_name COLLATE "C") AS group_no
+        FROM begun""",
+        given,
+    )
+    connection.execute("ANALYZE pg_temp.to_tell")
 
 
 def deliver(
@@ -100,28 +140,25 @@ def _sent_lately(connection: Connection, tenant: str, model: str, words: Words, 
     return int(row[0])
 
 
-def _body(
-    connection: Connection, tenant: str, model: str, words: Words, group: tuple[str, list[UUID], int], now: datetime
-) -> dict[str, Any]:
+def _body(connection: Connection, tenant: str, model: str, words: Words, group: _Group) -> dict[str, Any]:
     """What a message says, for programs and for people."""
-    name, ids, difference = group
     spec = words.handling.alert
     assert spec is not None, "there is someone to tell"
-    shown = find(connection, tenant, Chosen(model=model, ids=[str(one) for one in ids[: spec.shown]]), now)
+    first = f"(SELECT break_id FROM pg_temp.to_tell WHERE group_no = {group.number} AND place <= {spec.shown}) AS t"
+    shown = find_in(connection, tenant, model, first, spec.shown)
     money = currency(words.currency)
-    title = (
-        f"{words.scenario}: {_counted(spec, name, shown)}{len(ids):,} open, {format_minor(difference, money)} {money}"
-    )
+    open_now = f"{group.count:,} open, {format_minor(group.difference_minor, money)} {money}"
+    title = f"{words.scenario}: {_counted(spec, group.name, shown)}{open_now}"
     lines = [title, ""]
     lines += [_line(found) for found in shown]
-    if len(ids) > len(shown):
-        lines.append(f"and {len(ids) - len(shown):,} more: everycent breaks list --where scenario={words.scenario}")
+    if group.count > len(shown):
+        lines.append(f"and {group.count - len(shown):,} more: everycent breaks list --where scenario={words.scenario}")
     return {
         "model": model,
         "scenario": words.scenario,
-        "group": name,
-        "count": len(ids),
-        "difference_minor": difference,
+        "group": group.name,
+        "count": group.count,
+        "difference_minor": group.difference_minor,
         "currency": words.currency,
         "title": title,
         "text": "\n".join(lines) + "\n",
@@ -130,7 +167,7 @@ def _body(
 
 
 def _counted(spec: AlertSpec, name: str, shown: list[StandingBreak]) -> str:
-    if spec.group_by == "scenario" or not shown:
+    if spec.group_by == "scenario":
         return "breaks, "
     return f"{shown[0].key} ({shown[0].cause}), " if spec.group_by == "none" else f"{name}, "
 
@@ -138,6 +175,7 @@ def _counted(spec: AlertSpec, name: str, shown: list[StandingBreak]) -> str:
 def _line(found: StandingBreak) -> str:
     money, text = currency(found.currency), CAUSES.get(found.cause)
     meaning = found.cause if text is None else f"{text.en} · {text.zh}"
+    meaning = f"{meaning}: {found.said}" if found.said else meaning
     amount = f"{format_minor(found.difference_minor, money)} {money}"
     doubt = " (a repair is in doubt)" if found.state == "in_doubt" else ""
     return f"{str(found.break_id)[:8]}  {found.key}  {amount}  {meaning}{doubt}"
@@ -150,16 +188,15 @@ def _write(
     words: Words,
     target: AlertTargetSpec,
     body: Mapping[str, Any],
-    digest: str,
+    group: _Group,
     now: datetime,
 ) -> UUID:
     to = json.dumps(written(target), sort_keys=True)
-    group_id = uuid5(UUID(hex=digest), "\x1f".join((tenant, model, words.scenario)))
-    alert_id = uuid5(group_id, to)
+    alert_id = uuid5(group.group_id, to)
     connection.execute(
         """INSERT INTO recon.alert (tenant, model, alert_id, scenario, target, body, tries, recorded_at, due_at)
         VALUES (%s, %s, %s, %s, %s, %s, 0, %s, %s) ON CONFLICT DO NOTHING""",
-        (tenant, model, alert_id, words.scenario, to, json.dumps({**body, "group_id": str(group_id)}), now, now),
+        (tenant, model, alert_id, words.scenario, to, json.dumps({**body, "group_id": str(group.group_id)}), now, now),
     )
     return alert_id
 

@@ -127,7 +127,7 @@ def _held(desk: Desk, meant: Sequence[StandingBreak]) -> list[StandingBreak]:
             ORDER BY break_id FOR UPDATE""",
             (desk.tenant, model, ids),
         )
-        held += find(desk.connection, desk.tenant, Chosen(model=model, ids=[str(one) for one in ids]), desk.now)
+        held += find(desk.connection, desk.tenant, Chosen(model=model, break_ids=ids), desk.now)
     return held
 
 
@@ -209,9 +209,9 @@ def _do(
             )  # fmt: skip
             moved = set(apply(desk.connection, moving, chosen or by_id))
             done.moved += [break_id for break_id in wanted if break_id in moved]
-            left = [str(break_id) for break_id in wanted if break_id not in moved]
+            left = [break_id for break_id in wanted if break_id not in moved]
             if left:
-                now = find(desk.connection, desk.tenant, Chosen(model=model, ids=left), desk.now)
+                now = find(desk.connection, desk.tenant, Chosen(model=model, break_ids=left), desk.now)
                 done.refused += [(found, str(NotAllowed(move, State(found.state)))) for found in now]
     return done
 
@@ -246,7 +246,7 @@ def _written_off(found: StandingBreak, spec: WriteOffSpec | None) -> tuple[str |
     """Why a difference cannot be written off, and whether a second person must agree."""
     money, amount = currency(found.currency), abs(found.difference_minor)
     if amount == 0:
-        return "its amounts agree, there is nothing to write off; close it as accepted", False
+        return "its amounts agree, there is nothing to write off; close it: --reason accepted, or handled", False
     if spec is None:
         return None, False
     if spec.limit is not None and amount > parse_minor(spec.limit, money):

@@ -1,14 +1,14 @@
 """What is wrong with a scenario's words of handling, found before anything is run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from everycent.base.engine.formula import FormulaError
 from everycent.base.money.amount import parse_minor
 from everycent.base.money.currency import Currency
+from everycent.proof.recon.breaks.choosing import check_rule
 from everycent.proof.recon.breaks.repairers import UnknownRepair, handler_of
-from everycent.proof.recon.breaks.repairing import check_rule
 from everycent.proof.recon.contract import CAUSES, Bucket
 from everycent.proof.recon.handling import HandlingSpec, RepairRuleSpec
 
@@ -18,10 +18,12 @@ KINDS = tuple(bucket for bucket in Bucket if bucket not in _NO_BREAKS)
 Place = tuple[str | int, ...]
 
 
-def faults_of(spec: HandlingSpec, money: Currency, folder: Path) -> Iterator[tuple[Place, str]]:
-    """Each with the place below `breaks`. Programs are looked for below `folder`."""
+def faults_of(
+    spec: HandlingSpec, money: Currency, folder: Path, checkers: Collection[str] = ()
+) -> Iterator[tuple[Place, str]]:
+    """Each with the place below `breaks`. Programs are looked for below `folder`; `checkers`: the scenario's."""
     for at, rule in enumerate(spec.repair):
-        for place, message in _of_rule(rule, money, folder):
+        for place, message in _of_rule(rule, money, folder, checkers):
             yield ("repair", at, *place), message
     if spec.write_off is not None:
         for word in ("limit", "approve_above"):
@@ -30,12 +32,15 @@ def faults_of(spec: HandlingSpec, money: Currency, folder: Path) -> Iterator[tup
                 yield ("write_off", word), wrong
 
 
-def _of_rule(rule: RepairRuleSpec, money: Currency, folder: Path) -> Iterator[tuple[Place, str]]:
+def _of_rule(
+    rule: RepairRuleSpec, money: Currency, folder: Path, checkers: Collection[str]
+) -> Iterator[tuple[Place, str]]:
     for kind in rule.kinds:
-        if kind not in KINDS:
-            yield ("kinds",), f"'{kind}' is no kind of break; write one of {', '.join(KINDS)}"
+        if kind not in KINDS and kind.partition("/")[0] not in checkers:
+            found = "".join(f", or {name}/KIND for what '{name}' finds" for name in checkers)
+            yield ("kinds",), f"'{kind}' is no kind of break; write one of {', '.join(KINDS)}{found}"
     for cause in rule.causes:
-        if cause not in CAUSES:
+        if cause not in CAUSES and not checkers:
             yield ("causes",), f"'{cause}' is no cause; write one of {', '.join(CAUSES)}"
     message = None if rule.most_amount is None else _amount(rule.most_amount, money)
     if message is not None:

@@ -46,7 +46,15 @@ def apply(connection: Connection, moving: Moving, chosen: str) -> list[UUID]:
     chosen: SQL that gives break_id, each once, and detail (jsonb, what the history keeps of this move). Those whose
     state forbids the move are left as they are: the caller says which, by what is not returned.
     """
-    return [found for (found,) in connection.execute(_statement(moving, chosen), moving.parameters)]
+    moved = f"{_statement(moving, chosen)} SELECT break_id FROM moved ORDER BY break_id"
+    return [found for (found,) in connection.execute(moved, moving.parameters)]
+
+
+def move_all(connection: Connection, moving: Moving, chosen: str) -> int:
+    """As `apply`, of however many; says how many were moved."""
+    row = connection.execute(f"{_statement(moving, chosen)} SELECT count(*) FROM moved", moving.parameters).fetchone()
+    assert row is not None, "count gives a row"
+    return int(row[0])
 
 
 def by_ids(ids: Sequence[UUID]) -> tuple[str, dict[str, Any]]:
@@ -83,5 +91,4 @@ def _statement(moving: Moving, chosen: str) -> str:
                 moved_at = %(now)s, reason = CASE moving.to_state WHEN 'closed' THEN moving.for_reason END{sets}
             FROM moving
             WHERE s.tenant = moving.tenant AND s.model = moving.model AND s.break_id = moving.break_id
-            RETURNING s.break_id)
-        SELECT break_id FROM moved ORDER BY break_id"""
+            RETURNING s.break_id)"""

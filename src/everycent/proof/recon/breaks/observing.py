@@ -5,7 +5,6 @@ In the transaction that stores the run. Absence alone mends nothing: a run that 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,45 +13,19 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import among, literal
 from everycent.base.platform.batches import seal_sql
-from everycent.base.platform.bulk import copy_out
+from everycent.base.platform.bulk import copy_into_engine
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.breaks.moving import HOUSE, Moving, apply, by_ids
+from everycent.proof.recon.breaks.moving import HOUSE, move_all
+from everycent.proof.recon.breaks.seeing import FIGURES, Observed, keep_ids, see_findings, see_run
 from everycent.proof.recon.breaks.words import Words, written
+from everycent.proof.recon.chain import CheckerFindings
 from everycent.proof.recon.core.moves import DECIDED, Move, Reason, first_state
 from everycent.proof.recon.core.side import SideRows
+from everycent.proof.recon.store import looked_and_failed
 
 _OPEN_FINDING = pa.schema([(name, pa.string()) for name in ("break_id", "key", "left_file", "right_file")])
-_FIGURES = "left_amount_minor, right_amount_minor, left_status, right_status, cause"
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What is looked at, at the moment of the look: a run, or (`run_id` None) the rows of some keys, asked again.
-
-    `again`: the run is the one that was observed last.
-    """
-
-    connection: Connection
-    tenant: str
-    model: str
-    run_id: UUID | None
-    words: Words
-    now: datetime
-    again: bool
-
-    def moving(self, move: Move, **given: object) -> Moving:
-        return Moving(self.tenant, self.model, move, self.now, run_id=self.run_id, **given)  # type: ignore[arg-type]
-
-    @property
-    def names(self) -> dict[str, object]:
-        return {
-            "tenant": self.tenant,
-            "model": self.model,
-            "run_id": self.run_id,
-            "scenario": self.words.scenario,
-            "now": self.now,
-            "due_at": self.now + self.words.handling.waits,
-        }
+_UNSEEN = "unseen_break"
+_MANY = 10_000
 
 
 def observe(
@@ -64,16 +37,14 @@ def observe(
     words: Words,
     sides: tuple[SideRows, SideRows],
     now: datetime,
-) -> None:
+) -> bool:
     """Brings the scenario's standing breaks up to a stored run. The scenario must be locked.
 
-    The run that was observed last, again, changes nothing, unless a break is due to be looked at again.
+    The run that was observed last, again, changes nothing, unless a break is due to be looked at again; True then.
     """
     again = _note(connection, tenant, model, run_id, words, now)
     seen = Observed(connection, tenant, model, run_id, words, now, again)
-    connection.execute("DROP TABLE IF EXISTS pg_temp.seen_break")
-    connection.execute(f"CREATE TEMP TABLE seen_break ON COMMIT DROP AS {_SEEN}", seen.names)
-    connection.execute("ANALYZE pg_temp.seen_break")
+    see_run(seen)
     if not again:
         mend(seen, engine, sides)
     look_again(seen)
@@ -81,6 +52,35 @@ def observe(
         _reopen(seen)
         _see_last(seen)
         _find(seen)
+    return again
+
+
+def observe_findings(
+    connection: Connection,
+    engine: LocalEngine,
+    tenant: str,
+    model: str,
+    run_id: UUID,
+    words: Words,
+    sides: tuple[SideRows, SideRows],
+    now: datetime,
+    checked: Sequence[CheckerFindings],
+    *,
+    again: bool,
+) -> None:
+    """As `observe`, of what the run's checkers found, once that is kept; in the same transaction.
+
+    What a checker found that could not look this time, or does not look any more, stays. again: as `observe` gave.
+    """
+    looked, failed = looked_and_failed(checked)
+    seen = Observed(connection, tenant, model, run_id, words, now, again, looked, failed)
+    see_findings(seen)
+    mend(seen, engine, sides)
+    look_again(seen)
+    if not again:
+        _reopen(seen)
+    _see_last(seen)
+    _find(seen)
 
 
 def _note(connection: Connection, tenant: str, model: str, run_id: UUID, words: Words, now: datetime) -> bool:
@@ -109,49 +109,54 @@ def _note(connection: Connection, tenant: str, model: str, run_id: UUID, words: 
     return bool(again)
 
 
-#: SQL: a break's id, from whose it is and what it is.
-BREAK_ID = """substr(encode(sha256(convert_to(concat_ws(E'\\x1f', %(tenant)s::text, %(model)s::text, %(scenario)s::text,
-            bucket, occurrence, key), 'UTF8')), 'hex'), 1, 32)::uuid"""
+def mend(seen: Observed, engine: LocalEngine, sides: tuple[SideRows, SideRows], asked: str | None = None) -> int:
+    """Closes what was looked at and not found, and says how many; `asked` (SQL of a table of break_id): of these alone.
 
-_SEEN = f"""
-    SELECT {BREAK_ID} AS break_id,
-        bucket AS kind, key, occurrence, finding_no, {_FIGURES}
-    FROM (SELECT *, row_number() OVER (PARTITION BY bucket, key ORDER BY finding_no) AS occurrence
-        FROM recon.break WHERE tenant = %(tenant)s AND model = %(model)s AND run_id = %(run_id)s) AS found"""
-
-
-def mend(
-    seen: Observed, engine: LocalEngine, sides: tuple[SideRows, SideRows], keys: Sequence[str] | None = None
-) -> list[UUID]:
-    """Closes what was looked at and not found, of these keys alone if given. pg_temp.seen_break: what was."""
-    scope = f"tenant = {literal(seen.tenant)} AND model = {literal(seen.model)}"
-    of_these = "" if keys is None else f" AND {among('key', keys)}"
-    unseen = copy_out(
+    pg_temp.seen_break: what was found. What stands by a finding of a checker's is mended by a checker that looked.
+    """
+    scope = f"s.tenant = {literal(seen.tenant)} AND s.model = {literal(seen.model)}"
+    of_these = "" if asked is None else f" AND s.key IN (SELECT key FROM {asked})"
+    if seen.checkers is None:
+        places = "JOIN recon.break AS f USING (tenant, model, run_id, finding_no)"
+    else:
+        places = f"""JOIN (SELECT * FROM recon.standing_finding WHERE {among("checker", list(seen.checkers))}) AS f
+            USING (tenant, model, break_id)"""
+    copy_into_engine(
         seen.connection,
-        f"""SELECT s.break_id::text, s.key, f.left_file, f.right_file
-        FROM (SELECT * FROM recon.standing_break WHERE {scope} AND scenario = {literal(seen.words.scenario)}
-            AND state <> 'closed' AND state <> 'repairing'{of_these}) AS s
-        JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
-        WHERE NOT EXISTS (SELECT FROM pg_temp.seen_break AS b WHERE b.break_id = s.break_id)""",
+        f"""SELECT s.break_id::text, s.key, f.left_file, f.right_file FROM recon.standing_break AS s {places}
+        WHERE {scope} AND s.scenario = {literal(seen.words.scenario)}
+            AND s.state <> 'closed' AND s.state <> 'repairing'{of_these}
+            AND NOT EXISTS (SELECT FROM pg_temp.seen_break AS b WHERE b.break_id = s.break_id)""",
         _OPEN_FINDING,
+        engine.connection,
+        _UNSEEN,
     )
-    if unseen.num_rows == 0:
-        return []
     left, right = sides
     looked_at = engine.query(
         f"""SELECT break_id FROM unseen WHERE key IN (SELECT key FROM left_side) OR key IN (SELECT key FROM right_side)
-            OR ({_given("left", left)} AND {_given("right", right)})""",
-        unseen=unseen,
+            OR ({_placed(seen)} AND {_given("left", left)} AND {_given("right", right)})""",
+        unseen=_UNSEEN,
         left_side=left.rows,
         right_side=right.rows,
-    )["break_id"].to_pylist()
-    chosen, ids = by_ids([UUID(text) for text in looked_at])
+    )["break_id"]
+    engine.connection.execute(f"DROP TABLE {_UNSEEN}")
+    if not len(looked_at):
+        return 0
+    keep_ids(seen.connection, "looked_at", looked_at)
     reason = f"CASE WHEN s.state IN ('repaired', 'in_doubt') THEN {literal(Reason.REPAIRED)} ELSE "
-    return apply(
+    return move_all(
         seen.connection,
-        seen.moving(Move.MEND, reason=f"{reason}{literal(Reason.MENDED)} END", values={**ids, "detail": None}),
-        chosen,
+        seen.moving(Move.MEND, reason=f"{reason}{literal(Reason.MENDED)} END"),
+        "SELECT break_id, NULL::jsonb AS detail FROM pg_temp.looked_at",
     )
+
+
+def _placed(seen: Observed) -> str:
+    """A checker may find something about a key and say no place: where no side has the key, nothing was looked at.
+    What is about no key is about both sides as a whole."""
+    if seen.checkers is None:
+        return "true"
+    return "(left_file IS NOT NULL OR right_file IS NOT NULL OR key = '')"
 
 
 def _given(word: str, side: SideRows) -> str:
@@ -174,65 +179,103 @@ def look_again(seen: Observed) -> None:
     if recheck is not None:
         more = f"{waiting} AND w.rechecks + 1 < {recheck.times}"
         again = {**once_more, "due_at": "%(due_at)s::timestamptz"}
-        apply(seen.connection, seen.moving(Move.RECHECK, sets=again, values=names), more)
+        move_all(seen.connection, seen.moving(Move.RECHECK, sets=again, values=names), more)
         waiting = f"{waiting} AND w.rechecks + 1 >= {recheck.times}"
-    apply(seen.connection, seen.moving(Move.CONFIRM, sets=once_more, values=names), waiting)
+    move_all(seen.connection, seen.moving(Move.CONFIRM, sets=once_more, values=names), waiting)
     repaired = due.format(state="'repaired'", always=always)
     why = "it is found again after its repair"
-    apply(seen.connection, seen.moving(Move.CONFIRM, why=why, values=names), repaired)
+    move_all(seen.connection, seen.moving(Move.CONFIRM, why=why, values=names), repaired)
 
 
 def _reopen(seen: Observed) -> None:
     """What was closed and is found again; what a person decided about only where its figures are others now."""
-    found = f"""SELECT b.break_id, NULL::jsonb AS detail FROM pg_temp.seen_break AS b
+    if seen.checkers is None:
+        before = """recon.break AS f ON (f.tenant, f.model, f.run_id, f.finding_no)
+            = (w.tenant, w.model, w.run_id, w.finding_no)"""
+        figures: tuple[str, ...] = FIGURES
+    else:
+        before = "recon.standing_finding AS f ON (f.tenant, f.model, f.break_id) = (w.tenant, w.model, w.break_id)"
+        figures = ("said",)
+    seen.connection.execute("DROP TABLE IF EXISTS pg_temp.found_again")
+    seen.connection.execute(
+        f"""CREATE TEMP TABLE found_again ON COMMIT DROP AS SELECT b.break_id FROM pg_temp.seen_break AS b
         JOIN recon.standing_break AS w ON (w.tenant, w.model, w.break_id) = (%(tenant)s, %(model)s, b.break_id)
-        JOIN recon.break AS f ON (f.tenant, f.model, f.run_id, f.finding_no)
-            = (w.tenant, w.model, w.run_id, w.finding_no)
+        JOIN {before}
         WHERE w.state = 'closed' AND (NOT ({among("reason", sorted(DECIDED))})
-            OR ({_of("f", _FIGURES)}) IS DISTINCT FROM ({_of("b", _FIGURES)}))"""
+            OR ({_of("f", figures)}) IS DISTINCT FROM ({_of("b", figures)}))""",
+        seen.names,
+    )
+    again = "SELECT break_id, NULL::jsonb AS detail FROM pg_temp.found_again"
     sets = {"rechecks": "0", "due_at": "%(due_at)s::timestamptz"}
-    reopened = apply(seen.connection, seen.moving(Move.FIND_AGAIN, sets=sets, values=seen.names), found)
+    move_all(seen.connection, seen.moving(Move.FIND_AGAIN, sets=sets, values=seen.names), again)
     if seen.words.handling.recheck is None:
-        chosen, ids = by_ids(reopened)
-        apply(seen.connection, seen.moving(Move.CONFIRM, values={**ids, "detail": None}), chosen)
+        move_all(seen.connection, seen.moving(Move.CONFIRM), again)
 
 
-def _of(row: str, columns: str) -> str:
-    return ", ".join(f"{row}.{column}" for column in columns.split(", "))
+def _of(row: str, columns: Sequence[str]) -> str:
+    return ", ".join(f"{row}.{column}" for column in columns)
 
 
 def _see_last(seen: Observed) -> None:
-    """This run is now the last that found them."""
+    """This run is now the last that found them, in these words."""
+    finding_no = "b.finding_no" if seen.checkers is None else "NULL"
     seen.connection.execute(
-        """UPDATE recon.standing_break AS s SET run_id = %(run_id)s, finding_no = b.finding_no
+        f"""UPDATE recon.standing_break AS s SET run_id = %(run_id)s, finding_no = {finding_no}
         FROM pg_temp.seen_break AS b
         WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.break_id = b.break_id""",
         seen.names,
     )
+    if seen.checkers is not None:
+        seen.connection.execute(
+            """UPDATE recon.standing_finding AS f SET said = b.said, left_file = b.left_file, left_line = b.left_line,
+                right_file = b.right_file, right_line = b.right_line
+            FROM pg_temp.seen_break AS b
+            WHERE f.tenant = %(tenant)s AND f.model = %(model)s AND f.break_id = b.break_id""",
+            seen.names,
+        )
 
 
 def _find(seen: Observed) -> None:
-    """What no run found before."""
+    """What no run found before. Which these are is settled before the first is written: a statement that looks for
+    rows in the table that it fills looks through all that it has filled, for each row."""
     rechecks = seen.words.handling.recheck is not None
     state = literal(first_state(rechecks))
     due = "%(due_at)s::timestamptz" if rechecks else "NULL::timestamptz"
-    seen.connection.execute(
-        f"""WITH found AS (
-            INSERT INTO recon.standing_break (tenant, model, break_id, scenario, kind, key, occurrence, state,
-                first_run_id, run_id, finding_no, rechecks, repairs, moves, found_at, moved_at, due_at)
-            SELECT %(tenant)s, %(model)s, break_id, %(scenario)s, kind, key, occurrence, {state}, %(run_id)s,
-                %(run_id)s, finding_no, 0, 0, 1, %(now)s, %(now)s, {due}
-            FROM pg_temp.seen_break AS b
-            WHERE NOT EXISTS (SELECT FROM recon.standing_break AS s
-                WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.break_id = b.break_id)
-            RETURNING break_id)
-        INSERT INTO recon.move (tenant, model, break_id, move_no, move, from_state, to_state, reason, who, why, detail,
-            run_id, recorded_at, seal)
+    run, names = seen.connection, seen.names
+    run.execute("DROP TABLE IF EXISTS pg_temp.new_break")
+    run.execute(
+        """CREATE TEMP TABLE new_break ON COMMIT DROP AS SELECT * FROM pg_temp.seen_break AS b
+        WHERE NOT EXISTS (SELECT FROM recon.standing_break AS s
+            WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.break_id = b.break_id)""",
+        names,
+    )
+    run.execute("ANALYZE pg_temp.new_break")
+    run.execute(
+        f"""INSERT INTO recon.standing_break (tenant, model, break_id, scenario, kind, key, occurrence, state,
+            first_run_id, run_id, finding_no, rechecks, repairs, moves, found_at, moved_at, due_at)
+        SELECT %(tenant)s, %(model)s, break_id, %(scenario)s, kind, key, occurrence, {state}, %(run_id)s,
+            %(run_id)s, {"finding_no" if seen.checkers is None else "NULL"}, 0, 0, 1, %(now)s, %(now)s, {due}
+        FROM pg_temp.new_break""",
+        names,
+    )
+    if run.execute("SELECT FROM pg_temp.new_break OFFSET %s LIMIT 1", (_MANY,)).fetchone() is not None:
+        run.execute("ANALYZE recon.standing_break")  # what follows is planned for as many as there are
+    if seen.checkers is not None:
+        run.execute(
+            """INSERT INTO recon.standing_finding (tenant, model, break_id, checker, cause, said, left_file, left_line,
+                right_file, right_line)
+            SELECT %(tenant)s, %(model)s, break_id, checker, cause, said, left_file, left_line, right_file, right_line
+            FROM pg_temp.new_break""",
+            names,
+        )
+    run.execute(
+        f"""INSERT INTO recon.move (tenant, model, break_id, move_no, move, from_state, to_state, reason, who, why,
+            detail, run_id, recorded_at, seal)
         SELECT t.*, {seal_sql("t")} FROM (
             SELECT %(tenant)s::text AS tenant, %(model)s::text AS model, break_id, 1::bigint AS move_no,
                 {literal(Move.FIND)} AS move, NULL::text AS from_state, {state} AS to_state, NULL::text AS reason,
                 {literal(HOUSE)} AS who, NULL::text AS why, NULL::jsonb AS detail, %(run_id)s::uuid AS run_id,
                 %(now)s::timestamptz AS recorded_at
-            FROM found) AS t""",
-        seen.names,
+            FROM pg_temp.new_break) AS t""",
+        names,
     )

@@ -1,38 +1,68 @@
 """A light recheck: both sides are asked again of some keys alone, and no run is stored."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier
-from everycent.base.platform.bulk import copy_in
+from everycent.base.engine.sql import among, identifier, literal
+from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.desk import NotDone
-from everycent.proof.recon.breaks.observing import BREAK_ID, Observed, look_again, mend
-from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, find
+from everycent.proof.recon.breaks.observing import look_again, mend
+from everycent.proof.recon.breaks.seeing import Observed, see_breaks
+from everycent.proof.recon.breaks.standing import StandingBreak, find_in
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import SIDE
 from everycent.proof.recon.core.moves import State
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.stage import reconcile
+from everycent.proof.recon.store import lock_scenario
+
+#: Breaks that are looked at again, by id and key.
+LOOKED_AT = pa.schema([pa.field("break_id", pa.string()), pa.field("key", pa.string())])
+_ASKED = "pg_temp.asked_break"
 
 
 @dataclass(frozen=True)
 class Rechecked:
-    """The breaks that were looked at, as they are now; `mended` of them are closed by it."""
+    """How many breaks were looked at, and how many are now in which state, or closed for which reason; `mended` of them
+    are closed by it. `found`: the first of them, as they are now."""
 
-    found: tuple[StandingBreak, ...]
+    looked_at: int
+    states: Mapping[str, int]
     mended: int
+    found: tuple[StandingBreak, ...]
 
 
-def due_again(connection: Connection, tenant: str, model: str, scenario: str, now: datetime) -> list[StandingBreak]:
-    """Those whose time has come: they wait for a recheck, or were repaired."""
-    chosen = Chosen(model=model, scenario=scenario, states=(State.WAITING, State.REPAIRED))
-    return [found for found in find(connection, tenant, chosen, now) if found.due_at is None or found.due_at <= now]
+def due_again(connection: Connection, tenant: str, model: str, scenario: str, now: datetime) -> pa.Table:
+    """Those (LOOKED_AT) whose time has come: they wait for a recheck, or were repaired. What checkers found is looked
+    at by runs alone."""
+    of = {"tenant": tenant, "model": model, "scenario": scenario}
+    scope = " AND ".join(f"{column} = {literal(value)}" for column, value in of.items())
+    return copy_out(
+        connection,
+        f"""SELECT break_id::text, key FROM recon.standing_break WHERE {scope} AND finding_no IS NOT NULL
+            AND {among("state", [State.WAITING, State.REPAIRED])}
+            AND (due_at IS NULL OR due_at <= {literal(now.isoformat())}::timestamptz) ORDER BY break_id""",
+        LOOKED_AT,
+    )
+
+
+def meant_again(meant: Sequence[StandingBreak]) -> pa.Table:
+    """Those (LOOKED_AT) that a person means. Raises NotDone."""
+    for each in meant:
+        if each.of_checker:
+            raise NotDone(
+                f"break {str(each.break_id)[:8]} was found by a checker, which looks at whole sides; run all of it: "
+                "everycent breaks rerun"
+            )
+    return pa.table([[str(each.break_id) for each in meant], [each.key for each in meant]], schema=LOOKED_AT)
 
 
 def refuse_rules(plan: ReconPlan) -> None:
@@ -51,58 +81,40 @@ def recheck(
     plan: ReconPlan,
     words: Words,
     sides: tuple[SideRows, SideRows],
-    meant: Sequence[StandingBreak],
+    meant: pa.Table,
     now: datetime,
+    shown: int = 1000,
 ) -> Rechecked:
     """Compares the rows of the breaks' keys. What agrees now is mended; what is due and does not, is found again.
 
-    One transaction. sides: as they are now, with at least all rows of these keys. Raises NotDone.
+    One transaction. meant: LOOKED_AT. sides: as they are now, with at least all rows of these keys. Raises NotDone.
     """
     refuse_rules(plan)
-    keys = sorted({found.key for found in meant})
+    keys = pa.table({"key": pc.unique(meant["key"])})
     some = tuple(_of_keys(side, keys, engine) for side in sides)
     breaks = reconcile(plan, some[0].rows, some[1].rows, engine).breaks
     with connection.transaction():
-        _lock(connection, tenant, model, plan.scenario)
+        lock_scenario(connection, tenant, model, plan.scenario)
+        connection.execute(f"DROP TABLE IF EXISTS {_ASKED}")
+        connection.execute("CREATE TEMP TABLE asked_break (break_id uuid, key text) ON COMMIT DROP")
+        copy_in(connection, _ASKED, meant)
+        connection.execute(f"ANALYZE {_ASKED}")
         seen = Observed(connection, tenant, model, None, words, now, again=False)
-        _keep_seen(seen, breaks)
-        mended = mend(seen, engine, sides, keys)
+        see_breaks(seen, breaks)
+        mended = mend(seen, engine, sides, _ASKED)
         look_again(seen)
-    ids = [str(found.break_id) for found in meant]
-    return Rechecked(tuple(find(connection, tenant, Chosen(model=model, ids=ids), now)), len(mended))
+        states = connection.execute(
+            f"""SELECT coalesce(s.reason, s.state), count(*)
+            FROM recon.standing_break AS s JOIN {_ASKED} USING (break_id)
+            WHERE s.tenant = %s AND s.model = %s GROUP BY 1 ORDER BY 1""",
+            (tenant, model),
+        ).fetchall()
+        found = find_in(connection, tenant, model, _ASKED, shown)
+    return Rechecked(meant.num_rows, Counter(dict(states)), mended, tuple(found))
 
 
-def _of_keys(side: SideRows, keys: Sequence[str], engine: LocalEngine) -> SideRows:
+def _of_keys(side: SideRows, keys: pa.Table, engine: LocalEngine) -> SideRows:
     """The side's rows of these keys."""
     columns = ", ".join(map(identifier, SIDE.names))
-    rows = engine.query(
-        f"SELECT {columns} FROM side SEMI JOIN wanted USING (key)",
-        side=side.rows,
-        wanted=pa.table({"key": pa.array(keys, pa.string())}),
-    ).cast(SIDE)
-    return SideRows(rows, side.refused, side.left_out)
-
-
-def _lock(connection: Connection, tenant: str, model: str, scenario: str) -> None:
-    """As runs do: one after the other."""
-    name = f"{tenant}\x1f{model}\x1f{scenario}"
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
-
-
-def _keep_seen(seen: Observed, breaks: pa.Table) -> None:
-    connection = seen.connection
-    connection.execute("DROP TABLE IF EXISTS pg_temp.seen_break, pg_temp.seen_finding")
-    connection.execute(
-        "CREATE TEMP TABLE seen_finding (finding_no bigint, bucket text, key text, cause text) ON COMMIT DROP"
-    )
-    numbered = breaks.select(["bucket", "key", "cause"]).append_column(
-        "finding_no", pa.array(range(1, breaks.num_rows + 1), pa.int64())
-    )
-    copy_in(connection, "pg_temp.seen_finding", numbered)
-    connection.execute(
-        f"""CREATE TEMP TABLE seen_break ON COMMIT DROP AS
-        SELECT {BREAK_ID} AS break_id, bucket AS kind, key, occurrence, finding_no
-        FROM (SELECT *, row_number() OVER (PARTITION BY bucket, key ORDER BY finding_no) AS occurrence
-            FROM pg_temp.seen_finding) AS found""",
-        seen.names,
-    )
+    rows = engine.query(f"SELECT {columns} FROM side SEMI JOIN wanted USING (key)", side=side.rows, wanted=keys)
+    return SideRows(rows.cast(SIDE), side.refused, side.left_out)

@@ -9,18 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid5
 
-import pyarrow as pa
 from psycopg.pq import TransactionStatus
 
-from everycent.base.engine.formula import compile_condition, parse_formula
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.types import Column, ColumnType
-from everycent.base.money.amount import parse_minor
-from everycent.base.money.currency import Currency, currency
 from everycent.base.platform.database import Connection
+from everycent.proof.recon.breaks.choosing import NotTried, choose
+from everycent.proof.recon.breaks.desk import NotDone
 from everycent.proof.recon.breaks.moving import HOUSE, Moving, apply, by_ids
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, find
 from everycent.proof.recon.breaks.words import Words
@@ -28,6 +24,7 @@ from everycent.proof.recon.core.moves import Move, State
 from everycent.proof.recon.cures import RepairAttempt, RepairEnd, RepairHandler, RepairOutcome
 from everycent.proof.recon.handling import RepairRuleSpec
 
+_PAGE = 200
 _BY_ITSELF = (State.CONFIRMED, State.ALERTED)
 _BY_HAND = (State.CONFIRMED, State.ALERTED, State.IN_HAND)
 _MOVES = {RepairEnd.DONE: Move.SUCCEED, RepairEnd.FAILED: Move.FAIL, RepairEnd.IN_DOUBT: Move.DOUBT}
@@ -49,111 +46,45 @@ class Workshop:
 
 @dataclass(frozen=True)
 class Repaired:
-    """What became of one break. `end` None: it was not tried, and `said` tells why."""
+    """What became of one break."""
 
     found: StandingBreak
     rule: str
-    end: RepairEnd | None
+    end: RepairEnd
     said: str
     dry_run: bool = False
 
 
-def repair(shop: Workshop, meant: Sequence[StandingBreak] | None = None, *, dry_run: bool = False) -> list[Repaired]:
+@dataclass(frozen=True)
+class RepairPass:
+    """What one pass did: each repair, and how many breaks rules fit and may not repair now."""
+
+    repaired: Sequence[Repaired]
+    not_tried: Sequence[NotTried] = ()
+
+
+def repair(shop: Workshop, meant: Sequence[StandingBreak] | None = None, *, dry_run: bool = False) -> RepairPass:
     """Repairs what the rules fit: all that is confirmed, or those that a person means. Limits hold for both.
 
-    dry_run: handlers are told to change nothing, and nothing is kept.
+    dry_run: handlers are told to change nothing, and nothing is kept. Raises NotDone where another pass repairs the
+    scenario's breaks: two would each keep the limits, and both together not.
     """
     idle = shop.connection.info.transaction_status == TransactionStatus.IDLE
     assert idle, "an attempt is committed before it is made: repair outside of transactions"
-    done = [] if dry_run else _clear_up(shop)
-    states = _BY_ITSELF if meant is None else _BY_HAND
-    chosen = Chosen(model=shop.model, scenario=shop.words.scenario, states=states)
-    open_now = find(shop.connection, shop.tenant, chosen, shop.now)
-    if meant is not None:
-        ids = {found.break_id for found in meant}
-        open_now = [found for found in open_now if found.break_id in ids]
-    for rule in shop.words.handling.repair:
-        fitting = _fitting(rule, open_now, shop)
-        fitted = {found.break_id for found in fitting}
-        open_now = [found for found in open_now if found.break_id not in fitted]
-        if meant is None:
-            fitting = [found for found in fitting if found.repairs < rule.attempts]
-        for found, refusal in _within_limits(rule, fitting, shop):
-            one = Repaired(found, rule.name, None, refusal) if refusal else _repair(rule, found, shop, dry_run)
-            done += [] if one is None else [one]
-    return done
-
-
-def check_rule(rule: RepairRuleSpec, money: Currency) -> None:
-    """Raises FormulaError or ValueError for words that cannot be used."""
-    if rule.most_amount is not None:
-        parse_minor(rule.most_amount, money)
-    if rule.when is not None:
-        condition = parse_formula(rule.when, _scope(money))
-        if condition.type.kind != "boolean":
-            raise ValueError(f"when: '{rule.when}' is {condition.type}; write a condition")
-
-
-_TEXTS = ("key", "kind", "cause", "left_status", "right_status")
-_AMOUNTS = {
-    "left_amount": "left_amount_minor",
-    "right_amount": "right_amount_minor",
-    "difference": "difference_minor",
-}
-
-
-def _scope(money: Currency) -> dict[str, Column]:
-    texts = {name: Column(name, ColumnType("text"), f'b."{name}"') for name in _TEXTS}
-    amounts = {
-        name: Column(name, ColumnType("money", money.exponent), f'b."{column}"') for name, column in _AMOUNTS.items()
-    }
-    return {**texts, **amounts}
-
-
-def _fitting(rule: RepairRuleSpec, found: Sequence[StandingBreak], shop: Workshop) -> list[StandingBreak]:
-    some = [
-        each
-        for each in found
-        if (not rule.kinds or each.kind in rule.kinds) and (not rule.causes or each.cause in rule.causes)
-    ]
-    if rule.when is None or not some:
-        return some
-    money = currency(shop.words.currency)
-    condition = compile_condition(parse_formula(rule.when, _scope(money)))
-    columns: dict[str, Any] = {name: pa.array([getattr(each, name) for each in some], pa.string()) for name in _TEXTS}
-    for column in _AMOUNTS.values():
-        columns[column] = pa.array([getattr(each, column) for each in some], pa.int64())
-    held = shop.engine.query(
-        f"SELECT ({condition}) IS TRUE AS holds FROM given AS b ORDER BY place",
-        given=pa.table({**columns, "place": pa.array(range(len(some)), pa.int64())}),
-    )["holds"].to_pylist()
-    return [each for each, holds in zip(some, held, strict=True) if holds]
-
-
-def _within_limits(
-    rule: RepairRuleSpec, fitting: Sequence[StandingBreak], shop: Workshop
-) -> Iterator[tuple[StandingBreak, str]]:
-    """Each with why it is not repaired now, or nothing. What was attempted of the same run before counts, too."""
-    money = currency(shop.words.currency)
-    most_minor = None if rule.most_amount is None else parse_minor(rule.most_amount, money)
-    used: dict[int, tuple[int, int]] = {}
-    for run_no, count, amount in shop.connection.execute(
-        """SELECT r.run_no, count(*), sum(a.amount_minor) FROM recon.repair_attempt AS a
-        JOIN recon.run AS r USING (tenant, model, run_id)
-        WHERE a.tenant = %s AND a.model = %s AND a.rule = %s AND r.scenario = %s GROUP BY 1""",
-        (shop.tenant, shop.model, rule.name, shop.words.scenario),
-    ):
-        used[run_no] = (count, int(amount))
-    for found in fitting:
-        count, amount = used.get(found.last_run_no, (0, 0))
-        more = abs(found.difference_minor)
-        if count >= rule.most:
-            yield found, f"{rule.name} repairs at most {rule.most} breaks of a reconciliation"
-        elif most_minor is not None and amount + more > most_minor:
-            yield found, f"{rule.name} repairs at most {rule.most_amount} {money} of a reconciliation"
-        else:
-            used[found.last_run_no] = (count + 1, amount + more)
-            yield found, ""
+    with _alone(shop):
+        done = [] if dry_run else _clear_up(shop)
+        states = _BY_ITSELF if meant is None else _BY_HAND
+        ids = None if meant is None else [found.break_id for found in meant]
+        chosen = choose(shop.connection, shop.engine, shop.tenant, shop.model, shop.words, states, ids)
+        for each in chosen:
+            for start in range(0, len(each.ids), _PAGE):
+                page = Chosen(model=shop.model, break_ids=each.ids[start : start + _PAGE], states=states)
+                repaired = (
+                    _repair(each.rule, found, shop, dry_run)
+                    for found in find(shop.connection, shop.tenant, page, shop.now)
+                )
+                done += [one for one in repaired if one is not None]
+    return RepairPass(done, [one for each in chosen for one in each.not_tried])
 
 
 def _repair(rule: RepairRuleSpec, found: StandingBreak, shop: Workshop, dry_run: bool) -> Repaired | None:
@@ -256,7 +187,7 @@ def _clear_up(shop: Workshop) -> list[Repaired]:
     ).fetchall()
     cleared = []
     for break_id, attempt_no, rule, key in begun:
-        if not _locked(shop.connection, key):
+        if not _locked(shop.connection, str(key)):
             continue
         try:
             handler = shop.handlers.get(rule)
@@ -264,13 +195,25 @@ def _clear_up(shop: Workshop) -> list[Repaired]:
             outcome = outcome or RepairOutcome(RepairEnd.IN_DOUBT, "whoever made it died before it was known")
             _end(break_id, attempt_no, outcome, shop)
         finally:
-            _unlock(shop.connection, key)
-        chosen = Chosen(model=shop.model, ids=[str(break_id)])
+            _unlock(shop.connection, str(key))
+        chosen = Chosen(model=shop.model, break_ids=[break_id])
         cleared += [
             Repaired(found, rule, outcome.end, outcome.said)
             for found in find(shop.connection, shop.tenant, chosen, shop.now)
         ]
     return cleared
+
+
+@contextmanager
+def _alone(shop: Workshop) -> Iterator[None]:
+    """Within it no other pass repairs the scenario's breaks. Raises NotDone where one does."""
+    name = f"{shop.tenant}\x1f{shop.model}\x1f{shop.words.scenario}\x1frepair"
+    if not _locked(shop.connection, name):
+        raise NotDone(f"breaks of '{shop.words.scenario}' are being repaired right now; try again when that is done")
+    try:
+        yield
+    finally:
+        _unlock(shop.connection, name)
 
 
 @contextmanager
@@ -280,13 +223,13 @@ def _alive(connection: Connection, key: UUID) -> Iterator[None]:
     try:
         yield
     finally:
-        _unlock(connection, key)
+        _unlock(connection, str(key))
 
 
-def _locked(connection: Connection, key: UUID) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 1))", (str(key),)).fetchone()
+def _locked(connection: Connection, key: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 1))", (key,)).fetchone()
     return row is not None and bool(row[0])
 
 
-def _unlock(connection: Connection, key: UUID) -> None:
-    connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", (str(key),))
+def _unlock(connection: Connection, key: str) -> None:
+    connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", (key,))

@@ -22,7 +22,7 @@ class StandingBreak:
     break_id: UUID
     model: str
     scenario: str
-    kind: str  # a bucket
+    kind: str  # a bucket, or of what a checker found: CHECKER/KIND
     key: str
     occurrence: int
     state: str
@@ -46,6 +46,12 @@ class StandingBreak:
     found_at: datetime
     moved_at: datetime
     due_at: datetime | None
+    said: str | None  # by checkers
+
+    @property
+    def of_checker(self) -> bool:
+        """Whether a checker found it, not the comparison."""
+        return "/" in self.kind
 
     def as_dict(self) -> dict[str, Any]:
         """For programs: ids and times as text."""
@@ -55,13 +61,35 @@ class StandingBreak:
         }
 
 
+#: A break `s` with its finding `f`, or what a checker found `c`, in the runs `r`, and `first`.
+FROM = """FROM recon.standing_break AS s
+    LEFT JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
+    LEFT JOIN recon.standing_finding AS c USING (tenant, model, break_id)
+    JOIN recon.run AS r USING (tenant, model, run_id)
+    JOIN recon.run AS first ON (first.tenant, first.model, first.run_id) = (s.tenant, s.model, s.first_run_id)"""
+CAUSE = "coalesce(f.cause, c.cause)"
+DIFFERENCE = "coalesce(f.difference_minor, 0)"  # a checker finds no amounts
+#: Oldest first; of one age by scenario, key and kind.
+ORDER = 's.found_at, s.scenario, s.key COLLATE "C", s.kind, s.occurrence'
+_COLUMNS = f"""s.break_id, s.model, s.scenario, s.kind, s.key, s.occurrence, s.state, s.reason, {CAUSE} AS cause,
+    s.owner, r.currency, f.left_amount_minor, f.right_amount_minor, {DIFFERENCE} AS difference_minor, f.left_status,
+    f.right_status, coalesce(f.left_file, c.left_file) AS left_file, coalesce(f.left_line, c.left_line) AS left_line,
+    coalesce(f.right_file, c.right_file) AS right_file, coalesce(f.right_line, c.right_line) AS right_line,
+    first.run_no AS first_run_no, r.run_no AS last_run_no, s.rechecks, s.repairs, s.found_at, s.moved_at, s.due_at,
+    coalesce(c.said, (SELECT string_agg(g.reason, '; ' ORDER BY g.finding_no) FROM recon.finding AS g
+        WHERE (g.tenant, g.model, g.run_id, g.key) = (s.tenant, s.model, s.run_id, s.key)
+            AND (g.left_file, g.left_line, g.right_file, g.right_line)
+            IS NOT DISTINCT FROM (f.left_file, f.left_line, f.right_file, f.right_line))) AS said"""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """Which breaks are meant: those that fit all that is given."""
 
     model: str | None = None
     scenario: str | None = None
-    ids: Sequence[str] = ()  # whole, or their beginnings
+    break_ids: Sequence[UUID] | None = None
+    ids: Sequence[str] = ()  # their beginnings, as people say them
     keys: Sequence[str] = ()
     kinds: Sequence[str] = ()
     causes: Sequence[str] = ()
@@ -71,8 +99,8 @@ class Chosen:
     older_than: timedelta | None = None
 
     def condition(self, now: datetime) -> tuple[str, dict[str, Any]]:
-        """SQL over the break `s` and its finding `f`."""
-        lists = {"s.key": self.keys, "s.kind": self.kinds, "f.cause": self.causes, "s.reason": self.reasons}
+        """SQL over what `FROM` joins."""
+        lists = {"s.key": self.keys, "s.kind": self.kinds, CAUSE: self.causes, "s.reason": self.reasons}
         parts = ["true"]
         values: dict[str, Any] = {}
         for place, (column, wanted) in enumerate(lists.items()):
@@ -81,8 +109,11 @@ class Chosen:
                 values[f"list{place}"] = list(wanted)
         if self.states:
             parts.append("s.state = ANY(%(states)s)")
-        elif not (self.ids or self.reasons):
+        elif not (self.ids or self.reasons or self.break_ids is not None):
             parts.append("s.state <> 'closed'")
+        if self.break_ids is not None:
+            parts.append("s.break_id = ANY(%(break_ids)s)")
+            values["break_ids"] = list(self.break_ids)
         if self.ids:
             begins = "SELECT FROM unnest(%(ids)s::text[]) AS i(id) WHERE starts_with(s.break_id::text, id)"
             parts.append(f"EXISTS ({begins})")
@@ -97,16 +128,6 @@ class Chosen:
             "scenario": self.scenario, "owner": self.owner,
         }  # fmt: skip
         return " AND ".join(parts), values
-
-
-_FROM = """FROM recon.standing_break AS s
-    JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
-    JOIN recon.run AS r USING (tenant, model, run_id)
-    JOIN recon.run AS first ON (first.tenant, first.model, first.run_id) = (s.tenant, s.model, s.first_run_id)"""
-_COLUMNS = """s.break_id, s.model, s.scenario, s.kind, s.key, s.occurrence, s.state, s.reason, f.cause, s.owner,
-    r.currency, f.left_amount_minor, f.right_amount_minor, f.difference_minor, f.left_status, f.right_status,
-    f.left_file, f.left_line, f.right_file, f.right_line, first.run_no AS first_run_no,
-    r.run_no AS last_run_no, s.rechecks, s.repairs, s.found_at, s.moved_at, s.due_at"""
 
 
 class _Whole(Loader):
@@ -124,9 +145,19 @@ def find(
     with connection.cursor(row_factory=class_row(StandingBreak)) as cursor:
         cursor.adapters.register_loader("numeric", _Whole)
         return cursor.execute(
-            f"""SELECT {_COLUMNS} {_FROM} WHERE s.tenant = %(tenant)s AND {condition}
-            ORDER BY s.found_at, s.scenario, s.key COLLATE "C", s.kind, s.occurrence LIMIT %(limit)s""",
+            f"SELECT {_COLUMNS} {FROM} WHERE s.tenant = %(tenant)s AND {condition} ORDER BY {ORDER} LIMIT %(limit)s",
             {"tenant": tenant, **values, "limit": limit},
+        ).fetchall()
+
+
+def find_in(connection: Connection, tenant: str, model: str, table: str, limit: int) -> list[StandingBreak]:
+    """The first of those whose break_id is in `table` (SQL), in the order of `find`."""
+    with connection.cursor(row_factory=class_row(StandingBreak)) as cursor:
+        cursor.adapters.register_loader("numeric", _Whole)
+        return cursor.execute(
+            f"""SELECT {_COLUMNS} {FROM} WHERE s.tenant = %(tenant)s AND s.model = %(model)s
+                AND s.break_id IN (SELECT break_id FROM {table}) ORDER BY {ORDER} LIMIT %(limit)s""",
+            {"tenant": tenant, "model": model, "limit": limit},
         ).fetchall()
 
 
@@ -145,8 +176,8 @@ def ages(connection: Connection, tenant: str, chosen: Chosen, now: datetime) -> 
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             f"""SELECT CASE {steps} ELSE {len(AGES) - 1} END AS age, s.state, r.currency, count(*) AS breaks,
-                sum(f.difference_minor) AS difference_minor
-            {_FROM} WHERE s.tenant = %(tenant)s AND {condition} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+                sum({DIFFERENCE}) AS difference_minor
+            {FROM} WHERE s.tenant = %(tenant)s AND {condition} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
             {"tenant": tenant, "now": now, **values},
         ).fetchall()
     return [{**row, "age": AGES[row["age"]][0], "difference_minor": int(row["difference_minor"])} for row in rows]

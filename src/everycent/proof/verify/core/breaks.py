@@ -19,8 +19,20 @@ FOUND = Rule(
         format('{{}}, {{}} of key {{}}: it stands as finding {{}} of run {{}}, the runs say {{}} of {{}}',
             scenario, kind, key, coalesce(s.finding_no::VARCHAR, 'none'), coalesce(s.run_id::VARCHAR, 'none'),
             coalesce(last.finding_no::VARCHAR, 'none'), coalesce(last.run_id::VARCHAR, 'none')) AS message
-    FROM recon.standing_break AS s FULL JOIN last USING (scenario, kind, key, occurrence)
+    FROM (FROM recon.standing_break WHERE finding_no IS NOT NULL) AS s
+    FULL JOIN last USING (scenario, kind, key, occurrence)
     WHERE (s.run_id, s.finding_no) IS DISTINCT FROM (last.run_id, last.finding_no)""",
+)
+
+CHECKED = Rule(
+    "each break that a checker found stands as that checker says",
+    "recon.standing_break",
+    """SELECT s.break_id AS place, format('{}, {} of key {}: {}', s.scenario, s.kind, s.key,
+            CASE WHEN f.said IS NULL THEN 'it has no words' ELSE 'its run has no such finding' END) AS message
+    FROM recon.standing_break AS s LEFT JOIN recon.standing_finding AS f USING (break_id)
+    WHERE s.finding_no IS NULL AND (f.said IS NULL OR (s.state <> 'closed' AND NOT EXISTS (
+        FROM recon.finding AS r WHERE r.run_id = s.run_id AND r.key = s.key AND r.checker = f.checker
+            AND r.kind = f.cause AND r.reason = f.said AND s.kind = concat(r.checker, '/', r.kind))))""",
 )
 
 OBSERVED = Rule(
@@ -118,4 +130,4 @@ ATTEMPTS = Rule(
         IS DISTINCT FROM (s.repairs, s.repairs, s.repairs)""",
 )
 
-RULES = (FOUND, OBSERVED, LIFE, ALLOWED, APPROVED, ATTEMPTS)
+RULES = (FOUND, CHECKED, OBSERVED, LIFE, ALLOWED, APPROVED, ATTEMPTS)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from everycent.proof.recon.breaks.desk import NotDone
-from everycent.proof.recon.breaks.rechecking import Rechecked, due_again, recheck, refuse_rules
+from everycent.proof.recon.breaks.rechecking import Rechecked, due_again, meant_again, recheck, refuse_rules
 from everycent.proof.recon.breaks.standing import Chosen, find
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.service import SideRows
@@ -21,7 +21,7 @@ def look(desk: Desk, left: SideRows, right: SideRows, *keys: str) -> Rechecked:
     meant = find(desk.connection, "default", Chosen(model="shop", keys=keys), desk.now)
     words = Words("bill", "CNY", desk.words)
     return recheck(
-        desk.connection, desk.engine, "default", "shop", PLAN, words, (left, right), meant, desk.now
+        desk.connection, desk.engine, "default", "shop", PLAN, words, (left, right), meant_again(meant), desk.now
     )  # fmt: skip
 
 
@@ -37,12 +37,12 @@ def test_what_agrees_by_now_is_mended_and_others_are_left_alone(declared: Declar
 def test_what_is_due_and_still_differs_is_confirmed(declared: Declared) -> None:
     desk = declared({"recheck": {"after": "30 minutes"}})
     desk.run(side("l", A=1, B=2), side("r", Z=1))
-    assert due_again(desk.connection, "default", "shop", "bill", desk.now) == []
+    assert due_again(desk.connection, "default", "shop", "bill", desk.now).num_rows == 0
     look(desk, side("l", A=1, B=2), side("r", Z=1), "A", "B")
     assert set(desk.states().values()) >= {"waiting"}, "before its time a look confirms nothing"
     desk.later(minutes=30)
     due = due_again(desk.connection, "default", "shop", "bill", desk.now)
-    assert sorted(found.key for found in due) == ["A", "B", "Z"]
+    assert sorted(due["key"].to_pylist()) == ["A", "B", "Z"]
     look(desk, side("l", A=1, B=2), side("r", Z=1, B=2), "A", "B")
     assert desk.states() == {"A/missing_right": "confirmed", "B/missing_right": "mended", "Z/missing_left": "waiting"}
 

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,9 @@ from uuid import UUID
 import pytest
 from sessions import wait_until_alone
 
+from everycent.base.platform.database import connect
 from everycent.proof.recon.breaks import repairing
+from everycent.proof.recon.breaks.desk import NotDone
 from everycent.proof.recon.breaks.repairers import RestRepair, ScriptRepair, UnknownRepair, handler_of
 from everycent.proof.recon.breaks.repairing import Repaired, Workshop
 from everycent.proof.recon.breaks.words import Words
@@ -45,12 +47,14 @@ def rule(**words: Any) -> dict[str, Any]:
     return {"name": "cure", "handler": "told", **words}
 
 
-def go(desk: Desk, handler: Any, **given: Any) -> list[Repaired]:
+def shop(desk: Desk, handler: Any) -> Workshop:
     words = Words("bill", "CNY", desk.words)
     handlers = {each.name: handler for each in desk.words.repair}
-    return repairing.repair(
-        Workshop(desk.connection, desk.engine, "default", "shop", words, handlers, desk.now), **given
-    )
+    return Workshop(desk.connection, desk.engine, "default", "shop", words, handlers, desk.now)
+
+
+def go(desk: Desk, handler: Any, **given: Any) -> list[Repaired]:
+    return list(repairing.repair(shop(desk, handler), **given).repaired)
 
 
 def three(desk: Desk) -> Desk:
@@ -77,6 +81,30 @@ def test_a_rule_repairs_what_it_fits_within_its_limits(declared: Declared, words
     assert [attempt.found["key"] for attempt in told.made] == list(keys)
     go(desk, told)
     assert len(told.made) == len(keys), "of one reconciliation no more, however often it is tried"
+
+
+def test_what_the_limits_keep_back_is_counted_and_what_is_too_large_is_passed_over(declared: Declared) -> None:
+    desk, told = declared({"repair": [rule(most=2, most_amount="0.08")]}), Told()
+    desk.run(side("l", A=109, B=3, C=4, D=1), side("r", A=100))
+    done = repairing.repair(shop(desk, told))
+    assert [attempt.found["key"] for attempt in told.made] == ["B", "C"]
+    assert [(each.why, each.breaks) for each in done.not_tried] == [
+        ("cure repairs at most 2 breaks of a reconciliation", 1),
+        ("cure repairs at most 0.08 CNY of a reconciliation", 1),
+    ]
+
+
+def test_two_passes_at_once_keep_the_limits_of_one(declared: Declared, database: Any) -> None:
+    class Meanwhile(Told):
+        def repair(self, attempt: RepairAttempt) -> RepairOutcome:
+            with connect(database.settings) as other, pytest.raises(NotDone, match="are being repaired right now"):
+                repairing.repair(replace(shop(desk, Told()), connection=other))
+            return super().repair(attempt)
+
+    desk, told = three(declared({"repair": [rule(most=1)]})), Meanwhile()
+    go(desk, told)
+    assert len(told.made) == 1
+    assert repairing.repair(shop(desk, Told())).repaired == [], "what was locked is free again, the limit is reached"
 
 
 def test_a_repair_that_helped_is_closed_by_the_next_run(declared: Declared) -> None:

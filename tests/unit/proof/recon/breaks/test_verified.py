@@ -18,7 +18,7 @@ from .conftest import Desk, side
 from .test_repairing import Told, go
 
 SEALED = "each sealed row is as it was written"
-FOUND, OBSERVED, LIFE, ALLOWED, APPROVED, ATTEMPTS = (rule.name for rule in breaks.RULES)
+FOUND, CHECKED, OBSERVED, LIFE, ALLOWED, APPROVED, ATTEMPTS = (rule.name for rule in breaks.RULES)
 
 
 @pytest.fixture
@@ -79,6 +79,7 @@ TAMPERINGS: tuple[tuple[str, set[str]], ...] = (
     ("UPDATE recon.standing_break SET moves = 9 WHERE key = 'A'", {LIFE}),
     ("UPDATE recon.standing_break SET repairs = 2 WHERE key = 'A'", {ATTEMPTS}),
     ("UPDATE recon.standing_break SET occurrence = 7 WHERE key = 'A'", {FOUND}),
+    ("UPDATE recon.standing_break SET finding_no = NULL WHERE key = 'A'", {FOUND, CHECKED}),
     (
         "UPDATE recon.standing_break SET run_id = first_run_id, finding_no = f.finding_no FROM recon.break AS f"
         " WHERE f.key = 'A' AND f.run_id = first_run_id AND standing_break.key = 'A'",
