@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from everycent.proof.recon.service import (
     ReconRun,
     Watch,
     check_due,
+    clear_away,
     events_as_sides,
     give_back_turn,
     next_due,
@@ -23,6 +24,8 @@ from everycent.serve.watching import Live, live_words, put_records, watched
 
 #: How often a watcher with nothing to do looks whether events came.
 _LOOKS_EVERY_S = 0.5
+#: How often it clears away what is old, when nothing is to be checked.
+_CLEARS_EVERY = timedelta(minutes=1)
 
 
 class Until(StrEnum):
@@ -52,7 +55,7 @@ def watch(
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Watch]:
     """Checks what is due, of all scenarios in turn; how they stand when it ends. Others may watch at the same time."""
-    checked = 0
+    checked, cleared_at = 0, datetime.min.replace(tzinfo=UTC)
     while True:
         this_time = 0
         for scenario in live.scenarios:
@@ -62,12 +65,22 @@ def watch(
         report("checking", checked, None)
         if this_time:
             continue
+        if clock() - cleared_at >= _CLEARS_EVERY:
+            cleared_at = clock()
+            _clear(session, live, cleared_at)
         due = [at for one in live.scenarios if (at := next_due(session.connection, watched(session, live, one)))]
         if until == Until.ONCE or (until == Until.EMPTY and not due):
             break
         sleep(_LOOKS_EVERY_S)
     now = clock()
     return {one.name: watch_of(session.connection, watched(session, live, one), now) for one in live.scenarios}
+
+
+def _clear(session: Session, live: Live, now: datetime) -> None:
+    """Clears away all that is settled and older than its scenario keeps."""
+    for scenario in live.scenarios:
+        while clear_away(session.connection, watched(session, live, scenario), live_words(scenario), now).more:
+            pass
 
 
 def store_runs(session: Session, live: Live) -> dict[str, ReconRun]:

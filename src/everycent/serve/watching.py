@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.sql import identifier
 from everycent.flow.intake.contract import MALFORMED, RECORD, RawRows
@@ -35,11 +36,11 @@ from everycent.proof.recon.service import (
     see_batch,
     side_from_rows,
 )
-from everycent.serve.event_lines import Event, Place, Routes, read_event
+from everycent.serve.event_lines import Event, Place, Routes, envelope_of, read_ahead
 from everycent.serve.reconciling import PlannedScenario, Side
 
 #: Events that are read, kept and acknowledged together.
-EVENTS_AT_ONCE = 5_000
+EVENTS_AT_ONCE = 20_000
 _VIEW, _NAMED = "recon_new_records", "recon_new_named"
 
 
@@ -109,26 +110,23 @@ def put(
     `on_full` is called where too many keys wait; when it returns, the events are tried again. Where it raises, those
     that were not acknowledged have to be put again, which does no harm to the others.
     """
-    routes = _routes(live)
     done = Taken()
-    while lines := source.take(EVENTS_AT_ONCE):
-        events: list[Event] = []
-        for line, text in lines:
-            read = read_event(line, text, routes)
-            if isinstance(read, str):
-                done.counts["malformed"] += 1
-                told(line, "malformed", read)
-            else:
-                events.append(read)
-        for scenario in live.scenarios:
-            for name in ("left", "right"):
-                mine = [event for event in events if (scenario.name, name) in event.places]
-                if mine:
-                    found = _put(session, live, scenario, name, mine, on_full, clock)
-                    done.counts.update(found.counts)
-                    for row_no, outcome, reason in found.told:
-                        told(mine[row_no].line, outcome, reason)
-        source.done()
+    with read_ahead(source, _routes(live), EVENTS_AT_ONCE) as batches:
+        for batch in batches:
+            done.counts["malformed"] += len(batch.malformed)
+            for line, reason in batch.malformed:
+                told(line, "malformed", reason)
+            for scenario in live.scenarios:
+                sides = [
+                    (name, [event for event in batch.events if (scenario.name, name) in event.places])
+                    for name in ("left", "right")
+                ]
+                found = _put(session, live, scenario, [side for side in sides if side[1]], on_full, clock)
+                done.counts.update(found.counts)
+                lines = [event.line for _, events in sides for event in events]
+                for row_no, outcome, reason in found.told:
+                    told(lines[row_no], outcome, reason)
+            source.done(batch.lines)
     return done
 
 
@@ -136,17 +134,21 @@ def _put(
     session: Session,
     live: Live,
     scenario: PlannedScenario,
-    name: str,
-    events: Sequence[Event],
+    sides: Sequence[tuple[str, Sequence[Event]]],
     on_full: Callable[[QueueFull], None],
     clock: Callable[[], datetime],
 ) -> Put:
-    side: Side = getattr(scenario, name)
-    rows = [{"row_no": row_no, **event.envelope} for row_no, event in enumerate(events)]
-    envelope = pa.Table.from_pylist(rows, ENVELOPE)
-    read = _read(session, live, scenario, name, side, events)
-    came = arriving(scenario.name, name, live_words(scenario), envelope, read, session.engine)
-    again = False
+    """Both sides' events at once; those of the second are numbered after those of the first."""
+    if not sides:
+        return Put()
+    parts: list[pa.Table] = []
+    for name, events in sides:
+        read = _read(session, live, scenario, name, getattr(scenario, name), events)
+        words = live_words(scenario)
+        came = arriving(scenario.name, name, words, envelope_of(events), read, session.engine)
+        before = sum(part.num_rows for part in parts)
+        parts.append(came.set_column(0, "row_no", pc.add(came["row_no"], before)))
+    came, again = pa.concat_tables(parts), False
     while True:
         try:
             who = watched(session, live, scenario)
@@ -164,15 +166,18 @@ def _read(
     word = ("recon", scenario.name, name, "columns")
     fields = declared_fields(word, side.columns, scenario.currency, live.model.calendar)
     wanted = (*columns_to_read(fields, required=True), *columns_to_read(fields, required=False))
-    cells = {
-        column: pa.array([cell_of(event.columns.get(column)) for event in events], pa.string()) for column in wanted
-    }
+    cells = {column: _cells(column, events) for column in wanted}
     lines = pa.array(range(len(events)), pa.int64())
     shard = RawRows(0, pa.table(cells), lines, MALFORMED.empty_table(), "events")
     typed = typed_rows(word, fields, shard, session.engine)
     compared = side_from_rows(side.plan, typed.rows, session.engine)
     refused = pa.concat_tables([compared.refused, typed.refused])
     return SideRows(compared.rows, refused, compared.left_out)
+
+
+def _cells(column: str, events: Sequence[Event]) -> pa.Array:
+    values = (event.columns.get(column) for event in events)
+    return pa.array([value if type(value) is str else cell_of(value) for value in values], pa.string())
 
 
 def _routes(live: Live) -> Routes:

@@ -158,7 +158,8 @@ def test_what_became_of_each_event_is_told(shop: Shop) -> None:
     )
     assert code == exits.FAILED
     assert told["outcomes"] == {
-        "taken": 1, "left_out": 1, "refused": 1, "duplicate": 0, "conflict": 1, "sampled_out": 0, "malformed": 5,
+        "taken": 1, "left_out": 1, "refused": 1, "duplicate": 0, "conflict": 1, "too_late": 0, "sampled_out": 0,
+        "malformed": 5,
     }  # fmt: skip
     reasons = {row["line"]: row["reason"] for row in told["told"]}
     assert reasons[2] == "an event with this id has other content"

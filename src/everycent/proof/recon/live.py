@@ -82,6 +82,13 @@ class LiveSpec(Declaration):
         default=5_000, ge=1, le=100_000, description="how many keys are checked at once", examples=["1000"]
     )
 
+    keep: Duration | None = Field(
+        default=None,
+        description="events and verdicts of keys on which both sides agree are cleared away when they are so old; "
+        "without this word they stay",
+        examples=["30 days"],
+    )
+
     @property
     def parts_kept(self) -> int:
         """The sample, in parts of SAMPLE_PARTS."""

@@ -76,6 +76,7 @@ from everycent.proof.recon.watching.checking import (
     refuse_full,
     watch_of,
 )
+from everycent.proof.recon.watching.clearing import Cleared, clear_away
 from everycent.proof.recon.watching.events import (
     ENVELOPE,
     OUTCOMES,
@@ -108,6 +109,7 @@ __all__ = [
     "Beyond",
     "Checked",
     "Chosen",
+    "Cleared",
     "Compare",
     "CutRefused",
     "Decision",
@@ -152,6 +154,7 @@ __all__ = [
     "caused",
     "check_due",
     "choose",
+    "clear_away",
     "column_names",
     "compared_pairs",
     "currency_pair",

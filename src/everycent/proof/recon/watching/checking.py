@@ -20,9 +20,18 @@ from everycent.proof.recon.stage import reconcile
 from everycent.proof.recon.watching import store
 from everycent.proof.recon.watching.events import Put, QueueFull
 from everycent.proof.recon.watching.store import FOUND, SIDE_EVENT, Watched
+from everycent.proof.recon.watching.taking import cleared_before, take_events
 
 #: Of the findings of a key.
 _ORDER = "bucket, left_file, left_line, right_file, right_line"
+
+
+#: What an event is that was not taken, by whether the event that has its id has the same content.
+_NOT_TAKEN: Mapping[bool | None, tuple[str, str]] = {
+    True: ("duplicate", ""),
+    False: ("conflict", "an event with this id has other content"),
+    None: ("too_late", "it is older than what is kept, and no other event of its key is kept"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Watch:
 
 def refuse_full(connection: Connection, watched: Watched, live: LiveSpec) -> None:
     """Raises QueueFull where so many keys wait that no further event is taken."""
-    if store.waiting(connection, watched, live.queue) >= live.queue:
+    if store.waiting(connection, watched) >= live.queue:
         raise QueueFull(
             f"{watched.scenario}: {live.queue:,} keys wait to be checked; start a watcher, or raise `queue`"
         )
@@ -63,21 +72,20 @@ def put_events(
     kept = events.filter(pc.invert(sampled_out))
     counts = Counter(sampled_out=events.num_rows - kept.num_rows, limited=events.num_rows if again else 0)
     with connection.transaction():
-        taken, known = store.take_events(
-            connection, watched, kept, now, live.delay, by_arrival=live.counted_from == "arrival"
-        )
-        told = [
-            (row_no, "duplicate" if same else "conflict", "" if same else "an event with this id has other content")
-            for row_no, same in known
-        ]
-        counts.update(outcome for _, outcome, _ in told)
-        new = kept.filter(pc.is_in(kept["row_no"], pa.array(taken, pa.int64())))
-        counts.update(new["outcome"].to_pylist())
-        store.count(connection, watched, counts)
+        before = None if live.keep is None else cleared_before(connection, watched)  # nothing is cleared meanwhile
+        by_arrival = live.counted_from == "arrival"
+        taken_in = take_events(connection, watched, kept, now, live.delay, by_arrival=by_arrival, cleared_before=before)
+        others = [(row_no, *_NOT_TAKEN[same]) for row_no, same in taken_in.others]
+        counts.update(outcome for _, outcome, _ in others)
+        old = pa.array([row_no for row_no, _, _ in others], pa.int64())
+        new = kept.filter(pc.invert(pc.is_in(kept["row_no"], old)))
+        counts.update({row["values"]: row["counts"] for row in pc.value_counts(new["outcome"]).to_pylist()})
+        store.count(connection, watched, counts | {"asked": taken_in.asked})
     del counts["limited"]
     refused = new.filter(pc.equal(new["outcome"], "refused"))
+    told = [row for row in others if row[1] != "duplicate"]
     told += [(row["row_no"], "refused", row["reason"]) for row in refused.select(["row_no", "reason"]).to_pylist()]
-    return Put(dict(counts), sorted(row for row in told if row[1] != "duplicate"))
+    return Put(dict(counts), sorted(told))
 
 
 def check_due(
@@ -150,4 +158,4 @@ def watch_of(connection: Connection, watched: Watched, now: datetime) -> Watch:
     due = store.next_due(connection, watched)
     lag_s = 0 if due is None or due > now else int((now - due).total_seconds())
     counts, verdicts = store.counters(connection, watched), store.outcomes(connection, watched)
-    return Watch(store.waiting(connection, watched, 1_000_000_000), lag_s, counts, verdicts)
+    return Watch(store.waiting(connection, watched), lag_s, counts, verdicts)

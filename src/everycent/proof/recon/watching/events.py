@@ -13,9 +13,9 @@ from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.live import SAMPLE_PARTS, LiveSpec
 
 #: In the order in which they are told. `taken` are compared; `left_out` do not take part by `when`; `refused` cannot be
-#: compared (no key, no amount); `sampled_out` are not kept; a `conflict` has the id of another event; `malformed` is no
-#: event. `left_out` and `refused` are kept too.
-OUTCOMES = ("taken", "left_out", "refused", "duplicate", "conflict", "sampled_out", "malformed")
+#: compared (no key, no amount); a `conflict` has the id of another event; `too_late` ones are older than what is kept;
+#: `sampled_out` are not kept; `malformed` is no event. `left_out` and `refused` are kept too.
+OUTCOMES = ("taken", "left_out", "refused", "duplicate", "conflict", "too_late", "sampled_out", "malformed")
 
 #: Why an event is not compared that does not take part.
 LEFT_OUT = "it does not take part, by when"
@@ -58,8 +58,8 @@ class EventSource(Protocol):
     def take(self, most: int) -> Sequence[tuple[int, bytes]]:
         """The next lines with their numbers, at least one and no more than `most`; none where there are no more."""
 
-    def done(self) -> None:
-        """What was taken is kept: it need not be given again."""
+    def done(self, lines: int) -> None:
+        """The next so many of the lines taken are kept: they need not be given again. More may be taken already."""
 
 
 @dataclass(frozen=True)

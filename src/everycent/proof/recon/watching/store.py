@@ -11,13 +11,16 @@ from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.flow.settlement.contract import HELD_RECORD
 from everycent.proof.recon.contract import BREAK, SIDE, Bucket
-from everycent.proof.recon.watching.events import ARRIVING
 
 #: What is stored of a break; its cause's texts are of the program.
 FOUND = pa.schema([each for each in BREAK if each.name not in ("cause_en", "cause_zh")])
 
 #: An event as a row of its side, with the order of its arrival.
 SIDE_EVENT = pa.schema([*SIDE, pa.field("arrived_no", pa.int64())])
+
+
+#: Before the outcome of keys that were cleared away, in the name of the counter that counts them.
+CLEARED = "cleared_"
 
 
 @dataclass(frozen=True)
@@ -39,69 +42,13 @@ class Watched:
         return " AND ".join(f"{column} = {literal(str(value))}" for column, value in self.constants.items())
 
 
-_COMING = """
-    CREATE TEMPORARY TABLE IF NOT EXISTS coming_event (
-        row_no bigint, event_id text, occurred_at timestamptz, source_file text, source_line bigint, record_id uuid,
-        columns jsonb, content_hash uuid, scenario text, side text, key text, amount_minor bigint, status text,
-        reason text
-    ) ON COMMIT DELETE ROWS"""
-
-#: Of several with one id in one delivery the first counts.
-_TAKE = """
-    WITH taken AS (
-        INSERT INTO recon.event (tenant, model, scenario, side, event_id, occurred_at, recorded_at, key, amount_minor,
-            status, source_file, source_line, reason, record_id, columns, content_hash)
-        SELECT %(tenant)s, %(model)s, scenario, side, event_id, occurred_at, %(now)s, key, amount_minor,
-            status, source_file, source_line, reason, record_id, columns, content_hash
-        FROM (SELECT DISTINCT ON (side, event_id) * FROM pg_temp.coming_event ORDER BY side, event_id, row_no) AS first
-        ORDER BY side, event_id
-        ON CONFLICT DO NOTHING
-        RETURNING side, event_id)
-    SELECT min(c.row_no) FROM taken JOIN pg_temp.coming_event AS c USING (side, event_id)
-    GROUP BY side, event_id ORDER BY 1"""
-_KNOWN_AS = """
-    SELECT c.row_no, e.content_hash = c.content_hash
-    FROM pg_temp.coming_event AS c JOIN recon.event AS e ON (e.tenant, e.model, e.scenario, e.side, e.event_id)
-        = (%(tenant)s, %(model)s, c.scenario, c.side, c.event_id)
-    WHERE c.row_no <> ALL(%(taken)s) ORDER BY 1"""
-#: Rows are locked in the order of their key: two that put events never wait for each other in a circle, and one that
-#: checks a key holds this row, so that an event that comes meanwhile waits, and then asks for the key again.
-_ASK = """
-    INSERT INTO recon.pending AS waiting (tenant, model, scenario, key, due_at)
-    SELECT %(tenant)s, %(model)s, scenario, key,
-        max(CASE WHEN %(by_arrival)s THEN %(now)s ELSE least(occurred_at, %(now)s) END) + %(delay)s
-    FROM pg_temp.coming_event WHERE key IS NOT NULL AND row_no = ANY(%(taken)s)
-    GROUP BY scenario, key ORDER BY scenario COLLATE "C", key COLLATE "C"
-    ON CONFLICT (tenant, model, scenario, key) DO UPDATE SET due_at = greatest(waiting.due_at, excluded.due_at)"""
-
-
-def take_events(
-    connection: Connection, watched: Watched, events: pa.Table, now: datetime, delay: timedelta, *, by_arrival: bool
-) -> tuple[list[int], list[tuple[int, bool]]]:
-    """Keeps ARRIVING events of one scenario that are new, and asks for their keys to be checked.
-
-    Returns the row_no of those that were taken, and of those whose id was known, with whether the content is the same.
-    """
-    connection.execute(_COMING)
-    columns = [name for name in ARRIVING.names if name != "outcome"]
-    copy_in(connection, "pg_temp.coming_event", events.select(columns))
-    given = {"tenant": watched.tenant, "model": watched.model, "now": now}
-    taken = [int(row_no) for (row_no,) in connection.execute(_TAKE, given)]
-    known: list[tuple[int, bool]] = []
-    if len(taken) < events.num_rows:
-        known = connection.execute(_KNOWN_AS, {**given, "taken": taken}).fetchall()
-    assert len(taken) + len(known) == events.num_rows, "an event is new or known"
-    connection.execute(_ASK, {**given, "taken": taken, "delay": delay, "by_arrival": by_arrival})
-    connection.execute("TRUNCATE pg_temp.coming_event")
-    return taken, known
-
-
-def waiting(connection: Connection, watched: Watched, most: int) -> int:
-    """How many keys wait to be checked; counted up to `most`."""
+def waiting(connection: Connection, watched: Watched) -> int:
+    """How many keys wait to be checked: those that were asked for, less those that were checked."""
     row = connection.execute(
-        f"SELECT count(*) FROM (SELECT FROM recon.pending WHERE {watched.sql} LIMIT %s) AS waits", (most,)
+        f"""SELECT coalesce(sum(CASE name WHEN 'asked' THEN counted ELSE -counted END), 0) FROM recon.event_count
+        WHERE {watched.sql} AND name IN ('asked', 'checked')"""
     ).fetchone()
-    assert row is not None
+    assert row is not None and row[0] >= 0, "a key is checked that was asked for"
     return int(row[0])
 
 
@@ -188,7 +135,7 @@ def judge_marked(connection: Connection, watched: Watched, verdicts: pa.Table, f
 
 
 #: A break that a person closed, or that was mended, holds nothing any more.
-_OPEN_BREAK = """NOT EXISTS (
+OPEN_BREAK = """NOT EXISTS (
             SELECT FROM recon.standing_break AS s WHERE (s.tenant, s.model, s.scenario, s.kind, s.key)
                 = (b.tenant, b.model, b.scenario, b.bucket, b.key) AND s.state = 'closed')"""
 
@@ -199,7 +146,7 @@ def found_of(
     """What the verdicts of these keys (of all, if not given) found: FOUND, in no order. `open_alone`: without breaks
     that were closed."""
     among = "" if keys is None else f" AND key IN ({', '.join(map(literal, keys)) or 'NULL'})"
-    still = f" AND {_OPEN_BREAK}" if open_alone else ""
+    still = f" AND {OPEN_BREAK}" if open_alone else ""
     return copy_out(
         connection,
         f"SELECT {', '.join(FOUND.names)} FROM recon.verdict_break AS b WHERE {watched.sql}{among}{still}",
@@ -227,7 +174,7 @@ def held_records(connection: Connection, watched: Watched, *, unchecked: bool) -
     events = f"SELECT * FROM recon.event WHERE {watched.sql} AND record_id IS NOT NULL AND reason IS NULL"
     broken = f"""SELECT e.record_id, format('%s: %s is a break: %s', e.scenario, e.key, min(b.cause)) AS reason
         FROM (SELECT * FROM recon.verdict_break WHERE {watched.sql}) AS b JOIN ({events}) AS e USING (key)
-        WHERE b.bucket <> {literal(Bucket.WITHIN_TOLERANCE)} AND NOT {waits} AND {_OPEN_BREAK}
+        WHERE b.bucket <> {literal(Bucket.WITHIN_TOLERANCE)} AND NOT {waits} AND {OPEN_BREAK}
         GROUP BY e.record_id, e.scenario, e.key"""
     waiting = (
         f"SELECT e.record_id, format('%s: %s is not checked yet', e.scenario, e.key) FROM ({events}) AS e WHERE {waits}"
@@ -237,8 +184,13 @@ def held_records(connection: Connection, watched: Watched, *, unchecked: bool) -
 
 
 def outcomes(connection: Connection, watched: Watched) -> dict[str, int]:
-    """How many keys have which verdict, and stand by it."""
-    rows = connection.execute(f"SELECT outcome, count(*) FROM recon.verdict WHERE {watched.sql} GROUP BY 1 ORDER BY 1")
+    """How many keys have which verdict, and stand by it; those that were cleared away too."""
+    rows = connection.execute(
+        f"""SELECT outcome, sum(keys)::bigint FROM (
+            SELECT outcome, count(*) AS keys FROM recon.verdict WHERE {watched.sql} GROUP BY 1
+            UNION ALL SELECT substr(name, {len(CLEARED) + 1}), counted FROM recon.event_count
+            WHERE {watched.sql} AND starts_with(name, {literal(CLEARED)})) AS each GROUP BY 1 ORDER BY 1"""
+    )
     return {str(outcome): int(keys) for outcome, keys in rows}
 
 
