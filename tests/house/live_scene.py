@@ -16,8 +16,10 @@ from everycent.proof.recon.contract import REFUSED, SIDE, LiveSpec
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.in_modes import compare_in_modes
+from everycent.proof.recon.service import events_as_sides, run
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.watching.checking import Checked, breaks_standing, check_due, put_events
+from everycent.proof.recon.watching.clearing import Cleared, clear_away
 from everycent.proof.recon.watching.events import ENVELOPE, Put, arriving, sampled_sql
 from everycent.proof.recon.watching.store import Watched
 
@@ -115,6 +117,33 @@ class Scene:
         """Each key's outcome."""
         rows = self.connection.execute(f"SELECT key, outcome FROM recon.verdict WHERE {self.watched.sql} ORDER BY key")
         return dict(rows.fetchall())
+
+    def waiting(self) -> int:
+        """Keys that wait, counted one by one."""
+        row = self.connection.execute(f"SELECT count(*) FROM recon.pending WHERE {self.watched.sql}").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def stands(self, key: str, kind: str, *, closed: bool) -> None:
+        """What was checked is a run whose break stands; a person closed it."""
+        left, right = events_as_sides(self.connection, self.engine, self.watched)
+        named = replace(self.plan, scenario=self.watched.scenario)
+        run(self.connection, self.engine, self.watched.tenant, self.watched.model, "CNY", named, left, right)
+        state = "SET state = 'closed', reason = 'written_off'" if closed else "SET state = state"
+        row = f"{self.watched.sql} AND key = %s AND kind = %s"
+        done = self.connection.execute(f"UPDATE recon.standing_break {state} WHERE {row}", (key, kind))
+        assert done.rowcount == 1, f"no break {kind} of {key} stands"
+
+    def clear(self, now: datetime, at_once: int = 1_000) -> Cleared:
+        """One turn of clearing away."""
+        return clear_away(self.connection, self.watched, self.live, now, at_once=at_once)
+
+    def events(self) -> list[str]:
+        """What is kept of the events: side and key, the key of those never compared is empty."""
+        rows = self.connection.execute(
+            f"SELECT side || ' ' || coalesce(key, '') FROM recon.event WHERE {self.watched.sql} ORDER BY 1"
+        )
+        return [str(event) for (event,) in rows]
 
     def offline(self, events: Sequence[Happened]) -> Reconciled:
         """The oracle: a run over all rows of these events that are not sampled out."""

@@ -2,21 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BufferedReader, BytesIO
 from json.encoder import encode_basestring
-from queue import Empty, Full, Queue
-from threading import Event as Signal
+from queue import Empty, Queue
 from threading import Thread
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from everycent.flow.intake.service import cell_of, object_of
-from everycent.proof.recon.service import ENVELOPE, EventSource
+from everycent.proof.recon.service import ENVELOPE
 
 _ID_CHARACTERS_MAX = 400
 _LINE_BYTES_MAX = 1 << 20
@@ -25,8 +23,6 @@ _LINE_BYTES_MAX = 1 << 20
 _BLOCKS_AHEAD, _BLOCK_BYTES = 64, 1 << 16
 #: How long lines are gathered before fewer than asked for are given on.
 _GATHERED_S = 0.05
-#: How often a reader that nobody takes from looks whether it is still needed.
-_LOOKS_EVERY_S = 0.5
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
@@ -129,51 +125,10 @@ class LineSource:
         self._queue.put(None)
 
 
-@dataclass(frozen=True)
-class EventBatch:
-    """Lines that were taken together, and what they are: events, or why they are none."""
-
-    lines: int
-    events: Sequence[Event]
-    malformed: Sequence[tuple[int, str]]
-
-
-@contextmanager
-def read_ahead(source: EventSource, routes: Routes, most: int) -> Iterator[Iterator[EventBatch]]:
-    """All lines of the source, read; while one batch is worked on a thread reads the next, and no more."""
-    ready: Queue[EventBatch | BaseException | None] = Queue(1)
-    stopped = Signal()
-
-    def give(what: EventBatch | BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(what, timeout=_LOOKS_EVERY_S)
-            except Full:
-                continue
-            return
-
-    def work() -> None:
-        try:
-            while not stopped.is_set() and (lines := source.take(most)):
-                give(_batch(lines, routes))
-        except BaseException as error:
-            give(error)
-        give(None)
-
-    def batches() -> Iterator[EventBatch]:
-        while (batch := ready.get()) is not None:
-            if isinstance(batch, BaseException):
-                raise batch
-            yield batch
-
-    Thread(target=work, daemon=True).start()
-    try:
-        yield batches()
-    finally:
-        stopped.set()
-
-
-def _batch(lines: Sequence[tuple[int, bytes]], routes: Routes) -> EventBatch:
+def read_events(
+    lines: Sequence[tuple[int, bytes]], routes: Routes
+) -> tuple[Sequence[Event], Sequence[tuple[int, str]]]:
+    """The events on these lines; and of the other lines why they are none."""
     events: list[Event] = []
     malformed: list[tuple[int, str]] = []
     for line, text in lines:
@@ -182,7 +137,7 @@ def _batch(lines: Sequence[tuple[int, bytes]], routes: Routes) -> EventBatch:
             malformed.append((line, read))
         else:
             events.append(read)
-    return EventBatch(len(lines), events, malformed)
+    return events, malformed
 
 
 def read_event(line: int, text: bytes, routes: Routes) -> Event | str:

@@ -12,8 +12,11 @@ from everycent.base.engine.declaration import Declaration, Name
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, UnknownCurrency, currency
 from everycent.flow.model.contract import CalendarSpec, ModelIssue, ModelRefused, Source
-from everycent.flow.model.service import load_declared
+from everycent.flow.model.service import load_declared, load_model
+from everycent.flow.pipeline.service import Session, plan_model
 from everycent.proof.recon.contract import ReconSpec
+from everycent.serve.reconciling import Kinds, Scope
+from everycent.serve.wiring import SECTIONS
 
 
 class ScenarioFileSpec(Declaration):
@@ -78,3 +81,12 @@ def load_scenario_file(path: Path) -> ScenarioFile:
     if issues:
         raise ModelRefused(str(path), issues)
     return ScenarioFile(path, source, spec)
+
+
+def open_scope(session: Session, path: Path) -> tuple[Scope, Kinds]:
+    """A settlement model with its plan, or a file of scenarios. Raises ModelRefused."""
+    if path.is_file() and re.search(rb"^model\s*:", path.read_bytes(), re.MULTILINE) is None:
+        file = load_scenario_file(path)
+        return file, file
+    model = load_model(path, SECTIONS)
+    return model, plan_model(model, session.tenant, model.files)

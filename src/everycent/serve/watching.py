@@ -1,9 +1,11 @@
-"""Checks a model's scenarios while things happen: takes events and new records in, and checks what is due."""
+"""Checks scenarios while things happen: takes events and new records in, and checks what is due."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Event as Signal
 from typing import Protocol
 
 import pyarrow as pa
@@ -17,9 +19,8 @@ from everycent.flow.intake.service import (
     declared_fields,
     typed_rows,
 )
-from everycent.flow.model.contract import LoadedModel
 from everycent.flow.pipeline.contract import InputRefused
-from everycent.flow.pipeline.service import ModelPlan, Session
+from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import LiveSpec
 from everycent.proof.recon.service import (
     ENVELOPE,
@@ -36,8 +37,8 @@ from everycent.proof.recon.service import (
     see_batch,
     side_from_rows,
 )
-from everycent.serve.event_lines import Event, Place, Routes, envelope_of, read_ahead
-from everycent.serve.reconciling import PlannedScenario, Side
+from everycent.serve.event_lines import Event, Place, Routes, envelope_of, read_events
+from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, Side
 
 #: Events that are read, kept and acknowledged together.
 EVENTS_AT_ONCE = 20_000
@@ -52,10 +53,10 @@ class Told(Protocol):
 
 @dataclass(frozen=True)
 class Live:
-    """The scenarios of a model that are checked while things happen, ready to be used."""
+    """The scenarios of a model, or of a file of them, that are checked while things happen, ready to be used."""
 
-    model: LoadedModel
-    plan: ModelPlan
+    model: Scope
+    plan: Kinds
     scenarios: Sequence[PlannedScenario]
 
     def named(self, name: str | None) -> "Live":
@@ -69,7 +70,7 @@ class Live:
         return Live(self.model, self.plan, found)
 
 
-def live_of(model: LoadedModel, plan: ModelPlan, planned: Sequence[PlannedScenario]) -> Live:
+def live_of(model: Scope, plan: Kinds, planned: Sequence[PlannedScenario]) -> Live:
     """The scenarios with the word `live`. Raises InputRefused where there is none."""
     return Live(model, plan, [one for one in planned if one.spec.live is not None]).named(None)
 
@@ -110,51 +111,74 @@ def put(
     `on_full` is called where too many keys wait; when it returns, the events are tried again. Where it raises, those
     that were not acknowledged have to be put again, which does no harm to the others.
     """
-    done = Taken()
-    with read_ahead(source, _routes(live), EVENTS_AT_ONCE) as batches:
-        for batch in batches:
-            done.counts["malformed"] += len(batch.malformed)
-            for line, reason in batch.malformed:
-                told(line, "malformed", reason)
-            for scenario in live.scenarios:
-                sides = [
-                    (name, [event for event in batch.events if (scenario.name, name) in event.places])
-                    for name in ("left", "right")
-                ]
-                found = _put(session, live, scenario, [side for side in sides if side[1]], on_full, clock)
-                done.counts.update(found.counts)
-                lines = [event.line for _, events in sides for event in events]
-                for row_no, outcome, reason in found.told:
-                    told(lines[row_no], outcome, reason)
-            source.done(batch.lines)
+    routes, done, stopped = _routes(live), Taken(), Signal()
+
+    def keep(coming: Sequence[Coming], lines: int) -> None:
+        for one in coming:
+            found = _keep(session, live, one, on_full, clock, stopped)
+            done.counts.update(found.counts)
+            for row_no, outcome, reason in found.told:
+                told(one.lines[row_no], outcome, reason)
+        source.done(lines)
+
+    with ThreadPoolExecutor(1) as keeper:  # the server keeps a batch while the next one is read
+        keeping: Future[None] | None = None
+        try:
+            while lines := source.take(EVENTS_AT_ONCE):
+                events, malformed = read_events(lines, routes)
+                coming = [one for scenario in live.scenarios if (one := _coming(session, live, scenario, events))]
+                if keeping is not None:
+                    keeping.result()
+                done.counts["malformed"] += len(malformed)
+                for line, reason in malformed:
+                    told(line, "malformed", reason)
+                keeping = keeper.submit(keep, coming, len(lines))
+            if keeping is not None:
+                keeping.result()
+        finally:
+            stopped.set()
     return done
 
 
-def _put(
+@dataclass(frozen=True)
+class Coming:
+    """ARRIVING events of a scenario, both sides', and by row_no the line of each."""
+
+    scenario: PlannedScenario
+    events: pa.Table
+    lines: Sequence[int]
+
+
+def _coming(session: Session, live: Live, scenario: PlannedScenario, events: Sequence[Event]) -> Coming | None:
+    """None where none of the events is the scenario's."""
+    parts: list[pa.Table] = []
+    lines: list[int] = []
+    for name in ("left", "right"):
+        mine = [event for event in events if (scenario.name, name) in event.places]
+        if mine:
+            read = _read(session, live, scenario, name, getattr(scenario, name), mine)
+            came = arriving(scenario.name, name, live_words(scenario), envelope_of(mine), read, session.engine)
+            parts.append(came.set_column(0, "row_no", pc.add(came["row_no"], len(lines))))
+            lines += [event.line for event in mine]
+    return Coming(scenario, pa.concat_tables(parts), lines) if parts else None
+
+
+def _keep(
     session: Session,
     live: Live,
-    scenario: PlannedScenario,
-    sides: Sequence[tuple[str, Sequence[Event]]],
+    coming: Coming,
     on_full: Callable[[QueueFull], None],
     clock: Callable[[], datetime],
+    stopped: Signal,
 ) -> Put:
-    """Both sides' events at once; those of the second are numbered after those of the first."""
-    if not sides:
-        return Put()
-    parts: list[pa.Table] = []
-    for name, events in sides:
-        read = _read(session, live, scenario, name, getattr(scenario, name), events)
-        words = live_words(scenario)
-        came = arriving(scenario.name, name, words, envelope_of(events), read, session.engine)
-        before = sum(part.num_rows for part in parts)
-        parts.append(came.set_column(0, "row_no", pc.add(came["row_no"], before)))
-    came, again = pa.concat_tables(parts), False
+    who, words, again = watched(session, live, coming.scenario), live_words(coming.scenario), False
     while True:
         try:
-            who = watched(session, live, scenario)
-            refuse_full(session.connection, who, live_words(scenario))
-            return put_events(session.connection, who, live_words(scenario), came, clock(), again=again)
+            refuse_full(session.connection, who, words)
+            return put_events(session.connection, who, words, coming.events, clock(), again=again)
         except QueueFull as full:
+            if stopped.is_set():  # nobody waits for it any more
+                raise
             on_full(full)
             again = True
 

@@ -1,7 +1,6 @@
 """What workers of reconciliation jobs are told of scenarios, of models and of files of their own: how they compare,
 where their sides are, and what follows a run."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,9 +14,8 @@ from typing import Any
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.lake import file_digest
 from everycent.flow.model.contract import LoadedModel
-from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
-from everycent.flow.pipeline.service import Session, plan_model
+from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import RAW_ROW, CheckerFindings, HandlingSpec, ReconSpec, Surroundings
 from everycent.proof.recon.jobs.arrivals import Watched
 from everycent.proof.recon.jobs.scheduling import Timed
@@ -28,9 +26,8 @@ from everycent.serve.chaining import checked_by, handled_by, result_of
 from everycent.serve.links import links_of
 from everycent.serve.loading import Place, load_sides
 from everycent.serve.recon_batches import Batches, batches_of
-from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, plan_scenarios, prepare, sides_of
-from everycent.serve.scenario_files import load_scenario_file
-from everycent.serve.wiring import SECTIONS
+from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios, prepare, sides_of
+from everycent.serve.scenario_files import open_scope
 
 _SIDES = ("left", "right")
 
@@ -64,7 +61,7 @@ class Offered:
 
 def offered(session: Session, places: Places) -> Offered:
     """Raises ModelRefused."""
-    scope, kinds = _opened(session, places.model)
+    scope, kinds = open_scope(session, places.model)
     specs, asks = {one.name: one.spec for one in plan_scenarios(scope, kinds)}, places.asks()
     timed = [
         Timed(scope.name, name, spec.schedule, scope.calendar, asks, spec.shards)
@@ -97,15 +94,6 @@ def by_hand(offer: Offered, places: Places, scenario: str, shards: int | None, n
     return Asked(offer.scope.name, scenario, f"asked {now.isoformat()}", places.asks(), day, shards or spec.shards)
 
 
-def _opened(session: Session, path: Path) -> tuple[Scope, Kinds]:
-    """A settlement model with its plan, or a file of scenarios. Raises ModelRefused."""
-    if path.is_file() and re.search(rb"^model\s*:", path.read_bytes(), re.MULTILINE) is None:
-        file = load_scenario_file(path)
-        return file, file
-    model = load_model(path, SECTIONS)
-    return model, plan_model(model, session.tenant, model.files)
-
-
 @dataclass(frozen=True)
 class DeclaredScenarios:
     """Scenarios as their files stand when a worker comes to a step. `environ` holds what their links name of it."""
@@ -114,7 +102,7 @@ class DeclaredScenarios:
 
     def plan(self, asked: Asked) -> Planned:
         """Raises ModelRefused, InputRefused."""
-        scenario = _named(plan_scenarios(*_opened(self.session, Path(asked.asks["model"]))), asked)
+        scenario = _named(plan_scenarios(*open_scope(self.session, Path(asked.asks["model"]))), asked)
         return Planned(scenario.plan, scenario.currency.code, scenario.spec.breaks)
 
     def load(self, asked: Asked, engine: LocalEngine) -> Loaded:
@@ -173,7 +161,7 @@ class DeclaredScenarios:
 
     @contextmanager
     def _place(self, asked: Asked) -> Iterator[tuple[Place, PlannedScenario]]:
-        scope, kinds = _opened(self.session, Path(asked.asks["model"]))
+        scope, kinds = open_scope(self.session, Path(asked.asks["model"]))
         scenario = _named(plan_scenarios(scope, kinds), asked)
         settings = self.session.settings
         settings.temp_dir.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
-OfScenario = Annotated[str | None, typer.Option("--scenario", help="Only this one of the model's live scenarios.")]
+Model = Annotated[Path, typer.Argument(help="The settlement model, or a scenario file.")]
+OfScenario = Annotated[str | None, typer.Option("--scenario", help="Only this one of the live scenarios.")]
 
 
 def put(
@@ -16,7 +16,7 @@ def put(
     wait: Annotated[bool, typer.Option(help="Wait while too many keys are unchecked, or give up with 75.")] = True,
     json: Json = False,
 ) -> int:
-    """Take events of a model's live scenarios in; again changes nothing."""
+    """Take events of live scenarios in; again changes nothing."""
     from everycent.serve.cli.watching import put_command
 
     return put_command(model, events, wait=wait, as_json=json)

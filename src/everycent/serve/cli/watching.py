@@ -13,18 +13,18 @@ from typing import Any
 import pyarrow as pa
 
 from everycent.base.platform.settings import Settings
-from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
-from everycent.flow.pipeline.service import Session, open_session, plan_model
+from everycent.flow.pipeline.service import Session, open_session
 from everycent.proof.recon.service import Decision, QueueFull, Watch
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.event_lines import LineSource
 from everycent.serve.gating import checkpoint
 from everycent.serve.reconciling import plan_scenarios
+from everycent.serve.scenario_files import open_scope
 from everycent.serve.watch_loop import Until, store_runs, watch
 from everycent.serve.watching import Live, live_of, put
-from everycent.serve.wiring import SECTIONS, migrations
+from everycent.serve.wiring import migrations
 
 #: How many events that are not compared are told one by one.
 TOLD = 20
@@ -34,9 +34,8 @@ _TRIES_AGAIN_S = 1.0
 
 
 def open_live(session: Session, path: Path) -> Live:
-    """The model's scenarios with the word `live`. Raises ModelRefused, InputRefused."""
-    model = load_model(path, SECTIONS)
-    plan = plan_model(model, session.tenant, model.files)
+    """The scenarios with the word `live` of a model or a scenario file. Raises ModelRefused, InputRefused."""
+    model, plan = open_scope(session, path)
     return live_of(model, plan, plan_scenarios(model, plan))
 
 

@@ -62,10 +62,16 @@ def test_whatever_arrives_when_the_verdicts_are_those_of_a_run(
     while coming:
         some, minute = data.draw(st.integers(1, 5), "cut"), minute + data.draw(st.integers(0, 10), "wait")
         now = NOON + timedelta(minutes=minute)
+        if data.draw(st.booleans(), "the first try dies"):
+            with database.connection.transaction(force_rollback=True):
+                scene.put(coming[:some], now)
+                scene.check(now)
         scene.put(coming[:some], now)
+        scene.put([replace(coming[0], amount=99)], now)  # an event with a known id changes nothing
         coming = coming[some:]
         if data.draw(st.booleans(), "check meanwhile"):
             scene.check(now, most=data.draw(st.integers(1, 3), "keys at once"))
+        assert store.waiting(database.connection, scene.watched) == scene.waiting(), "what is counted waits"
     scene.check_all(LATE)
     expected = scene.offline(events)
     breaks, write_offs = scene.breaks()
