@@ -224,3 +224,25 @@ def test_a_gate_that_cannot_tell_does_what_was_declared(shop: Shop, database: An
     assert told["closed_statements"] == closed
     reasons = [held["reason"] for held in told["held_statements"]]
     assert reasons == ["paid: S1 is not checked yet", "paid: S3 is not checked yet"][: 2 - closed]
+
+
+def test_one_who_only_reconciles_watches_a_scenario_file(shop: Shop) -> None:
+    shop.model.write_text(
+        """\
+name: order-checks
+currency: CNY
+calendar: {time_zone: Asia/Shanghai}
+recon:
+  paid:
+    left: {columns: {order: text, price: money}, key: order, amount: price}
+    right: {columns: {order: text, paid: money, state: text}, key: order, amount: paid}
+    live: {left: orders, right: payments, keep: 1 day}
+    inline: {within: 60 seconds, otherwise: hold}
+"""
+    )
+    sold = {"id": "o1", "topic": "orders", "occurred_at": "2026-03-01T10:00:00+08:00"}
+    assert shop.put(sold | {"columns": {"order": "S1", "price": 10}}, paid("e1", "S1", 10.00))[0] == exits.OK
+    assert shop.run("recon", "check", str(shop.model), "--key", "S1")[1]["answer"] == "go_on"
+    watched = shop.watch()
+    assert watched["verdicts"] == {"equal": 1, "within_tolerance": 0, "break": 0}
+    assert "cleared" not in watched["counts"], "it happened long ago, but it came just now"
