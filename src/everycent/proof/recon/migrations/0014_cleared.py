@@ -5,8 +5,8 @@ Safe before deploy: a new table, an index of a few pages, and a counter more.
 
 from alembic import op
 
-revision = "recon_0013"
-down_revision = "recon_0012"
+revision = "recon_0014"
+down_revision = "recon_0013"
 branch_labels = None
 depends_on = None
 
