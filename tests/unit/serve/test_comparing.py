@@ -92,6 +92,17 @@ def test_rows_of_a_key_may_add_up(tmp_path: Path, capsys: Any) -> None:
     assert (code, found["buckets"]["equal"]["left_rows"]) == (exits.OK, 3)
 
 
+def test_a_key_whose_rows_add_up_shows_all_values_of_its_other_columns(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "items.csv").write_text("id,amount,state\n1,10,a\n1,5,b\n2,7,a\n3,4,c\n")
+    (tmp_path / "paid.csv").write_text("id,amount,state\n1,15,b\n2,7,a\n3,2,c\n3,2,c\n")
+    files = str(tmp_path / "items.csv"), str(tmp_path / "paid.csv")
+    run_app(["recon", *files, "--key", "id", "--sum-left", "--sum-right", "--out", str(tmp_path / "out"), "--json"])
+    capsys.readouterr()
+    [row] = parquet.read_table(tmp_path / "out" / "breaks.parquet").to_pylist()
+    assert (row["key"], row["cause"], row["differs"]) == ("1", "status_differs", "state")
+    assert (row["left_state"], row["right_state"]) == ("a+b", "b")
+
+
 def test_rows_that_cannot_be_compared_are_told_and_the_others_go_on(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "left.csv").write_text("id,amount\nA,1.00\n,2.00\nC,three\nD,4.00\n")
     (tmp_path / "right.csv").write_text("id,amount\nA,1.00\nD,4.00\n")

@@ -16,6 +16,7 @@ from everycent.proof.recon.core.placed import NOTHING_PLACED, PLACED
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.repeated import repeated_sql, same_rows_sql
 from everycent.proof.recon.core.singles import singles_sql
+from everycent.proof.recon.core.stated import Stated, stated
 from everycent.proof.recon.core.uniform import ALIKE_SQL, uniform_sql
 
 _AMOUNT = TOTALS.field("left_minor").type
@@ -60,18 +61,19 @@ def reconcile(
     """Compares `left` with `right` (both SIDE) by key, in detail and in total.
 
     A side given as text is a table or view of the engine's. It may have, instead of a status, other columns that are
-    compared: then `others` names them, and a JSON object of all of them is the status. Sides with many rows are
-    compared in two passes: what differs is found first (`core.differing`), and only the rows of those keys are paired
-    and grouped. The details come from keys, the totals from the raw rows: two ways that must meet (asserted).
+    compared: then `others` names them, and a struct of all of them is the status (`core.stated`). Sides with many rows
+    are compared in two passes: what differs is found first (`core.differing`), and only the rows of those keys are
+    paired and grouped. The details come from keys, the totals from the raw rows: two ways that must meet (asserted).
     """
     witnesses = tuple(_witness(side, engine, others) for side in (left, right))
-    engine.connection.execute(NOTHING_PLACED)
-    apart = _apart(plan, left, right, others, witnesses, engine)
+    status = stated(others, left, right, plan.left_sums or plan.right_sums, engine)
+    engine.connection.execute(NOTHING_PLACED.format(status=status.sql_type))
+    apart = _apart(plan, left, right, status, witnesses, engine)
     if apart is None:
         sides = {f"recon_{side}": rows for side, rows in zip(_SIDES, (left, right), strict=True)}
-        _place(plan, {name: _stated(name, rows, others, engine) for name, rows in sides.items()}, engine)
+        _place(plan, {name: _as_text(name, rows, status, engine) for name, rows in sides.items()}, status, engine)
     else:
-        _place_apart(plan, apart, engine)
+        _place_apart(plan, apart, status, engine)
         engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=_equal(witnesses, apart))
     totals = placed.totals(engine)
     _drop_apart(engine)
@@ -96,24 +98,28 @@ def _drop_apart(engine: LocalEngine) -> None:
         engine.connection.execute(f"DROP TABLE IF EXISTS {_APART}_{side}")
 
 
-def _place(plan: ReconPlan, sides: Mapping[str, pa.Table | str], engine: LocalEngine) -> None:
-    """Puts every row of recon_left and recon_right into its bucket, in the table recon_placed."""
+def _place(plan: ReconPlan, sides: Mapping[str, pa.Table | str], status: Stated, engine: LocalEngine) -> None:
+    """Puts every row of recon_left and recon_right into its bucket, in the table recon_placed. Their statuses are texts
+    (`status.text`)."""
+
+    def placed_by(sql: str) -> str:
+        return f"INSERT INTO {PLACED} BY NAME {status.rows_of_texts(sql)}"
+
     groups = engine.query(groups_sql(plan), **sides)
     uniform, repeated_keys = (groups.filter(pc.equal(groups["bucket"], kind)) for kind in (UNIFORM, REPEATED))
     groups = groups.filter(pc.invert(pc.is_in(groups["bucket"], pa.array([UNIFORM, REPEATED]))))
-    engine.query(f"INSERT INTO {PLACED} BY NAME {_GROUPS_PLACED}", **sides, recon_groups=groups)
+    engine.query(placed_by(_GROUPS_PLACED), **sides, recon_groups=groups)
     if uniform.num_rows:
         alike = engine.query(ALIKE_SQL, recon_uniform=uniform)
         engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=alike)
         uniform = _without(uniform, alike, engine)
-        engine.query(f"INSERT INTO {PLACED} BY NAME {uniform_sql(plan)}", **sides, recon_uniform=uniform)
+        engine.query(placed_by(uniform_sql(plan)), **sides, recon_uniform=uniform)
     if repeated_keys.num_rows:
         repeated_keys = repeated_keys.select(["key"])
         same = engine.query(same_rows_sql(plan), **sides, recon_repeated=repeated_keys)
         engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=same)
         repeated_keys = _without(repeated_keys, same, engine)
-        repeated = f"INSERT INTO {PLACED} BY NAME {_KEYS_OF_REPEATED % repeated_sql(plan)}"
-        engine.query(repeated, **sides, recon_repeated=repeated_keys)
+        engine.query(placed_by(_KEYS_OF_REPEATED % repeated_sql(plan)), **sides, recon_repeated=repeated_keys)
 
 
 def _without(keys: pa.Table, some: pa.Table, engine: LocalEngine) -> pa.Table:
@@ -124,7 +130,7 @@ def _apart(
     plan: ReconPlan,
     left: pa.Table | str,
     right: pa.Table | str,
-    others: Sequence[str],
+    status: Stated,
     witnesses: tuple[Total, ...],
     engine: LocalEngine,
 ) -> tuple[Total, ...] | None:
@@ -135,14 +141,14 @@ def _apart(
         return None
     if not (isinstance(left, str) and isinstance(right, str)):
         return None
-    compared = others or (["status"] if plan.compares_status else [])
+    compared = status.others or (["status"] if plan.compares_status else [])
     keys = differing(left, right, ["amount_minor", *compared], rows, engine)
     at_once = engine.memory_mb * _KEYS_PER_MB
     for name, side in zip(_SIDES, (left, right), strict=True):
-        engine.connection.execute(_NONE_APART % f"{_APART}_{name}")
+        engine.connection.execute(_NONE_APART.format(table=f"{_APART}_{name}", status=status.sql_type))
         for begin in range(0, keys.num_rows, at_once):
             engine.query(
-                f"""INSERT INTO {_APART}_{name} {_stated_sql(others)}, repeated
+                f"""INSERT INTO {_APART}_{name} SELECT {", ".join(_BUT_STATUS)}, {status.status} AS status, repeated
                 FROM recon_rows JOIN recon_keys ON recon_keys.k = {key_hash_sql("key")}""",
                 recon_rows=side,
                 recon_keys=keys.slice(begin, at_once),
@@ -150,35 +156,33 @@ def _apart(
     return tuple(_witness(f"{_APART}_{side}", engine) for side in _SIDES)
 
 
-def _place_apart(plan: ReconPlan, apart: tuple[Total, ...], engine: LocalEngine) -> None:
+def _place_apart(plan: ReconPlan, apart: tuple[Total, ...], status: Stated, engine: LocalEngine) -> None:
     """Places the rows apart, in as many parts, by key, as fit the engine's memory."""
     parts = placed.parts_of(sum(side.rows for side in apart), engine)
     for part in range(parts):
         for side in _SIDES:
             for kind, of_kind in (("repeated", "repeated"), ("single", "NOT repeated")):
                 within = "" if parts == 1 else f"AND hash(key) % {parts} = {part}"
+                told = status.text_of("status") if kind == "repeated" else "status"
                 engine.connection.execute(
                     f"""CREATE OR REPLACE VIEW {_APART}_{side}_{kind} AS
-                    SELECT {", ".join(SIDE.names)} FROM {_APART}_{side} WHERE {of_kind} {within}"""
+                    SELECT {", ".join(_BUT_STATUS)}, {told} AS status FROM {_APART}_{side} WHERE {of_kind} {within}"""
                 )
-        _place(plan, {f"recon_{side}": f"{_APART}_{side}_repeated" for side in _SIDES}, engine)
+        _place(plan, {f"recon_{side}": f"{_APART}_{side}_repeated" for side in _SIDES}, status, engine)
         singles = {f"recon_{side}_singles": f"{_APART}_{side}_single" for side in _SIDES}
-        engine.query(f"INSERT INTO {PLACED} BY NAME SELECT *, 1 AS keys FROM ({singles_sql(plan)})", **singles)
+        engine.query(f"INSERT INTO {PLACED} BY NAME SELECT *, 1 AS keys FROM ({singles_sql(plan, status)})", **singles)
 
 
-def _stated(name: str, side: pa.Table | str, others: Sequence[str], engine: LocalEngine) -> pa.Table | str:
-    """The side with its other columns as the status, as the view `name`_stated."""
-    if not others:
+def _as_text(name: str, side: pa.Table | str, status: Stated, engine: LocalEngine) -> pa.Table | str:
+    """The side with its other columns as a text for its status, as the view `name`_stated."""
+    if not status.others:
         return side
     assert isinstance(side, str), "other columns are compared of a table or view of the engine's"
-    engine.connection.execute(f"CREATE OR REPLACE VIEW {name}_stated AS {_stated_sql(others)} FROM {identifier(side)}")
+    engine.connection.execute(
+        f"""CREATE OR REPLACE VIEW {name}_stated AS
+        SELECT {", ".join(_BUT_STATUS)}, {status.text} AS status FROM {identifier(side)}"""
+    )
     return f"{name}_stated"
-
-
-def _stated_sql(others: Sequence[str]) -> str:
-    # As texts: JSON's numbers would pass through floats when they are read again
-    status = ", ".join(f"{literal(name)}: {identifier(name)}::VARCHAR" for name in others)
-    return f"SELECT {', '.join(_BUT_STATUS)}, {f'to_json({{{status}}})::VARCHAR' if others else 'status'} AS status"
 
 
 _BUT_STATUS = [name for name in SIDE.names if name != "status"]
@@ -226,8 +230,8 @@ _SIDES = ("left", "right")
 _KEYS_PER_MB = 6_000
 
 #: The rows of the keys that differ.
-_NONE_APART = """CREATE OR REPLACE TABLE %s (source_file VARCHAR, source_line BIGINT, key VARCHAR, amount_minor BIGINT,
-    status VARCHAR, repeated BOOLEAN)"""
+_NONE_APART = """CREATE OR REPLACE TABLE {table} (source_file VARCHAR, source_line BIGINT, key VARCHAR,
+    amount_minor BIGINT, status {status}, repeated BOOLEAN)"""
 
 _PLACES = """SELECT key, min({'file': source_file, 'line': source_line}) AS place
     FROM %s SEMI JOIN unequal USING (key) GROUP BY key"""

@@ -20,6 +20,7 @@ from everycent.flow.pipeline.service import Session, open_session, plan_model
 from everycent.proof.recon.breaks.standing import Chosen
 from everycent.proof.recon.breaks.standing import ages as standing_ages
 from everycent.proof.recon.contract import Surroundings
+from everycent.serve.break_files import guarded
 from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
@@ -160,7 +161,7 @@ def _write(folder: Path, done: Sequence[Chained]) -> list[Path]:
         table = pa.concat_tables(tables)
         paths += [folder / f"{name}.parquet", folder / f"{name}.csv"]
         parquet.write_table(table, paths[-2])
-        csv.write_csv(table, paths[-1])
+        csv.write_csv(guarded(table), paths[-1])
     return paths
 
 

@@ -41,37 +41,47 @@ def _free(name: str, taken: set[str]) -> str:
 def breaks_of(plan: FilesPlan, found: pa.Table, engine: LocalEngine) -> pa.Table:
     """Breaks (BREAK), with the names of the other columns that differ, and both sides' values of each, typed as they
     are compared. Ordered as they were."""
-    names = ", ".join(literal(name) for name in plan.other_names)
-    differ = f"list_filter([{names}]::VARCHAR[], lambda n: (left_status ->> n) IS DISTINCT FROM (right_status ->> n))"
+    differ = ", ".join(
+        f"CASE WHEN left_status.o{at} IS DISTINCT FROM right_status.o{at} THEN {literal(name)} END"
+        for at, name in enumerate(plan.other_names)
+    )
     types = _types(plan, found, engine)
     values = [
-        f"TRY_CAST({status} ->> {literal(name)} AS {kind}) AS {identifier(named)}"
-        for name, kind, both in zip(plan.other_names, types, column_names(plan), strict=True)
+        f"{status}.o{at}::{kind} AS {identifier(named)}"
+        for at, (kind, both) in enumerate(zip(types, column_names(plan), strict=True))
         for status, named in zip(("left_status", "right_status"), both, strict=True)
     ]
-    return engine.query(
+    listed = engine.query(
         f"""SELECT key, bucket, cause, left_amount_minor, right_amount_minor, difference_minor,
-            CASE WHEN left_rows > 0 AND right_rows > 0 THEN array_to_string({differ}, ', ') END AS differs,
+            CASE WHEN left_rows > 0 AND right_rows > 0 THEN concat_ws(', ', {differ or "NULL"}) END AS differs,
             {"".join(f"{value}, " for value in values)}{", ".join(_PLACES)}
-        FROM found ORDER BY key, bucket, left_file, left_line, right_file, right_line""",
+        FROM found""",
         found=found,
     )
+    assert listed["key"].equals(found["key"]), "the engine keeps the order of a table that it only projects"
+    return listed
 
 
 def _types(plan: FilesPlan, found: pa.Table, engine: LocalEngine) -> list[str]:
     """Of each other column, the engine's type; a number has as many decimals as the breaks' values need."""
     if not plan.others:
         return []
+    texts = [pa.types.is_string(kind.type) for kind in found.schema.field("left_status").type.fields]
     digits = ", ".join(
-        f"greatest({', '.join(_decimals(status, name) for status in ('left_status', 'right_status'))}) AS d{at}"
-        for at, name in enumerate(plan.other_names)
+        f"greatest({', '.join(_decimals(f'{status}.o{at}') for status in ('left_status', 'right_status'))}) AS d{at}"
+        if field.kind == "number" and not text
+        else f"max(0) AS d{at}"
+        for at, (field, text) in enumerate(zip(plan.others, texts, strict=True))
     )
     most = engine.query(f"SELECT {digits} FROM found", found=found).to_pylist()[0]
-    return [_type(field, most[f"d{at}"]) for at, field in enumerate(plan.others)]
+    return [
+        "VARCHAR" if text else _type(field, most[f"d{at}"])
+        for at, (field, text) in enumerate(zip(plan.others, texts, strict=True))
+    ]
 
 
-def _decimals(status: str, name: str) -> str:
-    return f"max(length(rtrim(split_part({status} ->> {literal(name)}, '.', 2), '0')))"
+def _decimals(number: str) -> str:
+    return f"max(length(rtrim(split_part({number}::VARCHAR, '.', 2), '0')))"
 
 
 def _type(field: Field, decimals: int | None) -> str:
@@ -90,13 +100,17 @@ def caused(plan: FilesPlan, found: pa.Table, engine: LocalEngine) -> pa.Table:
     break whose sides have different currencies, each side's amount counts in its own."""
     currency = ["NULL::VARCHAR"] * 2
     if plan.currency is not None:
-        name = plan.other_names[plan.others.index(plan.currency)]
-        currency = [f"{status} ->> {literal(name)}" for status in ("left_status", "right_status")]
+        at = plan.others.index(plan.currency)
+        currency = [f"{status}.o{at}::VARCHAR" for status in ("left_status", "right_status")]
+    ours, theirs = currency
     return engine.query(
-        f"""SELECT currency, cause, count(DISTINCT n) AS rows, sum(minor)::DECIMAL(38, 0) AS minor FROM (
-            SELECT row_number() OVER () AS n, * FROM found) AS f, LATERAL (
-                SELECT {currency[0]} AS currency, left_amount_minor AS minor WHERE left_amount_minor IS NOT NULL
-                UNION ALL SELECT {currency[1]}, -right_amount_minor WHERE right_amount_minor IS NOT NULL)
+        f"""SELECT currency, cause, sum(n)::BIGINT AS rows, sum(minor)::DECIMAL(38, 0) AS minor FROM (
+            SELECT {ours} AS currency, cause, 1 AS n, left_amount_minor AS minor FROM found
+            WHERE left_amount_minor IS NOT NULL
+            UNION ALL
+            SELECT {theirs}, cause, (left_amount_minor IS NULL OR {ours} IS DISTINCT FROM {theirs})::INTEGER,
+                -right_amount_minor
+            FROM found WHERE right_amount_minor IS NOT NULL)
         GROUP BY currency, cause ORDER BY currency NULLS LAST, cause""",
         found=found,
     ).cast(_CAUSED)

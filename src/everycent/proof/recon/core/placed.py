@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.proof.recon.contract import BREAK, BY_KEY, CAUSES, TOTALS, Bucket
+from everycent.proof.recon.contract import BY_KEY, CAUSES, TOTALS, Bucket
 from everycent.proof.recon.core.buckets import CAUSE_SQL
+from everycent.proof.recon.core.stated import breaks_schema
 
 #: The table's name in the engine.
 PLACED = "recon_placed"
@@ -17,10 +18,10 @@ PLACED = "recon_placed"
 #: So many rows are placed, or ordered, at once in a megabyte of the engine's.
 ROWS_PER_MB = 3_000
 
-#: SQL for a new table: a line for each key or surplus row, or for many keys that are equal.
+#: SQL for a new table, for statuses of a type: a line for each key or surplus row, or for many keys that are equal.
 NOTHING_PLACED = f"""CREATE OR REPLACE TABLE {PLACED} (bucket VARCHAR, key VARCHAR, keys BIGINT,
     left_rows BIGINT, right_rows BIGINT, left_amount DECIMAL(38, 0), right_amount DECIMAL(38, 0),
-    left_status VARCHAR, right_status VARCHAR, status_agrees BOOLEAN,
+    left_status {{status}}, right_status {{status}}, status_agrees BOOLEAN,
     left_file VARCHAR, left_line BIGINT, right_file VARCHAR, right_line BIGINT)"""
 
 
@@ -53,7 +54,7 @@ def _explained(found: pa.Table) -> pa.Table:
     place = pc.index_in(causes, pa.array(CAUSES))
     for column, texts in (("cause_en", [c.en for c in CAUSES.values()]), ("cause_zh", [c.zh for c in CAUSES.values()])):
         found = found.append_column(column, pc.take(pa.array(texts), place))
-    return found.cast(BREAK)
+    return found.cast(breaks_schema(found.schema))
 
 
 def _one_of(words: Iterable[str]) -> str:

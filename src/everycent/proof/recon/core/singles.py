@@ -2,15 +2,16 @@
 
 from everycent.proof.recon.core.buckets import bucket_sql
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.stated import Stated
 
 
-def singles_sql(plan: ReconPlan) -> str:
+def singles_sql(plan: ReconPlan, stated: Stated) -> str:
     """SQL over recon_left_singles and recon_right_singles (SIDE, each key once): a row per key.
 
     Columns: key, bucket, left_rows, right_rows, left_amount, right_amount, left_status, right_status, status_agrees,
     left_file, left_line, right_file, right_line. Keys with bucket equal are among them.
     """
-    status = "coalesce(l.status, '') = coalesce(r.status, '')" if plan.compares_status else "true"
+    status = stated.agree("l.status", "r.status") if plan.compares_status else "true"
     shown = "{}.status" if plan.compares_status else "NULL::VARCHAR"
     sides = ", ".join(
         f"{short}.amount_minor AS {side}_amount, {shown.format(short)} AS {side}_status, "
