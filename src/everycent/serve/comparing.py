@@ -229,13 +229,23 @@ def _notes(
     rows = {row["bucket"]: (row["left_rows"], row["right_rows"]) for row in found.totals.to_pylist()}
     by, totals = ", ".join(pair.name for pair in plan.key), (found.left_total.rows, found.right_total.rows)
     again = rows[Bucket.DUPLICATED_LEFT][0], rows[Bucket.DUPLICATED_RIGHT][1]
-    if all(100 * repeated >= _REPEATED_PERCENT * all_of > 0 for repeated, all_of in zip(again, totals, strict=True)):
+    often = [100 * repeated >= _REPEATED_PERCENT * all_of > 0 for repeated, all_of in zip(again, totals, strict=True)]
+    if all(often):
         notes.append(
             CauseText(
                 f"{by} does not tell rows apart on either side ({again[0]:,} rows repeat on the left, {again[1]:,} on "
                 f"the right): name more columns with --key, or add rows up with --sum-left --sum-right",
                 f"{by} 在双方都不能区分各行（左方重复 {again[0]:,} 行，右方重复 {again[1]:,} 行）："
                 f"请用 --key 指明更多列，或用 --sum-left --sum-right 汇总",
+            )
+        )
+    elif any(often):
+        word, there, repeated = ("right", "右方", again[1]) if often[1] else ("left", "左方", again[0])
+        notes.append(
+            CauseText(
+                f"{by} does not tell the rows of the {word} apart ({repeated:,} rows repeat): where the rows of a key "
+                f"belong together, add them up with --sum-{word}",
+                f"{by} 不能区分{there}各行（重复 {repeated:,} 行）：若同一键的各行应合计，请用 --sum-{word}",
             )
         )
     if (rows[Bucket.MISSING_RIGHT][0], rows[Bucket.MISSING_LEFT][1]) == totals and all(totals):

@@ -20,6 +20,7 @@ from everycent.proof.recon.service import (
     most_differences,
     plan_side_alone,
     read_sketch,
+    refuse_other_words,
     refuse_unlike,
     secret_check,
     seed_of,
@@ -45,11 +46,12 @@ class Side:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one sketch holds beyond the other. `keys`: how many keys differ."""
+    """What one sketch holds beyond the other. `agreed`: how both were made. `keys`: how many keys differ."""
 
     left_rows: int
     right_rows: int
     found: Differences
+    agreed: Agreement
 
     @property
     def keys(self) -> int:
@@ -64,7 +66,7 @@ def make_sketch(side: Side, differences: int, engine: LocalEngine) -> bytes:
     sketch = Sketch.empty(differences, seed_of(secret))
     for keys, rows in hashes(_RELATION, plan.key, plan.compared, secret, engine):
         sketch.add(keys, rows)
-    return sketch_bytes(sketch, Agreement(secret_check(secret), len(plan.key), plan.kinds))
+    return sketch_bytes(sketch, _agreement(plan, secret))
 
 
 def compare_sketches(left: Path, right: Path) -> Taken:
@@ -72,12 +74,14 @@ def compare_sketches(left: Path, right: Path) -> Taken:
     one, other = (read_sketch(path.read_bytes(), str(path)) for path in (left, right))
     refuse_unlike(one, other)
     found, _ = one[0].differences(other[0])
-    return Taken(one[0].rows, other[0].rows, found)
+    return Taken(one[0].rows, other[0].rows, found, one[1])
 
 
 def own_rows(side: Side, taken: Taken, engine: LocalEngine) -> pa.Table:
-    """The rows of the own file whose keys differ: source_line, key, and `differs`: whether this very row does."""
+    """The rows of the own file whose keys differ: source_line, key, and `differs`: whether this very row does. Raises
+    BadSketch where the side is not told as its sketch was made: no row of it would be found."""
     plan, secret = _planned(side, engine)
+    refuse_other_words(taken.agreed, _agreement(plan, secret), str(side.secret))
     keys, rows = hash_sql(plan.key, plan.compared, secret)
     apart = pa.table({"k": taken.found.keys, "r": taken.found.rows})
     return engine.query(
@@ -86,6 +90,10 @@ def own_rows(side: Side, taken: Taken, engine: LocalEngine) -> pa.Table:
         FROM {identifier(_RELATION)} WHERE {keys} IN (SELECT k FROM apart) ORDER BY source_line""",
         apart=apart,
     )
+
+
+def _agreement(plan: OneSide, secret: bytes) -> Agreement:
+    return Agreement(secret_check(secret), len(plan.key), plan.kinds)
 
 
 def _planned(side: Side, engine: LocalEngine) -> tuple[OneSide, bytes]:

@@ -140,6 +140,28 @@ def test_currencies_never_mix_where_the_key_says_them_either(tmp_path: Path, cap
     assert "103.7" not in capsys.readouterr().out, "100 JPY and 3.73 USD are not 103.73"
 
 
+def test_lines_meet_a_bill_that_has_a_row_an_order(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "lines.csv").write_text("order_id,qty,amount\nA,1,5\nA,2,5\nB,1,7\nB,1,1\nC,1,1\nC,2,3\n")
+    (tmp_path / "bill.csv").write_text("order_id,amount\nA,10\nB,8\nC,5\n")
+    _, found = compared(capsys, tmp_path / "lines.csv", tmp_path / "bill.csv")
+    assert found["key"] == ["order_id"] and "3 rows repeat" in found["notes"][0]
+    assert "add them up with --sum-left" in found["notes"][0]
+    _, found = compared(capsys, tmp_path / "lines.csv", tmp_path / "bill.csv", "--sum-left")
+    assert (found["breaks"], found["difference_minor"], found["notes"]) == (1, -1, [])
+
+
+def test_what_is_called_an_amount_is_never_the_key(tmp_path: Path, capsys: Any) -> None:
+    for name in ("left", "right"):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["id,amount", *(f"{n % 3},{n}" for n in range(30))]))
+    assert run_app(["recon", str(tmp_path / "left.csv"), str(tmp_path / "right.csv")]) == exits.REFUSED
+    assert "say --key id with --sum-left --sum-right" in told(capsys)
+
+
+def test_a_kind_that_there_is_not_is_said(tmp_path: Path, right: Path, capsys: Any) -> None:
+    assert run_app(["recon", str(right), str(right), "--compare", "amount:money"]) == exits.REFUSED
+    assert "'amount:money': a column is compared as number, time or text, not as money" in told(capsys)
+
+
 def test_files_without_rows_have_no_cell_to_complain_of(tmp_path: Path, capsys: Any) -> None:
     for name in ("left", "right"):
         (tmp_path / f"{name}.csv").write_text("id,amount\n")

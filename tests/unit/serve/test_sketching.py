@@ -69,6 +69,35 @@ def test_a_company_names_its_own_rows_that_differ(tmp_path: Path, capsys: pytest
     assert run_app(["recon", "compare", str(ours), str(ours)]) == exits.OK
 
 
+@pytest.mark.parametrize(
+    ("key", "compare", "secret", "message"),
+    [
+        ("id", "amount:number,status:text", "other", "holds another secret than the sketches were made with"),
+        ("id,status", "amount:number,status:text", "ours", "give --key and --compare as they were then"),
+        ("id", "amount:number", "ours", "give --key and --compare as they were then"),
+    ],
+)
+def test_own_rows_are_not_looked_for_by_other_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, compare: str, secret: str, message: str
+) -> None:
+    ours = made(tmp_path, "ours", [("A", 1, "paid"), ("B", 2, "paid")])
+    theirs = made(tmp_path, "theirs", [("A", 1, "paid")])
+    made(tmp_path, "other", [("A", 1, "paid")], secret="0" * 32)
+    capsys.readouterr()
+    find = (
+        "--find",
+        f"{tmp_path}/ours.csv",
+        "--key",
+        key,
+        "--compare",
+        compare,
+        "--secret",
+        f"{tmp_path}/{secret}.secret",
+    )
+    assert run_app(["recon", "compare", str(ours), str(theirs), *find]) == exits.REFUSED
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_sketch_tells_when_it_is_too_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     many = [(f"K{n}", n, "paid") for n in range(3_000)]
     ours, theirs = made(tmp_path, "ours", many, "--differences", "50"), made(

@@ -44,7 +44,14 @@ from everycent.proof.recon.core.side import (
     side_from_rows,
     side_in_engine,
 )
-from everycent.proof.recon.core.sketch.file import Agreement, BadSketch, read_sketch, refuse_unlike, sketch_bytes
+from everycent.proof.recon.core.sketch.file import (
+    Agreement,
+    BadSketch,
+    read_sketch,
+    refuse_other_words,
+    refuse_unlike,
+    sketch_bytes,
+)
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
 from everycent.proof.recon.core.two_files import FilesPlan, plan_files, side_view
 from everycent.proof.recon.cuts import CutRefused, carry_in, carry_on, refuse_passed
@@ -186,6 +193,7 @@ __all__ = [
     "read_sketch",
     "reconcile",
     "refuse_full",
+    "refuse_other_words",
     "refuse_unlike",
     "residual_minor",
     "run",

@@ -82,4 +82,7 @@ def _print(taken: Taken, rows: list[dict[str, object]]) -> None:
         shown = [
             [row["source_line"], row["key"], "differs" if row["differs"] else "agrees"] for row in rows[:ROWS_SHOWN]
         ]
-        print_table(f"Own rows of these keys: {len(rows):,}", ["line", "key", "this row"], shown, right=frozenset({0}))
+        here = f", here {ROWS_SHOWN}; --json has them all" if len(rows) > ROWS_SHOWN else ""
+        print_table(
+            f"Own rows of these keys: {len(rows):,}{here}", ["line", "key", "this row"], shown, right=frozenset({0})
+        )

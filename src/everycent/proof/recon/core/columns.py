@@ -53,6 +53,9 @@ def compared_pairs(
         pair = Pair(ours.strip(), theirs.strip() if equals else ours.strip())
         for side, name, there in (("left", pair.left, left), ("right", pair.right, right)):
             if name not in there:
+                column, _, said = name.rpartition(":")
+                if kinds and column in there:
+                    raise NothingToCompare(f"'{name}': a column is compared as number, time or text, not as {said}")
                 raise NothingToCompare(
                     f"the {side} side has no column '{name}'; it has: {', '.join(there)}. Where the two sides name it "
                     f"differently, write LEFT=RIGHT"

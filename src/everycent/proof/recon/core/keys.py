@@ -1,6 +1,6 @@
 """Which columns of two files tell their rows apart, where nobody has said it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -49,38 +49,53 @@ def guess_key(
 ) -> Group:
     """The column that tells rows apart and has the same values on both sides: one that both sides name alike and whose
     name says so first, then the one with most values; two such columns together where none does alone; then one that is
-    called a key and mostly tells rows apart; then columns of different names whose values are mostly the same. Raises
-    NothingToCompare.
+    called a key and mostly tells rows apart. All that by the left side's rows, then by the right side's: they may be
+    the sums of the left's. Then columns of different names whose values are mostly the same. What is called an amount
+    is never a key. Raises NothingToCompare.
 
     The first rows show which columns may be it; only the best of them are met with the other side. A side without rows
     meets everything.
     """
     common = alike(*columns)
     empty = [not engine.query(f"SELECT 1 FROM {identifier(relation)} LIMIT 1").num_rows for relation in (left, right)]
-    told_by = (1, right) if empty[0] else (0, left)
-    counted = _told_apart([(pair,) for pair in common], told_by, reading, engine)
-    alone = [group for group in counted if (counted[group].tells and not _is_amount(group[0])) or all(empty)]
-    ranked = sorted(alone, key=lambda group: (not _named(group[0]), -counted[group].different, common.index(group[0])))
-    for group in ranked:
-        if any(empty) or _meets(group, left, right, reading, engine):
-            return group
-    others = [pair for pair in common if not _is_amount(pair)]
-    likely = sorted(others, key=lambda pair: (not _named(pair), -counted[pair,].different, common.index(pair)))
-    both = _told_apart(list(combinations(likely[:_TRIED_TOGETHER], 2)), told_by, reading, engine)
-    for group in both:
-        if _named(group[0]) and both[group].tells and _meets(group, left, right, reading, engine):
-            return group
-    for pair in likely:
-        if _often(counted, pair) and (any(empty) or _meets((pair,), left, right, reading, engine)):
-            return (pair,)
+    sides = [side for side in (0, 1) if not empty[side]] or [0]
+    for side in sides:
+        told_by = (side, (left, right)[side])
+        for group in _likely_keys(common, told_by, reading, engine) if not all(empty) else _first(common):
+            if any(empty) or _meets(group, left, right, reading, engine):
+                return group
     found = None if any(empty) else _by_values(left, right, columns, reading, engine)
     if found is not None:
         return (found,)
     names = ", ".join(pair.name for pair in common) or "none"
+    called = next((pair.name for pair in common if _named(pair)), None)
+    if called is not None:
+        raise NothingToCompare(
+            f"no column that both sides have tells their rows apart (both have: {names}); name more columns of a key "
+            f"with --key, or say --key {called} with --sum-left --sum-right, which add up the rows of a key"
+        )
     raise NothingToCompare(
         f"no column that both sides have tells their rows apart (both have: {names}); name "
         f"the key with --key, for example --key {_example(left, right, columns, reading, engine)}"
     )
+
+
+def _likely_keys(
+    common: Sequence[Pair], told_by: tuple[int, str], reading: Reading, engine: LocalEngine
+) -> Iterator[Group]:
+    """The groups that may be the key by the rows of one side, the likeliest first."""
+    counted = _told_apart([(pair,) for pair in common], told_by, reading, engine)
+    others = [pair for pair in common if not _is_amount(pair.left, pair.right)]
+    likely = sorted(others, key=lambda pair: (not _named(pair), -counted[pair,].different, common.index(pair)))
+    yield from ((pair,) for pair in likely if counted[pair,].tells)
+    both = _told_apart(list(combinations(likely[:_TRIED_TOGETHER], 2)), told_by, reading, engine)
+    yield from (group for group in both if _named(group[0]) and both[group].tells)
+    yield from ((pair,) for pair in likely if _often(counted, pair))
+
+
+def _first(common: Sequence[Pair]) -> Iterator[Group]:
+    """Where no side has rows, what is called a key, or else the first column."""
+    yield from ((pair,) for pair in sorted(common, key=lambda pair: not _named(pair)))
 
 
 def _named(pair: Pair) -> bool:
@@ -105,8 +120,8 @@ def _told_apart(
     return {group: _Counted(found["rows"], found[f"g{at}"], found[f"d{at}"]) for at, group in enumerate(asked)}
 
 
-def _is_amount(pair: Pair) -> bool:
-    return not _named(pair) and any(word in pair.left.lower() for word in AMOUNT_NAMES)
+def _is_amount(*names: str) -> bool:
+    return any(not KEY_NAME.search(name) and any(word in name.lower() for word in AMOUNT_NAMES) for name in names)
 
 
 def _often(counted: Mapping[Group, _Counted], pair: Pair) -> bool:
@@ -156,6 +171,7 @@ def _by_values(
 
 def _telling(relation: str, names: Sequence[str], reading: Reading, engine: LocalEngine) -> list[_Told]:
     """The columns that tell the first rows apart."""
+    names = [name for name in names if not _is_amount(name)]
     if not names:
         return []
     counts = ", ".join(

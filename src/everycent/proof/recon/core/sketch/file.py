@@ -74,5 +74,16 @@ def refuse_unlike(one: tuple[Sketch, Agreement], other: tuple[Sketch, Agreement]
         raise BadSketch("the two sketches are of different sizes; give both the same --differences")
 
 
+def refuse_other_words(made: Agreement, told: Agreement, secret: str) -> None:
+    """Raises BadSketch where a side is told otherwise than the sketches were made. `secret`: how its file is called."""
+    if made.secret_check != told.secret_check:
+        raise BadSketch(f"{secret} holds another secret than the sketches were made with; give that one")
+    if (made.key_columns, made.kinds) != (told.key_columns, told.kinds):
+        raise BadSketch(
+            f"the sketches were made with {_said(made)}, and --find is told {_said(told)}; give --key and --compare as "
+            f"they were then"
+        )
+
+
 def _said(agreement: Agreement) -> str:
     return f"{agreement.key_columns} of the key, then {', '.join(agreement.kinds) or 'none'}"
