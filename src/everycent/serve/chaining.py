@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from everycent.base.engine.sql import identifier
 from everycent.flow.intake.contract import SourceError
 from everycent.proof.recon.contract import (
-    FINDING,
-    SIDE,
     CheckerFindings,
-    CheckSides,
     Handled,
     HandlingSpec,
     LinkFailed,
@@ -38,6 +33,7 @@ from everycent.proof.recon.service import (
     marks_fired,
 )
 from everycent.proof.recon.service import run as run_recon
+from everycent.serve.checking import checked_by
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides
 from everycent.serve.many_sides import ManySides
@@ -164,9 +160,7 @@ def _compared(
         )
         found = run.reconciled
         raw = sides.raw_rows(place, run)
-        checked = tuple(
-            checked_by(place, scenario, each, (sides.left, sides.right), found.breaks) for each in links.checkers
-        )
+        checked = checks_of(place, scenario, links, (sides.left, sides.right), found.breaks)
         key = RunKey(session.tenant, name, run.run_id)
         keep_raw_rows(session.connection, key, raw)
         words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
@@ -199,28 +193,12 @@ def result_of(
     )
 
 
-def checked_by(
-    place: Place, scenario: PlannedScenario, checker: Chosen, sides: tuple[SideRows, SideRows], breaks: pa.Table
-) -> CheckerFindings:
-    """What a checker finds in both sides, tables or views of the engine; or why it could not look."""
-    engine, columns = place.session.engine, ", ".join(map(identifier, SIDE.names))
-    left, right = (
-        engine.query(f"SELECT {columns} FROM {identifier(str(side.rows))} ORDER BY key, source_file, source_line")
-        for side in sides
-    )
-    try:
-        arguments = (CheckSides(left, right, breaks), place.around)
-        found = asked(checker, "check", arguments, scenario.spec.limits)
-        if not isinstance(found, pa.Table) or not found.schema.equals(FINDING):
-            given = found.schema if isinstance(found, pa.Table) else type(found).__name__
-            raise LinkFailed(f"{checker} gave {given}; it is to give a table of FINDING")
-        nameless = found.filter(pc.or_(pc.is_null(found["key"]), pc.is_null(found["kind"])))
-        if nameless.num_rows or found["reason"].null_count:
-            raise LinkFailed(f"{checker} gave a finding without key, kind or reason")
-        order = [(name, "ascending") for name in ("key", "kind", "left_file", "left_line", "right_file", "right_line")]
-        return CheckerFindings(checker.name, found.sort_by(order))
-    except (LinkFailed, SourceError) as error:
-        return CheckerFindings(checker.name, FINDING.empty_table(), str(error))
+def checks_of(
+    place: Place, scenario: PlannedScenario, links: Links, sides: tuple[SideRows, SideRows], breaks: pa.Table
+) -> tuple[CheckerFindings, ...]:
+    """What the scenario's checkers find, in their order."""
+    plans, how = (scenario.left.plan, scenario.right.plan), (scenario.spec, place.around, place.session.engine)
+    return tuple(checked_by(checker, plans, sides, breaks, *how) for checker in links.checkers)
 
 
 def handled_by(handler: Chosen, result: RunResult, scenario: PlannedScenario, around: Surroundings) -> Handled:

@@ -42,6 +42,7 @@ from everycent.proof.recon.service import (
     side_in_engine,
 )
 from everycent.proof.recon.service import run as run_recon
+from everycent.serve.checking import seen_by_checkers
 from everycent.serve.handling_words import handling_issues
 from everycent.serve.links import link_issues
 from everycent.serve.many_sides import ManySides, each_pair
@@ -201,7 +202,9 @@ def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
         ]
         if sides[0] is not None and sides[1] is not None:
             names = (words[0][-1], words[1][-1])
-            planned.append(PlannedScenario(name, spec, money, recon_plan, sides[0], sides[1], path[1], names))
+            plans = seen_by_checkers(model.source, path, spec, (sides[0].plan, sides[1].plan), issues)
+            left, right = (replace(sides[0], plan=plans[0]), replace(sides[1], plan=plans[1]))
+            planned.append(PlannedScenario(name, spec, money, recon_plan, left, right, path[1], names))
     if issues:
         raise ModelRefused(str(model.path), issues)
     return planned

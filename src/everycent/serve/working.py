@@ -22,7 +22,7 @@ from everycent.proof.recon.jobs.scheduling import Timed
 from everycent.proof.recon.jobs.store import Asked
 from everycent.proof.recon.jobs.working import Loaded, Planned
 from everycent.proof.recon.service import ReconRun, RunKey, SideRows, Words, keep_checked
-from everycent.serve.chaining import checked_by, handled_by, result_of
+from everycent.serve.chaining import checks_of, handled_by, result_of
 from everycent.serve.links import links_of
 from everycent.serve.loading import Place, load_sides
 from everycent.serve.recon_batches import Batches, batches_of
@@ -143,9 +143,7 @@ class DeclaredScenarios:
         """Further checkers look at both sides now, handlers are called once that is committed. The rows of breaks as
         they were loaded are not kept of jobs."""
         with self._place(asked) as (place, scenario):
-            links = links_of(scenario.spec)
-            breaks = ran.reconciled.breaks
-            checked = tuple(checked_by(place, scenario, each, sides, breaks) for each in links.checkers)
+            checked = checks_of(place, scenario, links_of(scenario.spec), sides, ran.reconciled.breaks)
         session, key = self.session, RunKey(self.session.tenant, place.scope.name, ran.run_id)
         words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
         keep_checked(session.connection, session.engine, key, words, sides, checked, ran.again)

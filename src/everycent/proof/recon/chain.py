@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 import pyarrow as pa
 
 from everycent.base.engine.declaration import Declaration
+from everycent.base.engine.types import ColumnType
 from everycent.flow.intake.contract import RawRows
 
 
@@ -140,6 +141,9 @@ class Trigger(Protocol):
         """What is to be run now and was not fired before, in its order. It keeps nothing. Raises LinkFailed."""
 
 
+#: Before the name of a declared column in the sides that checkers get.
+DECLARED = "declared."
+
 #: What a further checker finds. `reason` is for people. Ordered by key, kind, places.
 FINDING = pa.schema(
     [
@@ -167,11 +171,17 @@ RAW_ROW = pa.schema(
 
 @dataclass(frozen=True)
 class CheckSides:
-    """What a checker gets beside what the comparison found: both sides (SIDE) and its breaks (BREAK)."""
+    """What a checker gets beside what the comparison found: both sides (SIDE) and its breaks (BREAK).
+
+    A side has the columns that checkers of the scenario asked to see, too: a declared `shipped_at` as
+    DECLARED + "shipped_at". `*_types` says what they are; money is in minor units.
+    """
 
     left: pa.Table
     right: pa.Table
     breaks: pa.Table
+    left_types: Mapping[str, ColumnType] = field(default_factory=dict)
+    right_types: Mapping[str, ColumnType] = field(default_factory=dict)
 
 
 class Checker(Protocol):
@@ -190,6 +200,17 @@ class Checker(Protocol):
 
     def check(self, words: Any, sides: CheckSides, around: Surroundings) -> pa.Table:
         """What it finds (FINDING). Raises LinkFailed."""
+
+
+@runtime_checkable
+class SeesColumns(Protocol):
+    """What a checker has, too, that looks at more than the columns of SIDE."""
+
+    def sees(
+        self, words: Any, left: Mapping[str, ColumnType], right: Mapping[str, ColumnType]
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """The declared columns of the left side and of the right that it looks at, of those that are there (type by
+        name). Called when a scenario is checked; raises ValueError for words that do not fit."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from everycent.base.engine.declaration import (
     Words,
 )
 from everycent.flow.intake.contract import FORMAT, FormatWord, refuse_words_beside_format
+from everycent.proof.recon.chain import DECLARED as DECLARED
 from everycent.proof.recon.chain import FINDING as FINDING
 from everycent.proof.recon.chain import RAW_ROW as RAW_ROW
 from everycent.proof.recon.chain import Checker as Checker
@@ -34,6 +35,7 @@ from everycent.proof.recon.chain import Loader as Loader
 from everycent.proof.recon.chain import Occasion as Occasion
 from everycent.proof.recon.chain import ResultHandler as ResultHandler
 from everycent.proof.recon.chain import RunResult as RunResult
+from everycent.proof.recon.chain import SeesColumns as SeesColumns
 from everycent.proof.recon.chain import Surroundings as Surroundings
 from everycent.proof.recon.chain import Trigger as Trigger
 from everycent.proof.recon.cures import RepairAttempt as RepairAttempt
@@ -51,6 +53,7 @@ from everycent.proof.recon.loading import (
     LOAD,
     STATUS_MAP,
     TRIGGER,
+    CheckWords,
     DrivenSpec,
     LimitsSpec,
     LinkWord,
@@ -367,7 +370,7 @@ class ReconSpec(Declaration):
     rules: tuple[MatchRuleSpec, ...] = Field(
         default=(), description="what may explain rows that are not equal, in the order in which it is tried"
     )
-    check: LinkWords = CHECK
+    check: CheckWords = CHECK
     handle: LinkWords = HANDLE
     trigger: LinkWord | None = TRIGGER
     limits: LimitsSpec = LIMITS

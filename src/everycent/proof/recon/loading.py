@@ -26,6 +26,16 @@ def _one(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _as_checker(value: Any) -> Any:
+    """A rule, {name: ..., when: ...}, stands for `{formula: {name: ..., when: ...}}`."""
+    return {"formula": value} if isinstance(value, dict) and {"name", "when"} <= value.keys() else value
+
+
+def _as_checkers(value: Any) -> Any:
+    given = _several(value)
+    return [_as_checker(each) for each in given] if isinstance(given, list | tuple) else given
+
+
 def _several(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
@@ -48,6 +58,10 @@ LinkWords = Annotated[
     WithJsonSchema({"anyOf": [*_SCHEMA["anyOf"], {"type": "array", "items": _SCHEMA}]}),
     Called("links, each with its words"),
 ]
+
+
+#: Checkers in their order; one written as a rule among them.
+CheckWords = Annotated[LinkWords, BeforeValidator(_as_checkers)]
 
 
 class DrivenSpec(Declaration):
@@ -87,8 +101,8 @@ STATUS_MAP: Final[Any] = Field(
 )
 CHECK: Final[Any] = Field(
     default=(),
-    description="further checkers (everycent.recon_checkers), after the comparison",
-    examples=[[{"statuses": {"paid_but_waiting": {"left": "paid", "right": "waiting"}}}]],
+    description="further checkers (everycent.recon_checkers), after the comparison; {name, when} is a rule",
+    examples=[[{"name": "shipped_unpaid", "when": "right.shipped_at is not null and left.state <> 'paid'"}]],
 )
 HANDLE: Final[Any] = Field(
     default=(),

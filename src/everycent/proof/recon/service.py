@@ -43,6 +43,7 @@ from everycent.proof.recon.core.side import (
     plan_side,
     side_from_rows,
     side_in_engine,
+    with_declared,
 )
 from everycent.proof.recon.core.sketch.file import (
     Agreement,
@@ -207,6 +208,7 @@ __all__ = [
     "sketch_bytes",
     "take_turn",
     "watch_of",
+    "with_declared",
 ]
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from everycent.base.engine.formula import CompiledAmount, Formula, compile_amount, compile_value, parse_formula
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.base.engine.types import Column
+from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import all_currencies
 from everycent.base.money.rounding import Rounding
@@ -29,16 +29,22 @@ _SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.date32(): "DATE"}
 
 @dataclass(frozen=True)
 class Seen:
-    """A column of ITEM, or `kind`, that a side's rows `r` have. `second`: SQL of the whole second, on the wall, whose
-    business day it is, for which rows are joined with `side_days` as `d`; None where the SQL says it all."""
+    """A column of ITEM, `kind`, or one that a checker sees, that a side's rows `r` have.
+
+    `second`: SQL of the whole second, on the wall, whose business day it is, for which rows are joined with `side_days`
+    as `d`; None where the SQL says it all.
+    """
 
     column: str
     sql: str
     second: str | None = None
+    declared: ColumnType | None = None  # of what a checker sees
 
     @property
     def sql_type(self) -> str:
         """As the engine calls it."""
+        if self.declared is not None:
+            return self.declared.duckdb
         return "VARCHAR" if self.column == "kind" else _SQL_TYPES[ITEM.field(self.column).type]
 
 

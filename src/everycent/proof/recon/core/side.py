@@ -11,7 +11,7 @@ from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
-from everycent.proof.recon.contract import REFUSED, SIDE, SideSpec
+from everycent.proof.recon.contract import DECLARED, REFUSED, SIDE, SideSpec
 from everycent.proof.recon.core.seen import Seen, compile_minor, exponent_sql, money_of, plan_seen, side_days
 
 _SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT"}
@@ -70,6 +70,14 @@ def plan_side(
     seen = plan_seen(spec, scope, currency.exponent)
     assert calendar is not None or all(one.second is None for one in seen), "a time has a day by a calendar"
     return SidePlan(spec, scope, when, amount, currency.exponent, seen, calendar)
+
+
+def with_declared(plan: SidePlan, names: Iterable[str]) -> SidePlan:
+    """The plan of a side whose rows keep these of its columns as they are declared, for checkers (see DECLARED)."""
+    kept = tuple(
+        Seen(DECLARED + name, plan.scope[name].sql, declared=plan.scope[name].type) for name in sorted(set(names))
+    )
+    return replace(plan, seen=(*plan.seen, *kept))
 
 
 def side_from_rows(plan: SidePlan, rows: pa.Table, engine: LocalEngine) -> SideRows:
