@@ -18,6 +18,10 @@ Flags = npt.NDArray[np.bool_]
 AMOUNT_MAX = 1 << 55
 _HALF_MAX = 60
 
+#: What one call does at most: pairs of a target and an item in one block; searches that take their whole budget; and
+#: rows of all ways, 8 bytes each. The blocks after that are given up.
+_LOOKED_AT_MAX, _TARGETS_MAX, _ROWS_MAX = 1 << 30, 1 << 10, 1 << 26
+
 
 def sums_to_one(
     targets: tuple[Places, Minor, Places],
@@ -32,6 +36,9 @@ def sums_to_one(
     targets, items: (starts int64[blocks + 1], amounts int64, days int64); a block's amounts are at starts[b] to
     starts[b + 1], the largest magnitude first, none beyond AMOUNT_MAX. within: items are at most so many days from the
     target; -1: any. budget: steps for one target. alternatives: ways for one target, at most.
+
+    A block whose targets times items are more than 2^30 is given up, and blocks after 2^26 rows of ways were found or
+    1,024 budgets spent.
 
     Gives (target, starts, items, exhausted): way w explains target[w] by items[starts[w]:starts[w + 1]]; of a target
     whose search was given up there are no ways, and exhausted, bool[targets], says so.
@@ -69,9 +76,15 @@ def _sums_to_one(
     exhausted: Flags,
 ) -> tuple[Places, Places, Places]:
     owners, starts, rows = np.empty(16, dtype=np.int64), np.zeros(17, dtype=np.int64), np.empty(64, dtype=np.int64)
-    ways = used = 0
+    ways = used = spent = 0
     for block in range(len(target_starts) - 1):
-        for target in range(target_starts[block], target_starts[block + 1]):
+        begin, end = target_starts[block], target_starts[block + 1]
+        looked_at = (end - begin) * (item_starts[block + 1] - item_starts[block])
+        if looked_at > _LOOKED_AT_MAX or spent > _TARGETS_MAX * budget or used > _ROWS_MAX:
+            exhausted[begin:end] = item_starts[block + 1] > item_starts[block]
+            continue
+        spent += looked_at
+        for target in range(begin, end):
             near = _near(item_starts[block], item_starts[block + 1], item_days, target_days[target], within)
             near = _useful(near, item_amounts, target_amounts[target])
             if len(near) == 0:
@@ -79,7 +92,10 @@ def _sums_to_one(
             if len(near) > 2 * _HALF_MAX:
                 exhausted[target] = True
                 continue
-            found, sizes, given_up = _ways_to(target_amounts[target], item_amounts[near], most, budget, alternatives)
+            found, sizes, steps, given_up = _ways_to(
+                target_amounts[target], item_amounts[near], most, budget, alternatives
+            )
+            spent += steps
             if given_up:
                 exhausted[target] = True
                 continue
@@ -124,8 +140,11 @@ def _useful(near: Places, amounts: Minor, target: int) -> Places:
 
 
 @kernel
-def _ways_to(target: int, amounts: Minor, most: int, budget: int, alternatives: int) -> tuple[Places, Places, bool]:
-    """(places of the amounts, one way after the other; the size of each way; whether the search was given up)."""
+def _ways_to(
+    target: int, amounts: Minor, most: int, budget: int, alternatives: int
+) -> tuple[Places, Places, int, bool]:
+    """(places of the amounts, one way after the other; the size of each way; the steps; whether the search was given
+    up)."""
     first, second = amounts[0::2].copy(), amounts[1::2].copy()
     second_low, second_high = second[second < 0].sum(), second[second > 0].sum()
     first_low, first_high = first[first < 0].sum(), first[first > 0].sum()
@@ -133,12 +152,12 @@ def _ways_to(target: int, amounts: Minor, most: int, budget: int, alternatives: 
     low, high = target - second_high, target - second_low
     sums, masks, sizes, steps = _half(first, most, low, high, budget)
     if steps > budget:
-        return nothing, nothing, True
+        return nothing, nothing, steps, True
     low, high = target - first_high, target - first_low
     others, other_masks, other_sizes, more = _half(second, most, low, high, budget - steps)
     steps += more
     if steps > budget:
-        return nothing, nothing, True
+        return nothing, nothing, steps, True
     order, other_order = np.argsort(sums), np.argsort(others)
     found, way_sizes = np.empty(16, dtype=np.int64), np.empty(8, dtype=np.int64)
     used = ways = at = 0
@@ -160,21 +179,21 @@ def _ways_to(target: int, amounts: Minor, most: int, budget: int, alternatives: 
             other_end -= 1
         steps += (end - at) * (other_at - other_end)
         if steps > budget:
-            return nothing, nothing, True
+            return nothing, nothing, steps, True
         for left in order[at:end]:
             for right in other_order[other_end + 1 : other_at + 1]:
                 size = sizes[left] + other_sizes[right]
                 if size == 0 or size > most:
                     continue
                 if ways == alternatives:
-                    return nothing, nothing, True
+                    return nothing, nothing, steps, True
                 found, way_sizes = _grown(found, used, size), _grown(way_sizes, ways, 1)
                 way_sizes[ways] = size
                 ways += 1
                 used = _unpacked(masks[left], 0, 2, found, used)
                 used = _unpacked(other_masks[right], 1, 2, found, used)
         at, other_at = end, other_end
-    return found[:used], way_sizes[:ways], steps > budget
+    return found[:used], way_sizes[:ways], steps, steps > budget
 
 
 @kernel

@@ -118,3 +118,10 @@ def test_a_block_with_too_many_rows_is_given_up_alone() -> None:
     assert found == {(1, frozenset({131, 132}))}
     *_, given_up = sums_to_some(side([(5, 0)] * 61, [(5, 0)]), side([(5, 0)], [(5, 0)]), -1, 2, PLENTY, PLENTY)
     assert list(given_up) == [True, False]
+
+
+def test_a_block_that_is_too_large_to_look_at_is_given_up_and_others_are_not() -> None:
+    many = [(1, 0)] * (1 << 15)
+    found, exhausted = ways_to_one(side(many, [(5, 0)], []), side([*many, (2, 0)], [(5, 0)], [(7, 0)]))
+    assert found == {(len(many), frozenset({len(many) + 1}))}
+    assert exhausted == [True] * len(many) + [False]

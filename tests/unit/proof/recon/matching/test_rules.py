@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from everycent.proof.recon.core.matching import pairs
+
 Told = Callable[..., Any]
 
 
@@ -245,3 +247,21 @@ def test_later_alone_is_a_window_without_an_end_and_takes_rows_with_a_date(told:
     right = "key amount_minor occurred_on\nA 501 12-30\nB 501 03-01\nC 501 03-04"
     story = told("[{tolerance: {absolute: '1', later: right}}]", left, right)
     assert story.lines == ["tolerance unique: L1 = R1 [within_tolerance -1]"]
+
+
+def test_where_all_blocks_together_have_too_many_pairs_those_with_most_are_given_up(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12 rows and 8 pairs in all: the block with six pairs is given up, those with one stay."""
+    monkeypatch.setattr(pairs, "PAIRS_LEAST", 5)
+    monkeypatch.setattr(pairs, "_PAIRS_A_ROW", 0)
+    left = "amount_minor occurred_on counterparty\n500 03-01 a\n500 03-01 b\n500 03-02 b\n600 03-01 c\n100 03-09 b"
+    right = left + "\n500 03-03 b\n100 03-01 b"
+    story = told(
+        "[{tolerance: {by: counterparty, absolute: '0', within: 2 days}}, {dates: {within: 9 days}}]", left, right
+    )
+    assert story.lines == [
+        "tolerance unique: L1 = R1",
+        "tolerance budget_exhausted: L2 L3 L5 = R2 R3 R5 R6 R7",
+        "tolerance unique: L4 = R4",
+    ]

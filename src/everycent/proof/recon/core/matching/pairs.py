@@ -1,6 +1,6 @@
 """Rules that explain one row by one: candidate pairs by SQL, then an exact assignment of each knot of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,9 @@ from everycent.proof.recon.core.matching.blocks import (
     same_block,
 )
 from everycent.proof.recon.core.matching.found import DIFFERENCE, EXPLANATION, GIVEN_UP, VERDICT, Found
+
+#: Pairs that a rule weighs in all: so many, and so many for each row; a hundred bytes each.
+PAIRS_LEAST, _PAIRS_A_ROW = 1_000_000, 4
 
 #: How near a pair is, as one number up to COST_MAX: what of what both say differs, then the rule's distance, then days.
 _DAYS_MAX, _FAR_MAX, _UNLIKE_MAX = (1 << 10) - 1, (1 << 27) - 1, (1 << 3) - 1
@@ -55,10 +58,35 @@ def candidates(pairing: Pairing, left: pa.Table, right: pa.Table, engine: LocalE
     A pair has left_row, right_row, money, distance, unlike, days, differing, and d0, d1 …, its differences.
     """
     sides = {"left_items": left, "right_items": right}
-    pairs = engine.query(_pairs_sql(pairing), **sides)
-    if left.num_rows * right.num_rows <= pairing.pairs_max:
-        return pairs, GIVEN_UP.empty_table()
-    return pairs, engine.query(_too_many_sql(pairing), **sides).cast(GIVEN_UP)
+    none = engine.query(
+        f"SELECT {', '.join(block_columns(pairing.by))}, 0 AS knot FROM ({_sizes_sql(pairing)}) LIMIT 0", **sides
+    )
+    if left.num_rows * right.num_rows <= min(pairing.pairs_max, PAIRS_LEAST):
+        return engine.query(_pairs_sql(pairing), **sides, too_many=none), GIVEN_UP.empty_table()
+    too_many = _too_many(pairing, sides, none, engine)
+    pairs = engine.query(_pairs_sql(pairing), **sides, too_many=too_many)
+    return pairs, engine.query(_rows_of_sql(pairing), **sides, too_many=too_many).cast(GIVEN_UP)
+
+
+def _too_many(pairing: Pairing, sides: Mapping[str, pa.Table], none: pa.Table, engine: LocalEngine) -> pa.Table:
+    """The blocks (b0, b1 …, knot) that are not tried: those with more than `pairs_max` pairs; and where all others have
+    more than memory should hold, those with most pairs that the rule allows, until it is so."""
+    columns = ", ".join(block_columns(pairing.by))
+    in_all = PAIRS_LEAST + _PAIRS_A_ROW * sum(side.num_rows for side in sides.values())
+    sizes = engine.query(_sizes_sql(pairing), **sides)
+    large = f"lefts * rights > {int(pairing.pairs_max)}"
+    found = engine.query(f"SELECT {columns} FROM sizes WHERE {large}", sizes=sizes)
+    beyond = engine.query(f"SELECT sum(lefts * rights) > {in_all} AS b FROM sizes WHERE NOT {large}", sizes=sizes)
+    if beyond["b"][0].as_py():
+        counted = engine.query(
+            f"SELECT {columns}, count(*) AS n FROM ({_joined_sql(pairing, 'l.*')}) GROUP BY ALL",
+            **sides, too_many=engine.query("SELECT *, 0 AS knot FROM found", found=found),
+        )  # fmt: skip
+        most = f"""SELECT {columns} FROM counted
+            QUALIFY sum(n) OVER (ORDER BY n, {columns} ROWS UNBOUNDED PRECEDING) > {in_all}"""
+        found = engine.query(f"FROM found UNION ALL {most}", found=found, counted=counted)
+    numbered = f"SELECT {columns}, -1 - row_number() OVER (ORDER BY {columns}) AS knot FROM found"
+    return engine.query(numbered, found=found) if found.num_rows else none
 
 
 def assigned(pairing: Pairing, pairs: pa.Table, given_up: pa.Table, engine: LocalEngine) -> Found:
@@ -123,33 +151,42 @@ def found_pairs(pairing: Pairing, labelled: pa.Table, given_up: pa.Table, engine
     )
 
 
-def _sides_sql(pairing: Pairing) -> str:
-    columns = ", ".join(block_columns(pairing.by))
+def _blocked_sql(pairing: Pairing) -> str:
     return f"""l AS ({blocked_sql("left_items", pairing.by, pairing.currency)}),
-    r AS ({blocked_sql("right_items", pairing.by, pairing.currency)}),
-    too_many AS (
-        SELECT {columns}, -1 - row_number() OVER (ORDER BY {columns}) AS knot
-        FROM (SELECT {columns}, count(*) AS lefts FROM l GROUP BY ALL)
-        JOIN (SELECT {columns}, count(*) AS rights FROM r GROUP BY ALL) USING ({columns})
-        WHERE lefts * rights > {int(pairing.pairs_max)})"""
+    r AS ({blocked_sql("right_items", pairing.by, pairing.currency)})"""
+
+
+def _sizes_sql(pairing: Pairing) -> str:
+    """The blocks that have rows on both sides, and how many: b0, b1 …, lefts, rights."""
+    columns = ", ".join(block_columns(pairing.by))
+    return f"""WITH {_blocked_sql(pairing)}
+    SELECT {columns}, lefts::HUGEINT AS lefts, rights FROM (SELECT {columns}, count(*) AS lefts FROM l GROUP BY ALL)
+    JOIN (SELECT {columns}, count(*) AS rights FROM r GROUP BY ALL) USING ({columns})"""
+
+
+def _joined_sql(pairing: Pairing, selected: str) -> str:
+    """What the rule allows, of blocks that are not in `too_many`."""
+    return f"""WITH {_blocked_sql(pairing)},
+    tried AS (SELECT * FROM l WHERE NOT EXISTS (FROM too_many AS t WHERE {same_block(pairing.by, "l", "t")}))
+    SELECT {selected} FROM tried AS l JOIN r ON {same_block(pairing.by, "l", "r")}
+    WHERE {near_sql(pairing.within_days, pairing.later)} AND ({pairing.where}) AND ({pairing.distance}) <= {COST_MAX}"""
 
 
 def _pairs_sql(pairing: Pairing) -> str:
     differences = "".join(
         f", ({minor})::DECIMAL(38, 0) AS d{place}" for place, (_, minor) in enumerate(pairing.differences)
     )
-    return f"""WITH {_sides_sql(pairing)},
-    tried AS (SELECT * FROM l WHERE NOT EXISTS (FROM too_many AS t WHERE {same_block(pairing.by, "l", "t")}))
-    SELECT l.row_no AS left_row, r.row_no AS right_row, r.money AS money,
+    return _joined_sql(
+        pairing,
+        f"""l.row_no AS left_row, r.row_no AS right_row, r.money AS money,
         ({pairing.distance})::BIGINT AS distance, {UNLIKE_SQL} AS unlike, {DAYS_SQL} AS days,
-        ({pairing.differing})::VARCHAR AS differing{differences}
-    FROM tried AS l JOIN r ON {same_block(pairing.by, "l", "r")}
-    WHERE {near_sql(pairing.within_days, pairing.later)} AND ({pairing.where}) AND ({pairing.distance}) <= {COST_MAX}"""
+        ({pairing.differing})::VARCHAR AS differing{differences}""",
+    )
 
 
-def _too_many_sql(pairing: Pairing) -> str:
+def _rows_of_sql(pairing: Pairing) -> str:
     """Each block with too many pairs is a knot of its own, numbered below those of the pairs."""
-    return f"""WITH {_sides_sql(pairing)}
+    return f"""WITH {_blocked_sql(pairing)}
     SELECT DISTINCT knot, 'left' AS side, row_no FROM l JOIN too_many AS t ON {same_block(pairing.by, "l", "t")}
     UNION ALL
     SELECT DISTINCT knot, 'right', row_no FROM r JOIN too_many AS t ON {same_block(pairing.by, "r", "t")}"""
