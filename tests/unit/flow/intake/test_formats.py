@@ -118,6 +118,23 @@ def test_parquet_shards_do_not_depend_on_row_groups(tmp_path: Path) -> None:
         assert source.count_rows() == 10
 
 
+@pytest.mark.parametrize(
+    ("written", "minor"),
+    [("1.44E2", 14400), ("1e-2", 1), ("-0.5e1", -500), ("14400e-2", 14400), ('"144"', 14400), ("0e9", 0)],
+)
+def test_numbers_of_json_may_be_written_with_a_power_of_ten(market: Any, written: str, minor: int) -> None:
+    row = f'{{"order_id": "A1", "line_no": 1, "merchant": "m", "price": {written}, "sold_at": "2026-03-01"}}'
+    (taken,) = market.take("item_sold", market.file("items.jsonl", row))
+    assert taken.records["amount_minor"].to_pylist() == [minor]
+
+
+@pytest.mark.parametrize("written", ['"1.44E2"', "1e999", "1e99999999999999999999"])
+def test_what_is_no_amount_stays_as_it_is_written(market: Any, written: str) -> None:
+    row = f'{{"order_id": "A1", "line_no": 1, "merchant": "m", "price": {written}, "sold_at": "2026-03-01"}}'
+    (taken,) = market.take("item_sold", market.file("items.jsonl", row))
+    assert "is in scientific notation" in taken.quarantine["reason"][0].as_py()
+
+
 def test_json_lines_that_are_none(market: Any, tmp_path: Path) -> None:
     good = '{"order_id": "A1", "line_no": 1, "merchant": "m", "price": 12345678901234.56, "sold_at": "2026-03-01"}'
     path = market.file(

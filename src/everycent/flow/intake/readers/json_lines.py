@@ -1,8 +1,12 @@
-"""JSON lines: one object a line. Numbers keep the digits they were written with; they never pass through a float."""
+"""JSON lines: one object a line. Numbers keep the digits they were written with; they never pass through a float. What
+JSON writes as 1.25E7 is 12500000: programs write large numbers so, whatever they mean.
+"""
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -90,7 +94,15 @@ class JsonLinesSource:
             yield number + 1, left
 
 
-_decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
+_SCIENTIFIC = re.compile(r"[-0-9.]{1,40}[eE][-+]?[0-9]{1,2}")  # one with more places is no amount: it stays as written
+
+
+def _digits(number: str) -> str:
+    """A number of JSON with all its digits."""
+    return f"{Decimal(number):f}" if _SCIENTIFIC.fullmatch(number) else number
+
+
+_decode = json.JSONDecoder(parse_float=_digits, parse_int=str, parse_constant=str).decode
 
 
 def object_of(text: bytes) -> dict[str, Any] | str:
