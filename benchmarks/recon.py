@@ -30,6 +30,7 @@ import pyarrow as pa
 from harness import MEMORY_MB, THREADS, alone, in_turns, report, scratch, temporary
 
 from everycent.base.engine.local import LocalEngine
+from everycent.proof.recon.contract import ROW
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.sketch.sketch import Sketch
 from everycent.proof.recon.stage import reconcile
@@ -120,7 +121,8 @@ def ours(folder: str, memory_mb: int) -> tuple[float, Any, Mapping[str, Any]]:
     for side in ("left", "right"):
         engine.connection.execute(
             f"""CREATE VIEW {side}_payments AS SELECT '{side}.parquet' AS source_file,
-                file_row_number + 1 AS source_line, payment_id AS key, amount_minor, {", ".join(others)}
+                file_row_number + 1 AS source_line, file_row_number AS {ROW}, payment_id AS key, amount_minor,
+                {", ".join(others)}
             FROM read_parquet('{folder}/{side}.parquet', file_row_number = true)"""
         )
     warm = Sketch.empty(1, 0)

@@ -14,7 +14,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.flow.intake.contract import Control, Source, SourceError
 from everycent.flow.intake.service import controls_of, format_named, format_of, open_bill, open_source
-from everycent.proof.recon.contract import REFUSED
+from everycent.proof.recon.contract import REFUSED, ROW
 
 _ROWS_PER_PART = 200_000
 _DELIMITERS = (",", ";", "\t", "|")
@@ -80,7 +80,7 @@ def open_file(path: Path, relation: str, given: Given, engine: LocalEngine, tell
 
 def _names(columns: Sequence[str]) -> tuple[str, ...]:
     """The columns' names, each its own for an engine that does not tell capitals apart."""
-    taken, names = {"source_file", "source_line"}, []
+    taken, names = {"source_file", "source_line", ROW}, []
     for place, column in enumerate(columns, 1):
         name, again = column or f"column {place}", 1
         while name.lower() in taken:
@@ -99,7 +99,8 @@ def _parquet(path: Path, inner: Path, relation: str, engine: LocalEngine) -> Fil
         listed = "".join(f", {identifier(old)} AS {identifier(new)}" for old, new in zip(there, columns, strict=True))
         engine.connection.execute(
             f"""CREATE OR REPLACE VIEW {identifier(relation)} AS
-            SELECT {literal(path.name)} AS source_file, file_row_number + 1 AS source_line{listed} FROM {read}"""
+            SELECT {literal(path.name)} AS source_file, file_row_number + 1 AS source_line,
+                file_row_number AS {ROW}{listed} FROM {read}"""
         )
     except Exception as error:
         raise SourceError(

@@ -146,6 +146,10 @@ SIDE = pa.schema(
     ]
 )
 
+#: What a side may have besides: the numbers of its rows from 0, in the order in which they are read. The engine finds
+#: rows by it without reading the keys of all others.
+ROW = "recon_row"
+
 #: A row of a side that cannot be compared, and why. Ordered by its place.
 REFUSED = pa.schema(
     [pa.field("source_file", pa.string()), pa.field("source_line", pa.int64()), pa.field("reason", pa.string())]

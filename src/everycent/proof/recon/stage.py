@@ -15,6 +15,7 @@ from everycent.proof.recon.core.groups import REPEATED, UNIFORM, groups_sql
 from everycent.proof.recon.core.placed import NOTHING_PLACED, PLACED
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.repeated import repeated_sql, same_rows_sql
+from everycent.proof.recon.core.rereading import NEAR, nearby
 from everycent.proof.recon.core.singles import singles_sql
 from everycent.proof.recon.core.stated import Stated, stated
 from everycent.proof.recon.core.uniform import ALIKE_SQL, uniform_sql
@@ -92,6 +93,7 @@ def reconcile(
 
 
 def _drop_apart(engine: LocalEngine) -> None:
+    engine.connection.execute(f"DROP TABLE IF EXISTS {NEAR}")
     for side in _SIDES:
         for view in (f"{_APART}_{side}_repeated", f"{_APART}_{side}_single", f"recon_{side}_stated"):
             engine.connection.execute(f"DROP VIEW IF EXISTS {view}")
@@ -142,15 +144,17 @@ def _apart(
     if not (isinstance(left, str) and isinstance(right, str)):
         return None
     compared = status.others or (["status"] if plan.compares_status else [])
-    keys = differing(left, right, ["amount_minor", *compared], rows, engine)
+    found = differing(left, right, ["amount_minor", *compared], rows, engine)
+    keys = found.keys
     at_once = engine.memory_mb * _KEYS_PER_MB
-    for name, side in zip(_SIDES, (left, right), strict=True):
+    for number, (name, side) in enumerate(zip(_SIDES, (left, right), strict=True)):
+        near = nearby(side, found, number, engine)
         engine.connection.execute(_NONE_APART.format(table=f"{_APART}_{name}", status=status.sql_type))
         for begin in range(0, keys.num_rows, at_once):
             engine.query(
                 f"""INSERT INTO {_APART}_{name} SELECT {", ".join(_BUT_STATUS)}, {status.status} AS status, repeated
                 FROM recon_rows JOIN recon_keys ON recon_keys.k = {key_hash_sql("key")}""",
-                recon_rows=side,
+                recon_rows=near,
                 recon_keys=keys.slice(begin, at_once),
             )
     return tuple(_witness(f"{_APART}_{side}", engine) for side in _SIDES)

@@ -14,8 +14,10 @@ from everycent.proof.recon.core.cells import (
     Mark,
     Reading,
     exact_sql,
+    mended_sql,
     minor_sql,
     number_sql,
+    text_sql,
     time_sql,
     value_sql,
 )
@@ -118,3 +120,23 @@ def test_numbers_too_long_for_arithmetic_are_compared_as_their_digits(engine: Lo
         {minor_sql(column, 2, Reading())} AS m FROM long"""
     ).to_pylist()[0]
     assert found == {"d": "123456789012345678901234567890123456", "e": None, "m": None}
+
+
+#: Letters, and blanks of one byte and of several, at which texts are cut.
+_TEXTS = st.text(st.sampled_from("aé店 \t\u00a0\u3000!~\x7f"), max_size=6)
+
+
+@given(st.lists(_TEXTS, min_size=1, max_size=30), st.booleans(), st.sampled_from([(), ("a",), ("-",)]))
+def test_a_text_is_trimmed_as_the_engine_trims_it_and_mended_only_where_that_changes_it(
+    engine: LocalEngine, texts: list[str], trim: bool, blanks: tuple[str, ...]
+) -> None:
+    reading = Reading(blanks=blanks, trim=trim)
+    rows = ", ".join(f"({at}, {literal(text)})" for at, text in enumerate(texts))
+    found = engine.query(
+        f"""SELECT {text_sql("x", reading)} AS read, {mended_sql("x", reading)} AS mended, trim(x) AS trimmed
+        FROM (VALUES {rows}) AS t(place, x) ORDER BY place"""
+    ).to_pylist()
+    for text, row in zip(texts, found, strict=True):
+        expected = row["trimmed"] if trim else text
+        assert row["read"] == (None if expected in ("", *blanks) else expected)
+        assert row["mended"] == (row["read"] != text)

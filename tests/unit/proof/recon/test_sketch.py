@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everycent.proof.recon.core.sketch.cells import HASH_BITS, ROOM_BITS, shared
+from everycent.proof.recon.core.sketch.places import PREFIX_SHIFT, Places
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch
 
 _MOST, _HASHES = (1 << 64) - 1, 1 << HASH_BITS
@@ -115,3 +116,14 @@ def test_sketches_of_other_sizes_or_seeds_do_not_mix() -> None:
         sketch_of([], room=100).differences(sketch_of([], room=1000))
     with pytest.raises(AssertionError, match="different seeds"):
         sketch_of([], seed=1).join(sketch_of([], seed=2))
+
+
+@given(st.lists(st.integers(0, _MOST), max_size=50), st.lists(st.integers(0, _MOST), max_size=20), st.integers(0, 50))
+def test_rows_are_met_again_by_the_keys_that_they_have(rows: list[int], others: list[int], cut: int) -> None:
+    places = Places(len(rows))
+    for part in (rows[:cut], rows[cut:]):
+        places.add(np.array(part, np.uint64))
+    wanted = [key % _HASHES for key in (*rows[::3], *others)]
+    prefixes = {key >> PREFIX_SHIFT for key in wanted}
+    met = [at for at, key in enumerate(rows) if (key % _HASHES) >> PREFIX_SHIFT in prefixes]
+    assert places.of(np.array(wanted, np.uint64)).tolist() == met

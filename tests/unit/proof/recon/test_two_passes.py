@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 
 from everycent.base.engine.local import LocalEngine
-from everycent.proof.recon.contract import SIDE
+from everycent.proof.recon.contract import ROW, SIDE
 from everycent.proof.recon.core.differing import ROWS_LEAST, differing, passes_of, room_of
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.rereading import NEAR, nearby
 from everycent.proof.recon.core.sketch.sketch import most_differences
 from everycent.proof.recon.stage import Reconciled, reconcile
 
@@ -61,15 +62,35 @@ def test_two_passes_find_what_one_finds(
     assert (found.left_total, found.right_total) == (expected.left_total, expected.right_total)
 
 
+@pytest.mark.parametrize("number", ["file_row_number", "hash(file_row_number, 1) % 201_000"])
+def test_rows_whose_numbers_are_known_are_read_by_them_unless_they_are_numbered_otherwise(
+    engine: LocalEngine, tmp_path: Path, number: str
+) -> None:
+    plan = ReconPlan("bill", 0, False, False, True)
+    sides(engine, 9, one_in=2_000)
+    for side in ("ours", "bill"):
+        engine.connection.execute(f"COPY {side} TO '{tmp_path}/{side}.parquet' (ROW_GROUP_SIZE 50_000)")
+        engine.connection.execute(
+            f"""CREATE OR REPLACE VIEW {side}_file AS SELECT * EXCLUDE (file_row_number), ({number})::BIGINT AS {ROW}
+            FROM read_parquet('{tmp_path}/{side}.parquet', file_row_number = true)"""
+        )
+    counts = tuple(engine.query(f"SELECT count(*) AS n FROM {side}")["n"][0].as_py() for side in ("ours", "bill"))
+    noted = differing("ours_file", "bill_file", ("amount_minor", "status"), counts, engine)
+    assert (nearby("ours_file", noted, 0, engine) == NEAR) == (number == "file_row_number")
+    found, expected = reconcile(plan, "ours_file", "bill_file", engine), in_one_pass(plan, engine)
+    assert found.breaks.num_rows > 300
+    assert found.breaks.equals(expected.breaks)
+
+
 def test_the_keys_that_differ_are_told_by_hashes_however_many(engine: LocalEngine) -> None:
     compared = ("amount_minor", "status")
     sides(engine, 4, one_in=2_000)
     counts = tuple(engine.query(f"SELECT count(*) AS n FROM {side}")["n"][0].as_py() for side in ("ours", "bill"))
-    keys = differing("ours", "bill", compared, counts, engine)
+    keys = differing("ours", "bill", compared, counts, engine).keys
     assert 300 < keys.num_rows == len(keys["k"].unique()) < 1_500
     sides(engine, 4, one_in=10)
     counts = tuple(engine.query(f"SELECT count(*) AS n FROM {side}")["n"][0].as_py() for side in ("ours", "bill"))
-    many = differing("ours", "bill", compared, counts, engine)
+    many = differing("ours", "bill", compared, counts, engine).keys
     assert many.num_rows == len(many["k"].unique()) > ROWS // 10
 
 

@@ -3,10 +3,11 @@
 Each side is read once. Where few rows differ, every row goes, by a hash of its key and one of all that is compared,
 into a sketch (`sketch.Sketch`), whose size goes by the differences; what does not cancel differs. Where more differs
 than a sketch is good for, the hashes themselves are kept (`multisets.Multisets`), 16 bytes a row, in as many passes as
-fit the engine's memory. Either way only the rows of the keys found are read again.
+fit the engine's memory. Either way only the rows of the keys found are read again (`rereading`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -18,6 +19,8 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
 from everycent.proof.recon.core.multisets.multisets import BYTES_PER_ROW, Multisets
 from everycent.proof.recon.core.sketch.cells import HASH_BITS, Hashes
+from everycent.proof.recon.core.sketch.places import BYTES_PER_ROW as BYTES_PER_PLACE
+from everycent.proof.recon.core.sketch.places import Places, Rows
 from everycent.proof.recon.core.sketch.sketch import Sketch, most_differences
 
 #: Sides with fewer rows are compared at once.
@@ -46,17 +49,24 @@ Stream = Iterator[tuple[Hashes, Hashes]]
 Begun = Sequence[tuple[Hashes, Hashes]]
 
 
-def differing(left: str, right: str, compared: Sequence[str], rows: tuple[int, int], engine: LocalEngine) -> pa.Table:
-    """The keys whose rows are not the same on both sides (KEYS), each once, by `key_hash_sql`; in no order.
+@dataclass(frozen=True)
+class Found:
+    """The keys whose rows are not the same on both sides (KEYS), each once, by `key_hash_sql`; in no order. `rows`: of
+    each side, where it is known, the numbers of all rows of these keys, in the order of reading, and of few others."""
 
-    left, right: tables or views of the engine, with the column key and the compared columns. rows: how many each has.
-    """
+    keys: pa.Table
+    rows: tuple[Rows, Rows] | None = None
+
+
+def differing(left: str, right: str, compared: Sequence[str], rows: tuple[int, int], engine: LocalEngine) -> Found:
+    """left, right: tables or views of the engine, with the column key and the compared columns. rows: how many each
+    has."""
     sides = [_hashes(side, compared, engine) for side in (left, right)]
     begun = [_begin(side) for side in sides]
     passes = passes_of(sum(rows), engine.memory_mb)
     room = room_of(_expected(begun, rows), rows, passes)
     if room is not None:
-        found = _by_sketch([chain(*both) for both in zip(begun, sides, strict=True)], rows, room)
+        found = _by_sketch([chain(*both) for both in zip(begun, sides, strict=True)], rows, room, engine)
         if found is not None:
             return found
         begun, sides = [[], []], [_hashes(side, compared, engine) for side in (left, right)]
@@ -85,25 +95,28 @@ def passes_of(rows: int, memory_mb: int) -> int:
     return -(-rows * BYTES_PER_ROW // (memory_mb * _MB)) or 1
 
 
-def _by_sketch(sides: Sequence[Stream], rows: tuple[int, int], room: int) -> pa.Table | None:
+def _by_sketch(sides: Sequence[Stream], rows: tuple[int, int], room: int, engine: LocalEngine) -> Found | None:
     """None where the sketch is too small."""
-    sketches = []
-    for side in sides:
-        sketch = Sketch.empty(room, _SEED)
+    sketches, places = [], []
+    noted = sum(rows) * BYTES_PER_PLACE <= engine.memory_mb * _MB
+    for side, count in zip(sides, rows, strict=True):
+        sketch, place = Sketch.empty(room, _SEED), Places(count if noted else 0)
         for keys, hashed in side:
             sketch.add(keys, hashed)
+            if noted:
+                place.add(keys)
         sketches.append(sketch)
+        places.append(place)
     assert [sketch.rows for sketch in sketches] == list(rows), "a side has other rows than were counted"
     found, _ = sketches[0].differences(sketches[1])
     if not found.complete:
         return None
     keys = np.unique(found.keys)
-    return _table(keys, np.ones(len(keys), np.bool_))  # rows that both sides have are not seen
+    table = _table(keys, np.ones(len(keys), np.bool_))  # rows that both sides have are not seen
+    return Found(table, (places[0].of(keys), places[1].of(keys)) if noted else None)
 
 
-def _by_multisets(
-    parts: Iterable[Sequence[Stream]], passes: int, rows: tuple[int, int], engine: LocalEngine
-) -> pa.Table:
+def _by_multisets(parts: Iterable[Sequence[Stream]], passes: int, rows: tuple[int, int], engine: LocalEngine) -> Found:
     """parts: of each pass both sides."""
     found, added = [], [0, 0]
     for sides in parts:
@@ -114,7 +127,7 @@ def _by_multisets(
         found.append(_table(*multisets.unequal(engine.threads)))
         added = [one + more for one, more in zip(added, multisets.added, strict=True)]
     assert added == list(rows), "a side has other rows than were counted"
-    return pa.concat_tables(found)
+    return Found(pa.concat_tables(found))
 
 
 def _table(keys: Hashes, repeated: npt.NDArray[np.bool_]) -> pa.Table:

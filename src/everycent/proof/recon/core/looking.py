@@ -6,8 +6,17 @@ from datetime import datetime
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
-from everycent.proof.recon.contract import CauseText
-from everycent.proof.recon.core.cells import WHOLE_TYPES, Column, Kind, Reading, exact_sql, text_sql, value_sql
+from everycent.proof.recon.contract import ROW, CauseText
+from everycent.proof.recon.core.cells import (
+    WHOLE_TYPES,
+    Column,
+    Kind,
+    Reading,
+    exact_sql,
+    mended_sql,
+    text_sql,
+    value_sql,
+)
 from everycent.proof.recon.core.columns import CURRENCY_NAME, Pair
 
 #: Whole units beyond these may not fit 64 bits with nine decimals.
@@ -34,10 +43,12 @@ class Field:
 @dataclass(frozen=True)
 class Looked:
     """What one look at a side's rows tells. `refusable`: rows without a key, or whose cells cannot be read as said.
-    `currencies`: some of the values of the currency's column. `newest`: of the first column of times."""
+    `mended`: rows with a text that is not compared as it stands. `currencies`: some of the values of the currency's
+    column. `newest`: of the first column of times."""
 
     rows: int
     refusable: int
+    mended: int
     decimals: int
     currencies: tuple[str, ...]
     newest: datetime | None
@@ -55,7 +66,8 @@ def read_rows(
     once: bool,
 ) -> None:
     """Makes `relation`_read of the engine: place, key, amount (a number, NULL where it is none), the others as o0, o1,
-    ..., and `unread`: whether a cell is not of the kind that was said. once: a table, a view otherwise."""
+    ..., `unread`: whether a cell is not of the kind that was said, and `mended`: whether a text is not taken as it
+    stands. once: a table; otherwise a view of a file whose rows are numbered (ROW), which has the numbers, too."""
     values = [value_sql(field.of(side), field.kind, reading) for field in others] or ["NULL::VARCHAR"]
     cells = "".join(f", {value} AS o{place}" for place, value in enumerate(values))
     number = "0::BIGINT"
@@ -64,10 +76,13 @@ def read_rows(
         whole = column.type in WHOLE_TYPES
         number = f"{identifier(column.name)}::BIGINT" if whole else exact_sql(column, reading)
     unread = [unread_sql(field, side, reading) for field in others if field.said and field.kind != "text"]
+    texts = [pair.of(side) for pair in key] + [field.of(side).name for field in others if field.kind == "text"]
+    mended = ["false"] if once else [mended_sql(name, reading) for name in texts]
     engine.connection.execute(
         f"""CREATE OR REPLACE {"TABLE" if once else "VIEW"} {identifier(f"{relation}_read")} AS
-        SELECT source_file, source_line, {key_sql(key, side, reading)} AS key, {number} AS amount,
-            {" OR ".join(unread) or "false"} AS unread{cells} FROM {identifier(relation)}"""
+        SELECT source_file, source_line, {"" if once else f"{ROW}, "}{key_sql(key, side, reading)} AS key,
+            {number} AS amount, {" OR ".join(unread) or "false"} AS unread, {" OR ".join(mended)} AS mended{cells}
+        FROM {identifier(relation)}"""
     )
 
 
@@ -107,13 +122,15 @@ def look(
     newest = "NULL::TIMESTAMP" if dated is None else f"max(o{dated})"
     found = engine.query(
         f"""SELECT count(*) AS rows, count(CASE WHEN {wrong} THEN 1 END) AS refusable,
-            coalesce({digits}, 0) AS decimals, {codes} AS currencies, {newest} AS newest
+            count(CASE WHEN mended THEN 1 END) AS mended, coalesce({digits}, 0) AS decimals,
+            {codes} AS currencies, {newest} AS newest
         FROM {identifier(f"{relation}_read")}"""
     ).to_pylist()[0]
     too_many = decimals is not None and int(found["decimals"]) > decimals
     return Looked(
         found["rows"],
         found["rows"] if too_many else found["refusable"],
+        found["mended"],
         int(found["decimals"]),
         tuple(sorted(str(name) for name in found["currencies"] or () if name is not None)),
         found["newest"],

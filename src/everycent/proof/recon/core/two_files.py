@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.proof.recon.contract import REFUSED, SIDE, CauseText
+from everycent.proof.recon.contract import REFUSED, ROW, SIDE, CauseText
 from everycent.proof.recon.core.cells import (
     WHOLE_TYPES,
     Column,
@@ -37,7 +37,7 @@ from everycent.proof.recon.core.looking import (
 from everycent.proof.recon.core.side import SideRows
 
 #: What a side has beside the other columns that are compared.
-_OWN = [name for name in SIDE.names if name != "status"]
+_OWN = [*(name for name in SIDE.names if name != "status"), ROW]
 
 Wanted = tuple[Pair, Kind | None]
 
@@ -113,6 +113,9 @@ def plan_files(
     for side, (relation, once) in enumerate(zip((left, right), kept, strict=True)):
         read_rows(relation, side, key, amount, others, reading, engine, once=once)
         looked.append(look(relation, side, amount, others, decimals, engine))
+        if not once and not looked[-1].mended:
+            as_it_stands = replace(reading, trim=False, blanks=())
+            read_rows(relation, side, key, amount, others, as_it_stands, engine, once=False)
     most = max(each.decimals for each in looked) if decimals is None else decimals
     return FilesPlan(tuple(key), amount, most, others, reading, (looked[0], looked[1]))
 
@@ -159,11 +162,14 @@ def _not_numbers(cells: int) -> CauseText | None:
 
 def side_view(plan: FilesPlan, relation: str, side: int, name: str, engine: LocalEngine) -> SideRows:
     """The side as recon takes it, a view `name` of the engine: place, key, amount_minor, and the others by their names.
-    Rows without a key or with an amount that is no number are refused. side: 0 left, 1 right."""
+    Rows without a key or with an amount that is no number are refused. It has the numbers of its rows (ROW) where
+    they are known and none is left out. side: 0 left, 1 right."""
     names = plan.other_names or ("status",)
     others = "".join(f", o{place} AS {identifier(each)}" for place, each in enumerate(names))
-    rows = f"""SELECT source_file, source_line, key, {minor_of_read(plan.amount, side, plan.decimals)} AS amount_minor
-        {others} FROM {scaled_rows(relation, plan.amount, side, plan.decimals)}"""
+    numbered = ROW in types_of(f"{relation}_read", engine) and not plan.looked[side].refusable
+    minor = minor_of_read(plan.amount, side, plan.decimals)
+    rows = f"""SELECT source_file, source_line, {f"{ROW}, " if numbered else ""}key, {minor} AS amount_minor{others}
+        FROM {scaled_rows(relation, plan.amount, side, plan.decimals)}"""
     refused = REFUSED.empty_table()
     if plan.looked[side].refusable:
         reason = _reason_sql(plan, side)
