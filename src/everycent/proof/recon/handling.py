@@ -131,7 +131,10 @@ class MailSpec(Declaration):
     )
     user: str | None = Field(default=None, description="the name to log in with", examples=["everycent"])
     password_from: Name | None = Field(
-        default=None, description="the environment variable that holds its password", examples=["MAIL_PASSWORD"]
+        default=None,
+        description="the environment variable that holds its password; with _FILE behind its name, the path of a file "
+        "that does",
+        examples=["MAIL_PASSWORD"],
     )
 
 
@@ -140,6 +143,12 @@ class WebhookSpec(Declaration):
 
     url: Url = Field(description="where it goes", examples=["https://chat.example/hooks/settlement"])
     timeout_s: int = Field(default=10, ge=1, le=120, description="how long it may take to answer", examples=[10])
+    secret_from: Name | None = Field(
+        default=None,
+        description="the environment variable that holds the secret it is signed with (webhook-signature: "
+        "HMAC-SHA256); with _FILE behind its name, the path of a file that does",
+        examples=["HOOK_SECRET"],
+    )
 
 
 class AlertTargetSpec(Declaration):

@@ -217,7 +217,7 @@ def _delivered(
         message = Message(key[2], body.pop("title"), body.pop("text"), body)
         failure = None
         try:
-            send(AlertTargetSpec.model_validate(target), message, environ)
+            send(AlertTargetSpec.model_validate(target), message, environ, now)
         except NotSent as error:
             failure = str(error)
         waits = min(_FIRST_WAIT * 2 ** min(tries, 10), _LONGEST_WAIT)

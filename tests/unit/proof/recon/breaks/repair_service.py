@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,7 @@ class Service:
     answers: list[int] = field(default_factory=list)
     got: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # (Idempotency-Key, body)
     states: dict[str, str] = field(default_factory=dict)  # by key, what GET says
+    raw: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)  # headers and bytes, as they came
 
 
 @contextmanager
@@ -25,8 +26,9 @@ def repair_service() -> Iterator[Service]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            service.got.append((self.headers["Idempotency-Key"], body))
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            service.raw.append((self.headers, content))
+            service.got.append((self.headers["Idempotency-Key"], json.loads(content)))
             status = service.answers.pop(0) if service.answers else 200
             if status == 0:
                 self.close_connection = True

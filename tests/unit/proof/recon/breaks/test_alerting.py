@@ -13,8 +13,8 @@ import structlog
 from everycent.proof.recon.breaks.alerting import Written, deliver, write_alerts
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import BREAK, TOTALS, LinkFailed, RunResult, Surroundings
-from everycent.proof.recon.handlers.alert import MAIL, WEBHOOK
-from everycent.proof.recon.handling import MailSpec, WebhookSpec
+from everycent.proof.recon.handlers.alert import MAIL, WEBHOOK, WebhookWords
+from everycent.proof.recon.handling import MailSpec
 
 from .conftest import Desk, side
 from .mail_server import MailServer, mail_server
@@ -152,7 +152,7 @@ def test_a_password_that_is_not_there_is_named(declared: Declared, post_office: 
     to = {"to": "a@x.example", "from": "b@x.example", "server": post_office.url, "user": "u", "password_from": "PASS"}
     desk = four(declared(alert({"mail": to})))
     write(desk)
-    assert set(send(desk)) == {"the environment has no PASS, the mail server's password"}
+    assert set(send(desk)) == {"the environment has no PASS and no PASS_FILE, the mail server's password"}
 
 
 def test_the_log_is_told(declared: Declared) -> None:
@@ -176,7 +176,7 @@ def result(*, changed: bool = True, breaks: int = 1) -> RunResult:
 def test_a_run_s_result_is_told_at_once_where_a_scenario_says_so(
     hook: Service, post_office: MailServer, tmp_path: Path
 ) -> None:
-    around, words = Surroundings(tmp_path, date(2026, 3, 2), {}, tmp_path), WebhookSpec(url=hook.url)
+    around, words = Surroundings(tmp_path, date(2026, 3, 2), tmp_path), WebhookWords(url=hook.url, tries=1)
     assert WEBHOOK.handle(words, result(), around) == f"sent to {hook.url}"
     assert WEBHOOK.handle(words, result(changed=False), around) == "not sent: of this run it was told before"
     assert WEBHOOK.handle(words, result(breaks=0), around) == "not sent: the sides agree"
