@@ -145,9 +145,9 @@ def _write_workbook(compared: Compared, table: pa.Table, path: Path) -> None:
     for at, name in enumerate(shown.column_names):
         sheet.set_column(at, at, _WIDTHS.get(name, 16))
         sheet.write_string(0, at, name, looks["head"])
-    for row, values in enumerate(_rows(shown), 1):
+    for row, values in enumerate(rows_of(shown), 1):
         for at, value in enumerate(values):
-            _write(sheet, row, at, value, looks)
+            write_cell(sheet, row, at, value, looks)
     if shown.num_rows:
         sheet.autofilter(0, 0, shown.num_rows, shown.num_columns - 1)
     try:
@@ -156,12 +156,13 @@ def _write_workbook(compared: Compared, table: pa.Table, path: Path) -> None:
         raise error.args[0] if error.args and isinstance(error.args[0], OSError) else OSError(str(error)) from None
 
 
-def _rows(table: pa.Table) -> Iterator[Sequence[Any]]:
+def rows_of(table: pa.Table) -> Iterator[Sequence[Any]]:
+    """The table's rows, some thousands in memory at once."""
     for batch in table.to_batches(10_000):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _write(sheet: Any, row: int, at: int, value: object, looks: dict[str, Any]) -> None:
+def write_cell(sheet: Any, row: int, at: int, value: object, looks: dict[str, Any]) -> None:
     """A cell of the value's own kind; what a spreadsheet cannot hold exactly is text."""
     match value:
         case None:
@@ -210,4 +211,4 @@ def _summary(sheet: Any, compared: Compared, looks: dict[str, Any]) -> None:
     lines += [(), ("rows not compared", *refused)]
     for number, line in enumerate(lines):
         for at, value in enumerate(line):
-            _write(sheet, number, at, value, looks)
+            write_cell(sheet, number, at, value, looks)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from everycent.proof.recon.breaks.alerting import Delivered, Written, deliver, write_alerts
 from everycent.proof.recon.breaks.desk import NotDone
+from everycent.proof.recon.breaks.observing import note_words
 from everycent.proof.recon.breaks.rechecking import Rechecked, due_again, meant_again, recheck, refuse_rules
 from everycent.proof.recon.breaks.repairers import handler_of
 from everycent.proof.recon.breaks.repairing import RepairPass, Workshop, repair
@@ -47,6 +48,7 @@ def handle(place: Place, scenarios: Sequence[PlannedScenario], now: datetime) ->
     session, name = place.session, place.scope.name
     done = []
     for scenario in scenarios:
+        note_words(session.connection, session.tenant, name, words_for(scenario), now)
         try:
             repairs, busy = repair(workshop(place, scenario, None, now)), None
         except NotDone as refused:

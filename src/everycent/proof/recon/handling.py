@@ -204,6 +204,9 @@ class HandlingSpec(Declaration):
     repair: tuple[RepairRuleSpec, ...] = Field(default=(), description="standard cures, the first that fits")
     alert: AlertSpec | None = Field(default=None, description="who is told")
     write_off: WriteOffSpec | None = Field(default=None, description="what a person may write off")
+    resolve_within: Duration | None = Field(
+        default=None, description="how long a break may be open before it is overdue", examples=["3 days"]
+    )
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:

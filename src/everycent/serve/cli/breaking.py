@@ -1,7 +1,7 @@
 """`everycent breaks`: what people see of standing breaks and do with them."""
 
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +14,13 @@ from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.proof.recon.breaks import desk as at
 from everycent.proof.recon.breaks.desk import BY_HAND, Desk, Done, NotDone, Reason, State
+from everycent.proof.recon.breaks.exporting import export_of
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, ages, find, history
 from everycent.proof.recon.contract import CAUSES
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
 from everycent.serve.cli.terminal import err, out, print_json, print_table
+from everycent.serve.sheets import write_sheet
 from everycent.serve.wiring import migrations
 
 #: What a person does with the breaks that are meant.
@@ -26,7 +28,8 @@ Action = Callable[[Desk, Sequence[StandingBreak]], Done]
 
 _LISTS = {"key": "keys", "kind": "kinds", "cause": "causes", "state": "states", "reason": "reasons"}
 _ONES = ("model", "scenario", "owner")
-_VALUES: dict[str, tuple[str, ...]] = {"state": tuple(State), "reason": tuple(Reason)}
+_OTHERS = ("older_than", "overdue")
+_VALUES: dict[str, tuple[str, ...]] = {"state": tuple(State), "reason": tuple(Reason), "overdue": ("yes",)}
 _REFUSALS_SHOWN = 10
 
 
@@ -45,13 +48,15 @@ class Meant:
         given: dict[str, Any] = {"ids": self.ids}
         for said in self.where:
             name, equals, value = said.partition("=")
-            if not equals or name not in (*_LISTS, *_ONES, "older_than"):
-                names = ", ".join((*_ONES, *_LISTS, "older_than"))
+            if not equals or name not in (*_LISTS, *_ONES, *_OTHERS):
+                names = ", ".join((*_ONES, *_LISTS, *_OTHERS))
                 raise NotDone(f"--where {said}: write NAME=VALUE with one of the names {names}")
             if name in _VALUES and value not in _VALUES[name]:
                 raise NotDone(f"--where {said}: a {name} is one of {', '.join(_VALUES[name])}")
             if name in _LISTS:
                 given[_LISTS[name]] = (*given.get(_LISTS[name], ()), value)
+            elif name == "overdue":
+                given[name] = True
             else:
                 given[name] = value if name in _ONES else _days(value)
         return Chosen(**given)
@@ -68,15 +73,20 @@ def _days(text: str) -> timedelta:
     return timedelta(days=int(text))
 
 
-def list_command(meant: Meant, limit: int, *, as_json: bool) -> int:
-    """Lists them, with how old they are."""
+def list_command(meant: Meant, limit: int, file: Path | None, *, as_json: bool) -> int:
+    """Lists them, with how old they are; writes all of them into a file where one is named."""
     now, chosen = datetime.now(UTC), meant.chosen
     with open_session(Settings.load(), migrations()) as session:
         counted = ages(session.connection, session.tenant, chosen, now)
         found = find(session.connection, session.tenant, chosen, now, limit)
+        if file is not None:
+            write_sheet(file, "breaks", export_of(session.connection, session.tenant, chosen, now))
     total = sum(row["breaks"] for row in counted)
     if as_json:
         print_json({"count": total, "ages": counted, "breaks": [each.as_dict() for each in found]})
+        return exits.OK
+    if file is not None:
+        out.print(f"written: {file} ({total:,} breaks)", markup=False)
         return exits.OK
     rows = [
         [str(each.break_id)[:8], each.scenario, each.key, _amount(each.difference_minor, each.currency), each.currency,
@@ -124,10 +134,12 @@ def act_command(meant: Meant, action: Action, *, as_json: bool) -> int:
         done = action(Desk(session.connection, session.tenant, meant.person, now), found)
     if as_json:
         refused = [{"break_id": str(each.break_id), "key": each.key, "why": why} for each, why in done.refused]
-        print_json({"moved": done.moved, "unchanged": done.unchanged, "refused": refused})
+        print_json({"moved": done.moved, "unchanged": done.unchanged, "refused": refused, "notes": done.notes})
     else:
         again = f", {len(done.unchanged):,} as they were" if done.unchanged else ""
         out.print(f"{len(done.moved):,} done{again}", markup=False)
+        for note in done.notes:
+            err.print(f"note: {note}", markup=False)
         for each, why in done.refused[:_REFUSALS_SHOWN]:
             err.print(f"refused: {str(each.break_id)[:8]} ({each.scenario}, {each.key}): {why}", markup=False)
         if len(done.refused) > _REFUSALS_SHOWN:
@@ -147,51 +159,24 @@ def meant_breaks(connection: Connection, tenant: str, meant: Meant, now: datetim
     return found
 
 
-def assign_to(owner: str, why: str | None) -> Action:
-    """Gives them to a person."""
-    return lambda desk, found: at.assign(desk, found, owner, why)
+def action(name: str, given: Mapping[str, Any]) -> Action:
+    """What the command of this name does, with what it was given. Raises NotDone for what cannot be given."""
+    if name == "close" and given["reason"] not in BY_HAND:
+        raise NotDone(f"--reason {given['reason']}: write one of {', '.join(BY_HAND)}")
+    return lambda desk, found: _ACTIONS[name](desk, found, given)
 
 
-def say(text: str) -> Action:
-    """Comments on them."""
-    return lambda desk, found: at.comment(desk, found, text)
-
-
-def attach_file(file: Path, why: str | None) -> Action:
-    """Attaches a file."""
-    return lambda desk, found: at.attach(desk, found, file, why)
-
-
-def write_it_off(why: str | None) -> Action:
-    """Writes their differences off."""
-    return lambda desk, found: at.write_off(desk, found, why)
-
-
-def say_yes(why: str | None) -> Action:
-    """Approves their write-off."""
-    return lambda desk, found: at.approve(desk, found, why)
-
-
-def say_no(why: str | None) -> Action:
-    """Declines their write-off."""
-    return lambda desk, found: at.decline(desk, found, why)
-
-
-def close_for(reason: str, why: str | None) -> Action:
-    """Closes them. Raises NotDone for a reason that is none."""
-    if reason not in BY_HAND:
-        raise NotDone(f"--reason {reason}: write one of {', '.join(BY_HAND)}")
-    return lambda desk, found: at.close(desk, found, Reason(reason), why)
-
-
-def open_again(why: str | None) -> Action:
-    """Opens them again."""
-    return lambda desk, found: at.reopen(desk, found, why)
-
-
-def settle_doubt(why: str | None, *, repaired: bool) -> Action:
-    """Says whether a repair in doubt was made."""
-    return lambda desk, found: at.settle(desk, found, why, repaired=repaired)
+_ACTIONS: Mapping[str, Callable[[Desk, Sequence[StandingBreak], Mapping[str, Any]], Done]] = {
+    "assign": lambda desk, found, given: at.assign(desk, found, given["to"], given["why"]),
+    "comment": lambda desk, found, given: at.comment(desk, found, given["say"]),
+    "attach": lambda desk, found, given: at.attach(desk, found, given["file"], given["why"]),
+    "write-off": lambda desk, found, given: at.write_off(desk, found, given["why"]),
+    "approve": lambda desk, found, given: at.approve(desk, found, given["why"]),
+    "decline": lambda desk, found, given: at.decline(desk, found, given["why"]),
+    "close": lambda desk, found, given: at.close(desk, found, Reason(given["reason"]), given["why"]),
+    "reopen": lambda desk, found, given: at.reopen(desk, found, given["why"]),
+    "settle": lambda desk, found, given: at.settle(desk, found, given["why"], repaired=given["repaired"]),
+}
 
 
 def _by_ids(connection: Connection, tenant: str, ids: Sequence[str], now: datetime) -> list[StandingBreak]:

@@ -1,7 +1,10 @@
 """The commands below `everycent breaks`, their options. Heavy modules are imported by the command that needs them."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,8 +19,9 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        help="Those that fit: model, scenario, key, kind, cause, state, reason, owner, older_than (days). May come "
-        "again: values of one name are alternatives, names add up. Without a state: those that are open.",
+        help="Those that fit: model, scenario, key, kind, cause, state, reason, owner (none: nobody's), older_than "
+        "(days), overdue (yes). May come again: values of one name are alternatives, names add up. Without a state: "
+        "those that are open.",
     ),
 ]
 Count = Annotated[
@@ -38,12 +42,13 @@ def breaks_list(
     ids: Ids = None,
     where: Where = None,
     limit: Annotated[int, typer.Option(min=1, help="So many are shown, the oldest first.")] = 50,
+    out: Annotated[Path | None, typer.Option(help="Write all of them as a .csv or .xlsx file.")] = None,
     json: Json = False,
 ) -> int:
     """List breaks, and how old they are."""
     from everycent.serve.cli.breaking import list_command
 
-    return list_command(_meant(ids, where, None, None), limit, as_json=json)
+    return list_command(_meant(ids, where, None, None), limit, out, as_json=json)
 
 
 @breaks_app.command("show")
@@ -58,143 +63,90 @@ def breaks_show(
     return show_command(id, attachments, as_json=json)
 
 
-@breaks_app.command("assign")
-def breaks_assign(
-    to: Annotated[str, typer.Option(help="Whose they become.")],
-    ids: Ids = None,
+@breaks_app.command("ageing")
+def breaks_ageing(
     where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
+    by: Annotated[str, typer.Option(help="In rows: owner, scenario, kind, cause or state.")] = "owner",
+    out: Annotated[Path | None, typer.Option(help="Write it as a .csv or .xlsx file, too.")] = None,
     json: Json = False,
 ) -> int:
-    """Give breaks to a person."""
-    from everycent.serve.cli import breaking as act
+    """How old open breaks are, and whose; which are open longer than their scenario allows."""
+    from everycent.serve.cli.ageing import ageing_command
 
-    return act.act_command(_meant(ids, where, count, who), act.assign_to(to, why), as_json=json)
-
-
-@breaks_app.command("comment")
-def breaks_comment(
-    say: Annotated[str, typer.Option(help="What is kept.")],
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Keep a comment with breaks."""
-    from everycent.serve.cli import breaking as act
-
-    return act.act_command(_meant(ids, where, count, who), act.say(say), as_json=json)
+    return ageing_command(_meant(None, where, None, None), by, out, as_json=json)
 
 
-@breaks_app.command("attach")
-def breaks_attach(
-    file: Annotated[Path, typer.Option(help="What is attached, at most 10 MB.")],
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Keep a file with breaks."""
-    from everycent.serve.cli import breaking as act
+@dataclass(frozen=True)
+class _Act:
+    """A command by which a person does something with breaks; `takes`: its own options, by name."""
 
-    return act.act_command(_meant(ids, where, count, who), act.attach_file(file, why), as_json=json)
+    name: str
+    help: str
+    takes: Mapping[str, Any] = field(default_factory=dict)
+    says_why: bool = True
 
+    def command(self) -> Callable[..., int]:
+        """What typer calls: the options that are its own, then those that all acts have."""
 
-@breaks_app.command("write-off")
-def breaks_write_off(
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Write differences off; above the model's limit a second person must approve."""
-    from everycent.serve.cli import breaking as act
+        def act(**given: Any) -> int:
+            from everycent.serve.cli import breaking
 
-    return act.act_command(_meant(ids, where, count, who), act.write_it_off(why), as_json=json)
+            meant = _meant(given["ids"], given["where"], given["count"], given["who"])
+            return breaking.act_command(meant, breaking.action(self.name, given), as_json=given["json"])
 
-
-@breaks_app.command("approve")
-def breaks_approve(
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Say yes to write-offs that another person asked for."""
-    from everycent.serve.cli import breaking as act
-
-    return act.act_command(_meant(ids, where, count, who), act.say_yes(why), as_json=json)
+        shared = {"ids": Ids, "where": Where, "count": Count, "why": Why, "who": Who, "json": Json}
+        if not self.says_why:
+            del shared["why"]
+        types = {**self.takes, **shared}
+        act.__doc__, act.__annotations__ = self.help, {**types, "return": int}
+        act.__signature__ = Signature(  # type: ignore[attr-defined]
+            [
+                Parameter(
+                    name,
+                    Parameter.KEYWORD_ONLY,
+                    annotation=kind,
+                    default=Parameter.empty if name in self.takes else (False if name == "json" else None),
+                )
+                for name, kind in types.items()
+            ]
+        )
+        return act
 
 
-@breaks_app.command("decline")
-def breaks_decline(
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Say no to write-offs that another person asked for."""
-    from everycent.serve.cli import breaking as act
-
-    return act.act_command(_meant(ids, where, count, who), act.say_no(why), as_json=json)
-
-
-@breaks_app.command("close")
-def breaks_close(
-    reason: Annotated[str, typer.Option(help="accepted (it is right so), duplicate, or handled (outside).")],
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Close breaks with a reason."""
-    from everycent.serve.cli import breaking as act
-
-    return act.act_command(_meant(ids, where, count, who), act.close_for(reason, why), as_json=json)
-
-
-@breaks_app.command("reopen")
-def breaks_reopen(
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Open closed breaks again; they are then yours."""
-    from everycent.serve.cli import breaking as act
-
-    return act.act_command(_meant(ids, where, count, who), act.open_again(why), as_json=json)
-
-
-@breaks_app.command("settle")
-def breaks_settle(
-    repaired: Annotated[bool, typer.Option("--repaired/--not-repaired", help="Whether it was made.")],
-    ids: Ids = None,
-    where: Where = None,
-    count: Count = None,
-    why: Why = None,
-    who: Who = None,
-    json: Json = False,
-) -> int:
-    """Say of repairs in doubt whether they were made."""
-    from everycent.serve.cli import breaking as act
-
-    return act.act_command(_meant(ids, where, count, who), act.settle_doubt(why, repaired=repaired), as_json=json)
+_ACTS = (
+    _Act("assign", "Give breaks to a person.", {"to": Annotated[str, typer.Option(help="Whose they become.")]}),
+    _Act(
+        "comment",
+        "Keep a comment with breaks.",
+        {"say": Annotated[str, typer.Option(help="What is kept.")]},
+        says_why=False,
+    ),
+    _Act(
+        "attach",
+        "Keep a file with breaks.",
+        {"file": Annotated[Path, typer.Option(help="What is attached, at most 10 MB.")]},
+    ),
+    _Act("write-off", "Write differences off; above the model's limit a second person must approve."),
+    _Act("approve", "Say yes to write-offs that another person asked for."),
+    _Act("decline", "Say no to write-offs that another person asked for."),
+    _Act(
+        "close",
+        "Close breaks with a reason.",
+        {
+            "reason": Annotated[
+                str, typer.Option(help="accepted (it is right so), duplicate, or handled (put right outside).")
+            ]
+        },
+    ),
+    _Act("reopen", "Open closed breaks again; they are then yours."),
+    _Act(
+        "settle",
+        "Say of repairs in doubt whether they were made.",
+        {"repaired": Annotated[bool, typer.Option("--repaired/--not-repaired", help="Whether it was made.")]},
+    ),
+)
+for _act in _ACTS:
+    breaks_app.command(_act.name)(_act.command())
 
 
 ModelFile = Annotated[Path, typer.Argument(help="The settlement model, or a file of scenarios.")]

@@ -31,7 +31,7 @@ def three_breaks(database: Any, engine: LocalEngine, tmp_path: Path, monkeypatch
     monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
     monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
     plan = ReconPlan("bill", 0, left_sums=False, right_sums=False, compares_status=False)
-    words = HandlingSpec.model_validate({"write_off": {"approve_above": "0.06"}})
+    words = HandlingSpec.model_validate({"write_off": {"approve_above": "0.06"}, "resolve_within": "3 days"})
     left, right, found_at = side("l", A=105, B=7), side("r", A=100, C=9), datetime.now(UTC) - timedelta(days=3, hours=1)
     run(database.connection, engine, "default", "shop", "CNY", plan, left, right, words, found_at)
 
@@ -118,3 +118,64 @@ def test_what_cannot_be_done_is_refused_by_name(
 ) -> None:
     assert run_app(["breaks", *arguments]) == exits.REFUSED
     assert says in " ".join(capsys.readouterr().err.split())
+
+
+def test_each_act_has_the_options_that_all_have(capsys: pytest.CaptureFixture[str]) -> None:
+    for act in ("assign", "comment", "attach", "write-off", "approve", "decline", "close", "reopen", "settle"):
+        assert run_app(["breaks", act, "--help"]) == exits.OK
+        shown = capsys.readouterr().out
+        assert all(option in shown for option in ("[ID]...", "--where", "--count", "--as", "--json")), act
+
+
+def test_ageing_says_who_has_what_and_what_is_overdue(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (of,) = ids(capsys, "A")
+    assert run_app(["breaks", "assign", of, "--to", "=bob()", "--as", "ann"]) == exits.OK
+    capsys.readouterr()
+    code, told = answer(capsys, "ageing", "--out", str(tmp_path / "ageing.csv"))
+    rows = {row["name"]: row for row in told["rows"]}
+    assert code == exits.OK and list(rows) == ["none", "=bob()"]
+    nobody = rows["none"]
+    assert (nobody["breaks"], nobody["overdue"], nobody["ages"]["3 to 7 days"]) == (2, 2, 2)
+    assert (nobody["difference_minor"], nobody["at_stake_minor"]) == (-2, 16)
+    assert (tmp_path / "ageing.csv").read_text().splitlines() == [
+        '"owner","breaks","up to 1 day","1 to 3 days","3 to 7 days","7 to 30 days","over 30 days","overdue",'
+        '"oldest_days","difference","at_stake","currency"',
+        '"none",2,0,0,2,0,0,2,3,-0.02,0.16,"CNY"',
+        '"\'=bob()",1,0,0,1,0,0,1,3,0.05,0.05,"CNY"',
+    ]
+    assert run_app(["breaks", "ageing", "--by", "kind"]) == exits.OK
+    printed = capsys.readouterr().out
+    assert "Open breaks by kind" in printed and "amount_differs" in printed and "at stake" in printed
+    assert run_app(["breaks", "ageing", "--by", "colour"]) == exits.REFUSED
+
+
+def test_all_that_fit_are_written_as_a_sheet(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from openpyxl import load_workbook
+
+    where = ["--where", "overdue=yes", "--where", "owner=none", "--limit", "1"]
+    for name in ("all.csv", "all.xlsx"):
+        assert run_app(["breaks", "list", *where, "--out", str(tmp_path / name)]) == exits.OK
+        assert "(3 breaks)" in capsys.readouterr().out
+    head, *rows = load_workbook(tmp_path / "all.xlsx")["breaks"].iter_rows(values_only=True)
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [(row["key"], row["difference"], row["age_days"], row["overdue"]) for row in found] == [
+        ("A", 0.05, 3, True), ("B", 0.07, 3, True), ("C", -0.09, 3, True),
+    ]  # fmt: skip
+    text = (tmp_path / "all.csv").read_text().splitlines()
+    assert len(text) == 4 and '"A"' in text[1] and ",1.05,1.00,0.05," in text[1]
+    assert run_app(["breaks", "list", "--out", str(tmp_path / "all.pdf")]) == exits.REFUSED
+    assert "a sheet is written as .csv or .xlsx" in capsys.readouterr().err
+
+
+def test_a_write_off_without_limits_says_so(
+    database: Any, engine: LocalEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = ReconPlan("free", 0, left_sums=False, right_sums=False, compares_status=False)
+    run(database.connection, engine, "default", "shop", "CNY", plan, side("l", F=718_988), side("r"))
+    (of,) = ids(capsys, "F")
+    code, told = answer(capsys, "write-off", of, "--as", "ann")
+    assert (code, len(told["moved"])) == (exits.OK, 1)
+    assert (
+        "free has no limit for write-offs, and nobody else was asked: such are its words since run 1"
+        in (told["notes"][0])
+    )

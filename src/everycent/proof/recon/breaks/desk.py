@@ -49,6 +49,7 @@ class Done:
     moved: list[UUID] = field(default_factory=list)
     unchanged: list[UUID] = field(default_factory=list)  # the same had been done before
     refused: list[tuple[StandingBreak, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what one should know of what was done
 
 
 def assign(desk: Desk, meant: Sequence[StandingBreak], owner: str, why: str | None = None) -> Done:
@@ -112,9 +113,25 @@ def write_off(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Do
                 done.refused.append((found, refusal))
             else:
                 (to_ask if asks else at_once).append(found)
+        for model, scenario in sorted({(found.model, found.scenario) for found in at_once}):
+            if words[model][scenario].handling.write_off is None:
+                done.notes.append(_without_limits(desk, model, scenario))
         for move, some in ((Move.WRITE_OFF, at_once), (Move.ASK_WRITE_OFF, to_ask)):
             _add(done, _do(desk, some, move, why, reason=Reason.WRITTEN_OFF, chosen=_WITH_DIFFERENCE))
     return done
+
+
+def _without_limits(desk: Desk, model: str, scenario: str) -> str:
+    row = desk.connection.execute(
+        """SELECT r.run_no, o.recorded_at FROM recon.observation AS o JOIN recon.run AS r USING (tenant, model, run_id)
+        WHERE (o.tenant, o.model, o.scenario) = (%s, %s, %s) ORDER BY observation_no DESC LIMIT 1""",
+        (desk.tenant, model, scenario),
+    ).fetchone()
+    assert row is not None, "what has breaks was observed"
+    return (
+        f"{scenario} has no limit for write-offs, and nobody else was asked: such are its words since run {row[0]} "
+        f"({row[1]:%Y-%m-%d %H:%M} UTC); others hold from the next run, or `everycent breaks handle`, on"
+    )
 
 
 def _held(desk: Desk, meant: Sequence[StandingBreak]) -> list[StandingBreak]:
@@ -272,4 +289,5 @@ def _add(done: Done, more: Done) -> Done:
     done.moved += more.moved
     done.unchanged += more.unchanged
     done.refused += more.refused
+    done.notes += more.notes
     return done

@@ -21,7 +21,7 @@ from everycent.proof.recon.breaks.words import Words, written
 from everycent.proof.recon.chain import CheckerFindings
 from everycent.proof.recon.core.moves import DECIDED, Move, Reason, first_state
 from everycent.proof.recon.core.side import SideRows
-from everycent.proof.recon.store import looked_and_failed
+from everycent.proof.recon.store import lock_scenario, looked_and_failed
 
 _OPEN_FINDING = pa.schema([(name, pa.string()) for name in ("break_id", "key", "left_file", "right_file")])
 _UNSEEN = "unseen_break"
@@ -81,6 +81,19 @@ def observe_findings(
         _reopen(seen)
     _see_last(seen)
     _find(seen)
+
+
+def note_words(connection: Connection, tenant: str, model: str, words: Words, now: datetime) -> None:
+    """The words hold from now on, where breaks were observed under others. One transaction."""
+    with connection.transaction():
+        lock_scenario(connection, tenant, model, words.scenario)
+        last = connection.execute(
+            """SELECT run_id FROM recon.observation WHERE (tenant, model, scenario) = (%s, %s, %s)
+            ORDER BY observation_no DESC LIMIT 1""",
+            (tenant, model, words.scenario),
+        ).fetchone()
+        if last is not None:
+            _note(connection, tenant, model, last[0], words, now)
 
 
 def _note(connection: Connection, tenant: str, model: str, run_id: UUID, words: Words, now: datetime) -> bool:

@@ -71,7 +71,7 @@ CAUSE = "coalesce(f.cause, c.cause)"
 DIFFERENCE = "coalesce(f.difference_minor, 0)"  # a checker finds no amounts
 #: Oldest first; of one age by scenario, key and kind.
 ORDER = 's.found_at, s.scenario, s.key COLLATE "C", s.kind, s.occurrence'
-_COLUMNS = f"""s.break_id, s.model, s.scenario, s.kind, s.key, s.occurrence, s.state, s.reason, {CAUSE} AS cause,
+COLUMNS = f"""s.break_id, s.model, s.scenario, s.kind, s.key, s.occurrence, s.state, s.reason, {CAUSE} AS cause,
     s.owner, r.currency, f.left_amount_minor, f.right_amount_minor, {DIFFERENCE} AS difference_minor, f.left_status,
     f.right_status, coalesce(f.left_file, c.left_file) AS left_file, coalesce(f.left_line, c.left_line) AS left_line,
     coalesce(f.right_file, c.right_file) AS right_file, coalesce(f.right_line, c.right_line) AS right_line,
@@ -80,6 +80,14 @@ _COLUMNS = f"""s.break_id, s.model, s.scenario, s.kind, s.key, s.occurrence, s.s
         WHERE (g.tenant, g.model, g.run_id, g.key) = (s.tenant, s.model, s.run_id, s.key)
             AND (g.left_file, g.left_line, g.right_file, g.right_line)
             IS NOT DISTINCT FROM (f.left_file, f.left_line, f.right_file, f.right_line))) AS said"""
+
+
+#: Whose a break is that nobody has.
+NOBODY = "none"
+#: SQL: that a break is open longer than the words that were observed last allow.
+OVERDUE = """(s.state <> 'closed' AND s.found_at + (SELECT (o.handling ->> 'resolve_within')::interval
+    FROM recon.observation AS o WHERE (o.tenant, o.model, o.scenario) = (s.tenant, s.model, s.scenario)
+    ORDER BY o.observation_no DESC LIMIT 1) < %(now)s)"""
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,7 @@ class Chosen:
     reasons: Sequence[str] = ()
     owner: str | None = None
     older_than: timedelta | None = None
+    overdue: bool = False  # open longer than their scenario's words allow
 
     def condition(self, now: datetime) -> tuple[str, dict[str, Any]]:
         """SQL over what `FROM` joins."""
@@ -119,10 +128,15 @@ class Chosen:
             parts.append(f"EXISTS ({begins})")
         for column, one in (("s.model", self.model), ("s.scenario", self.scenario), ("s.owner", self.owner)):
             if one is not None:
-                parts.append(f"{column} = %({column[2:]})s")
+                parts.append(
+                    "s.owner IS NULL" if (column, one) == ("s.owner", NOBODY) else f"{column} = %({column[2:]})s"
+                )
         if self.older_than is not None:
             parts.append("s.found_at <= %(found_before)s")
             values["found_before"] = now - self.older_than
+        if self.overdue:
+            parts.append(OVERDUE)
+            values["now"] = now
         values |= {
             "states": list(self.states), "ids": [text.lower() for text in self.ids], "model": self.model,
             "scenario": self.scenario, "owner": self.owner,
@@ -145,7 +159,7 @@ def find(
     with connection.cursor(row_factory=class_row(StandingBreak)) as cursor:
         cursor.adapters.register_loader("numeric", _Whole)
         return cursor.execute(
-            f"SELECT {_COLUMNS} {FROM} WHERE s.tenant = %(tenant)s AND {condition} ORDER BY {ORDER} LIMIT %(limit)s",
+            f"SELECT {COLUMNS} {FROM} WHERE s.tenant = %(tenant)s AND {condition} ORDER BY {ORDER} LIMIT %(limit)s",
             {"tenant": tenant, **values, "limit": limit},
         ).fetchall()
 
@@ -155,7 +169,7 @@ def find_in(connection: Connection, tenant: str, model: str, table: str, limit: 
     with connection.cursor(row_factory=class_row(StandingBreak)) as cursor:
         cursor.adapters.register_loader("numeric", _Whole)
         return cursor.execute(
-            f"""SELECT {_COLUMNS} {FROM} WHERE s.tenant = %(tenant)s AND s.model = %(model)s
+            f"""SELECT {COLUMNS} {FROM} WHERE s.tenant = %(tenant)s AND s.model = %(model)s
                 AND s.break_id IN (SELECT break_id FROM {table}) ORDER BY {ORDER} LIMIT %(limit)s""",
             {"tenant": tenant, "model": model, "limit": limit},
         ).fetchall()
@@ -164,18 +178,21 @@ def find_in(connection: Connection, tenant: str, model: str, table: str, limit: 
 #: How long a break has been open, in days: up to here, by what people call it.
 AGES = (("up to 1 day", 1), ("1 to 3 days", 3), ("3 to 7 days", 7), ("7 to 30 days", 30), ("over 30 days", None))
 
+#: SQL: its place in AGES.
+AGE = "CASE {} END".format(
+    " ".join(
+        f"ELSE {place}" if days is None else f"WHEN s.found_at > %(now)s - interval '{days} days' THEN {place}"
+        for place, (_, days) in enumerate(AGES)
+    )
+)
+
 
 def ages(connection: Connection, tenant: str, chosen: Chosen, now: datetime) -> list[dict[str, Any]]:
     """How many of those that are meant, and what their differences add up to, by age, state and currency."""
     condition, values = chosen.condition(now)
-    steps = " ".join(
-        f"WHEN s.found_at > %(now)s - interval '{days} days' THEN {place}"
-        for place, (_, days) in enumerate(AGES)
-        if days is not None
-    )
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
-            f"""SELECT CASE {steps} ELSE {len(AGES) - 1} END AS age, s.state, r.currency, count(*) AS breaks,
+            f"""SELECT {AGE} AS age, s.state, r.currency, count(*) AS breaks,
                 sum({DIFFERENCE}) AS difference_minor
             {FROM} WHERE s.tenant = %(tenant)s AND {condition} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
             {"tenant": tenant, "now": now, **values},
