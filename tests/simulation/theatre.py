@@ -7,7 +7,7 @@ of a command that nobody killed.
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,14 +18,15 @@ from sessions import wait_until_alone
 from small_market import Fact, market, written
 from workplace import Commands, Found, Place
 
-from everycent.base.platform.database import connect
+from everycent.base.platform.database import Connection, connect
 
 TIERS = ({}, {"EVERYCENT_LAKE_FROM_ROWS": "2"})
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A command: a run over `facts` on a `day`, or what `asks` says, MODEL for its model.
+    """A command: a run over `facts` on a `day`, or what `asks` says, MODEL for its model, BESIDE with a file beside
+    it.
 
     `about`: what the model of it says, with its `tables` by name.
     """
@@ -43,7 +44,8 @@ class Scene:
         for name, text in self.tables.items():
             (folder / name).write_text(text)
         if self.asks:
-            return [str(model) if word == "MODEL" else word for word in (*self.asks, "--json")]
+            named = {"MODEL": str(model), **{f"BESIDE {name}": str(folder / name) for name in self.tables}}
+            return [named.get(word, word) for word in (*self.asks, "--json")]
         written(self.facts, inbox, str(number))
         return ["run", str(model), "--records", str(inbox), "--as-of", self.day, "--json"]
 
@@ -56,6 +58,7 @@ class Story:
     before: Sequence[Scene]
     then: Scene
     settings: Mapping[str, str] = field(default_factory=dict)
+    audit: Callable[[Connection], None] | None = None  # what else must hold at the end, however it came
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,9 @@ class Theatre:
                 told = first.inside
                 again = self.commands.run(place, stage.arguments)
                 assert again.code == 0, again.err
+            if stage.story.audit is not None:
+                with connect(settings) as connection:
+                    stage.story.audit(connection)
             found = place.examine(verified=True)  # by the command, whose exit code says so
             shutil.rmtree(place.folder)
             return found, int(told)

@@ -27,7 +27,7 @@ LEFT_OUT = (
 _NOT_FACTS = (
     "platform.batch_part", "platform.migrated", "platform.revision", "platform.kept_sum", "clearing.frontier",
     "clearing.accumulator", "rating.standing_total",
-    "recon.pending", "recon.pace", "recon.event_count",
+    "recon.pending", "recon.pace", "recon.event_count", "recon.cleared",
     "recon.job", "recon.job_step", "recon.schedule", "recon.arriving_file", "recon.arrived_file",
 )  # fmt: skip
 #: JSON text holds no control characters, so with these as quote and delimiter COPY gives the lines as they are.
