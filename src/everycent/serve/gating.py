@@ -25,13 +25,14 @@ def _clock() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoint:
     """Answers for a model's live scenarios, with a connection and an engine of its own; whoever asks waits no longer
-    than the scenario says."""
+    than the scenario says. `connect_again`: a session with a new connection, for when the one there is broke."""
 
     session: Session
     live: Live
+    connect_again: Callable[[], Session]
     clock: Callable[[], datetime] = _clock
     in_time: InTime = field(default_factory=InTime)
 
@@ -88,6 +89,8 @@ class Checkpoint:
 
     def _begin(self, words: InlineSpec) -> None:
         """No statement outlasts the answer, so that nothing is left behind for long where that comes too late."""
+        if self.session.connection.closed:
+            self.session = self.connect_again()
         limit_ms = int(words.within.total_seconds() * 1000)
         for setting in ("statement_timeout", "lock_timeout"):
             self.session.connection.execute(f"SET {setting} = {limit_ms}")
@@ -98,9 +101,14 @@ def checkpoint(session: Session, live: Live, clock: Callable[[], datetime] = _cl
     """A checkpoint beside an open session."""
     settings = session.settings
     with ExitStack() as opened:
-        connection, engine = opened.enter_context(connect(settings)), opened.enter_context(local_engine(settings))
-        details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
-        asked = Checkpoint(Session(settings, connection, engine, details), live, clock)
+        engine = opened.enter_context(local_engine(settings))
+
+        def connected() -> Session:
+            connection = opened.enter_context(connect(settings))
+            details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
+            return Session(settings, connection, engine, details)
+
+        asked = Checkpoint(connected(), live, connected, clock)
         asked.warm()
         try:
             yield asked

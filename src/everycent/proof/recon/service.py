@@ -94,7 +94,7 @@ from everycent.proof.recon.watching.events import (
     arriving,
     sampled_sql,
 )
-from everycent.proof.recon.watching.inline import Answer, Decision, InTime, declared, may_go_on
+from everycent.proof.recon.watching.inline import Answer, Breaker, Decision, InTime, declared, may_go_on
 from everycent.proof.recon.watching.running import events_as_sides
 from everycent.proof.recon.watching.store import (
     Watched,
@@ -115,6 +115,7 @@ __all__ = [
     "Answer",
     "BadSketch",
     "Beyond",
+    "Breaker",
     "Checked",
     "Chosen",
     "Cleared",

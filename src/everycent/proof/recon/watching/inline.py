@@ -85,16 +85,41 @@ def may_go_on(
     return Answer(Decision.GO_ON, told=True, reason="both sides agree")
 
 
+@dataclass
+class Breaker:
+    """Spares whoever asks the wait for what does not answer: after `failures` in a row nothing is tried for `rests`,
+    then one question is, and if that fails too it rests again."""
+
+    failures: int = 3
+    rests: timedelta = timedelta(seconds=5)
+    clock: Callable[[], float] = monotonic
+    _in_a_row: int = 0
+    _until: float = 0.0
+
+    def rests_now(self) -> bool:
+        """Whether nothing is to be tried."""
+        return self._in_a_row >= self.failures and self.clock() < self._until
+
+    def note(self, *, answered: bool) -> None:
+        """How the last try ended."""
+        self._in_a_row = 0 if answered else self._in_a_row + 1
+        self._until = self.clock() + self.rests.total_seconds()
+
+
 class InTime:
     """Does work that may take too long, one piece at a time, and never lets anybody wait longer than agreed."""
 
-    def __init__(self) -> None:
+    def __init__(self, breaker: Breaker | None = None) -> None:
         self._free = Lock()
+        self._breaker = breaker or Breaker()
 
     def ask(self, within: timedelta, work: Callable[[], T], otherwise: Callable[[str], T]) -> T:
         """What `work` gives, or what `otherwise` makes of the reason why that is not there in time."""
+        if self._breaker.rests_now():
+            return otherwise("it failed several times in a row, and is not tried again at once")
         until = monotonic() + within.total_seconds()
         if not self._free.acquire(timeout=within.total_seconds()):
+            self._breaker.note(answered=False)
             return otherwise("an earlier question is still being worked on")
         done: list[T] = []
         failed: list[Exception] = []
@@ -110,6 +135,7 @@ class InTime:
         thread = Thread(target=run, daemon=True)
         thread.start()
         thread.join(max(0.0, until - monotonic()))
+        self._breaker.note(answered=bool(done))
         if done:
             return done[0]
         if failed:

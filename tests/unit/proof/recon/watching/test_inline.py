@@ -17,7 +17,7 @@ from everycent.base.platform.database import connect
 from everycent.proof.recon.contract import REFUSED, InlineSpec, LiveSpec
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.service import run
-from everycent.proof.recon.watching.inline import Answer, Decision, InTime, declared, may_go_on
+from everycent.proof.recon.watching.inline import Answer, Breaker, Decision, InTime, declared, may_go_on
 
 HOLD = InlineSpec(otherwise="hold")
 GO_ON = InlineSpec(otherwise="go_on")
@@ -151,3 +151,26 @@ def test_what_fails_is_told_as_the_reason() -> None:
 
     answer = InTime().ask(timedelta(seconds=20), work, lambda reason: declared(HOLD, reason))
     assert answer.reason == "it failed: the database does not answer"
+
+
+def test_what_does_not_answer_is_left_alone_for_a_while_and_then_tried_again() -> None:
+    now, tried, works = [0.0], [0], [False]
+    in_time = InTime(Breaker(failures=2, rests=timedelta(seconds=5), clock=lambda: now[0]))
+
+    def work() -> Answer:
+        tried[0] += 1
+        if not works[0]:
+            raise ConnectionError("the database does not answer")
+        return Answer(Decision.GO_ON, told=True, reason="both sides agree")
+
+    def ask() -> str:
+        return in_time.ask(timedelta(seconds=20), work, lambda reason: declared(HOLD, reason)).reason
+
+    fails, rests = "it failed: the database does not answer", "it failed several times in a row, and is not tried again"
+    assert [ask() for _ in range(3)] == [fails, fails, f"{rests} at once"]
+    now[0] = 4.9
+    assert (ask(), tried[0]) == (f"{rests} at once", 2), "nobody waits for what is known not to answer"
+    now[0] = 5.0
+    assert (ask(), ask(), tried[0]) == (fails, f"{rests} at once", 3), "one question tries"
+    now[0], works[0] = 10.0, True
+    assert (ask(), ask(), tried[0]) == ("both sides agree", "both sides agree", 5)
