@@ -79,7 +79,7 @@ def ours(folder: Path, rows: int) -> tuple[float, int, Mapping[str, Any]]:
         start = time.perf_counter()
         put(session, live, LineSource(io.BytesIO(content)), _tell, _full, lambda: datetime.now(UTC))
         taken = time.perf_counter() - start
-        stands = watch(session, live, Until.EMPTY, _report)["paid"]
+        stands = watch(session, live, Until.EMPTY, _report, print)["paid"]
         seconds = time.perf_counter() - start
         with checkpoint(session, live) as asked:
             took, told = [], 0

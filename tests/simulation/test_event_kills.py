@@ -83,6 +83,7 @@ def test_one_that_dies_is_followed_by_another(theatre: Theatre, name: str) -> No
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", STORIES)
 def test_sixty_kills(theatre: Theatre, name: str) -> None:
     hits = sum(theatre.killed(name, seed) for seed in range(60))

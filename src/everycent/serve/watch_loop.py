@@ -20,12 +20,13 @@ from everycent.proof.recon.service import (
     watch_of,
 )
 from everycent.serve.reconciling import PlannedScenario
+from everycent.serve.watch_alerts import tell_of_breaks
 from everycent.serve.watching import Live, live_words, put_records, watched
 
 #: How often a watcher with nothing to do looks whether events came.
 _LOOKS_EVERY_S = 0.5
-#: How often it clears away what is old, when nothing is to be checked.
-_CLEARS_EVERY = timedelta(minutes=1)
+#: How often it tells of breaks and clears away what is old, and once more when it ends by itself.
+_TENDS_EVERY = timedelta(minutes=1)
 
 
 class Until(StrEnum):
@@ -51,11 +52,13 @@ def watch(
     live: Live,
     until: Until,
     report: Reporter,
+    tell: Callable[[str], None],
     clock: Callable[[], datetime] = _clock,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Watch]:
-    """Checks what is due, of all scenarios in turn; how they stand when it ends. Others may watch at the same time."""
-    checked, cleared_at = 0, datetime.min.replace(tzinfo=UTC)
+    """Checks what is due, of all scenarios in turn; how they stand when it ends. Others may watch at the same time.
+    `tell` hears of messages that did not arrive."""
+    checked, tended_at = 0, clock()
     while True:
         this_time = 0
         for scenario in live.scenarios:
@@ -63,15 +66,16 @@ def watch(
             this_time += _check(session, live, scenario, clock, sleep)
         checked += this_time
         report("checking", checked, None)
-        if this_time:
-            continue
-        if clock() - cleared_at >= _CLEARS_EVERY:
-            cleared_at = clock()
-            _clear(session, live, cleared_at)
-        due = [at for one in live.scenarios if (at := next_due(session.connection, watched(session, live, one)))]
-        if until == Until.ONCE or (until == Until.EMPTY and not due):
+        due = [next_due(session.connection, watched(session, live, one)) for one in live.scenarios]
+        ends = not this_time and (until == Until.ONCE or (until == Until.EMPTY and due == [None] * len(due)))
+        if ends or clock() - tended_at >= _TENDS_EVERY:
+            tended_at = clock()
+            tell_of_breaks(session, live, tended_at, tell)
+            _clear(session, live, tended_at)
+        if ends:
             break
-        sleep(_LOOKS_EVERY_S)
+        if not this_time:
+            sleep(_LOOKS_EVERY_S)
     now = clock()
     return {one.name: watch_of(session.connection, watched(session, live, one), now) for one in live.scenarios}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from repair_service import repair_service
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.service import Watched, breaks_standing
@@ -226,6 +227,36 @@ def test_a_gate_that_cannot_tell_does_what_was_declared(shop: Shop, database: An
     assert reasons == ["paid: S1 is not checked yet", "paid: S3 is not checked yet"][: 2 - closed]
 
 
+ALERT = """breaks:
+      alert: {to: [{webhook: {url: URL}}], group_by: none}"""
+
+
+def test_whom_a_scenario_names_is_told_of_a_break_once(shop: Shop) -> None:
+    with repair_service() as hook:
+        shop.written(inline=ALERT.replace("URL", hook.url))
+        shop.day("2026-03-01")
+        shop.put(*of_the_bill()[:3])
+        for _ in range(2):
+            shop.watch()
+        assert sorted(body["title"].partition(",")[0] for _, body in hook.got) == [
+            "paid: S2 (amount_differs)", "paid: S3 (missing_right)", "paid: S9 (missing_left)",
+        ]  # fmt: skip
+        shop.put(of_the_bill()[5], paid("e9", "S7", "7"))
+        shop.watch()
+        assert [body["breaks"][0]["key"] for _, body in hook.got[3:]] == ["S7"]
+    _, told = shop.run("breaks", "list", "--json")
+    standing = {each["key"]: each["state"] for each in told["breaks"]}
+    assert standing.get("S3") is None, "the other side came, and it stands no more"
+    assert shop.run("verify")[1]["verified"]
+
+
+def test_a_receiver_that_does_not_answer_is_told_of_and_the_watch_goes_on(shop: Shop) -> None:
+    shop.written(inline=ALERT.replace("URL", "http://127.0.0.1:1/nobody"))
+    shop.put(paid("e1", "S1", 10))
+    assert run_app(["recon", "watch", str(shop.model), "--once"]) == exits.OK
+    assert "not delivered, tried again later: paid" in shop.capsys.readouterr().err
+
+
 def test_one_who_only_reconciles_watches_a_scenario_file(shop: Shop) -> None:
     shop.model.write_text(
         """\
@@ -243,6 +274,13 @@ recon:
     sold = {"id": "o1", "topic": "orders", "occurred_at": "2026-03-01T10:00:00+08:00"}
     assert shop.put(sold | {"columns": {"order": "S1", "price": 10}}, paid("e1", "S1", 10.00))[0] == exits.OK
     assert shop.run("recon", "check", str(shop.model), "--key", "S1")[1]["answer"] == "go_on"
+    questions = shop.folder / "questions.txt"
+    questions.write_text("S1\n\nS1\tS2\n")
+    assert run_app(["recon", "check", str(shop.model), "--keys", str(questions)]) == exits.OK
+    answers = [json.loads(line) for line in shop.capsys.readouterr().out.splitlines()]
+    assert [(each["answer"], each["reason"]) for each in answers] == [
+        ("go_on", "both sides agree"), ("hold", "S2: no event of it has come"),
+    ]  # fmt: skip
     watched = shop.watch()
     assert watched["verdicts"] == {"equal": 1, "within_tolerance": 0, "break": 0}
     assert "cleared" not in watched["counts"], "it happened long ago, but it came just now"

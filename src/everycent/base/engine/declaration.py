@@ -89,7 +89,9 @@ def _duration(value: object) -> object:
         return value
     found = re.fullmatch(r"(\d+) (minute|hour|day|week)s?", value.strip())
     if found is None:
-        raise ValueError(f"'{value}' is not a duration; write for example '7 days' or '10 minutes'")
+        raise ValueError(
+            f"'{value}' is not a duration; write minutes, hours, days or weeks, as '10 minutes' or '7 days'"
+        )
     try:
         length = timedelta(**{_UNITS[found[2]]: int(found[1])})
     except OverflowError:

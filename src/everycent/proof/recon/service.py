@@ -95,7 +95,7 @@ from everycent.proof.recon.watching.events import (
     sampled_sql,
 )
 from everycent.proof.recon.watching.inline import Answer, Breaker, Decision, InTime, declared, may_go_on
-from everycent.proof.recon.watching.running import events_as_sides
+from everycent.proof.recon.watching.running import broken_as_sides, events_as_sides
 from everycent.proof.recon.watching.store import (
     Watched,
     batch_seen,
@@ -159,6 +159,7 @@ __all__ = [
     "beyond_limit",
     "breaks_of",
     "breaks_standing",
+    "broken_as_sides",
     "by_values",
     "caused",
     "check_due",

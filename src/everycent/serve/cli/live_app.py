@@ -45,14 +45,22 @@ def watch(
 
 def check(
     model: Model,
-    key: Annotated[list[str], typer.Option(help="What it is about: the scenario's key; may come again.")],
+    key: Annotated[list[str] | None, typer.Option(help="What it is about: the scenario's key; may come again.")] = None,
+    keys: Annotated[
+        str | None,
+        typer.Option(help="A file of questions, the keys of each on a line with tabs between; - for standard input."),
+    ] = None,
     scenario: OfScenario = None,
     json: Json = False,
 ) -> int:
     """Answer, in the time that the scenario says, whether a settlement step may go on: 0 yes, 1 no."""
-    from everycent.serve.cli.watching import check_command
+    from everycent.serve.cli.watching import check_command, check_each_command
 
-    return check_command(model, scenario, key, as_json=json)
+    if (key is None) == (keys is None):
+        raise typer.BadParameter("say what is asked: --key, or --keys for questions line by line")
+    if keys is not None:
+        return check_each_command(model, scenario, keys)
+    return check_command(model, scenario, key or [], as_json=json)
 
 
 def add_to(app: typer.Typer) -> None:

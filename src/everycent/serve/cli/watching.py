@@ -15,11 +15,11 @@ import pyarrow as pa
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, open_session
-from everycent.proof.recon.service import Decision, QueueFull, Watch
+from everycent.proof.recon.service import Answer, Decision, QueueFull, Watch
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.event_lines import LineSource
-from everycent.serve.gating import checkpoint
+from everycent.serve.gating import Checkpoint, checkpoint
 from everycent.serve.reconciling import plan_scenarios
 from everycent.serve.scenario_files import open_scope
 from everycent.serve.watch_loop import Until, store_runs, watch
@@ -86,7 +86,7 @@ def watch_command(
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
         live = open_live(session, path).named(scenario)
         try:
-            found = watch(session, live, until, report)
+            found = watch(session, live, until, report, lambda said: err.print(said, markup=False))
         except KeyboardInterrupt:
             err.print("everycent: stopped; what was checked stays, another watcher goes on")
             return exits.OK
@@ -120,20 +120,41 @@ def _print(found: Mapping[str, Watch]) -> None:
 
 def check_command(path: Path, scenario: str | None, keys: Sequence[str], *, as_json: bool) -> int:
     """Says whether a step may go on; exit code 1 where it may not."""
-    with open_session(Settings.load(), migrations()) as session:
-        live = open_live(session, path).named(scenario)
-        if len(live.scenarios) > 1:
-            raise InputRefused(f"several scenarios are live: {', '.join(s.name for s in live.scenarios)}; name one")
-        name = live.scenarios[0].name
-        with checkpoint(session, live) as asked:
-            answer = asked.may_go_on(name, keys)
+    with _asked(path, scenario) as (asked, name):
+        answer = asked.may_go_on(name, keys)
     if as_json:
-        told = {"answer": answer.decision, "told": answer.told, "reason": answer.reason}
-        print_json({"scenario": name, "keys": list(keys), **told, "breaks": _shown(answer.breaks)})
+        print_json(_answer(name, keys, answer))
     else:
         sure = "" if answer.told else ", as declared"
         out.print(f"{answer.decision}{sure}: {answer.reason}", markup=False)
     return exits.OK if answer.decision == Decision.GO_ON else exits.FAILED
+
+
+def check_each_command(path: Path, scenario: str | None, questions: str) -> int:
+    """Answers each line of keys by a line of JSON, before it reads the next; 0 when there are no more."""
+    with _asked(path, scenario) as (asked, name), _opened(questions) as stream:
+        while line := stream.readline():
+            keys = [key for key in line.decode("utf-8", "replace").rstrip("\r\n").split("\t") if key]
+            if keys:
+                print_json(_answer(name, keys, asked.may_go_on(name, keys)))
+                sys.stdout.flush()
+    return exits.OK
+
+
+@contextmanager
+def _asked(path: Path, scenario: str | None) -> Iterator[tuple[Checkpoint, str]]:
+    """Who answers for the scenario, and its name."""
+    with open_session(Settings.load(), migrations()) as session:
+        live = open_live(session, path).named(scenario)
+        if len(live.scenarios) > 1:
+            raise InputRefused(f"several scenarios are live: {', '.join(s.name for s in live.scenarios)}; name one")
+        with checkpoint(session, live) as asked:
+            yield asked, live.scenarios[0].name
+
+
+def _answer(name: str, keys: Sequence[str], answer: Answer) -> dict[str, Any]:
+    told = {"answer": answer.decision, "told": answer.told, "reason": answer.reason}
+    return {"scenario": name, "keys": list(keys), **told, "breaks": _shown(answer.breaks)}
 
 
 def _shown(breaks: pa.Table) -> list[dict[str, Any]]:

@@ -19,8 +19,25 @@ def events_as_sides(connection: Connection, engine: LocalEngine, watched: Watche
     return left, right
 
 
-def _side(connection: Connection, engine: LocalEngine, watched: Watched, side: str) -> SideRows:
+def broken_as_sides(connection: Connection, engine: LocalEngine, watched: Watched) -> tuple[SideRows, SideRows] | None:
+    """As events_as_sides, of keys alone that are a break by their verdict or have one that stands; None where there are
+    none."""
+    broken = f"""SELECT key FROM recon.verdict WHERE {watched.sql} AND outcome = 'break'
+        UNION SELECT key FROM recon.standing_break WHERE {watched.sql} AND state <> 'closed'"""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if connection.execute(f"SELECT 1 FROM ({broken}) AS b LIMIT 1").fetchone() is None:
+            return None
+        left, right = (_side(connection, engine, watched, side, broken) for side in ("left", "right"))
+    return left, right
+
+
+def _side(
+    connection: Connection, engine: LocalEngine, watched: Watched, side: str, among: str | None = None
+) -> SideRows:
+    """`among`: SQL that gives the keys whose events alone take part."""
     events = f"SELECT * FROM recon.event WHERE {watched.sql} AND side = {literal(side)}"
+    events += "" if among is None else f" AND key IN ({among})"
     waits = f"key IN (SELECT key FROM recon.pending WHERE {watched.sql})"
     compared = f"SELECT {', '.join(SIDE.names)} FROM ({events}) AS e WHERE reason IS NULL AND NOT {waits}"
     refused = f"""SELECT source_file, source_line, reason FROM ({events}) AS e

@@ -9,6 +9,7 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 import structlog
+from repair_service import Service, repair_service
 
 from everycent.proof.recon.breaks.alerting import Written, deliver, write_alerts
 from everycent.proof.recon.breaks.words import Words
@@ -18,7 +19,6 @@ from everycent.proof.recon.handling import MailSpec
 
 from .conftest import Desk, side
 from .mail_server import MailServer, mail_server
-from .repair_service import Service, repair_service
 
 Declared = Callable[[dict[str, Any]], Desk]
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from repair_service import Service, repair_service
 from sessions import wait_until_alone
 
 from everycent.base.platform.database import connect
@@ -22,7 +23,6 @@ from everycent.proof.recon.cures import RepairAttempt, RepairEnd, RepairOutcome
 from everycent.proof.recon.handling import RepairRuleSpec
 
 from .conftest import Desk, side
-from .repair_service import Service, repair_service
 
 Declared = Callable[[dict[str, Any]], Desk]
 
