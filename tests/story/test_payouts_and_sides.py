@@ -99,7 +99,7 @@ def test_a_payout_is_rebuilt_from_its_orders_and_back(tell: Any, tmp_path: Any) 
     assert said == {
         "payouts": 4,
         "parts_minor": {"gross": 16100, "refunds": -2000, "fees": -995, "reserves": 0, "exchange": -12, "other": 100,
-                        "unexplained": 600},
+                        "written_off": 0, "unexplained": 600},
     }  # fmt: skip
     again = tell(MODEL + PAYOUTS, {"sold.csv": SOLD}, "2026-03-31", given).outcome.scenarios[0]
     assert not again.changed and again.run.beyond == run.beyond

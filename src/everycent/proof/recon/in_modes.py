@@ -65,7 +65,10 @@ def with_payouts(
     if plan.payout is None:
         return found
     report, bank = (left, right) if plan.payout.report == "left" else (right, left)
-    return replace(found, payouts=decompose(plan.payout, report, bank, found.explained.matches, engine))
+    return replace(
+        found,
+        payouts=decompose(plan.payout, report, bank, found.explained.matches, found.explained.differences, engine),
+    )
 
 
 def _one_way(

@@ -3,20 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
+from everycent.base.engine.kernels.assigning import knots
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 
 #: What a payout is made of, in the order in which it is told. `other`: rows of a kind that the scenario does not name.
-PARTS = ("gross", "refunds", "fees", "reserves", "exchange", "other", "unexplained")
+PARTS = ("gross", "refunds", "fees", "reserves", "exchange", "other", "written_off", "unexplained")
 
-#: A line for each payout, part and order; the parts of a payout add up to `paid_minor`. Ordered by payout, part, order.
+#: What a payment's difference from its payouts is a part of, by the cause that the match names.
+_PART_OF_CAUSE = {
+    "fee": "fees",
+    "conversion": "exchange",
+    "conversion_difference": "exchange",
+    "within_tolerance": "written_off",
+}
+
+#: A line for each payout, part and order; the parts of a payment's payouts, with those of no payout, add up to
+#: `paid_minor`. Ordered by payout, payment, part, order.
 PAYOUT_PART = pa.schema(
     [
-        pa.field("payout", pa.string()),  # the report's key
-        pa.field("paid_key", pa.string()),  # the bank's; null: not paid, or not found there
-        pa.field("paid_minor", pa.decimal128(38, 0)),
+        pa.field("payout", pa.string()),  # the report's key; null: of a payment that several or none make up
+        pa.field("paid_key", pa.string()),  # the bank's, several joined by " + "; null: not paid, or not found there
+        pa.field("paid_minor", pa.decimal128(38, 0)),  # all that was paid so, for one payout or several
         pa.field("part", pa.string()),
         pa.field("order", pa.string()),  # the report's reference; null: of no order
         pa.field("rows", pa.int64()),
@@ -34,72 +45,126 @@ class PayoutPlan:
 
 
 def decompose(
-    plan: PayoutPlan, report: pa.Table | str, bank: pa.Table | str, matched: pa.Table, engine: LocalEngine
+    plan: PayoutPlan,
+    report: pa.Table | str,
+    bank: pa.Table | str,
+    matched: pa.Table,
+    differences: pa.Table,
+    engine: LocalEngine,
 ) -> pa.Table:
     """PAYOUT_PART. `report` and `bank`: SIDE, the report with `kind` and, where it has them, `reference`, `fee_minor`.
 
     A row's amount is net: what it says as its fee is a part of its own, and the rest is of the part of its kind. A
-    payout is found at the bank by a sure match (`matched`, MATCHED_ROW) of one report's key and one of the bank's, else
-    by its key. What is paid and not in the report, or the other way round, is `unexplained`.
+    payout is found at the bank by sure matches (`matched`, MATCHED_ROW), else by its key: one payout in one line or in
+    several, or several payouts in a line. What a payment and its payouts differ by is of the part of the cause that the
+    match names (`differences`, MATCH_DIFFERENCE); what no cause names, what is paid and not in the report, or the other
+    way round, is `unexplained`.
     """
+    payments = _payments(plan, report, bank, matched, engine)
+    places = ", ".join(f"({number}, {literal(name)})" for number, name in enumerate(PARTS))
+    causes = ", ".join(f"({literal(cause)}, {literal(part)})" for cause, part in _PART_OF_CAUSE.items())
+    sign = -1 if plan.report == "left" else 1  # of left - right, in what the payouts lack of the payment
+    result = engine.query(
+        f"""WITH parts AS ({_parts_sql(plan, report, engine)}),
+        paid AS (SELECT key AS paid_key, sum(amount_minor)::HUGEINT AS minor FROM bank GROUP BY key),
+        payment AS (
+            SELECT knot, string_agg(DISTINCT p.paid_key, ' + ' ORDER BY p.paid_key) AS paid_key,
+                CASE WHEN count(DISTINCT payout) = 1 THEN any_value(payout) END AS of_one
+            FROM payments AS p GROUP BY knot),
+        of_lines AS (
+            SELECT knot, sum(minor) AS paid
+            FROM (SELECT DISTINCT knot, paid_key FROM payments) JOIN paid USING (paid_key)
+            GROUP BY knot),
+        listed AS (
+            SELECT DISTINCT knot, payout FROM payments WHERE payout IS NOT NULL),
+        told AS (SELECT knot, payout, part, of_order, n, minor FROM parts JOIN listed ON listed.payout = parts.key),
+        named AS (
+            SELECT knot, part, {sign} * sum(difference_minor)::HUGEINT AS minor
+            FROM differences JOIN (VALUES {causes}) AS c(cause, part) USING (cause)
+            JOIN (SELECT DISTINCT match_no, knot FROM payments) USING (match_no) GROUP BY ALL),
+        rest AS (
+            SELECT knot, 'unexplained' AS part, coalesce(paid, 0) - coalesce(t.minor, 0) - coalesce(n.minor, 0) AS minor
+            FROM payment LEFT JOIN of_lines USING (knot)
+            LEFT JOIN (SELECT knot, sum(minor) AS minor FROM told GROUP BY knot) AS t USING (knot)
+            LEFT JOIN (SELECT knot, sum(minor) AS minor FROM named GROUP BY knot) AS n USING (knot)),
+        every AS (
+            FROM told
+            UNION ALL
+            SELECT knot, of_one, part, NULL, 0, minor FROM (FROM named UNION ALL FROM rest) JOIN payment USING (knot)
+            WHERE minor <> 0)
+        SELECT payout, paid_key, paid::DECIMAL(38, 0) AS paid_minor, part, of_order AS "order",
+            sum(n)::BIGINT AS rows, sum(minor)::DECIMAL(38, 0) AS amount_minor, knot
+        FROM every JOIN payment USING (knot) LEFT JOIN of_lines USING (knot)
+        JOIN (VALUES {places}) AS p(place, part) USING (part)
+        GROUP BY ALL ORDER BY payout NULLS LAST, paid_key, min(place), of_order NULLS FIRST""",
+        report=report,
+        bank=bank,
+        payments=payments,
+        differences=differences,
+    )
+    _assert_adds_up(result, engine)
+    return result.drop_columns(["knot"]).cast(PAYOUT_PART)
+
+
+def _parts_sql(plan: PayoutPlan, report: pa.Table | str, engine: LocalEngine) -> str:
+    """key, part, of_order, n, minor: the report's rows by part."""
     has = engine.query("FROM report LIMIT 0", report=report).column_names
     order = identifier("reference") if "reference" in has else "NULL::VARCHAR"
     fee = f"coalesce({identifier('fee_minor')}, 0)" if "fee_minor" in has else "0"
     named = " ".join(f"WHEN {literal(kind)} THEN {literal(part)}" for kind, part in sorted(plan.part_of.items()))
     part = f"coalesce(CASE kind {named} END, 'other')" if named else "'other'"
+    rows = f"""SELECT key, {part} AS part, {order} AS of_order, amount_minor::HUGEINT AS minor, {fee}::HUGEINT AS fee
+        FROM report"""
+    return f"""SELECT key, part, of_order, count(*) AS n, sum(minor + fee) AS minor FROM ({rows}) GROUP BY ALL
+        UNION ALL
+        SELECT key, 'fees', of_order, count(*), -sum(fee) FROM ({rows}) WHERE fee <> 0 GROUP BY ALL"""
+
+
+def _payments(
+    plan: PayoutPlan, report: pa.Table | str, bank: pa.Table | str, matched: pa.Table, engine: LocalEngine
+) -> pa.Table:
+    """(knot, payout, paid_key, match_no): which payouts and which of the bank's keys belong together, every one of both
+    in one knot; a payout or a key without the other is alone there."""
     other = {"left": "right", "right": "left"}[plan.report]
-    places = ", ".join(f"({number}, {literal(name)})" for number, name in enumerate(PARTS))
-    result = engine.query(
-        f"""WITH told AS (
-            SELECT key, {part} AS part, {order} AS of_order, amount_minor::HUGEINT AS minor, {fee}::HUGEINT AS fee
-            FROM report),
-        parts AS (
-            SELECT key, part, of_order, count(*) AS n, sum(minor + fee) AS minor FROM told GROUP BY ALL
-            UNION ALL
-            SELECT key, 'fees', of_order, count(*), -sum(fee) FROM told WHERE fee <> 0 GROUP BY ALL),
-        paid AS (SELECT key AS paid_key, sum(amount_minor)::HUGEINT AS paid FROM bank GROUP BY key),
-        claims AS (
-            SELECT mine.key, theirs.key AS paid_key, count(*) OVER (PARTITION BY mine.match_no) AS pairs
+    found = engine.query(
+        f"""WITH claims AS (
+            SELECT DISTINCT mine.key AS payout, theirs.key AS paid_key, match_no
             FROM (FROM matched WHERE side = {literal(plan.report)} AND label = 'unique') AS mine
             JOIN (FROM matched WHERE side = {literal(other)} AND label = 'unique') AS theirs USING (match_no)),
-        found AS (
-            SELECT k.key AS payout, coalesce(claims.paid_key, own.paid_key) AS paid_key
-            FROM (SELECT DISTINCT key FROM told) AS k
-            LEFT JOIN claims ON claims.key = k.key AND pairs = 1
-            LEFT JOIN paid AS own ON own.paid_key = k.key
-                AND own.paid_key NOT IN (SELECT paid_key FROM claims WHERE pairs = 1)
-            UNION ALL
-            SELECT NULL, paid_key FROM paid WHERE paid_key NOT IN (SELECT key FROM told)
-                AND paid_key NOT IN (SELECT paid_key FROM claims WHERE pairs = 1)),
-        with_paid AS (SELECT found.*, paid.paid FROM found LEFT JOIN paid USING (paid_key)),
-        rest AS (
-            SELECT f.payout, f.paid_key, f.paid, 'unexplained' AS part, NULL AS of_order, 0 AS n,
-                coalesce(f.paid, 0) - coalesce(s.minor, 0) AS minor
-            FROM with_paid AS f
-            LEFT JOIN (SELECT key, sum(minor) AS minor FROM parts GROUP BY key) AS s ON s.key = f.payout),
-        listed AS (
-            SELECT f.payout, f.paid_key, f.paid, part, of_order, sum(n) AS n, sum(minor) AS minor
-            FROM parts JOIN with_paid AS f ON f.payout = parts.key GROUP BY ALL
-            UNION ALL SELECT * FROM rest WHERE minor <> 0)
-        SELECT payout, paid_key, paid::DECIMAL(38, 0) AS paid_minor, part, of_order AS "order", n::BIGINT AS rows,
-            minor::DECIMAL(38, 0) AS amount_minor
-        FROM listed JOIN (VALUES {places}) AS p(place, part) USING (part)
-        ORDER BY payout NULLS LAST, paid_key, place, of_order NULLS FIRST""",
+        by_key AS (
+            SELECT key AS payout, key AS paid_key, NULL::BIGINT AS match_no
+            FROM (SELECT DISTINCT key FROM report) SEMI JOIN bank USING (key)
+            WHERE key NOT IN (SELECT payout FROM claims) AND key NOT IN (SELECT paid_key FROM claims)),
+        met AS (FROM claims UNION ALL FROM by_key)
+        FROM met
+        UNION ALL
+        SELECT DISTINCT key, NULL, NULL FROM report WHERE key NOT IN (SELECT payout FROM met)
+        UNION ALL
+        SELECT DISTINCT NULL, key, NULL FROM bank WHERE key NOT IN (SELECT paid_key FROM met)
+        ORDER BY ALL""",
         report=report,
         bank=bank,
         matched=matched,
-    ).cast(PAYOUT_PART)
-    _assert_adds_up(result, engine)
-    return result
+    )
+    together = found["paid_key"].is_valid().to_numpy() & found["payout"].is_valid().to_numpy()
+    knot = -1 - np.arange(found.num_rows, dtype=np.int64)
+    ends = (
+        np.unique(found[name].filter(pa.array(together)).to_numpy().astype(str), return_inverse=True)[1].astype(
+            np.int64
+        )
+        for name in ("payout", "paid_key")
+    )
+    knot[together] = knots(*ends)
+    return found.append_column("knot", pa.array(knot))
 
 
 def _assert_adds_up(parts: pa.Table, engine: LocalEngine) -> None:
     wrong = engine.query(
-        """SELECT payout, paid_key FROM parts GROUP BY payout, paid_key
+        """SELECT knot, any_value(paid_key) AS paid FROM parts GROUP BY knot
         HAVING sum(amount_minor) <> coalesce(max(paid_minor), 0)""",
         parts=parts,
     )
-    assert not wrong.num_rows, f"payouts {wrong.to_pylist()[:3]} do not add up to what was paid"
+    assert not wrong.num_rows, f"payouts {wrong['paid'].to_pylist()[:3]} do not add up to what was paid"
 
 
 def payouts_of(parts: pa.Table, order: str, engine: LocalEngine) -> pa.Table:

@@ -1,0 +1,129 @@
+"""One bank line is several payouts, or a payout several bank lines; what lacks has a name, and all adds up."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from everycent.base.engine.local import LocalEngine
+from everycent.proof.recon.contract import MATCH_DIFFERENCE, MATCHED_ROW, SIDE
+from everycent.proof.recon.core.payout import PayoutPlan, decompose, payouts_of
+
+PLAN = PayoutPlan("left", {"sale": "gross", "fx": "exchange"})
+Line = tuple[Any, ...]
+
+
+def side(*rows: tuple[str, int], **more: list[Any]) -> pa.Table:
+    """(key, amount) and further columns."""
+    full = [dict.fromkeys(SIDE.names) | {"key": key, "amount_minor": amount} for key, amount in rows]
+    table = pa.Table.from_pylist(full, SIDE)
+    for name, values in more.items():
+        table = table.append_column(name, pa.array(values, pa.string()))
+    return table
+
+
+def orders(*rows: tuple[str, str, int]) -> pa.Table:
+    """(payout, order, amount), all of them sales."""
+    return side(
+        *((payout, amount) for payout, _, amount in rows),
+        kind=["sale"] * len(rows),
+        reference=[order for _, order, _ in rows],
+    )
+
+
+def matches(*found: tuple[str, str]) -> pa.Table:
+    """Of each sure match the report's keys and the bank's, as "P1 P2", "b1"."""
+    rows = [
+        dict.fromkeys(MATCHED_ROW.names) | {"match_no": no, "label": "unique", "side": of, "row_no": 1, "key": key}
+        for no, sides in enumerate(found, 1)
+        for of, keys in zip(("left", "right"), sides, strict=True)
+        for key in keys.split()
+    ]
+    return pa.Table.from_pylist(rows, MATCHED_ROW)
+
+
+def causes(*found: tuple[int, str, int]) -> pa.Table:
+    rows = [
+        {"match_no": no, "cause": cause, "difference_minor": minor, "currency": "EUR"} for no, cause, minor in found
+    ]
+    return pa.Table.from_pylist(rows, MATCH_DIFFERENCE)
+
+
+@pytest.fixture(scope="session")
+def taken_apart(engine: LocalEngine) -> Any:
+    def run(report: pa.Table, bank: pa.Table, matched: pa.Table, differences: pa.Table = causes()) -> list[Line]:  # noqa: B008
+        rows = decompose(PLAN, report, bank, matched, differences, engine).to_pylist()
+        return [(row["payout"], row["paid_key"], row["part"], row["order"], int(row["amount_minor"])) for row in rows]
+
+    return run
+
+
+def test_a_payout_that_is_paid_in_two_lines_has_both(taken_apart: Any) -> None:
+    report, bank = orders(("P1", "A", 700), ("P1", "B", 300)), side(("b2", 600), ("b1", 400))
+    assert taken_apart(report, bank, matches(("P1", "b1 b2"))) == [
+        ("P1", "b1 + b2", "gross", "A", 700),
+        ("P1", "b1 + b2", "gross", "B", 300),
+    ]
+
+
+def test_a_line_that_pays_two_payouts_is_that_of_each_and_its_charge_that_of_none(taken_apart: Any) -> None:
+    report, bank = orders(("P1", "A", 700), ("P2", "B", 300)), side(("b1", 985))
+    told = taken_apart(report, bank, matches(("P1 P2", "b1")), causes((1, "fee", 10), (1, "within_tolerance", 5)))
+    assert told == [
+        ("P1", "b1", "gross", "A", 700),
+        ("P2", "b1", "gross", "B", 300),
+        (None, "b1", "fees", None, -10),
+        (None, "b1", "written_off", None, -5),
+    ]
+
+
+def test_what_a_conversion_makes_of_a_payout_is_exchange(taken_apart: Any) -> None:
+    report, bank = orders(("P1", "A", 1000)), side(("b1", 7210))
+    found = causes((1, "conversion", -6209), (1, "conversion_difference", -1))
+    assert taken_apart(report, bank, matches(("P1", "b1")), found) == [
+        ("P1", "b1", "gross", "A", 1000),
+        ("P1", "b1", "exchange", None, 6210),
+    ]
+
+
+def test_payouts_and_lines_that_hang_together_through_others_are_one_payment(taken_apart: Any) -> None:
+    """Both matches have rows of the line b1: no more can be said of whose money it is."""
+    report = orders(("P1", "A", 700), ("P2", "B", 300), ("P3", "C", 50))
+    bank = side(("b1", 600), ("b1", 300), ("b2", 100), ("P3", 40))
+    assert taken_apart(report, bank, matches(("P1", "b1 b2"), ("P2", "b1"))) == [
+        ("P1", "b1 + b2", "gross", "A", 700),
+        ("P2", "b1 + b2", "gross", "B", 300),
+        ("P3", "P3", "gross", "C", 50),
+        ("P3", "P3", "unexplained", None, -10),
+    ]
+
+
+def test_from_an_order_back_to_all_lines_that_paid_it(engine: LocalEngine) -> None:
+    report = orders(("P1", "A", 700), ("P2", "A", -100), ("P2", "B", 300))
+    parts = decompose(
+        PLAN, report, side(("b1", 700), ("b2", 200)), matches(("P1", "b1"), ("P2", "b2")), causes(), engine
+    )
+    back = payouts_of(parts, "A", engine).to_pylist()
+    assert [(row["paid_key"], int(row["amount_minor"])) for row in back] == [("b1", 700), ("b2", -100)]
+
+
+AMOUNTS = st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(-9, 9)), max_size=6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(report=AMOUNTS, bank=AMOUNTS, data=st.data())
+def test_every_cent_of_both_sides_is_told_once(taken_apart: Any, report: Any, bank: Any, data: Any) -> None:
+    """Whatever matched whom: orders are there once, and all that was paid."""
+    lefts, rights = sorted({key for key, _ in report}), sorted({key.lower() for key, _ in bank})
+    found = []
+    if lefts and rights:
+        some = st.tuples(st.sampled_from(lefts), st.lists(st.sampled_from(rights), min_size=1, max_size=2, unique=True))
+        found = [(one, " ".join(many)) for one, many in data.draw(st.lists(some, max_size=3))]
+    given_report = orders(*((key, f"o{no}", amount) for no, (key, amount) in enumerate(report)))
+    lines = taken_apart(given_report, side(*((key.lower(), amount) for key, amount in bank)), matches(*found))
+    told = {line[3]: line[4] for line in lines if line[3] is not None}
+    assert told == {f"o{no}": amount for no, (_, amount) in enumerate(report)}
+    assert sum(line[4] for line in lines if line[1] is not None) == sum(amount for _, amount in bank)
+    assert sum(line[4] for line in lines if line[1] is None) == 0
