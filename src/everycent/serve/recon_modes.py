@@ -144,6 +144,22 @@ def write_payouts(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Pa
     return [write_table(folder / "payouts.parquet", pa.concat_tables(told))] if told else []
 
 
+def entries_as_dict(run: ReconRun) -> dict[str, Any] | None:
+    """How many entries, and what they come to by cause, whichever way round; None where nothing is booked."""
+    if not run.beyond.entries.num_rows:
+        return None
+    causes: dict[str, int] = {}
+    for row in run.beyond.entries.group_by("cause").aggregate([("amount_minor", "sum")]).to_pylist():
+        causes[row["cause"]] = int(row["amount_minor_sum"])
+    return {"entries": run.beyond.entries.num_rows, "turnover_minor": dict(sorted(causes.items()))}
+
+
+def write_entries(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Path]:
+    """entries.parquet: what is written off, as entries for the books, of all scenarios that name accounts."""
+    told = [_named(name, run.beyond.entries) for name, run in runs if run.beyond.entries.num_rows]
+    return [write_table(folder / "entries.parquet", pa.concat_tables(told))] if told else []
+
+
 def write_across(folder: Path, tables: Sequence[tuple[str, pa.Table | None]]) -> list[Path]:
     """sides_NAME.parquet: of a scenario of more than two sides, what each side says of the keys that part."""
     return [

@@ -50,6 +50,7 @@ from everycent.serve.recon_batches import Batches, batches_of
 from everycent.serve.recon_modes import (
     RatesRefused,
     carried_as_dict,
+    entries_as_dict,
     matches_as_dict,
     payouts_as_dict,
     rates_of,
@@ -173,6 +174,7 @@ class Scenario:
             "matches": matches_as_dict(self.run),
             "totals": totals_as_dict(self.run),
             "payouts": payouts_as_dict(self.run),
+            "entries": entries_as_dict(self.run),
             "carried": carried_as_dict(self.run),
             "controls": [stated.as_dict() for stated in self.stated],
         }

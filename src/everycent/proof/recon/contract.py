@@ -61,6 +61,7 @@ from everycent.proof.recon.loading import (
 )
 from everycent.proof.recon.modes import (
     Basis,
+    Book,
     Carry,
     Counterparty,
     Covers,
@@ -367,6 +368,7 @@ class ReconSpec(Declaration):
         examples=["0.01"],
     )
     payout: Payout = None
+    book: Book = None
     mode: Mode = "two_way"
     total: Total = None
     detail: Detail = True

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import BREAK, BY_KEY, DIMENSION, MATCHED_ROW, TOTALS, Bucket
+from everycent.proof.recon.core.booking import ENTRY, entries
 from everycent.proof.recon.core.carrying import CARRIED, CUT
 from everycent.proof.recon.core.dimensions import dimensions
 from everycent.proof.recon.core.leftovers import of_no_matter, totals_of
@@ -25,12 +26,14 @@ _RULED = (Bucket.MATCHED, Bucket.AMBIGUOUS, Bucket.BUDGET_EXHAUSTED)
 @dataclass(frozen=True)
 class Beyond:
     """What a scenario's modes found beyond its buckets: what rules claimed, both sides in total (DIMENSION), and what
-    payouts are made of (PAYOUT_PART), which is made anew of what is stored; at a day cut (CUT) what is open (CARRIED).
+    payouts are made of (PAYOUT_PART) and what is written off as entries (ENTRY), both made anew of what is stored; at a
+    day cut (CUT) what is open (CARRIED).
     """
 
     explained: Explained = field(default_factory=Explained.nothing)
     dimensions: pa.Table = field(default_factory=DIMENSION.empty_table)
     payouts: pa.Table = field(default_factory=PAYOUT_PART.empty_table)
+    entries: pa.Table = field(default_factory=ENTRY.empty_table)
     carried: pa.Table = field(default_factory=CARRIED.empty_table)
     cut: pa.Table = field(default_factory=CUT.empty_table)
 
@@ -69,6 +72,15 @@ def with_payouts(
         found,
         payouts=decompose(plan.payout, report, bank, found.explained.matches, found.explained.differences, engine),
     )
+
+
+def with_entries(plan: ReconPlan, done: Reconciled, found: Beyond, engine: LocalEngine) -> Beyond:
+    """`found` with what is written off as entries for the books, where the scenario names accounts."""
+    if plan.book is None:
+        return found
+    explained = found.explained
+    booked = entries(plan.book, done.write_offs, explained.matches, explained.differences, engine)
+    return replace(found, entries=booked)
 
 
 def _one_way(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, FormulaText, Name, NumberText, Words
+from everycent.base.engine.declaration import Called, Declaration, FormulaText, Name, NumberText, Words
 
 #: What a row of a side has beside its key, its amount and its status, by the words of a side; in this order.
 SEEN = ("occurred_at", "reference", "counterparty", "group", "fee", "currency")
@@ -123,6 +123,41 @@ Covers = Annotated[
         examples=["method in ('V', 'M')"],
     ),
 ]
+Account = Annotated[str, Field(min_length=1, max_length=200), Called("the name of an account")]
+
+
+class BookSpec(Declaration):
+    """The accounts that take what two sides differ by: each difference is an entry for the books."""
+
+    against: Account = Field(
+        description="the account whose open items the differences close", examples=["receivable/card-payments"]
+    )
+    within_tolerance: Account | None = Field(
+        default=None, description="takes what is written off within a tolerance", examples=["expense/small-differences"]
+    )
+    fee: Account | None = Field(
+        default=None, description="takes fees that rules found", examples=["expense/payment-fees"]
+    )
+    conversion_difference: Account | None = Field(
+        default=None, description="takes what a conversion leaves", examples=["expense/exchange"]
+    )
+
+    @model_validator(mode="after")
+    def _something_to_book(self) -> Self:
+        if not self.account_of:
+            raise ValueError("nothing is booked; name the account of within_tolerance, fee or conversion_difference")
+        if self.against in self.account_of.values():
+            raise ValueError(f"against: '{self.against}' takes a difference as well; an entry has two accounts")
+        return self
+
+    @property
+    def account_of(self) -> dict[str, str]:
+        """By cause."""
+        causes = [name for name in type(self).model_fields if name != "against"]
+        return {cause: account for cause in causes if (account := getattr(self, cause)) is not None}
+
+
+Book = Annotated[BookSpec | None, Field(description="into which accounts what is written off is booked")]
 Basis = Annotated[
     Name | None, Field(description="of `sides`: the one with which each other is compared", examples=["till"])
 ]

@@ -57,7 +57,7 @@ from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_d
 from everycent.proof.recon.core.two_files import FilesPlan, plan_files, side_view
 from everycent.proof.recon.cuts import CutRefused, carry_in, carry_on, refuse_passed
 from everycent.proof.recon.handling import HandlingSpec
-from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_payouts
+from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_entries, with_payouts
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import (
@@ -270,7 +270,8 @@ def run(
             stored = load_run(connection, engine, key), load_beyond(connection, key)
             ran = ReconRun(key.run_id, known, False, *stored)
         again = observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
-        return replace(ran, again=again, beyond=with_payouts(plan, ran.beyond, left.rows, right.rows, engine))
+        beyond = with_payouts(plan, ran.beyond, left.rows, right.rows, engine)
+        return replace(ran, again=again, beyond=with_entries(plan, ran.reconciled, beyond, engine))
 
 
 def keep_checked(

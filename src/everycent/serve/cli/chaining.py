@@ -26,7 +26,7 @@ from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.loading import Place
 from everycent.serve.many_sides import ManySides
-from everycent.serve.recon_modes import write_across, write_carried, write_matches, write_payouts
+from everycent.serve.recon_modes import write_across, write_carried, write_entries, write_matches, write_payouts
 from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
 from everycent.serve.report.scenarios import RunPage, render_scenarios
 from everycent.serve.scenario_files import load_scenario_file
@@ -178,6 +178,7 @@ def _write_modes(folder: Path, done: Sequence[Chained], across: Mapping[str, pa.
         *write_matches(folder, runs),
         *write_carried(folder, runs),
         *write_payouts(folder, runs),
+        *write_entries(folder, runs),
         *write_across(folder, list(across.items())),
     ]
 

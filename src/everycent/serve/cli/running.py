@@ -29,6 +29,7 @@ from everycent.serve.recon_modes import (
     parts_told,
     write_across,
     write_carried,
+    write_entries,
     write_matches,
     write_payouts,
 )
@@ -175,6 +176,7 @@ def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | Non
         files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, taken.scenarios))
         runs = [(one.name, one.run) for one in taken.scenarios]
         files = (*files, *write_matches(folder, runs), *write_payouts(folder, runs), *write_carried(folder, runs))
+        files = (*files, *write_entries(folder, runs))
         files = (*files, *write_across(folder, [(one.name, one.across) for one in taken.scenarios]))
     data = report_data(session, model.name, verdict)  # after the export: the page knows what is in the bank file
     if folder is not None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import Currency
 from everycent.proof.recon.contract import ReconSpec
+from everycent.proof.recon.core.booking import BookPlan
 from everycent.proof.recon.core.dimensions import TotalPlan
 from everycent.proof.recon.core.matching.needs import refuse_lacking, refuse_unseen
 from everycent.proof.recon.core.matching.plan import MatchPlan, plan_match
@@ -35,6 +36,7 @@ class ReconPlan:
     detail: bool = True
     total: TotalPlan | None = None
     payout: PayoutPlan | None = None
+    book: BookPlan | None = None
     carry: bool = False
 
 
@@ -69,6 +71,7 @@ def plan_recon(
         one_way=spec.mode == "one_way",
         detail=spec.detail,
         payout=_payout(scenario, spec),
+        book=None if spec.book is None else BookPlan(spec.book.against, spec.book.account_of, currency.code),
         carry=_carry(scenario, spec),
         total=_total(scenario, spec, currency),
         words="" if said == "{}" else said + _digest(spec, rates),
