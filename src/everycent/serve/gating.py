@@ -13,9 +13,20 @@ from everycent.flow.model.contract import LoadedModel
 from everycent.flow.pipeline.service import ModelPlan, Session, local_engine
 from everycent.flow.settlement.contract import HELD_RECORD, Gate, Held
 from everycent.proof.recon.contract import SIDE, InlineSpec
-from everycent.proof.recon.service import Answer, InTime, check_due, declared, held_records, may_go_on, reconcile
+from everycent.proof.recon.service import (
+    Answer,
+    Decision,
+    InTime,
+    check_due,
+    declared,
+    held_records,
+    may_go_on,
+    reconcile,
+    standing_breaks,
+)
 from everycent.serve.reconciling import PlannedScenario
-from everycent.serve.watching import Live, live_of, live_words, put_records, watched
+from everycent.serve.standing_holds import held_by_runs
+from everycent.serve.watching import Live, asked_of, live_words, put_records, watched
 
 #: How long what nobody waits for any more may take at the end.
 _LAST_WORK = timedelta(seconds=10)
@@ -39,7 +50,8 @@ class Checkpoint:
     def warm(self) -> None:
         """Takes in what was stored until now, and does once what each answer does: what that takes is nobody's wait."""
         for scenario in self.live.scenarios:
-            put_records(self.session, self.live, scenario, self.clock())
+            if scenario.spec.live is not None:
+                put_records(self.session, self.live, scenario, self.clock())
             sides = (SIDE.empty_table(), SIDE.empty_table())
             reconcile(scenario.plan, *sides, self.session.engine)
 
@@ -50,9 +62,17 @@ class Checkpoint:
 
         def work() -> Answer:
             self._begin(words)
+            who = watched(self.session, self.live, scenario)
+            if words.sees != "events":
+                standing = standing_breaks(self.session.connection, who, keys, unsure=words.otherwise == "hold")
+                if standing:
+                    key, kind = next(iter(standing.items()))
+                    return Answer(Decision.HOLD, told=True, reason=f"{key}: a break that stands: {kind}")
+                if words.sees == "runs":
+                    return declared(words, "no break of it stands; which keys the runs saw is not known")
             put_records(self.session, self.live, scenario, self.clock())
             where = (self.session.connection, self.session.engine, scenario.plan)
-            return may_go_on(*where, watched(self.session, self.live, scenario), words, keys, self.clock())
+            return may_go_on(*where, who, words, keys, self.clock())
 
         return self.in_time.ask(words.within, work, lambda reason: declared(words, reason))
 
@@ -75,12 +95,17 @@ class Checkpoint:
 
         def work() -> pa.Table | None:
             self._begin(words)
-            who = watched(self.session, self.live, scenario)
-            put_records(self.session, self.live, scenario, self.clock())
-            where = (self.session.connection, self.session.engine, scenario.plan, who)
-            while check_due(*where, live_words(scenario).batch, self.clock()).keys:
-                pass
-            return held_records(self.session.connection, who, unchecked=words.otherwise == "hold")
+            unsure, parts = words.otherwise == "hold", []
+            if words.sees != "events":
+                parts.append(held_by_runs(self.session, self.live, scenario, unsure=unsure))
+            if words.sees != "runs":
+                who = watched(self.session, self.live, scenario)
+                put_records(self.session, self.live, scenario, self.clock())
+                where = (self.session.connection, self.session.engine, scenario.plan, who)
+                while check_due(*where, live_words(scenario).batch, self.clock()).keys:
+                    pass
+                parts.append(held_records(self.session.connection, who, unchecked=unsure))
+            return pa.concat_tables(parts)
 
         def too_late(reason: str) -> None:
             reasons.append(reason)
@@ -124,5 +149,5 @@ def gate_of(
     """The gate of a model with the word `inline`; None for a model without."""
     with ExitStack() as opened:
         asked = any(scenario.spec.inline is not None for scenario in planned)
-        live = live_of(model, plan, planned) if asked else None
+        live = asked_of(model, plan, planned) if asked else None
         yield None if live is None else opened.enter_context(checkpoint(session, live))

@@ -70,6 +70,11 @@ class Live:
         return Live(self.model, self.plan, found)
 
 
+def asked_of(model: Scope, plan: Kinds, planned: Sequence[PlannedScenario]) -> Live:
+    """The scenarios that in-line questions may be about. Raises InputRefused where there is none."""
+    return Live(model, plan, [one for one in planned if one.spec.live or one.spec.inline]).named(None)
+
+
 def live_of(model: Scope, plan: Kinds, planned: Sequence[PlannedScenario]) -> Live:
     """The scenarios with the word `live`. Raises InputRefused where there is none."""
     return Live(model, plan, [one for one in planned if one.spec.live is not None]).named(None)
@@ -211,11 +216,12 @@ def _routes(live: Live) -> Routes:
             if topic is not None:
                 topics.setdefault(topic, []).append((scenario.name, name))
     named = [(one.name, name) for one in live.scenarios for name in ("left", "right")]
-    stored = [(one.name, name) for one in live.scenarios for name in ("left", "right") if _records(one, name)]
+    stored = [(one.name, name) for one in live.scenarios for name in ("left", "right") if records_of(one, name)]
     return Routes(topics, named, stored)
 
 
-def _records(scenario: PlannedScenario, name: str) -> str | None:
+def records_of(scenario: PlannedScenario, name: str) -> str | None:
+    """The kind of record that this side is; None where it is none."""
     side: Side = getattr(scenario, name)
     return side.plan.spec.records
 
@@ -224,7 +230,7 @@ def put_records(session: Session, live: Live, scenario: PlannedScenario, now: da
     """The records that were stored since the last time become events of their sides; how many. Each once."""
     came = 0
     for name in ("left", "right"):
-        if (kind := _records(scenario, name)) is not None:
+        if (kind := records_of(scenario, name)) is not None:
             came += _put_records(session, live, scenario, name, kind, now)
     return came
 
@@ -236,14 +242,14 @@ def _put_records(session: Session, live: Live, scenario: PlannedScenario, name: 
         parts = session.details.parts(RECORD, live.model.name, after)
         if not parts:
             return 0
-        envelope, read = _new_records(session, live, side, kind, after)
+        envelope, read = new_records(session, live, side, kind, after)
         came = arriving(scenario.name, name, live_words(scenario), envelope, read, session.engine)
         put_events(session.connection, who, live_words(scenario), came, now)
         see_batch(session.connection, who, name, max(part.batch_no for part in parts))
     return int(envelope.num_rows)
 
 
-def _new_records(session: Session, live: Live, side: Side, kind: str, after: int) -> tuple[pa.Table, SideRows]:
+def new_records(session: Session, live: Live, side: Side, kind: str, after: int) -> tuple[pa.Table, SideRows]:
     """ENVELOPE of the records of batches after this one, and the same as rows of their side."""
     body = live.plan.intake[kind].body_type
     columns = ["record_id", "occurred_at", "source_file", "source_line", "content_hash", "kind", "body"]

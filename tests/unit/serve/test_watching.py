@@ -227,6 +227,27 @@ def test_a_gate_that_cannot_tell_does_what_was_declared(shop: Shop, database: An
     assert reasons == ["paid: S1 is not checked yet", "paid: S3 is not checked yet"][: 2 - closed]
 
 
+def test_the_gate_sees_what_runs_found_where_that_is_declared(shop: Shop) -> None:
+    shop.written(inline="inline: {within: 60 seconds, sees: runs}")
+    shop.model.write_text(shop.model.read_text().replace("    live: {right: payments, delay: 0 minutes}\n", ""))
+    bill = ("--bill", str(shop.folder / "pay_1.csv"))
+    assert shop.day("2026-03-01", *bill)["held_statements"] == [], "no run was before"
+    told = shop.day("2026-03-02", *bill)
+    assert told["closed_statements"] == 0
+    assert {(held["statement_id"].split(":")[1].split("/")[0], held["reason"]) for held in told["held_statements"]} == {
+        ("ann", "paid: S2 is a break that stands: amount_differs"),
+        ("bob", "paid: S3 is a break that stands: duplicated_right"),
+    }
+    check = ("recon", "check", str(shop.model), "--key")
+    assert shop.run(*check, "S2")[1]["reason"] == "S2: a break that stands: amount_differs"
+    code, answer = shop.run(*check, "S1")
+    assert (code, answer["told"]) == (exits.OK, False), "no break stands, which is not the same as agreement"
+    (shop.folder / "pay_1.csv").write_text("order,paid,state\nS1,10.00,ok\nS2,20.00,ok\nS3,30.00,ok\n")
+    shop.day("2026-03-02", *bill)
+    told = shop.day("2026-03-03", *bill)
+    assert (told["held_statements"], told["closed_statements"]) == ([], 2)
+
+
 ALERT = """breaks:
       alert: {to: [{webhook: {url: URL}}], group_by: none}"""
 

@@ -430,8 +430,11 @@ class ReconSpec(Declaration):
 
     @model_validator(mode="after")
     def _inline_of_events(self) -> Self:
-        if self.inline is not None and self.live is None:
-            raise ValueError("`inline` answers from what `live` has taken in; add `live`, as live: {delay: 10 minutes}")
+        if self.inline is not None and self.inline.sees != "runs" and self.live is None:
+            raise ValueError(
+                "`inline` answers from what `live` has taken in; add `live`, as live: {delay: 10 minutes}, or say"
+                " `sees: runs`"
+            )
         beyond_a_key = {"rules": self.rules, "total": self.total, "detail": not self.detail, "check": self.check}
         for word, given in beyond_a_key.items():
             if self.live is not None and given:

@@ -105,3 +105,8 @@ class InlineSpec(Declaration):
         default="go_on",
         description="go_on or hold: the answer where it cannot be told in time, for not all is known or nobody answers",
     )
+    sees: Literal["events", "runs", "both"] = Field(
+        default="events",
+        description="what it is told from: events that `live` has taken in, runs (the breaks that stand), or both",
+        examples=["both"],
+    )

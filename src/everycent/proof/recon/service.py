@@ -103,6 +103,7 @@ from everycent.proof.recon.watching.store import (
     held_records,
     next_due,
     see_batch,
+    standing_breaks,
     take_turn,
 )
 
@@ -208,6 +209,7 @@ __all__ = [
     "side_in_engine",
     "side_view",
     "sketch_bytes",
+    "standing_breaks",
     "take_turn",
     "watch_of",
     "with_declared",

@@ -23,7 +23,7 @@ from everycent.serve.gating import Checkpoint, checkpoint
 from everycent.serve.reconciling import plan_scenarios
 from everycent.serve.scenario_files import open_scope
 from everycent.serve.watch_loop import Until, store_runs, watch
-from everycent.serve.watching import Live, live_of, put
+from everycent.serve.watching import Live, asked_of, live_of, put
 from everycent.serve.wiring import migrations
 
 #: How many events that are not compared are told one by one.
@@ -145,9 +145,10 @@ def check_each_command(path: Path, scenario: str | None, questions: str) -> int:
 def _asked(path: Path, scenario: str | None) -> Iterator[tuple[Checkpoint, str]]:
     """Who answers for the scenario, and its name."""
     with open_session(Settings.load(), migrations()) as session:
-        live = open_live(session, path).named(scenario)
+        model, plan = open_scope(session, path)
+        live = asked_of(model, plan, plan_scenarios(model, plan)).named(scenario)
         if len(live.scenarios) > 1:
-            raise InputRefused(f"several scenarios are live: {', '.join(s.name for s in live.scenarios)}; name one")
+            raise InputRefused(f"several scenarios can be asked: {', '.join(s.name for s in live.scenarios)}; name one")
         with checkpoint(session, live) as asked:
             yield asked, live.scenarios[0].name
 

@@ -236,3 +236,17 @@ def give_back_turn(connection: Connection, watched: Watched, keys: int, per_seco
         f"UPDATE recon.pace SET next_at = next_at - %s WHERE {watched.sql}",
         (timedelta(seconds=1) * keys / per_second,),
     )
+
+
+def standing_breaks(
+    connection: Connection, watched: Watched, keys: Sequence[str] | None = None, *, unsure: bool
+) -> dict[str, str]:
+    """By key the kind of a break that stands by the scenario's runs; of these keys, or of all. `unsure`: also of those
+    that still wait to be looked at again."""
+    rows = connection.execute(
+        f"""SELECT key, min(kind) FROM recon.standing_break WHERE {watched.sql} AND state <> 'closed'
+            AND (%(unsure)s OR state <> 'waiting') AND (%(keys)s::text[] IS NULL OR key = ANY(%(keys)s))
+        GROUP BY key ORDER BY key COLLATE "C" """,
+        {"unsure": unsure, "keys": None if keys is None else list(keys)},
+    )
+    return {str(key): str(kind) for key, kind in rows}
