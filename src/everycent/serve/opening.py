@@ -9,17 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.flow.intake.contract import Control, Source, SourceError
-from everycent.flow.intake.service import controls_of, format_named, format_of, open_bill, open_source
+from everycent.flow.intake.contract import MALFORMED, Control, Source, SourceError
+from everycent.flow.intake.service import (
+    cell_text,
+    controls_of,
+    format_named,
+    format_of,
+    open_bill,
+    open_source,
+    sheet_rows,
+    sheets_of,
+)
 from everycent.proof.recon.contract import REFUSED, ROW
+from everycent.serve.heads import before_header, last_total, lines_before_header
 
 _ROWS_PER_PART = 200_000
 _DELIMITERS = (",", ";", "\t", "|")
 _HEAD_BYTES = 1 << 16
 _PARQUET = (".parquet", ".pq")
+_WORKBOOKS = (".xlsx", ".xlsm", ".xls")
+_ROWS_LOOKED_AT = 400
 _TEXT = (".csv", ".txt", ".tsv", "")
 
 #: Told how far a long piece of work has come: what it is, how much is done, of how much (None: not known).
@@ -28,17 +41,19 @@ Tell = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Given:
-    """What the caller says of a file; None is found out. `format`: of a bill. `sheet`: of a workbook."""
+    """What the caller says of a file; None is found out. `format`: of a bill. `sheet`: of a workbook. `skip_lines`:
+    before the header."""
 
     format: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    skip_lines: int | None = None
 
 
 @dataclass(frozen=True)
 class FileSide:
     """An open file: its relation in the engine, its columns, what it is, how it is written (`written`: encoding and
-    delimiter, of a text file), and what was found wrong with it."""
+    delimiter of a text file, a workbook's sheet, what was skipped), and what was found wrong with it."""
 
     path: Path
     relation: str
@@ -65,17 +80,22 @@ def open_file(path: Path, relation: str, given: Given, engine: LocalEngine, tell
     engine.connection.execute(
         f"CREATE OR REPLACE TABLE {identifier(relation)} (source_file VARCHAR, source_line BIGINT{declared})"
     )
-    malformed, done = [REFUSED.empty_table()], 0
+    malformed, done, torn = [REFUSED.empty_table()], 0, [MALFORMED.empty_table()]
     for shard in source.shards(_ROWS_PER_PART):
         rows = pa.table([shard.lines, *shard.table.columns], names=[str(at) for at in range(len(columns) + 1)])
         engine.query(f"INSERT INTO {identifier(relation)} SELECT {literal(path.name)}, * FROM rows", rows=rows)
         bad = shard.malformed
         names = pa.array([path.name] * bad.num_rows, pa.string())
         malformed.append(pa.table([names, bad.column("line"), bad.column("reason")], schema=REFUSED))
+        torn.append(bad)
         done += shard.rows_read
         if tell is not None:
             tell(f"reading {path.name}", done, None)
-    return FileSide(path, relation, columns, kind, tuple(controls_of(source)), pa.concat_tables(malformed), written)
+    controls, refused = tuple(controls_of(source)), pa.concat_tables(malformed)
+    if known is None and (last := last_total(relation, columns, pa.concat_tables(torn), engine)) is not None:
+        controls, refused = (*controls, *last.controls), refused.filter(pc.not_equal(refused["source_line"], last.line))
+        written = ", ".join(filter(None, (written, f"line {last.line} is its total")))
+    return FileSide(path, relation, columns, kind, controls, refused, written)
 
 
 def _names(columns: Sequence[str]) -> tuple[str, ...]:
@@ -116,21 +136,48 @@ class _Guessed:
     encoding: str
     delimiter: str
     sheet: str | None
+    skip_lines: int = 0
 
 
 def _opened(path: Path, given: Given) -> tuple[Source, str]:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     encoding = given.encoding or _encoding(head)
-    lines = (line for line in head.decode(encoding, "replace").splitlines() if line.strip())
-    first = next(lines, "")
+    lines = [line for line in head.decode(encoding, "replace").splitlines()[:_ROWS_LOOKED_AT] if line.strip()]
+    first = lines[0] if lines else ""
     delimiter = max(_DELIMITERS, key=first.count)
+    if delimiter not in first:  # the header may stand further down
+        delimiter = max(_DELIMITERS, key=lambda mark: sorted(line.count(mark) for line in lines)[len(lines) // 2 :][:1])
     is_text = path.suffix.lower() in _TEXT
     if is_text and "\0" in first:
         raise SourceError(f"{path} is no text file: its first line holds zero bytes; name what it is by its ending")
-    source = open_source(path, _Guessed(encoding, delimiter, given.sheet))
-    shown = {"\t": "tab"}.get(delimiter, delimiter)
-    return source, f"{encoding}, delimiter {shown}" if is_text else ""
+    skip = given.skip_lines
+    if skip is None and is_text:
+        skip = lines_before_header(_whole_lines(head, encoding), delimiter)
+    told = {"\t": "tab"}.get(delimiter, delimiter)
+    shown = f"{encoding}, delimiter {told}" if is_text else ""
+    if path.suffix.lower() in _WORKBOOKS:
+        skip, shown = _in_workbook(path, given)
+    source = open_source(path, _Guessed(encoding, delimiter, given.sheet, skip or 0))
+    return source, f"{shown}{f', {skip} lines before the header left out' if skip else ''}"
+
+
+def _in_workbook(path: Path, given: Given) -> tuple[int, str]:
+    """How many rows stand before a sheet's header, and which sheet it is where there are others."""
+    names = sheets_of(path)
+    skip = given.skip_lines
+    if skip is None:
+        rows = enumerate(sheet_rows(path, given.sheet)[:_ROWS_LOOKED_AT])
+        texts = [(before, [cell_text(cell) for cell in row]) for before, row in rows]
+        skip = before_header([(before, cells) for before, cells in texts if any(cells)])
+    others = f"sheet {given.sheet or names[0]} of {', '.join(names)}" if len(names) > 1 else ""
+    return skip, others
+
+
+def _whole_lines(head: bytes, encoding: str) -> str:
+    """The beginning of a text without its last line, which may go on."""
+    text = head.decode(encoding, "replace")
+    return text if len(head) < _HEAD_BYTES else text[: text.rfind("\n") + 1]
 
 
 def _encoding(head: bytes) -> str:

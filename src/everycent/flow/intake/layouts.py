@@ -174,7 +174,7 @@ def refuse_words_beside_format(spec: BaseModel) -> None:
         if "controls" in written:
             raise ValueError("'controls' are what a bill states of itself: name its 'format', or take 'controls' away")
         return
-    for word in ("encoding", "delimiter", "sheet", "sql"):
+    for word in ("encoding", "delimiter", "skip_lines", "sheet", "sql"):
         if word in written:
             raise ValueError(
                 f"'{word}' says nothing beside 'format', which knows how its files are written: take it away"

@@ -19,6 +19,7 @@ from everycent.flow.intake.readers.typed import (
     read_rows,
     typed_rows,
 )
+from everycent.flow.intake.readers.workbook import cell_text, sheet_rows, sheets_of
 
 __all__ = [
     "FORMATS_GROUP",
@@ -29,6 +30,7 @@ __all__ = [
     "UnknownFormat",
     "UnknownStep",
     "cell_of",
+    "cell_text",
     "check_columns",
     "check_file",
     "columns_to_read",
@@ -45,6 +47,8 @@ __all__ = [
     "read_rows",
     "refuse_disagreeing",
     "said",
+    "sheet_rows",
+    "sheets_of",
     "typed_rows",
 ]
 

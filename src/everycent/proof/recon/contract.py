@@ -304,6 +304,7 @@ class SideSpec(Declaration):
     format: FormatWord | None = FORMAT
     encoding: EncodingText = Field(default="utf-8", description="the file's encoding", examples=["gbk"])
     delimiter: DelimiterText = Field(default=",", description="what stands between the cells of a line", examples=[";"])
+    skip_lines: int = Field(default=0, ge=0, description="how many lines stand before a file's header", examples=["3"])
     columns: dict[Name, object] = Field(
         default_factory=dict,
         description="a file's columns, as in records: type, or type with from, map, unit ...",

@@ -18,7 +18,7 @@ from everycent.proof.recon.breaks.observing import observe, observe_findings
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import SIDE, CheckerFindings
 from everycent.proof.recon.core.across import across
-from everycent.proof.recon.core.cells import Kind, Mark, Reading
+from everycent.proof.recon.core.cells import Kind, Mark, Reading, number_sql
 from everycent.proof.recon.core.columns import (
     NothingToCompare,
     Pair,
@@ -186,6 +186,7 @@ __all__ = [
     "models_reconciled",
     "most_differences",
     "next_due",
+    "number_sql",
     "pairs_of",
     "payouts_of",
     "plan_files",

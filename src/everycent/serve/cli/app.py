@@ -455,6 +455,10 @@ def recon_files(
     right_encoding: Annotated[str | None, typer.Option(help="The right file's.")] = None,
     left_sheet: Annotated[str | None, typer.Option(help="The left workbook's sheet; the first if not given.")] = None,
     right_sheet: Annotated[str | None, typer.Option(help="The right workbook's.")] = None,
+    left_skip_lines: Annotated[
+        int | None, typer.Option(min=0, help="Lines before the left file's header; found out if not given.")
+    ] = None,
+    right_skip_lines: Annotated[int | None, typer.Option(min=0, help="Before the right one's.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write breaks.parquet, breaks.csv, breaks.xlsx and report.html here.")
     ] = None,
@@ -467,7 +471,10 @@ def recon_files(
 
     reading = reading_of(null or (), (left_numbers, right_numbers), (left_dates, right_dates))
     reading = replace(reading, trim=not keep_spaces, fold_case=ignore_case)
-    files = Given(left_format, left_encoding, left_sheet), Given(right_format, right_encoding, right_sheet)
+    files = (
+        Given(left_format, left_encoding, left_sheet, left_skip_lines),
+        Given(right_format, right_encoding, right_sheet, right_skip_lines),
+    )
     asked = Asked(key or (), compare or (), tolerance, decimals, (sum_left, sum_right), files, reading)
     return compare_command(left, right, asked, out, as_json=json)
 

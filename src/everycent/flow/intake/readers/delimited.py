@@ -15,7 +15,7 @@ from everycent.flow.intake.contract import MALFORMED, EmptyFile, RawRows, Source
 from everycent.flow.intake.readers import csv_scan
 from everycent.flow.intake.readers.columns import check_columns, empty_table
 from everycent.flow.intake.readers.csv_rows import Found, Scanner, malformed_rows, parse_cells
-from everycent.flow.intake.readers.text import utf8_blocks
+from everycent.flow.intake.readers.text import blanked, utf8_blocks
 
 _ROWS_PER_COUNT = 1 << 16
 #: A file that begins with more blank lines than these is not looked through for something else.
@@ -23,7 +23,7 @@ _BLANKS_MOST = 1 << 16
 
 
 class DelimitedSource:
-    """A CSV file. Its header is its first line that is not empty."""
+    """A CSV file. Its header is its first line that is not empty, behind `skip_lines`."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class DelimitedSource:
         delimiter: str,
         wanted: Sequence[str] | None,
         optional: Sequence[str] = (),
+        skip_lines: int = 0,
     ) -> None:
         """Reads the header. Raises SourceError."""
         if len(delimiter) != 1 or ord(delimiter) > 127 or delimiter in '"\r\n':
@@ -41,6 +42,7 @@ class DelimitedSource:
         self.path = path
         self._encoding = encoding
         self._delimiter = delimiter
+        self._skip_lines = skip_lines
         _, self.columns = self._after_header()
         self._wanted = tuple(self.columns if wanted is None else (*wanted, *optional))
         check_columns(path, self.columns, self._wanted if wanted is None else wanted)
@@ -104,8 +106,11 @@ class DelimitedSource:
         return csv_scan.REASONS[status]
 
     def _after_header(self) -> tuple[Scanner, tuple[str, ...]]:
-        scanner = Scanner(self.path, utf8_blocks(self.path, self._encoding), ord(self._delimiter))
+        blocks = blanked(utf8_blocks(self.path, self._encoding), self._skip_lines)
+        scanner = Scanner(self.path, blocks, ord(self._delimiter))
         header = next(scanner.rows(1), None)
+        if header is None and self._skip_lines:
+            raise EmptyFile(f"{self.path} has no header line behind the {self._skip_lines} lines that are skipped")
         if header is None:
             raise EmptyFile(f"{self.path} is empty: it has no header line; its first line must name the columns")
         if not header.good[0]:

@@ -21,9 +21,9 @@ def open_source(
     """Opens a file by the format that `spec` names, else by its ending: .parquet, .jsonl or .ndjson, .json (lines,
     or one array), .xlsx; everything else is CSV.
 
-    `spec` has `encoding`, and may have `format`, `delimiter` and `sheet`. Only the wanted columns are read (None: all),
-    which must be there; an optional one that is not there is all null. Raises SourceError (EmptyFile where there is
-    nothing, not even a header), UnknownFormat.
+    `spec` has `encoding`, and may have `format`, `delimiter`, `sheet` and `skip_lines` (before a table's header). Only
+    the wanted columns are read (None: all), which must be there; an optional one that is not there is all null. Raises
+    SourceError (EmptyFile where there is nothing, not even a header), UnknownFormat.
     """
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
@@ -32,7 +32,7 @@ def open_source(
         raise EmptyFile(f"{path} is empty: it has no bytes; have it sent again")
     if named is not None:
         return BillSource(path, format_written(named), columns_wanted, columns_optional)
-    ending = path.suffix.lower()
+    ending, skip = path.suffix.lower(), getattr(spec, "skip_lines", 0)
     if ending in _PARQUET:
         return ParquetSource(path, columns_wanted, columns_optional)
     if ending == ".json" and is_array(path, spec.encoding):
@@ -40,5 +40,6 @@ def open_source(
     if ending in _JSON_LINES:
         return JsonLinesSource(path, spec.encoding, columns_wanted, columns_optional)
     if ending in _WORKBOOK:
-        return WorkbookSource(path, getattr(spec, "sheet", None), columns_wanted, columns_optional)
-    return DelimitedSource(path, spec.encoding, getattr(spec, "delimiter", ","), columns_wanted, columns_optional)
+        return WorkbookSource(path, getattr(spec, "sheet", None), columns_wanted, columns_optional, skip)
+    delimiter = getattr(spec, "delimiter", ",")
+    return DelimitedSource(path, spec.encoding, delimiter, columns_wanted, columns_optional, skip)

@@ -43,6 +43,19 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
                 return
 
 
+def blanked(blocks: Iterator[bytes], lines: int) -> Iterator[bytes]:
+    """The text with its first lines made blank, so that those behind keep their numbers."""
+    for block in blocks:
+        at = 0
+        while lines and (end := block.find(b"\n", at)) >= 0:
+            yield b"\n"
+            at, lines = end + 1, lines - 1
+        if not lines:
+            yield block[at:]
+            break
+    yield from blocks
+
+
 def _decoder(path: Path, encoding: str) -> codecs.IncrementalDecoder:
     try:
         return codecs.getincrementaldecoder(encoding)()

@@ -18,15 +18,23 @@ _EXACT = 2**53
 
 
 class WorkbookSource:
-    """One sheet of a workbook: the first, where none is named. Its header is the first row that is not empty."""
+    """One sheet of a workbook: the first, where none is named. Its header is the first row that is not empty, behind
+    `skip_lines` rows."""
 
     def __init__(
-        self, path: Path, sheet: str | None, wanted: Sequence[str] | None, optional: Sequence[str] = ()
+        self,
+        path: Path,
+        sheet: str | None,
+        wanted: Sequence[str] | None,
+        optional: Sequence[str] = (),
+        skip_lines: int = 0,
     ) -> None:
         """Reads the sheet. Raises SourceError."""
         self.path = path
         rows = [
-            (number, row) for number, row in enumerate(sheet_rows(path, sheet), 1) if any(cell != "" for cell in row)
+            (number, row)
+            for number, row in enumerate(sheet_rows(path, sheet), 1)
+            if number > skip_lines and any(cell != "" for cell in row)
         ]
         if not rows:
             raise EmptyFile(f"{path} is empty: its sheet has no header row; its first row must name the columns")
@@ -74,6 +82,14 @@ def sheet_rows(path: Path, sheet: str | None) -> list[list[Any]]:
     except (python_calamine.CalamineError, OSError, IndexError) as error:
         raise SourceError(f"{path} is not a readable XLSX workbook: {error}") from None
     return found
+
+
+def sheets_of(path: Path) -> list[str]:
+    """The names of a workbook's sheets. Raises SourceError."""
+    try:
+        return list(python_calamine.load_workbook(str(path)).sheet_names)
+    except (python_calamine.CalamineError, OSError) as error:
+        raise SourceError(f"{path} is not a readable XLSX workbook: {error}") from None
 
 
 def cell_text(cell: Any) -> str:

@@ -24,10 +24,11 @@ _EXACT_TYPE = f"DECIMAL(38, {DECIMALS_MOST})"
 
 #: A number as programs write it, and as spreadsheets write very small and very large ones.
 _PLAIN = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[-+][0-9]+)?"
-#: A number as people write it: a sign before or behind, a currency's sign, groups of three, decimals.
+#: A number as people write it: a sign before or behind, a currency's sign, groups of three, decimals, a
+#: sign for per cent (12.5% is 12.5).
 _WRITTEN = (
     r"^([-+]?) ?[¥￥$€£]? ?([-+]?)([0-9]{{1,3}}(?:[{group}' \x{{00a0}}\x{{202f}}][0-9]{{3}})+|[0-9]+)({mark}[0-9]*)?"
-    r" ?[¥￥$€£元]?([-+]?)$"
+    r" ?[¥￥$€£元%]?([-+]?)$"
 )
 _SIGN_WHOLE_PART = r"\1\2\5\3\4"
 _GROUPING = r"[' \x{00a0}\x{202f}]"

@@ -26,7 +26,8 @@ _A_NAME = "'^[-+]?0[0-9]'"
 
 _CLOCKS = (" %H:%M:%S", " %H:%M", "")
 #: How people write times, beside ISO 8601. A column that two of these fit says nothing of its times.
-_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y年%m月%d日", "%d %b %Y")
+_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y年%m月%d日", "%d %b %Y",
+         "%d-%b-%Y", "%b %d, %Y", "%d/%b/%Y")  # fmt: skip
 _WRITTEN_TIMES: tuple[tuple[str, ...], ...] = (
     *(tuple(day + clock for clock in _CLOCKS) for day in _DAYS),
     ("%Y%m%d%H%M%S", "%Y%m%d"),
