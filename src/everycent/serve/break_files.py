@@ -34,6 +34,9 @@ BUCKETS_EN = {
     Bucket.DUPLICATED_RIGHT: "duplicated on the right",
     Bucket.AMOUNT_DIFFERS: "amount differs",
     Bucket.STATUS_DIFFERS: "other column differs",
+    Bucket.MATCHED: "matched by a rule",
+    Bucket.AMBIGUOUS: "ambiguous: several ways",
+    Bucket.BUDGET_EXHAUSTED: "not all ways were tried",
 }
 
 
@@ -84,6 +87,10 @@ def write_breaks(compared: Compared, place: Place) -> list[str]:
     from pyarrow import csv, parquet
 
     table = breaks_table(compared)
+    if compared.ruled is not None:
+        matches = matches_table(compared)
+        parquet.write_table(matches, place("matches.parquet"))
+        csv.write_csv(guarded(matches), place("matches.csv"))
     parquet.write_table(table, place("breaks.parquet"))
     csv.write_csv(guarded(table), place("breaks.csv"))
     _write_workbook(compared, table, place("breaks.xlsx"))
@@ -93,6 +100,21 @@ def write_breaks(compared: Compared, place: Place) -> list[str]:
         f"breaks.xlsx has the first {WORKBOOK_ROWS_MAX:,} of {table.num_rows:,} breaks; breaks.parquet and breaks.csv "
         f"have all of them"
     ]
+
+
+def matches_table(compared: Compared) -> pa.Table:
+    """The rows that rules claimed, with amounts in major units; of ambiguous matches, in how many of their ways."""
+    assert compared.ruled is not None, "there are rules"
+    told = compared.ruled.explained
+    ways = told.alternatives.group_by(["match_no", "side", "row_no"]).aggregate([([], "count_all")])
+    joined = told.matches.join(ways, ["match_no", "side", "row_no"]).rename_columns(
+        [*told.matches.column_names, "ways"]
+    )
+    table = joined.sort_by([("match_no", "ascending"), ("side", "ascending"), ("row_no", "ascending")])
+    decimals, at = compared.plan.decimals, table.column_names.index("amount_minor")
+    amounts = table.column(at).combine_chunks()
+    whole = _pointed(amounts, decimals) if isinstance(amounts, pa.Array) else amounts
+    return table.set_column(at, "amount", whole).drop_columns(["row_no", "status"])
 
 
 def breaks_table(compared: Compared) -> pa.Table:

@@ -32,6 +32,7 @@ from everycent.proof.recon.service import (
     side_view,
 )
 from everycent.serve.opening import FileSide, Given, Tell, open_file
+from everycent.serve.two_files_rules import Ruled, Rules, explain, matched_causes
 
 #: Keys that occur again on both sides, in so many of a hundred rows, are no keys.
 _REPEATED_PERCENT = 1
@@ -39,7 +40,8 @@ _REPEATED_PERCENT = 1
 
 @dataclass(frozen=True)
 class Asked:
-    """What the caller says; what is left out is guessed. `sums`: of each side, whether the rows of a key add up."""
+    """What the caller says; what is left out is guessed. `sums`: of each side, whether the rows of a key add up.
+    `rules`: what may explain rows that are not equal."""
 
     key: Sequence[str] = ()
     compare: Sequence[str] = ()
@@ -48,6 +50,7 @@ class Asked:
     sums: tuple[bool, bool] = (False, False)
     files: tuple[Given, Given] = (Given(), Given())
     reading: Reading = field(default_factory=Reading)
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Compared:
     caused: pa.Table
     held: tuple[pa.Table, pa.Table]
     notes: tuple[CauseText, ...]
+    ruled: Ruled | None = None  # what rules made of it, where there are some
 
     @property
     def sides(self) -> tuple[FileSide, FileSide]:
@@ -136,6 +140,8 @@ def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine,
             engine.connection.execute(f"DROP TABLE {identifier(side.relation)}")
     how = ReconPlan("files", _tolerance(asked.tolerance, plan.decimals), *asked.sums, bool(plan.others))
     found = reconcile(how, "left_rows", "right_rows", engine, plan.other_names)
+    ruled = explain(asked.rules, plan, found, asked.sums, engine) if asked.rules.rules else None
+    found = found if ruled is None else ruled.reconciled
     tell("explaining what differs", 0, None)
     refused = tuple(
         pa.concat_tables([side.refused, opened.malformed]).sort_by("source_line")
@@ -149,10 +155,19 @@ def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine,
         reconciled=found,
         breaks=breaks_of(plan, found.breaks, engine),
         refused=(refused[0], refused[1]),
-        caused=caused(plan, pa.concat_tables([found.breaks, found.write_offs]), engine),
+        caused=_caused(plan, found, ruled, engine),
         held=_held(plan, found, engine),
         notes=(*notes, *_notes(one, other, plan, found, engine)),
+        ruled=ruled,
     )
+
+
+def _caused(plan: FilesPlan, found: Reconciled, ruled: Ruled | None, engine: LocalEngine) -> pa.Table:
+    """By cause, what breaks, write-offs and matches explain."""
+    causes = caused(plan, pa.concat_tables([found.breaks, found.write_offs]), engine)
+    if ruled is None:
+        return causes
+    return pa.concat_tables([causes, matched_causes(ruled.explained, plan, engine).cast(causes.schema)])
 
 
 def _paired(

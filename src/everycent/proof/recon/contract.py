@@ -76,7 +76,7 @@ from everycent.proof.recon.modes import (
     RowCurrency,
     Total,
 )
-from everycent.proof.recon.rules import MatchRuleSpec
+from everycent.proof.recon.rules import MatchRuleSpec as MatchRuleSpec
 from everycent.proof.recon.timing import ArrivalSpec, ScheduleSpec
 
 

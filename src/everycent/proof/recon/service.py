@@ -59,6 +59,7 @@ from everycent.proof.recon.cuts import CutRefused, carry_in, carry_on, refuse_pa
 from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_entries, with_payouts
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
+from everycent.proof.recon.second_pass import Explained, explain_leftovers
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import (
     RunKey,
@@ -125,6 +126,7 @@ __all__ = [
     "Decision",
     "Differences",
     "EventSource",
+    "Explained",
     "Field",
     "FilesPlan",
     "GrowingSide",
@@ -172,6 +174,7 @@ __all__ = [
     "cut_before",
     "declared",
     "events_as_sides",
+    "explain_leftovers",
     "give_back_turn",
     "guess_key",
     "hash_sql",

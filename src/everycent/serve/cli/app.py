@@ -1,7 +1,6 @@
 """The commands, their options and their exit codes. Heavy modules are imported by the command that needs them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 
 from everycent import __version__
-from everycent.serve.cli import exits, jobs_app, live_app
+from everycent.serve.cli import exits, files_app, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
 from everycent.serve.cli.terminal import err
 
@@ -34,6 +33,7 @@ recon_app = typer.Typer(
     no_args_is_help=True, help="Compare two files: `everycent recon LEFT RIGHT` is short for `recon files LEFT RIGHT`."
 )
 app.add_typer(recon_app, name="recon")
+files_app.add_to(recon_app)
 live_app.add_to(recon_app)
 jobs_app.add_to(recon_app)
 
@@ -415,68 +415,6 @@ def model_reference(
     from everycent.serve.cli.models import reference_command
 
     return reference_command(out)
-
-
-@recon_app.command("files")
-def recon_files(
-    left: Annotated[Path, typer.Argument(help="Our own side: CSV, XLSX, JSON lines, Parquet, or a known bill.")],
-    right: Annotated[Path, typer.Argument(help="The other side.")],
-    key: Annotated[
-        list[str] | None, typer.Option(help="The columns that rows find each other by: A, A,B or LEFT=RIGHT.")
-    ] = None,
-    compare: Annotated[
-        list[str] | None,
-        typer.Option(help="The columns compared: A, A,B or LEFT=RIGHT; each perhaps as A:number, A:time, A:text."),
-    ] = None,
-    tolerance: Annotated[str, typer.Option(help="Amounts that differ by no more are written off.")] = "0",
-    decimals: Annotated[
-        int | None, typer.Option(min=0, max=9, help="Decimals of the amount; as many as it has if not given.")
-    ] = None,
-    sum_left: Annotated[bool, typer.Option("--sum-left", help="The left side's rows of a key add up.")] = False,
-    sum_right: Annotated[bool, typer.Option("--sum-right", help="The right side's do.")] = False,
-    left_format: Annotated[
-        str | None, typer.Option(help="The left file's bill format, where it is not guessed.")
-    ] = None,
-    right_format: Annotated[str | None, typer.Option(help="The right file's.")] = None,
-    null: Annotated[
-        list[str] | None, typer.Option(help="A text that says that there is no value, for example N/A.")
-    ] = None,
-    keep_spaces: Annotated[bool, typer.Option("--keep-spaces", help="Spaces around a cell count.")] = False,
-    ignore_case: Annotated[
-        bool, typer.Option("--ignore-case", help="Texts in capitals and in small letters are equal.")
-    ] = False,
-    left_numbers: Annotated[
-        str | None, typer.Option(help="What stands before the left side's decimals: point or comma.")
-    ] = None,
-    right_numbers: Annotated[str | None, typer.Option(help="Before the right side's.")] = None,
-    left_dates: Annotated[str | None, typer.Option(help="How the left side's dates are written: %d/%m/%Y.")] = None,
-    right_dates: Annotated[str | None, typer.Option(help="How the right side's are.")] = None,
-    left_encoding: Annotated[str | None, typer.Option(help="The left file's encoding, for example gbk.")] = None,
-    right_encoding: Annotated[str | None, typer.Option(help="The right file's.")] = None,
-    left_sheet: Annotated[str | None, typer.Option(help="The left workbook's sheet; the first if not given.")] = None,
-    right_sheet: Annotated[str | None, typer.Option(help="The right workbook's.")] = None,
-    left_skip_lines: Annotated[
-        int | None, typer.Option(min=0, help="Lines before the left file's header; found out if not given.")
-    ] = None,
-    right_skip_lines: Annotated[int | None, typer.Option(min=0, help="Before the right one's.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write breaks.parquet, breaks.csv, breaks.xlsx and report.html here.")
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Compare two files: which rows differ, in what, and by how much."""
-    from everycent.serve.cli.comparing import compare_command, reading_of
-    from everycent.serve.comparing import Asked
-    from everycent.serve.opening import Given
-
-    reading = reading_of(null or (), (left_numbers, right_numbers), (left_dates, right_dates))
-    reading = replace(reading, trim=not keep_spaces, fold_case=ignore_case)
-    files = (
-        Given(left_format, left_encoding, left_sheet, left_skip_lines),
-        Given(right_format, right_encoding, right_sheet, right_skip_lines),
-    )
-    asked = Asked(key or (), compare or (), tolerance, decimals, (sum_left, sum_right), files, reading)
-    return compare_command(left, right, asked, out, as_json=json)
 
 
 @recon_app.command("run")

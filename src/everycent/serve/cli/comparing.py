@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.settings import Settings
-from everycent.proof.recon.contract import Bucket
+from everycent.proof.recon.contract import Bucket, MatchLabel
 from everycent.proof.recon.service import Field, Mark, NothingToCompare, Reading, column_names
 from everycent.serve.break_files import BUCKETS_EN, Place, breaks_table, write_breaks, written_together
 from everycent.serve.cli import exits
@@ -22,6 +22,7 @@ from everycent.serve.opening import FileSide
 
 BREAKS_SHOWN = 12
 WRITTEN = ("breaks.parquet", "breaks.csv", "breaks.xlsx", "report.html")
+WRITTEN_BY_RULES = ("matches.parquet", "matches.csv")
 _STOPPED = 130
 _WAYS = {"whole": "as a whole number", "number": "as a number", "digits": "as a number, digit by digit",
          "time": "as a time", "text": "as text"}  # fmt: skip
@@ -50,7 +51,8 @@ def compare_command(left: Path, right: Path, asked: Asked, folder: Path | None, 
         nothing = "nothing was written" if folder is None else f"nothing was written to {folder}"
         err.print(f"everycent: stopped; {nothing}", markup=False)
         return _STOPPED
-    written = [] if folder is None else [folder / name for name in WRITTEN]
+    names = WRITTEN if compared.ruled is None else (*WRITTEN, *WRITTEN_BY_RULES)
+    written = [] if folder is None else [folder / name for name in names]
     if as_json:
         print_json(_as_dict(compared, written))
     else:
@@ -137,6 +139,9 @@ def _print_read(compared: Compared) -> None:
         names = [f"{field.pair.name}{_note(field)}" for field in plan.others if field.kind == kind]
         if names:
             lines.append((f"compared {way}", ", ".join(names), said))
+    if compared.ruled is not None:
+        seen = ", ".join(f"{name}: {column}" for name, column in compared.ruled.columns.items()) or "key and amount"
+        lines.append(("rules look at", seen, bool(asked.rules.columns)))
     for word, alone in zip(("left", "right"), compared.uncompared, strict=True):
         if alone:
             lines.append(("not compared", f"{word} {', '.join(alone)}", said))
@@ -227,6 +232,9 @@ def _as_dict(compared: Compared, written: list[Path]) -> dict[str, Any]:
             row["bucket"]: {name: int(row[name]) for name in ("left_rows", "right_rows", "difference_minor")}
             for row in found.totals.to_pylist()
         },
+        "matches": None
+        if compared.ruled is None
+        else {str(label): compared.ruled.explained.matches_with(label) for label in MatchLabel},
         "written_off_minor": int(pc.sum(found.write_offs["difference_minor"]).as_py() or 0),
         "currencies": list(compared.plan.currencies),
         "by_currency": _by_currency(compared),

@@ -27,6 +27,9 @@ def read_section(compared: Compared) -> str:
         _row(escape(field.pair.name), both(f"read.{field.kind}") + _note(field), said=bool(asked.compare))
         for field in plan.others
     ]
+    if compared.ruled is not None:
+        seen = ", ".join(f"{name}: {column}" for name, column in compared.ruled.columns.items())
+        rows.append(_row(both("read.rules"), escape(seen or "–"), said=bool(asked.rules.columns)))
     for side, alone in zip(compared.sides, compared.uncompared, strict=True):
         if alone:
             rows.append(_row(escape(", ".join(alone)), f"{escape(side.path.name)}: {both('read.alone')}", said=False))

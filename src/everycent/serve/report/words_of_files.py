@@ -64,6 +64,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "read.by": ("By", "依据"),
     "read.said": ("said", "已指明"),
     "read.guessed": ("guessed", "判断"),
+    "read.rules": ("Rules look at", "规则所看的列"),
     "read.key": ("Rows find each other by", "行按此对应"),
     "read.amount": ("The amount", "金额列"),
     "read.amount.none": ("none: no column of both sides holds numbers", "无：双方没有共同的数字列"),
