@@ -15,12 +15,15 @@ EXAMPLES: list[Any] = [yaml.load(text, yaml.BaseLoader) for text in re.findall(r
 
 
 def test_its_examples_are_accepted() -> None:
-    kind, layout = EXAMPLES
+    kind, layout, objects = EXAMPLES
     spec = RecordSpec.model_validate(kind["records"]["paid"])
     assert isinstance(spec.format, str)
     given = {source for name, column in spec.columns.items() for source in column.sources or (name,)}
     assert given <= set(format_named(spec.format).columns)
-    assert LayoutSpec.model_validate(layout["format"]).fixed_width.controls.keys() == {"count", "total"}
+    fixed = LayoutSpec.model_validate(layout["format"]).fixed_width
+    assert fixed is not None and fixed.controls.keys() == {"count", "total"}
+    declared = LayoutSpec.model_validate(objects["format"]).json_objects
+    assert declared is not None and declared.rows == "payments" and declared.controls.keys() == {"sale's total"}
 
 
 def test_its_formats_are_installed() -> None:
