@@ -54,17 +54,19 @@ OURS_SQL = """
         ((100 + hash(i + 7) % 500000) * 6 // 1000)::BIGINT AS fee_minor,
         CASE WHEN hash(i + 9) % 50 = 0 THEN 'REFUND' ELSE 'SUCCESS' END AS status,
         TIMESTAMP '2026-03-01' + to_seconds((i // 200)::BIGINT) AS paid_at
-    FROM range({rows}) AS numbers(i)
+    FROM (SELECT {number} AS i FROM range({rows}) AS numbers(n))
 """
 
+#: The bill's order: a permutation of the numbers, which takes no sorting. A prime, so that it is one of any fewer rows.
+BILL_ORDER = "n * 4294967291 % {rows}"
+
 #: Faults 1 to 5: another amount, another status, not on the bill, not on ours, twice on the bill.
-FAULTY_SQL = f"SELECT *, {FAULT} AS fault FROM all_payments"
-LEFT_SQL = "SELECT * EXCLUDE (fault) FROM faulty WHERE fault <> 4"
+FAULTY_SQL = f"SELECT *, {FAULT} AS fault FROM ({OURS_SQL})"
+LEFT_SQL = "SELECT * EXCLUDE (fault) FROM faulty_left WHERE fault <> 4"
 RIGHT_SQL = """
     SELECT * EXCLUDE (fault) REPLACE (amount_minor + (fault = 1)::BIGINT AS amount_minor,
         CASE WHEN fault = 2 THEN 'CLOSED' ELSE status END AS status)
-    FROM faulty, range(CASE WHEN fault = 5 THEN 2 ELSE 1 END) WHERE fault <> 3
-    ORDER BY md5_number_lower(payment_id || 'order') % 100
+    FROM faulty_right, range(CASE WHEN fault = 5 THEN 2 ELSE 1 END) WHERE fault <> 3
 """
 
 
@@ -79,11 +81,12 @@ def connected(folder: str, memory_mb: int) -> duckdb.DuckDBPyConnection:
 def made(folder: str, rows: int, breaks: Decimal) -> tuple[float, Any, Mapping[str, Any]]:
     """Both sides as Parquet files, and the payments that differ."""
     connection = connected(folder, MEMORY_MB)
-    connection.execute(f"CREATE VIEW all_payments AS {OURS_SQL.format(rows=rows)}")
-    connection.execute(f"CREATE VIEW faulty AS {FAULTY_SQL.format(per_million=round(breaks * 1_000_000))}")
-    for name, sql in (("left", LEFT_SQL), ("right", RIGHT_SQL)):
+    assert rows < 4_294_967_291, "rows of the bill's order repeat"
+    for name, number, sql in (("left", "n", LEFT_SQL), ("right", BILL_ORDER.format(rows=rows), RIGHT_SQL)):
+        faulty = FAULTY_SQL.format(rows=rows, number=number, per_million=round(breaks * 1_000_000))
+        connection.execute(f"CREATE VIEW faulty_{name} AS {faulty}")
         connection.execute(f"COPY ({sql}) TO '{folder}/{name}.parquet' (FORMAT parquet)")
-    connection.execute(f"COPY (SELECT payment_id AS key FROM faulty WHERE fault > 0) TO '{folder}/truth.parquet'")
+    connection.execute(f"COPY (SELECT payment_id AS key FROM faulty_left WHERE fault > 0) TO '{folder}/truth.parquet'")
     return 0, None, {}
 
 

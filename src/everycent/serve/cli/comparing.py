@@ -16,6 +16,7 @@ from everycent.proof.recon.contract import Bucket, MatchLabel
 from everycent.proof.recon.service import Field, Mark, NothingToCompare, Reading, column_names
 from everycent.serve.break_files import BUCKETS_EN, Place, breaks_table, write_breaks, written_together
 from everycent.serve.cli import exits
+from everycent.serve.cli.starting import without_pandas
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.comparing import Asked, Compared, compare_files
 from everycent.serve.opening import FileSide
@@ -30,6 +31,7 @@ _WAYS = {"whole": "as a whole number", "number": "as a number", "digits": "as a 
 
 def compare_command(left: Path, right: Path, asked: Asked, folder: Path | None, *, as_json: bool) -> int:
     """0 where both sides agree, 1 where they do not or a file contradicts itself."""
+    without_pandas()
     settings = Settings.load()
     together = cast(
         "AbstractContextManager[Place | None]", nullcontext() if folder is None else written_together(folder)

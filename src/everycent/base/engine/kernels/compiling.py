@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from threading import RLock
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 Taken = ParamSpec("Taken")
@@ -59,6 +60,25 @@ def uncounted(function: Callable[Taken, Given]) -> Callable[Taken, Given]:
     """
     _uncounted.add(function)
     return kernel(function)
+
+
+def interpreted(function: Callable[Taken, Given]) -> Callable[Taken, Given]:
+    """A kernel as plain Python, with the kernels of its file that it calls: for input so small that loading Numba,
+    which takes a second, would be most of the work. One that was called before is compiled already, and stays so."""
+    if function not in _kernels:
+        return function
+    made = _kernels[function]
+    plain: Callable[Taken, Given] = _interpreted(made.__code__.co_filename)[made.__name__]
+    return plain
+
+
+@cache
+def _interpreted(file: str) -> dict[str, Any]:
+    """The names of a file, its kernels being plain functions that know these names."""
+    functions = [made for made in _kernels.values() if made.__code__.co_filename == file]
+    names = dict(functions[0].__globals__)
+    names |= {made.__name__: FunctionType(made.__code__, names, made.__name__) for made in functions}
+    return names
 
 
 def _make_callable(names: dict[str, Any], seen: set[int]) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from everycent.base.engine.kernels.compiling import interpreted
 from everycent.flow.intake.contract import MALFORMED, SourceError
 from everycent.flow.intake.readers import csv_scan
 from everycent.flow.intake.readers.text import BLOCK_BYTES
@@ -16,6 +17,9 @@ from everycent.flow.intake.readers.text import BLOCK_BYTES
 #: A physical line longer than this is not text; reading it on would fill the memory.
 LINE_BYTES_MAX = 64 << 20
 RAW_CHARACTERS_MAX = 1000
+
+#: So many bytes are scanned by plain Python before Numba is loaded.
+_FEW_BYTES = 128 << 10
 
 
 @dataclass
@@ -49,7 +53,9 @@ class Scanner:
         starts, stops, lines, fields = (np.empty(most, np.int64) for _ in range(4))
         status = np.empty(most, np.uint8)
         how = (self.delimiter, self.quotes, self.width)
-        count, self.at, self.line = csv_scan.scan_rows(
+        few = self.data.size <= _FEW_BYTES
+        scan_rows = interpreted(csv_scan.scan_rows) if few else csv_scan.scan_rows
+        count, self.at, self.line = scan_rows(
             self.data, self.at, self.line, self.at_end, *how, starts, stops, lines, fields, status
         )
         return Found(self.data, starts[:count], stops[:count], lines[:count], fields[:count], status[:count])
@@ -90,7 +96,9 @@ class Found:
     def good_bytes(self) -> npt.NDArray[np.uint8]:
         """The good rows, each ended by LF."""
         out = np.empty(int((self.stops - self.starts).sum()) + self.count, np.uint8)
-        size = csv_scan.copy_rows(self.data, self.starts, self.stops, self.good, out)
+        few = self.data.size <= _FEW_BYTES
+        copy_rows = interpreted(csv_scan.copy_rows) if few else csv_scan.copy_rows
+        size = copy_rows(self.data, self.starts, self.stops, self.good, out)
         return out[:size]
 
     def text(self, row: int) -> str:

@@ -74,13 +74,15 @@ def readable(
         )
         for column in texts
     }
-    for rows in (f"(FROM {identifier(relation)} LIMIT {_LOOKED_AT})", identifier(relation)):
-        _narrow(list(ways.values()), rows, reading, engine)
+    first = f"(FROM {identifier(relation)} LIMIT {_LOOKED_AT})"
+    if _narrow(list(ways.values()), first, reading, engine) == _LOOKED_AT:
+        _narrow(list(ways.values()), identifier(relation), reading, engine)
     return [_found(column, ways.get(column.name), reading, side) for column in columns]
 
 
-def _narrow(ways: list[_Ways], rows: str, reading: Reading, engine: LocalEngine) -> None:
-    """Looks at the rows; what does not fit all cells of a column is dropped, save where most are numbers."""
+def _narrow(ways: list[_Ways], rows: str, reading: Reading, engine: LocalEngine) -> int:
+    """Looks at the rows; what does not fit all cells of a column is dropped, save where most are numbers. Gives how
+    many rows there are, 0 where nothing is left to be looked at."""
     asked: list[str] = []
     for at, way in enumerate(ways):
         text = text_sql(way.name, reading)
@@ -93,8 +95,8 @@ def _narrow(ways: list[_Ways], rows: str, reading: Reading, engine: LocalEngine)
         ]
         asked += [f"count({_time(text, formats)}) AS t{at}_{no}" for no, formats in enumerate(way.times)]
     if not asked:
-        return
-    found = engine.query(f"SELECT {', '.join(asked)} FROM {rows}").to_pylist()[0]
+        return 0
+    found = engine.query(f"SELECT count(*) AS rows, {', '.join(asked)} FROM {rows}").to_pylist()[0]
     for at, way in enumerate(ways):
         if not way.marks and not way.times:
             continue
@@ -104,6 +106,7 @@ def _narrow(ways: list[_Ways], rows: str, reading: Reading, engine: LocalEngine)
         way.numbers = {mark: found[f"n{at}_{no}"] for no, mark in enumerate(way.marks)}
         way.marks = [mark for mark in way.marks if 2 * way.numbers[mark] > way.cells]
         way.times = [formats for no, formats in enumerate(way.times) if found[f"t{at}_{no}"] == way.cells > 0]
+    return int(found["rows"])
 
 
 def _time(text: str, formats: tuple[str, ...]) -> str:

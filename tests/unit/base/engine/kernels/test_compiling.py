@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from everycent.base.engine.kernels.compiling import kernel, uncounted
+from everycent.base.engine.kernels.compiling import interpreted, kernel, uncounted
 
 
 def test_a_kernel_runs_where_nothing_can_be_kept_on_disk() -> None:
@@ -45,6 +45,27 @@ def test_an_uncounted_kernel_may_fill_an_array_but_create_none() -> None:
     assert out.tolist() == [6, -8]
     with pytest.raises(Exception, match="NRT required"):
         copied(minor, out)
+
+
+def test_an_interpreted_kernel_calls_the_kernels_of_its_file_and_compiles_none() -> None:
+    program = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from everycent.base.engine.kernels.compiling import interpreted\n"
+        "from everycent.flow.intake.readers import csv_scan\n"
+        "def rows(scan, text):\n"
+        "    data, (a, b, c, d) = np.frombuffer(text, np.uint8), (np.zeros(9, np.int64) for _ in range(4))\n"
+        "    e = np.zeros(9, np.uint8)\n"
+        "    done = scan(data, 0, 1, True, ord(','), True, 2, a, b, c, d, e)\n"
+        "    return tuple(map(int, done)), [each.tolist() for each in (a, b, c, d, e)]\n"
+        "text = b'a,b\\r\\n\"1\\n\",2\\n\"broken,3\\n4,5,6\\n\\n7,8'\n"
+        "plain = rows(interpreted(csv_scan.scan_rows), text)\n"
+        "assert 'numba' not in sys.modules and plain[0][0] == 5, plain\n"
+        "assert rows(csv_scan.scan_rows, text) == plain\n"
+        "assert interpreted(csv_scan.scan_rows) is csv_scan.scan_rows\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_numba_is_loaded_by_the_first_call_and_not_before() -> None:
