@@ -33,6 +33,8 @@ def repair_service() -> Iterator[Service]:
             if status == 0:
                 self.close_connection = True
                 return
+            if status == 200:
+                service.states[self.headers["Idempotency-Key"]] = "done"
             self._say(status, {"ok": status == 200})
 
         def do_GET(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
+from repair_service import Service, repair_service
 
 from everycent.proof.recon.breaks.messages import Message, NotSent, mail, post
 from everycent.proof.recon.chain import LinkFailed, Surroundings
@@ -21,7 +22,6 @@ from everycent.proof.recon.handlers.alert import WEBHOOK, WebhookWords
 from everycent.proof.recon.handling import MailSpec, WebhookSpec
 
 from .mail_server import MailServer, mail_server
-from .repair_service import Service, repair_service
 from .test_alerting import result
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
