@@ -32,7 +32,7 @@ TELLS = "{alert: {to: [{log: warning}, {log: error}], group_by: kind}}"
 WAITS = "{recheck: {after: 0 minutes}, alert: {to: [{log: warning}]}}"
 REPAIRS = """{repair: [{name: book, kinds: missing_right, rest: {url: "URL", ask: "URL"}, attempts: 9}],
       alert: {to: [{log: warning}], group_by: scenario}}"""
-ORDERS = "id,paid\n" + "".join(f"A{n},{n}.00\n" for n in range(1, 30))
+ORDERS = ["id,paid\n" + "".join(f"A{n},{n}.00\n" for n in range(1, last)) for last in (30, 34)]
 BILLS = [
     "id,paid\n" + "".join(f"A{n},{n}.{n % few:02}\n" for n in range(1, 32) if n % 5 != lacking)
     for few, lacking in ((7, 1), (3, 2))
@@ -42,8 +42,8 @@ HANDLE = ("breaks", "handle", "MODEL")
 RECHECK = ("breaks", "recheck", "MODEL", "--left", "BESIDE ours.csv", "--right", "BESIDE bill.csv")
 
 
-def scene(words: str, bill: int, asks: tuple[str, ...]) -> Scene:
-    return Scene(ABOUT.replace("WORDS", words), tables={"ours.csv": ORDERS, "bill.csv": BILLS[bill]}, asks=asks)
+def scene(words: str, day: int, asks: tuple[str, ...]) -> Scene:
+    return Scene(ABOUT.replace("WORDS", words), tables={"ours.csv": ORDERS[day], "bill.csv": BILLS[day]}, asks=asks)
 
 
 STORIES = {

@@ -90,9 +90,12 @@ def list_command(meant: Meant, limit: int, file: Path | None, *, as_json: bool) 
         return exits.OK
     rows = [
         [str(each.break_id)[:8], each.scenario, each.key, _amount(each.difference_minor, each.currency), each.currency,
-         each.cause, _state(each), _age(now - each.found_at), each.owner] for each in found
+         each.cause, _state(each), _age(now - each.found_at), each.owner, each.said] for each in found
     ]  # fmt: skip
-    columns = ("id", "scenario", "key", "difference", "", "cause", "state", "age", "owner")
+    if not total:
+        out.print("no break fits")
+        return exits.OK
+    columns = ("id", "scenario", "key", "difference", "", "cause", "state", "age", "owner", "said")
     print_table(f"Breaks: {len(found):,} of {total:,}", columns, rows, right=frozenset({3}))
     summed = [
         [row["age"], row["state"], f"{row['breaks']:,}", _amount(row["difference_minor"], row["currency"]),
@@ -112,18 +115,52 @@ def show_command(id_text: str, folder: Path | None, *, as_json: bool) -> int:
     if as_json:
         print_json({**found.as_dict(), "history": moves})
         return exits.OK
-    text = CAUSES.get(found.cause)
-    for name, value in found.as_dict().items():
-        if value is not None:
-            out.print(f"{name:>18}  {value}", markup=False)
-    if text is not None:
-        out.print(f"{'meaning':>18}  {text.en} · {text.zh}", markup=False)
+    for name, value in _shown(found).items():
+        if value not in (None, ""):
+            out.print(f"{name:>12}  {value}", markup=False)
     rows = [
-        [f"{move['recorded_at']:%Y-%m-%d %H:%M}", move["move"], move["to_state"], move["who"], move["why"],
-         move["run_no"]] for move in moves
+        [f"{move['recorded_at']:%Y-%m-%d %H:%M}", move["move"], move["to_state"], move["who"], _told(move["detail"]),
+         move["why"], move["run_no"]] for move in moves
     ]  # fmt: skip
-    print_table("History", ("at (UTC)", "move", "state", "who", "why", "run"), rows, right=frozenset({5}))
+    print_table("History", ("at (UTC)", "move", "state", "who", "what", "why", "run"), rows, right=frozenset({6}))
     return exits.OK
+
+
+def _shown(found: StandingBreak) -> dict[str, object]:
+    """What a person reads of a break."""
+    sides = {}
+    for side in ("left", "right"):
+        minor, status, file = (getattr(found, f"{side}_{what}") for what in ("amount_minor", "status", "file"))
+        amount = None if minor is None else f"{_amount(minor, found.currency)} {found.currency}"
+        place = None if file is None else f"{file}, line {getattr(found, f'{side}_line')}"
+        sides[side] = " · ".join(text for text in (amount, status, place) if text) or "none"
+    text = CAUSES.get(found.cause)
+    return {
+        "break": found.break_id,
+        "of": f"{found.model}, {found.scenario}",
+        "key": found.key + (f" ({found.occurrence}. of this kind)" if found.occurrence > 1 else ""),
+        "kind": found.kind,
+        "means": found.cause if text is None else f"{text.en} · {text.zh}",
+        "said": found.said,
+        **sides,
+        "difference": f"{_amount(found.difference_minor, found.currency)} {found.currency}",
+        "state": _state(found),
+        "owner": found.owner,
+        "found": f"{found.found_at:%Y-%m-%d %H:%M} UTC by run {found.first_run_no}, last by run {found.last_run_no}",
+        "looked at": None if not found.rechecks else f"{found.rechecks} times again",
+        "repairs": found.repairs or None,
+        "due": None if found.due_at is None else f"{found.due_at:%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def _told(detail: dict[str, Any] | None) -> str:
+    """What the history keeps of a move, for a person."""
+    detail = detail or {}
+    words = [str(detail[name]) for name in ("rule", "file") if name in detail]
+    words += [f"to {detail['owner']}"] if "owner" in detail else []
+    if "difference_minor" in detail:
+        words.append(f"{_amount(int(detail['difference_minor']), detail['currency'])} {detail['currency']}")
+    return ", ".join(words)
 
 
 def act_command(meant: Meant, action: Action, *, as_json: bool) -> int:
@@ -180,15 +217,16 @@ _ACTIONS: Mapping[str, Callable[[Desk, Sequence[StandingBreak], Mapping[str, Any
 
 
 def _by_ids(connection: Connection, tenant: str, ids: Sequence[str], now: datetime) -> list[StandingBreak]:
-    """Each by the beginning of its id. Raises NothingStored."""
+    """Each by the beginning of its id, or by its key. Raises NothingStored."""
     found = []
     for text in ids:
         fitting = find(connection, tenant, Chosen(ids=(text,)), now, 3)
+        fitting = fitting or find(connection, tenant, Chosen(keys=(text,), states=tuple(State)), now, 3)
         if not fitting:
             raise NothingStored(f"there is no break '{text}'; `everycent breaks list` shows their ids")
         if len(fitting) > 1:
             some = ", ".join(str(each.break_id) for each in fitting)
-            raise NothingStored(f"several breaks begin with '{text}': {some}; write more of the id")
+            raise NothingStored(f"several breaks are called '{text}': {some}; write more of the id")
         found += fitting
     return list(dict.fromkeys(found))
 
@@ -196,6 +234,8 @@ def _by_ids(connection: Connection, tenant: str, ids: Sequence[str], now: dateti
 def _confirm(found: int, count: int | None) -> None:
     if found == 0:
         raise NothingStored("no break fits; `everycent breaks list` with the same --where shows what does")
+    if count is None and found == 1:
+        return
     if count != found:
         said = "" if count is None else f", not {count:,}"
         raise NotDone(f"{found:,} breaks fit{said}; nothing was done. If you mean all of them, add --count {found}")

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 breaks_app = typer.Typer(no_args_is_help=True, help="Breaks: list, look at, hand on, repair, write off, close.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Breaks, by the beginnings of their ids.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", help="Breaks, by the beginnings of their ids, or by their keys."),
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -25,7 +28,7 @@ Where = Annotated[
     ),
 ]
 Count = Annotated[
-    int | None, typer.Option(help="How many you mean, where you say it by --where alone: others are left alone.")
+    int | None, typer.Option(help="How many you mean, where --where fits more than one: others are left alone.")
 ]
 Who = Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you are; the user of this machine if not.")]
 Why = Annotated[str | None, typer.Option(help="Why; the history keeps it.")]
@@ -53,7 +56,7 @@ def breaks_list(
 
 @breaks_app.command("show")
 def breaks_show(
-    id: Annotated[str, typer.Argument(help="A break, by the beginning of its id.")],
+    id: Annotated[str, typer.Argument(help="A break, by the beginning of its id, or by its key.")],
     attachments: Annotated[Path | None, typer.Option(help="Write attached files into this folder.")] = None,
     json: Json = False,
 ) -> int:

@@ -179,3 +179,21 @@ def test_a_write_off_without_limits_says_so(
         "free has no limit for write-offs, and nobody else was asked: such are its words since run 1"
         in (told["notes"][0])
     )
+
+
+def test_a_break_is_named_by_its_key_and_one_that_fits_needs_no_count(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["breaks", "assign", "A", "--to", "bob", "--as", "ann"]) == exits.OK
+    assert run_app(["breaks", "comment", "--where", "key=B", "--say", "asked", "--as", "ann"]) == exits.OK
+    assert run_app(["breaks", "write-off", "C", "--why", "old", "--as", "ann"]) == exits.OK
+    assert "1 wait for another person's yes: everycent breaks approve" in capsys.readouterr().err
+    assert run_app(["breaks", "approve", "C", "--as", "bob"]) == exits.OK
+    capsys.readouterr()
+    assert run_app(["breaks", "show", "C"]) == exits.OK
+    shown = " ".join(capsys.readouterr().out.split())
+    for said in ("left none", "right 0.09 CNY · r, line 2", "difference -0.09 CNY", "closed: written_off"):
+        assert said in shown
+    assert "ask_write_off to_approve ann -0.09 CNY old" in shown
+    assert run_app(["breaks", "show", "A"]) == exits.OK
+    assert "assign in_hand ann to bob" in " ".join(capsys.readouterr().out.split())
+    assert run_app(["breaks", "list", "--where", "owner=zoe"]) == exits.OK
+    assert capsys.readouterr().out == "no break fits\n"

@@ -116,6 +116,8 @@ def write_off(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Do
         for model, scenario in sorted({(found.model, found.scenario) for found in at_once}):
             if words[model][scenario].handling.write_off is None:
                 done.notes.append(_without_limits(desk, model, scenario))
+        if to_ask:
+            done.notes.append(f"{len(to_ask):,} wait for another person's yes: everycent breaks approve")
         for move, some in ((Move.WRITE_OFF, at_once), (Move.ASK_WRITE_OFF, to_ask)):
             _add(done, _do(desk, some, move, why, reason=Reason.WRITTEN_OFF, chosen=_WITH_DIFFERENCE))
     return done
