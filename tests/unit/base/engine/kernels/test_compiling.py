@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from everycent.base.engine.kernels.compiling import interpreted, kernel, uncounted
+from everycent.base.engine.kernels.compiling import kernel, uncounted
 
 
 def test_a_kernel_runs_where_nothing_can_be_kept_on_disk() -> None:
@@ -58,7 +58,7 @@ def test_an_interpreted_kernel_calls_the_kernels_of_its_file_and_compiles_none()
         "    e = np.zeros(9, np.uint8)\n"
         "    done = scan(data, 0, 1, True, ord(','), True, 2, a, b, c, d, e)\n"
         "    return tuple(map(int, done)), [each.tolist() for each in (a, b, c, d, e)]\n"
-        "text = b'a,b\\r\\n\"1\\n\",2\\n\"broken,3\\n4,5,6\\n\\n7,8'\n"
+        'text = b\'a,b\\r\\n"1\\n",2\\n"broken,3\\n4,5,6\\n\\n7,8\'\n'
         "plain = rows(interpreted(csv_scan.scan_rows), text)\n"
         "assert 'numba' not in sys.modules and plain[0][0] == 5, plain\n"
         "assert rows(csv_scan.scan_rows, text) == plain\n"
