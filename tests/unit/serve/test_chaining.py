@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import time
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from chained import Chains, keys, package
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.model.contract import ModelRefused
-from everycent.proof.recon.service import RunKey, raw_rows_of
+from everycent.proof.recon.chain import Link, LinkFailed
+from everycent.proof.recon.loading import LimitsSpec
+from everycent.proof.recon.service import RunKey, asked, choose, raw_rows_of
 
 PAID = "order_id,state,amount\nA1,paid,1.00\nA2,paid,2.00\nA3,paid,3.00\n"
 ORDERS = "id,state,amount\nA1,PAID,1.00\nA2,WAIT,2.00\nA4,PAID,9.00\n"
@@ -126,22 +130,59 @@ class Bad:
     def act(self):
         if self.name == "throws":
             raise ZeroDivisionError("by nothing")
-        if self.name == "hangs":
-            time.sleep(3600)
         if self.name == "eats":
             return [bytearray(64 << 20) for _ in range(1000)]
         if self.name == "dies":
             import os
             os._exit(9)
+        if self.name == "kills":
+            import os
+            import signal
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.name == "native":
+            import ctypes
+            ctypes.CDLL(None).pause()
+        if self.name == "crashes":
+            import ctypes
+            ctypes.string_at(0)
+        if self.name == "forks":
+            import os
+            child = os.fork()
+            if not child:
+                time.sleep(3600)  # and holds all that its parent held
+            with open(os.environ["FORKED"], "w") as file:
+                file.write(str(child))
+            os._exit(4)
+        if self.name == "prints":
+            import os
+            import subprocess
+            print("hello from Python")
+            os.write(1, b"hello from the system")
+            subprocess.run(["echo", "hello from a program"])
+            return FINDING.empty_table()
+        if self.name == "alien":
+            return Alien()
+        if self.name == "unpickled":
+            return lambda: None
         return "no table"
 
-THROWS, HANGS, EATS, DIES, OTHER = (Bad(name) for name in ("throws", "hangs", "eats", "dies", "other"))
+class Alien:
+    def __reduce__(self):
+        return (int, ("no number",))
+
+print("hello from the module")
+NAMES = ("throws", "eats", "dies", "other", "kills", "native", "crashes", "forks", "prints", "alien",
+         "unpickled")
+THROWS, EATS, DIES, OTHER, KILLS, NATIVE, CRASHES, FORKS, PRINTS, ALIEN, UNPICKLED = map(Bad, NAMES)
 """
+BAD = (
+    "throws", "eats", "dies", "other", "kills", "native", "crashes", "forks", "prints", "alien", "unpickled"
+)  # fmt: skip
 
 
 @pytest.fixture
 def bad_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    names = {name: name.upper() for name in ("throws", "hangs", "eats", "dies", "other")}
+    names = {name: name.upper() for name in BAD}
     offers = {"everycent.recon_checkers": names, "everycent.recon_handlers": names}
     with package(tmp_path / "site", "bad_links", BAD_LINKS, offers, monkeypatch):
         yield
@@ -175,16 +216,39 @@ def test_a_link_of_another_package_harms_no_other(chains: Chains, bad_links: Any
     assert [each.failure for each in done.handled] == [None, None, None]
 
 
-def test_a_link_that_hangs_is_given_up(chains: Chains, bad_links: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datetime import timedelta
+@pytest.mark.parametrize(
+    ("name", "silent_s", "told"),
+    [
+        ("native", 1, "gave nothing for 0:00:01; it was given up"),
+        ("kills", 60, "ended by itself (exit code -9)"),
+        ("crashes", 60, "ended by itself (exit code -11)"),
+        ("alien", 60, "gave what cannot be taken: ValueError: invalid literal for int"),
+        ("unpickled", 60, "failed: "),
+    ],
+)
+def test_a_link_that_gives_nothing_is_given_up(bad_links: Any, name: str, silent_s: int, told: str) -> None:
+    limits = LimitsSpec(silent=timedelta(seconds=silent_s), memory_mb=512)
+    with pytest.raises(LinkFailed) as failed:
+        asked(choose(Link.CHECKER, {name: {}}), "check", (None, None), limits)
+    assert str(failed.value).startswith(f"checker '{name}' {told}")
 
-    from everycent.proof.recon.contract import Link, LinkFailed
-    from everycent.proof.recon.loading import LimitsSpec
-    from everycent.proof.recon.service import asked, choose
 
-    limits = LimitsSpec(silent=timedelta(seconds=1), memory_mb=512)
-    with pytest.raises(LinkFailed, match="checker 'hangs' gave nothing for 0:00:01; it was given up"):
-        asked(choose(Link.CHECKER, {"hangs": {}}), "check", (None, None), limits)
+def test_what_a_link_begins_ends_with_it(bad_links: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORKED", str(tmp_path / "forked"))
+    with pytest.raises(LinkFailed, match=r"checker 'forks' ended by itself \(exit code 4\)"):
+        asked(choose(Link.CHECKER, {"forks": {}}), "check", (None, None), LimitsSpec())
+    state = Path("/proc", (tmp_path / "forked").read_text(), "stat")
+    while state.exists() and state.read_text().rpartition(") ")[2][:1] != "Z":
+        time.sleep(0.05)  # it was killed, and ends when the system comes to it
+
+
+def test_what_a_link_prints_is_no_part_of_what_is_printed(bad_links: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    found = asked(choose(Link.CHECKER, {"prints": {}}), "check", (None, None), LimitsSpec())
+    assert found.num_rows == 0
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    for who in ("Python", "the system", "a program", "the module"):
+        assert f"hello from {who}" in printed.err
 
 
 def test_a_handler_that_fails_keeps_none_from_working(chains: Chains) -> None:

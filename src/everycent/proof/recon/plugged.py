@@ -6,11 +6,17 @@ words, happens in the job's own process.
 """
 
 import multiprocessing
+import os
+import pickle
 import resource
+import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from time import monotonic
@@ -78,7 +84,8 @@ def _point(link: Link, name: str) -> EntryPoint:
 def _load(link: Link, name: str) -> Any:
     point = _point(link, name)
     try:
-        return point.load()
+        with redirect_stdout(sys.stderr):  # what a module prints is no part of what the command prints
+            return point.load()
     except Exception as error:  # a plug-in may throw anything
         raise LinkFailed(f"{link.name.lower()} '{name}' does not load: {error!r}; mend {point.value}") from error
 
@@ -167,7 +174,7 @@ def _items(chosen: Chosen, method: str, arguments: tuple[Any, ...]) -> Iterator[
         yield given
 
 
-def _told(chosen: Chosen, error: Exception) -> Exception:
+def _told(chosen: Chosen | str, error: Exception) -> Exception:
     """A link may throw anything; what it says on purpose stays as it is."""
     if isinstance(error, LinkFailed | SourceError):
         return error
@@ -179,38 +186,75 @@ def _told(chosen: Chosen, error: Exception) -> Exception:
 def _in_process(
     chosen: Chosen, method: str, arguments: tuple[Any, ...], limits: LimitsSpec, put: _Put, given_up: Event
 ) -> None:
-    """Passes on what the process gives; ends it when it is done, given up or silent for too long."""
+    """Passes on what the process gives; ends it, and all that it began, when it is done, given up or silent for too
+    long."""
     spawning = multiprocessing.get_context("spawn")
     mine, its = spawning.Pipe(duplex=False)
-    process = spawning.Process(target=_process, args=(its, chosen, method, arguments, limits.memory_mb), daemon=True)
+    work = pickle.dumps((chosen, method, arguments))  # taken out in the other process, once it is bound
+    process = spawning.Process(target=_process, args=(its, work, limits.memory_mb), daemon=True)
     process.start()
     its.close()
+    ended = False
     try:
         while not given_up.is_set():
             if not mine.poll(_LOOKS_S):
+                if _has_ended(process) and not mine.poll():
+                    raise EOFError  # what it began may still hold the other end
                 continue
-            what, value = mine.recv()
+            what, value = _received(mine, chosen)
             put(what, value)
             if what != "item":
                 return
-    except EOFError:
-        process.join()
-        put("failed", LinkFailed(f"{chosen} ended by itself (exit code {process.exitcode}); memory may have run out"))
+    except (EOFError, ConnectionError):
+        ended = True
     finally:
-        process.kill()
-        process.join()
+        _end(process)
         mine.close()
+    if ended:
+        put("failed", LinkFailed(f"{chosen} ended by itself (exit code {process.exitcode}); memory may have run out"))
 
 
-def _process(its: Connection, chosen: Chosen, method: str, arguments: tuple[Any, ...], memory_mb: int) -> None:
-    """The other process: data that it takes beyond the limit is a MemoryError there."""
+def _received(mine: Connection, chosen: Chosen) -> tuple[str, Any]:
+    """What came; a thing that cannot be made again here counts as a failure."""
     try:
+        what, value = mine.recv()
+    except (EOFError, ConnectionError):
+        raise
+    except Exception as error:  # a plug-in may give anything
+        return "failed", LinkFailed(f"{chosen} gave what cannot be taken: {type(error).__name__}: {error}")
+    return what, value
+
+
+def _has_ended(process: BaseProcess) -> bool:
+    """Whether it ended by itself; it is left to be waited for, so that its number stays its own."""
+    assert process.pid is not None, "it was started"
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _end(process: BaseProcess) -> None:
+    """Ends the process and all of its group. It is not waited for before, so its number is no other's yet."""
+    assert process.pid is not None, "it was started"
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
+def _process(its: Connection, work: bytes, memory_mb: int) -> None:
+    """The other process, the first of a group of its own: data that it takes beyond the limit is a MemoryError there,
+    and what it prints is no part of what the command prints."""
+    told = "a link"
+    try:
+        os.setsid()
+        os.dup2(2, 1)
         begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         most = begun + memory_mb * _MB
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        chosen, method, arguments = pickle.loads(work)
+        told = str(chosen)
         for item in _items(chosen, method, arguments):
             its.send(("item", item))
         its.send(("done", None))
     except BaseException as error:
-        told = _told(chosen, error) if isinstance(error, Exception) else LinkFailed(f"{chosen} ended: {error!r}")
-        its.send(("failed", told))
+        failed = _told(told, error) if isinstance(error, Exception) else LinkFailed(f"{told} ended: {error!r}")
+        its.send(("failed", failed))
