@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from everycent.proof.recon.service import CutRefused
 from everycent.proof.verify.service import verify
 from everycent.serve.cli.running import as_dict
 
@@ -78,9 +77,12 @@ def test_a_day_again_changes_nothing_and_a_day_that_has_passed_is_refused(cut: A
     first = cut(3).outcome.scenarios[0]
     again = cut(3).outcome.scenarios[0]
     assert not again.changed and again.run.beyond == first.run.beyond
-    with pytest.raises(CutRefused, match="2026-03-03 was cut already, and 2026-03-02 lies before it"):
-        sold = {"sold_2.csv": "id,merchant,price,at\n" + SOLD[2]}
-        tell(MODEL, sold, "2026-03-02", {"bill_2.csv": "id,paid,day\nA9,1.00,2026-03-02\n"})
+    sold = {"sold_2.csv": "id,merchant,price,at\n" + SOLD[2]}
+    told = tell(MODEL, sold, "2026-03-02", {"bill_2.csv": "id,paid,day\nA9,1.00,2026-03-02\n"})
+    (failure,) = told.outcome.failures
+    assert failure.startswith("daily was not compared: ")
+    assert "2026-03-03 was cut already, and 2026-03-02 lies before it" in failure
+    assert told.outcome.scenarios == ()
 
 
 def test_a_carried_row_that_was_altered_is_named(cut: Any) -> None:

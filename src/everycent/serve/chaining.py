@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from everycent.flow.intake.contract import SourceError
+from everycent.flow.model.contract import LoadedModel
+from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import (
     CheckerFindings,
     Handled,
@@ -35,11 +37,11 @@ from everycent.proof.recon.service import (
 from everycent.proof.recon.service import run as run_recon
 from everycent.serve.checking import checked_by
 from everycent.serve.links import Links, links_of
-from everycent.serve.loading import LoadedSides, Place, load_sides
+from everycent.serve.loading import LoadedSides, Place, load_sides, surrounded
 from everycent.serve.many_sides import ManySides
 from everycent.serve.recon_batches import Batches, batches_of
 from everycent.serve.recon_modes import parts_beyond_limit
-from everycent.serve.reconciling import PlannedScenario, Scenario
+from everycent.serve.reconciling import PlannedScenario, Prepared, Report, Scenario
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,14 @@ class Chained:
             return False
         return self.result.agrees and all(stated.control.agrees for stated in self.scenario.stated)
 
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What did not work, for people: the comparison, or links beside it."""
+        if self.result is None:
+            return (f"{self.name} was not compared: {self.failure}",)
+        told = (*(each.failure for each in self.result.checked), *(each.failure for each in self.handled))
+        return tuple(f"{self.name}: {failure}" for failure in told if failure is not None)
+
     def as_dict(self) -> dict[str, Any]:
         """For programs."""
         if self.scenario is None or self.result is None:
@@ -81,6 +91,31 @@ class Chained:
                 {"handler": each.handler, "said": each.said, "failure": each.failure} for each in self.handled
             ],
         }
+
+
+def reconcile_all(
+    session: Session, model: LoadedModel, prepared: Prepared, report: Report, day: date | None = None
+) -> tuple[Chained, ...]:
+    """Runs every scenario of a model through its chain; one that lacks the files of a side is left out. `day`: the
+    run's, to which scenarios that carry on are cut."""
+    done: list[Chained] = []
+    beside = ManySides(session.engine)
+    with surrounded(session, model, day) as around:
+        place = Place(session, model, prepared.plan, around)
+        for at, scenario in enumerate(prepared.scenarios):
+            report("reconciling", at, len(prepared.scenarios))
+            given = prepared.given(scenario)
+            if given is not None:
+                done.append(run_chain(place, scenario, given, beside=beside))
+        across = beside.told()
+    return tuple(_with_across(each, across) for each in done)
+
+
+def _with_across(done: Chained, across: dict[str, pa.Table]) -> Chained:
+    """The first pair of more than two sides has what each says of keys that part."""
+    if done.scenario is None:
+        return done
+    return replace(done, scenario=replace(done.scenario, across=across.pop(done.name.partition("/")[0], None)))
 
 
 def run_due(place: Place, scenario: PlannedScenario, now: datetime, events: pa.Table | None) -> Iterator[Chained]:

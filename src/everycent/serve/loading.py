@@ -4,17 +4,22 @@ Both sides are loaded at once, each in a thread or process of its own; here thei
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from itertools import islice
+from os import environ
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.sql import identifier, literal
-from everycent.flow.intake.contract import RECORD, RawRows
+from everycent.flow.intake.contract import RECORD, RawRows, Source
 from everycent.flow.intake.service import (
     check_columns,
     columns_to_read,
@@ -185,22 +190,34 @@ class LoadingSide:
     def add(self, item: LoadedFile | RawRows, part_of: str = "") -> None:
         """What a loader gave. part_of: the batch of keys that was asked for. Raises SourceError, LinkFailed."""
         if isinstance(item, RawRows):
-            self._add_rows(replace(item, file=item.file + part_of))
+            rows = replace(item, file=item.file + part_of)
+            self._add_rows(rows)
+            self.raw.add(self.place.session, rows)
         elif isinstance(item, LoadedFile):
             self._add_file(item)
         else:
             raise LinkFailed(f"{self.chosen} gave a {type(item).__name__}; a loader gives LoadedFile or RawRows")
 
     def _add_file(self, file: LoadedFile) -> None:
-        source = open_source(file.path, self.spec)
+        needed, optional = (
+            [name for name in columns_to_read(self._fields, required=required) if name not in file.constants]
+            for required in (True, False)
+        )
+        source = open_source(file.path, self.spec, needed, optional)
+        for shard in self._shards(file, source):
+            self._add_rows(shard)
+        self.stated += [Stated(self.word, file.name, control) for control in controls_of(source)]
+        self.raw.files.append((file.name, lambda: self._shards(file, open_source(file.path, self.spec))))
+
+    def _shards(self, file: LoadedFile, source: Source) -> Iterator[RawRows]:
         for shard in source.shards(self.place.around.rows_per_part):
             rows = shard.table
             for name, value in file.constants.items():
                 rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
-            self._add_rows(replace(shard, table=rows, file=file.name))
-        self.stated += [Stated(self.word, file.name, control) for control in controls_of(source)]
+            yield replace(shard, table=rows, file=file.name)
 
     def _add_rows(self, rows: RawRows) -> None:
+        """The rows as they are declared. What is called by no column that is needed is left out."""
         there = rows.table.column_names
         if there or rows.rows_read:
             check_columns(Path(rows.file), there, columns_to_read(self._fields, required=True))
@@ -212,7 +229,6 @@ class LoadingSide:
         typed = typed_rows(self._columns, self._fields, rows, self.place.session.engine)
         self.growing.add(typed.rows)
         self.growing.refuse(typed.refused.cast(REFUSED))
-        self.raw.add(self.place.session, rows, there)
 
     def look_up(self, driver: "LoadingSide") -> None:
         """This side's rows of the other's keys: batches in the keys' order, some under way at a time."""
@@ -251,19 +267,21 @@ def _parts(key: str, columns: int) -> tuple[str, ...]:
 
 
 class RawTables:
-    """A side's rows as they came, in tables of the engine: one for each set of columns."""
+    """A side's rows as they came. Files are read again where a break has rows of them; what else came is in tables of
+    the engine, one for each set of columns."""
 
     def __init__(self, word: str) -> None:
         self._word = word
         self._tables: dict[tuple[tuple[str, Any], ...], str] = {}
         self.views: list[str] = []  # of stored records
+        self.files: list[tuple[str, Callable[[], Iterator[RawRows]]]] = []
 
-    def add(self, session: Session, rows: RawRows, columns: Sequence[str]) -> None:
+    def add(self, session: Session, rows: RawRows) -> None:
         """Rows of a part, their columns as they came."""
-        came = rows.table.select(list(columns))
-        shape = tuple((field.name, str(field.type)) for field in came.schema)
-        plain = came.rename_columns([f"c{at}" for at in range(len(columns))])
-        plain = plain.add_column(0, "source_line", rows.lines)
+        if not rows.table.num_columns:
+            return
+        shape = tuple((field.name, str(field.type)) for field in rows.table.schema)
+        plain = _plain(rows)
         found = f"SELECT {literal(rows.file)} AS source_file, * FROM came"
         if shape in self._tables:
             session.engine.query(f"INSERT INTO {identifier(self._tables[shape])} {found}", came=plain)
@@ -286,12 +304,27 @@ class RawTables:
                 carried=carried,
             )
             found.append(rows.cast(RAW_ROW))
+        if self.files:
+            found += self._of_files(session, session.engine.query(places, breaks=breaks, carried=carried))
         return pa.concat_tables(found)
+
+    def _of_files(self, session: Session, places: pa.Table) -> Iterator[pa.Table]:
+        """RAW_ROW of the places that are in files."""
+        for name, parts in self.files:
+            wanted = places.filter(pc.equal(places["source_file"], name))
+            for rows in parts() if wanted.num_rows else ():
+                found = session.engine.query(
+                    f"""SELECT {literal(self._word)} AS side, {literal(name)} AS source_file,
+                        r.source_line::BIGINT AS source_line, key, {_object(rows.table.column_names)} AS raw
+                    FROM came AS r JOIN wanted USING (source_line)""",
+                    came=_plain(rows),
+                    wanted=wanted,
+                )
+                yield found.cast(RAW_ROW)
 
     def _as_json(self) -> Iterator[tuple[str, str]]:
         for shape, table in self._tables.items():
-            cells = ", ".join(f"{literal(name)}, r.c{at}" for at, (name, _) in enumerate(shape))
-            yield table, f"json_object({cells})::VARCHAR"
+            yield table, _object([name for name, _ in shape])
         for view in self.views:
             yield view, "to_json(r.body)::VARCHAR"
 
@@ -299,3 +332,23 @@ class RawTables:
         """They are not needed any more."""
         for table in self._tables.values():
             session.engine.connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
+
+
+def _plain(rows: RawRows) -> pa.Table:
+    """The rows with their lines; columns are numbered, so that their names clash with nothing."""
+    plain = rows.table.rename_columns([f"c{at}" for at in range(rows.table.num_columns)])
+    return plain.add_column(0, "source_line", rows.lines)
+
+
+def _object(names: Sequence[str]) -> str:
+    """SQL of a JSON object of such a row `r`."""
+    return f"json_object({', '.join(f'{literal(name)}, r.c{at}' for at, name in enumerate(names))})::VARCHAR"
+
+
+@contextmanager
+def surrounded(session: Session, scope: Scope, as_of: date | None) -> Iterator[Surroundings]:
+    """What the links of a scenario are told of where they work; `as_of`: None: today by its calendar."""
+    session.settings.temp_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="recon-", dir=session.settings.temp_dir) as folder:
+        day = as_of or scope.calendar.today(datetime.now(UTC))
+        yield Surroundings(scope.path.absolute().parent, day, Path(folder), dict(environ), session.settings)

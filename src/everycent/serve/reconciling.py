@@ -1,8 +1,7 @@
 """Runs a model's reconciliations: fetches both sides, stored records or files, and hands them to recon."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,38 +14,32 @@ from everycent.base.engine.types import ColumnType
 from everycent.base.money.amount import NotAnAmount
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency, UnknownCurrency, currency
-from everycent.flow.intake.contract import RECORD, RECORDS_OWN, ColumnSpec, Control
+from everycent.flow.intake.contract import RECORDS_OWN, ColumnSpec, Control
 from everycent.flow.intake.service import (
-    TypedRows,
     UnknownFormat,
     check_file,
     declared_fields,
     format_written,
-    read_rows,
     said,
 )
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused, Source
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import ModelPlan, Session, given_files, plan_model, write_table
-from everycent.proof.recon.contract import REFUSED, ReconSpec, SideSpec
+from everycent.proof.recon.contract import ReconSpec, SideSpec
 from everycent.proof.recon.service import (
     ReconPlan,
     ReconRun,
     RuleRefused,
     SidePlan,
-    SideRows,
     TotalRefused,
     plan_recon,
     plan_side,
     residual_minor,
-    side_in_engine,
 )
-from everycent.proof.recon.service import run as run_recon
 from everycent.serve.checking import seen_by_checkers
 from everycent.serve.handling_words import handling_issues
 from everycent.serve.links import link_issues
-from everycent.serve.many_sides import ManySides, each_pair
-from everycent.serve.recon_batches import Batches, batches_of
+from everycent.serve.many_sides import each_pair
 from everycent.serve.recon_modes import (
     RatesRefused,
     carried_as_dict,
@@ -214,13 +207,18 @@ def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The scenarios of a model, the files given that their sides may be in, and by scenario what these state of
-    themselves."""
+    """The scenarios of a model, and the files given that their sides may be in."""
 
     plan: ModelPlan
     scenarios: Sequence[PlannedScenario]
     files: Sequence[Path]
-    stated: Mapping[str, tuple[Stated, ...]] = field(default_factory=dict)
+
+    def given(self, scenario: PlannedScenario) -> dict[str, list[Path]] | None:
+        """The files of both sides; None where one of them is a file, and none is there, or comes as events alone."""
+        sides = {"left": scenario.left.plan.spec, "right": scenario.right.plan.spec}
+        files = {word: _files(spec, self.files) for word, spec in sides.items()}
+        there = (files[word] or spec.records is not None or spec.load is not None for word, spec in sides.items())
+        return files if all(there) else None
 
     def unused(self, others: Sequence[Path]) -> tuple[Path, ...]:
         """Of a run's files that hold no records and no table, those that are no side either."""
@@ -244,69 +242,16 @@ def prepare(session: Session, model: LoadedModel, records: Sequence[str], bills:
         sides = [side.plan.spec.file for one in prepared.scenarios for side in (one.left, one.right)]
         patterns = ", ".join(dict.fromkeys(pattern for side in sides for pattern in side)) or "no file"
         raise InputRefused(f"no reconciliation takes {names}; the model's other sides are in {patterns}")
-    stated = {scenario.name: tuple(_stated(model, scenario, prepared.files)) for scenario in prepared.scenarios}
-    return replace(prepared, stated=stated)
-
-
-def _stated(model: LoadedModel, scenario: PlannedScenario, files: Sequence[Path]) -> Iterator[Stated]:
-    """Reads the files of both sides through. Raises SourceError."""
-    for word, side in (("left", scenario.left), ("right", scenario.right)):
-        columns, spec = ("recon", scenario.name, word, "columns"), side.plan.spec
-        for path in _files(spec, files):
-            for control in check_file(columns, side.columns, path, spec, scenario.currency, model.calendar):
-                yield Stated(word, path.name, control)
+    for scenario in prepared.scenarios:
+        for word, side in (("left", scenario.left), ("right", scenario.right)):
+            columns, spec = ("recon", scenario.name, word, "columns"), side.plan.spec
+            for path in _files(spec, prepared.files):
+                check_file(columns, side.columns, path, spec, scenario.currency, model.calendar)
+    return prepared
 
 
 def _files(spec: SideSpec, files: Sequence[Path]) -> list[Path]:
     return [path for path in dict.fromkeys(files) if any(fnmatch(path.name, pattern) for pattern in spec.file)]
-
-
-def reconcile_all(
-    session: Session, model: LoadedModel, prepared: Prepared, report: Report, day: date | None = None
-) -> tuple[Scenario, ...]:
-    """Runs every scenario whose files are there; a scenario without any of its files is left out. `day`: the run's, to
-    which scenarios that carry on are cut; of stored records these take the ones that came after the cut before."""
-    scenarios = prepared.scenarios
-    done: list[Scenario] = []
-    sides_of_all = ManySides(session.engine)
-    for at, scenario in enumerate(scenarios):
-        report("reconciling", at, len(scenarios))
-        taken = batches_of(session, model.name, scenario.name, day) if scenario.plan.carry else Batches()
-        sides = sides_of(session, model, prepared, scenario, taken.after)
-        if sides[0] is None or sides[1] is None:
-            continue
-        run = run_recon(
-            session.connection,
-            session.engine,
-            session.tenant,
-            model.name,
-            scenario.currency.code,
-            scenario.plan,
-            sides[0],
-            sides[1],
-            scenario.spec.breaks,
-            day=day,
-            through_batch=taken.through,
-        )
-        done.append(Scenario(scenario.name, run, scenario.currency, prepared.stated.get(scenario.name, ())))
-        if scenario.called != ("left", "right"):
-            sides_of_all.keep(scenario.of, scenario.called, (f"{_TABLE}_left", f"{_TABLE}_right"), run)
-        for word in ("left", "right"):
-            session.engine.connection.execute(f"DROP TABLE IF EXISTS {_TABLE}_{word}")
-    across = sides_of_all.told()
-    return tuple(replace(one, across=across.pop(one.name.partition("/")[0], None)) for one in done)
-
-
-def sides_of(
-    session: Session, model: LoadedModel, prepared: Prepared, scenario: PlannedScenario, after_batch: int = 0
-) -> tuple[SideRows | None, SideRows | None]:
-    """The left side and the right, as tables of the engine; None where none of its files is there. `after_batch`:
-    stored records up to this batch are left out."""
-    left, right = (
-        _rows(session, model, prepared.plan, (scenario.name, word), side, prepared.files, after_batch)
-        for word, side in (("left", scenario.left), ("right", scenario.right))
-    )
-    return left, right
 
 
 def write_breaks(folder: Path, scenarios: Sequence[Scenario]) -> Path:
@@ -380,52 +325,3 @@ def _in_currency(spec: SideSpec, column: str | None, money: Currency) -> SideSpe
         return spec
     own = f"\"{column}\" = '{money.code}'"
     return spec.model_copy(update={"when": own if spec.when is None else f"({spec.when}) and {own}"})
-
-
-def _rows(
-    session: Session,
-    model: LoadedModel,
-    plan: ModelPlan,
-    name: tuple[str, str],
-    side: Side,
-    files: Sequence[Path],
-    after_batch: int,
-) -> SideRows | None:
-    """The side's rows, those that are compared as a table in the engine; None where none of its files is there."""
-    spec, table = side.plan.spec, f"{_TABLE}_{name[1]}"
-    if spec.records is not None:
-        body_type = plan.intake[spec.records].body_type
-        session.details.attach(
-            session.engine,
-            _VIEW,
-            RECORD,
-            model.name,
-            kind=spec.records,
-            body_type=body_type,
-            columns=["source_file", "source_line", "body"],
-            after_batch=after_batch,
-        )
-        return side_in_engine(side.plan, [_VIEW], session.engine, table)
-    found = _files(spec, files)
-    if not found:
-        return None
-    refused = [REFUSED.empty_table()]
-
-    def parts() -> Iterator[pa.Table]:
-        for path in found:
-            for part in _read(session, model, name, side, path):
-                refused.append(part.refused.cast(REFUSED))
-                yield part.rows
-
-    compared = side_in_engine(side.plan, parts(), session.engine, table)
-    ordered = pa.concat_tables([compared.refused, *refused]).sort_by(
-        [("source_file", "ascending"), ("source_line", "ascending")]
-    )
-    return replace(compared, refused=ordered)
-
-
-def _read(session: Session, model: LoadedModel, name: tuple[str, str], side: Side, path: Path) -> Iterator[TypedRows]:
-    spec = side.plan.spec
-    word = ("recon", *name, "columns")
-    how = (word, side.columns, path, spec, side.currency, model.calendar, session.engine)
-    return read_rows(*how, rows_per_part=session.settings.batch_rows)

@@ -4,19 +4,16 @@ where their sides are, and what follows a run."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import datetime
 from fnmatch import fnmatch
-from os import environ
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.lake import file_digest
-from everycent.flow.model.contract import LoadedModel
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session
-from everycent.proof.recon.contract import RAW_ROW, CheckerFindings, HandlingSpec, ReconSpec, Surroundings
+from everycent.proof.recon.contract import RAW_ROW, CheckerFindings, HandlingSpec, ReconSpec
 from everycent.proof.recon.jobs.arrivals import Watched
 from everycent.proof.recon.jobs.scheduling import Timed
 from everycent.proof.recon.jobs.store import Asked
@@ -24,9 +21,9 @@ from everycent.proof.recon.jobs.working import Loaded, Planned
 from everycent.proof.recon.service import ReconRun, RunKey, SideRows, Words, keep_checked
 from everycent.serve.chaining import checks_of, handled_by, result_of
 from everycent.serve.links import links_of
-from everycent.serve.loading import Place, load_sides
+from everycent.serve.loading import Place, load_sides, surrounded
 from everycent.serve.recon_batches import Batches, batches_of
-from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios, prepare, sides_of
+from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
 from everycent.serve.scenario_files import open_scope
 
 _SIDES = ("left", "right")
@@ -112,32 +109,15 @@ class DeclaredScenarios:
             spec, taken = scenario.spec, Batches()
             if scenario.plan.carry:
                 taken = batches_of(self.session, place.scope.name, scenario.name, place.around.as_of)
-            if isinstance(place.scope, LoadedModel) and spec.left.load is None and spec.right.load is None:
-                return self._stored_or_files(asked, place.scope, taken)
             place = replace(place, after_batch=taken.after)
             paths = _paths(asked)
             given = {word: _of_side(getattr(spec, word).file, paths) for word in _SIDES}
+            _refuse_missing(asked, spec, given, paths)
             sides = load_sides(place, scenario, links_of(spec), given)
             for raw in sides.raw.values():
                 raw.drop(self.session)
             told = tuple(str(stated) for stated in sides.stated if not stated.control.agrees)
             return Loaded(sides.left, sides.right, told, taken.through)
-
-    def _stored_or_files(self, asked: Asked, model: LoadedModel, taken: Batches) -> Loaded:
-        arrived = asked.asks.get("files")
-        records = () if arrived is not None else asked.asks["records"]
-        bills = [str(path) for path in _arrived(arrived)] if arrived is not None else asked.asks["bills"]
-        prepared = prepare(self.session, model, records, bills)
-        left, right = sides_of(self.session, model, prepared, _named(prepared.scenarios, asked), taken.after)
-        if left is None or right is None:
-            missing = "left" if left is None else "right"
-            listed = ", ".join(path.name for path in prepared.files[:5]) or "none"
-            raise InputRefused(
-                f"scenario '{asked.scenario}': there is no file for its {missing} side among those given"
-                f" ({listed}); name their folder with --bill or --records"
-            )
-        told = tuple(str(stated) for stated in prepared.stated.get(asked.scenario, ()) if not stated.control.agrees)
-        return Loaded(left, right, told, taken.through)
 
     def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
         """Further checkers look at both sides now, handlers are called once that is committed. The rows of breaks as
@@ -161,12 +141,7 @@ class DeclaredScenarios:
     def _place(self, asked: Asked) -> Iterator[tuple[Place, PlannedScenario]]:
         scope, kinds = open_scope(self.session, Path(asked.asks["model"]))
         scenario = _named(plan_scenarios(scope, kinds), asked)
-        settings = self.session.settings
-        settings.temp_dir.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="recon-job-", dir=settings.temp_dir) as folder:
-            day: date = asked.day or scope.calendar.today(datetime.now(UTC))
-            parent = scope.path.absolute().parent
-            around = Surroundings(parent, day, Path(folder), dict(environ), settings)
+        with surrounded(self.session, scope, asked.day) as around:
             yield Place(self.session, scope, kinds, around), scenario
 
 
@@ -192,6 +167,17 @@ def _paths(asked: Asked) -> list[Path]:
         path = Path(text)
         found += sorted(path.iterdir()) if path.is_dir() else sorted(Path(path.anchor).glob(text.lstrip(path.anchor)))
     return list(dict.fromkeys(path for path in found if path.is_file()))
+
+
+def _refuse_missing(asked: Asked, spec: ReconSpec, given: Mapping[str, Sequence[Path]], paths: Sequence[Path]) -> None:
+    """Raises InputRefused where a side is a file and none is there."""
+    for word in _SIDES:
+        if getattr(spec, word).file and not given[word]:
+            listed = ", ".join(path.name for path in paths[:5]) or "none"
+            raise InputRefused(
+                f"scenario '{asked.scenario}': there is no file for its {word} side among those given"
+                f" ({listed}); name their folder with --bill or --records"
+            )
 
 
 def _of_side(patterns: Sequence[str], paths: Sequence[Path]) -> list[Path]:

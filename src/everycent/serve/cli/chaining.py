@@ -5,9 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from os import environ
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -16,18 +14,17 @@ from everycent.base.platform.settings import Settings
 from everycent.flow.intake.service import open_source
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
-from everycent.flow.pipeline.service import Session, open_session, plan_model
+from everycent.flow.pipeline.service import open_session, plan_model
 from everycent.proof.recon.breaks.standing import Chosen
 from everycent.proof.recon.breaks.standing import ages as standing_ages
-from everycent.proof.recon.contract import Surroundings
 from everycent.serve.break_files import guarded
 from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
-from everycent.serve.loading import Place
+from everycent.serve.loading import Place, surrounded
 from everycent.serve.many_sides import ManySides
 from everycent.serve.recon_modes import write_across, write_carried, write_entries, write_matches, write_payouts
-from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
+from everycent.serve.reconciling import PlannedScenario, plan_scenarios
 from everycent.serve.report.scenarios import RunPage, render_scenarios
 from everycent.serve.scenario_files import load_scenario_file
 from everycent.serve.wiring import SECTIONS, migrations
@@ -96,11 +93,11 @@ def opened(asked: AskedRun) -> Iterator[tuple[Place, Sequence[PlannedScenario]]]
     if asked.model is None:
         file = load_scenario_file(Path(asked.scenario))
         scenarios = _chosen(plan_scenarios(file, file), asked.only, file.name)
-        with open_session(Settings.load(), migrations()) as session, _surroundings(session, file, asked) as around:
+        with open_session(Settings.load(), migrations()) as session, surrounded(session, file, asked.as_of) as around:
             yield Place(session, file, file, around), scenarios
         return
     model = load_model(asked.model, SECTIONS)
-    with open_session(Settings.load(), migrations()) as session, _surroundings(session, model, asked) as around:
+    with open_session(Settings.load(), migrations()) as session, surrounded(session, model, asked.as_of) as around:
         plan = plan_model(model, session.tenant, model.files)
         scenarios = _chosen(plan_scenarios(model, plan), (asked.scenario, *asked.only), model.name)
         yield Place(session, model, plan, around), scenarios
@@ -116,15 +113,6 @@ def _events(path: Path) -> pa.Table:
 @dataclass(frozen=True)
 class _Utf8:
     encoding: str = "utf-8"
-
-
-@contextmanager
-def _surroundings(session: Session, scope: Scope, asked: AskedRun) -> Iterator[Surroundings]:
-    session.settings.temp_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="recon-run-", dir=session.settings.temp_dir) as folder:
-        day = asked.as_of or scope.calendar.today(datetime.now(UTC))
-        parent = scope.path.absolute().parent
-        yield Surroundings(parent, day, Path(folder), dict(environ), session.settings)
 
 
 def _chosen(scenarios: Sequence[PlannedScenario], names: Sequence[str], where: str) -> list[PlannedScenario]:

@@ -18,6 +18,7 @@ from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import RunSummary, Session, export, find_inputs, given_files, open_session, run
 from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.service import verify
+from everycent.serve.chaining import Chained, reconcile_all
 from everycent.serve.cli import exits
 from everycent.serve.cli.asking import print_findings, report_data
 from everycent.serve.cli.parking import parked_as_dict, print_parked
@@ -33,7 +34,7 @@ from everycent.serve.recon_modes import (
     write_matches,
     write_payouts,
 )
-from everycent.serve.reconciling import Scenario, prepare, reconcile_all, write_breaks
+from everycent.serve.reconciling import Scenario, prepare, write_breaks
 from everycent.serve.report.data import ReportData
 from everycent.serve.report.page import render
 from everycent.serve.report.summary import summary_table
@@ -50,7 +51,7 @@ class Taken:
     """What a run took in and decided, before it is proven and written to files."""
 
     summary: RunSummary
-    scenarios: tuple[Scenario, ...]
+    chained: tuple[Chained, ...]
     unused: tuple[Path, ...]
 
 
@@ -70,11 +71,25 @@ class Outcome:
     """All that one run gave."""
 
     summary: RunSummary
-    scenarios: tuple[Scenario, ...]
+    chained: tuple[Chained, ...]
     verdict: Verdict
     report: ReportData
     files: tuple[Path, ...]
     unused: tuple[Path, ...]  # given with the records, but of no kind, table or reconciliation
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Those that were compared."""
+        return _compared(self.chained)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What of the reconciliations did not work, for people."""
+        return tuple(failure for each in self.chained for failure in each.failures)
+
+
+def _compared(chained: Sequence[Chained]) -> tuple[Scenario, ...]:
+    return tuple(each.scenario for each in chained if each.scenario is not None)
 
 
 def run_command(
@@ -126,7 +141,8 @@ def _told(going: Going, outcome: Outcome) -> int:
         print_outcome(outcome)
     broken = any(scenario.run.reconciled.breaks.num_rows for scenario in outcome.scenarios)
     parted = any(parts_beyond_limit(scenario.run) for scenario in outcome.scenarios)
-    return exits.OK if outcome.verdict.ok and not parted and not (going.fail_on_breaks and broken) else exits.FAILED
+    failed = parted or outcome.failures or (going.fail_on_breaks and broken)
+    return exits.OK if outcome.verdict.ok and not failed else exits.FAILED
 
 
 def run_model(
@@ -169,19 +185,20 @@ def take_in(
 
 def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | None, report: Reporter) -> Outcome:
     """Verification, files and the report."""
+    scenarios = _compared(taken.chained)
     verdict = verify(session.connection, session.details, session.engine, session.tenant, model.name, report)
     files: tuple[Path, ...] = ()
     if folder is not None:
         report("writing files", 0, None)
-        files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, taken.scenarios))
-        runs = [(one.name, one.run) for one in taken.scenarios]
+        files = (*export(session, model, taken.summary.as_of, folder), write_breaks(folder, scenarios))
+        runs = [(one.name, one.run) for one in scenarios]
         files = (*files, *write_matches(folder, runs), *write_payouts(folder, runs), *write_carried(folder, runs))
         files = (*files, *write_entries(folder, runs))
-        files = (*files, *write_across(folder, [(one.name, one.across) for one in taken.scenarios]))
+        files = (*files, *write_across(folder, [(one.name, one.across) for one in scenarios]))
     data = report_data(session, model.name, verdict)  # after the export: the page knows what is in the bank file
     if folder is not None:
         files = (*files, *render(data, folder / "report.html"))
-    return Outcome(taken.summary, taken.scenarios, verdict, data, files, taken.unused)
+    return Outcome(taken.summary, taken.chained, verdict, data, files, taken.unused)
 
 
 def _make_writable(folder: Path) -> None:
@@ -215,7 +232,7 @@ def print_outcome(outcome: Outcome) -> None:
         err.print(f"everycent: {statement}", markup=False)
     for held in outcome.summary.held:
         err.print(f"everycent: {held}", markup=False)
-    for told in [*_contradictions(outcome), *_parts(outcome)]:
+    for told in [*_contradictions(outcome), *_parts(outcome), *outcome.failures]:
         err.print(f"everycent: {told}", markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
         out.print("nothing changed: all of this was there already")
@@ -290,7 +307,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "recount_differs": [str(statement) for statement in summary.recount_differs],
         "held_statements": [asdict(held) for held in summary.held],
         "instructions": summary.instructions,
-        "recon": {scenario.name: scenario.as_dict() for scenario in outcome.scenarios},
+        "recon": {each.name: each.as_dict() for each in outcome.chained},
         "verified": outcome.verdict.ok,
         "findings": [
             {"check": check.name, "bad": check.bad, "first_bad": check.first_bad} for check in outcome.verdict.findings
