@@ -64,7 +64,7 @@ class Postgres:
             said = first_line(error).partition(': "')[0]
             raise LinkFailed(f"loader 'postgres': the database of {words.database} refused: {said}") from None
         except psycopg.Error as error:
-            raise LinkFailed(f"loader 'postgres': the query failed: {first_line(error)}") from None
+            raise LinkFailed(f"loader 'postgres': the query of {words.database} failed: {first_line(error)}") from None
 
 
 def _bound(connection: psycopg.Connection, statement: str, around: Surroundings, keys: Keys | None) -> str:
