@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -26,7 +27,7 @@ WORDS = {
     "recheck": {"after": "30 minutes", "times": 2},
     "repair": [{"name": "cure", "handler": "told", "attempts": 3, "most": 9}],
     "alert": {"to": [{"log": "warning"}], "most_per_hour": 1000},
-    "write_off": {"approve_above": "0.01"},
+    "write_off": {"approve_above": "0.01", "limit": "5.00"},
 }
 
 
@@ -62,6 +63,7 @@ class Life(RuleBasedStateMachine):
     """One key; the oracle is the table of moves, and what each step may make of a state."""
 
     desk: ClassVar[Desk]
+    letter: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,13 +104,47 @@ class Life(RuleBasedStateMachine):
         write_alerts(self.desk.connection, "default", "shop", Words("bill", "CNY", self.desk.words), self.desk.now)
         assert self.found().state != "confirmed"
 
-    @rule(move=st.sampled_from(["assign", "comment", "write_off", "approve", "decline", "close", "reopen"]))
+    @rule(repaired=st.booleans())
+    def settle(self, repaired: bool) -> None:
+        before = self.found()
+        done = at.settle(self.sits("ann"), [before], None, repaired=repaired)
+        assert bool(done.moved) == (before.state == "in_doubt")
+        if done.moved:
+            assert self.found().state == ("repaired" if repaired else "confirmed")
+        else:
+            assert done.refused[0][1] == f"it is {before.state}; only what is in_doubt is settled"
+
+    @rule()
+    def approve_what_oneself_asked_for(self) -> None:
+        before = self.found()
+        ((_, why),) = at.approve(self.sits("ann"), [before]).refused
+        if before.state == "to_approve":
+            assert why == "ann asked for it; a second person must approve"
+        assert self.found() == before
+
+    @rule(differs_minor=st.sampled_from([5, 501]))
+    def write_off_within_limits(self, differs_minor: int) -> None:
+        """With another difference it is another decision: what is above the limit is refused, whatever its state."""
+        self.runs += 1
+        self.desk.run(side("l", A=100 + differs_minor, Z=self.runs), side("r", A=100, Z=self.runs))
+        before = self.found()
+        done = at.write_off(self.sits("ann"), [before], None)
+        if differs_minor == 501:
+            assert done.refused[0][1] == "its difference of 5.01 CNY is above the limit of 5.00"
+            assert self.found() == before
+
+    @rule(move=st.sampled_from(["assign", "comment", "attach", "write_off", "approve", "decline", "close", "reopen"]))
     def person(self, move: str) -> None:
         before = self.found()
         who, meant = self.sits("bob" if move in ("approve", "decline") else "ann"), [before]
+        if move == "write_off" and abs(before.difference_minor) > 500:
+            return
+        if move == "approve" and before.state == "to_approve" and self.asked_minor() != before.difference_minor:
+            return
         done = {
             "assign": lambda: at.assign(who, meant, "cy"),
             "comment": lambda: at.comment(who, meant, "hm"),
+            "attach": lambda: at.attach(who, meant, self.letter),
             "write_off": lambda: at.write_off(who, meant, None),
             "approve": lambda: at.approve(who, meant),
             "decline": lambda: at.decline(who, meant, None),
@@ -120,6 +156,14 @@ class Life(RuleBasedStateMachine):
         assert bool(done.moved) == (allowed and not done.unchanged)
         assert bool(done.refused) == (not allowed and not done.unchanged)
 
+    def asked_minor(self) -> int:
+        """What a second person was last asked to agree to."""
+        ((asked,),) = self.desk.sql(
+            "SELECT (detail ->> 'difference_minor')::bigint FROM recon.move WHERE move = 'ask_write_off'"
+            " ORDER BY move_no DESC LIMIT 1"
+        )
+        return int(asked)
+
     @invariant()
     def history_leads_to_the_state(self) -> None:
         steps = self.desk.sql("SELECT move, from_state, to_state FROM recon.move ORDER BY move_no")
@@ -129,9 +173,10 @@ class Life(RuleBasedStateMachine):
         assert steps[-1][2] == self.found().state
 
 
-def test_a_life_of_any_order_is_told_by_its_history(desk: Desk) -> None:
+def test_a_life_of_any_order_is_told_by_its_history(desk: Desk, tmp_path: Path) -> None:
     desk.words = HandlingSpec.model_validate(WORDS)
-    Life.desk = desk
-    quick = settings(max_examples=5, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
+    Life.desk, Life.letter = desk, tmp_path / "letter.txt"
+    Life.letter.write_text("seen")
+    quick = settings(max_examples=5, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Life, settings=quick)
     assert set(BY_HAND) < set(Reason)
