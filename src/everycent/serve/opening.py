@@ -67,6 +67,8 @@ class FileSide:
 def open_file(path: Path, relation: str, given: Given, engine: LocalEngine, tell: Tell | None = None) -> FileSide:
     """The file as a relation of the engine; one that is packed (.gz, .zip with one file) is unpacked into the engine's
     folder. Raises SourceError, UnknownFormat."""
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; name a file in it")
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
     inner = _unpacked(path, engine.temp_dir / f"{relation}_unpacked")

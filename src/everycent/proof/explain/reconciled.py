@@ -19,6 +19,12 @@ def reconciled_events(finder: Finder, model: str, text: str, records: Sequence[R
     events = [_found(model, row) for row in found if _meant(row, text, keys)]
     moves = finder.query(_MOVES, model=model, keys=asked, begins=f"{_escaped(text)}/%")
     events += [_moved(model, row) for row in moves if _meant(row, text, keys)]
+    matched = finder.query(_MATCHED, model=model, keys=asked, begins=f"{_escaped(text)}/%")
+    events += [_claimed(model, row) for row in matched if _meant(row, text, keys)]
+    loaded = finder.query(_LOADED, model=model, keys=asked, begins=f"{_escaped(text)}/%")
+    events += [_came(model, row) for row in loaded if _meant(row, text, keys)]
+    named = finder.query(_NAMED, model=model, keys=asked, begins=f"{_escaped(text)}/%")
+    events += [_checked(model, row) for row in named if _meant(row, text, keys)]
     missing = []
     for scenario, of_scenario in sorted(keys.items()):
         run = runs.get(scenario)
@@ -90,6 +96,32 @@ def _moved(model: str, row: Row) -> Event:
     return Event(row["recorded_at"], "handled", f"{row['break_id']}/{row['move_no']}", said, model)
 
 
+def _claimed(model: str, row: Row) -> Event:
+    """A row that a rule matched, or could not tell apart from others, with the keys of the other side."""
+    money = currency(row["currency"] or row["run_currency"])
+    others = ", ".join(row["others"] or ["nothing"])
+    said = (
+        f"{row['scenario']} run {row['run_no']}, {row['key']}: {row['side']} row of "
+        f"{format_minor(int(row['amount_minor']), money)} {money} {row['label']} by rule {row['rule']}, with {others}"
+    )
+    place = "" if row["source_line"] is None else f"{row['source_file']}:{row['source_line']}"
+    return Event(row["recorded_at"], "reconciled", f"{row['run_id']}/match {row['match_no']}", said, model, place)
+
+
+def _came(model: str, row: Row) -> Event:
+    """A row of a side as it was loaded, kept where it is in a break."""
+    said = f"{row['scenario']} run {row['run_no']}, {row['key']}: {row['side']} row {row['raw']}"
+    ident = f"{row['run_id']}/{row['side']}/{row['source_file']}:{row['source_line']}"
+    place = f"{row['source_file']}:{row['source_line']}"
+    return Event(row["recorded_at"], "reconciled", ident, said, model, place)
+
+
+def _checked(model: str, row: Row) -> Event:
+    """What a checker found."""
+    said = f"{row['scenario']} run {row['run_no']}, {row['key']}: {row['checker']} found {row['kind']}: {row['reason']}"
+    return Event(row["recorded_at"], "reconciled", f"{row['run_id']}/{row['checker']}/{row['kind']}", said, model)
+
+
 def _said(row: Row) -> Iterator[str]:
     for word in ("reason", "why"):
         if row[word]:
@@ -112,3 +144,19 @@ _FOUND = f"""SELECT r.scenario, r.run_no, r.currency, {_OBSERVED}, f.* FROM (
 _MOVES = """SELECT b.scenario, b.key, m.* FROM recon.move m JOIN recon.standing_break b USING (tenant, model, break_id)
     WHERE {tenant} AND model = %(model)s AND (b.key = ANY(%(keys)s) OR b.key LIKE %(begins)s)
     ORDER BY b.scenario, b.key, m.move_no"""
+
+_OF_KEY = """{tenant} AND model = %(model)s AND (f.key = ANY(%(keys)s) OR f.key LIKE %(begins)s)"""
+
+_MATCHED = f"""SELECT r.scenario, r.run_no, r.currency AS run_currency, {_OBSERVED}, f.*, (
+        SELECT array_agg(DISTINCT o.key ORDER BY o.key) FROM recon.match o
+        WHERE (o.tenant, o.model, o.run_id, o.match_no) = (f.tenant, f.model, f.run_id, f.match_no)
+            AND o.side <> f.side) AS others
+    FROM recon.match f JOIN recon.run r USING (tenant, model, run_id) WHERE {_OF_KEY}
+    ORDER BY r.scenario, r.run_no, f.match_no, f.side, f.row_no"""
+
+_LOADED = f"""SELECT r.scenario, r.run_no, {_OBSERVED}, f.* FROM recon.raw_row f
+    JOIN recon.run r USING (tenant, model, run_id) WHERE {_OF_KEY}
+    ORDER BY r.scenario, r.run_no, f.side, f.source_file, f.source_line"""
+
+_NAMED = f"""SELECT r.scenario, r.run_no, {_OBSERVED}, f.* FROM recon.finding f
+    JOIN recon.run r USING (tenant, model, run_id) WHERE {_OF_KEY} ORDER BY r.scenario, r.run_no, f.finding_no"""

@@ -26,12 +26,17 @@ def replay(
     connection: Connection, details: Details, engine: LocalEngine, tenant: str, id_text: str, model: str | None = None
 ) -> Life:
     """The life of a business id: a record's key or the first part of one (`A1` of `A1/1`), `kind:key`, its uuid, or any
-    text that records hold in a column (a payment's number, a coupon's). Raises NothingFound."""
+    text that records hold in a column (a payment's number, a coupon's); of files of scenarios a key that is compared.
+    Raises NothingFound."""
     text = id_text.strip()
     finder = Finder(connection, details, engine, tenant)
     events: list[Event] = []
     missing: list[str] = []
-    for name in [model] if model is not None else finder.models():
+    files = finder.scenario_files()
+    for name in [model] if model is not None else [*finder.models(), *files]:
+        if name in files:
+            events += reconciled_events(finder, name, text, [])[0]
+            continue
         found, lacks = _of_model(finder, name, text)
         events += found
         missing += lacks

@@ -39,6 +39,16 @@ class Finder:
             row["model"] for row in self._query("SELECT DISTINCT model FROM platform.batch WHERE {tenant} ORDER BY 1")
         ]
 
+    def scenario_files(self) -> list[str]:
+        """What has reconciliations and no batch: files of scenarios."""
+        return [
+            row["model"]
+            for row in self._query(
+                """SELECT DISTINCT model FROM recon.run WHERE {tenant} AND model NOT IN (
+                SELECT b.model FROM platform.batch b WHERE b.tenant = run.tenant) ORDER BY 1"""
+            )
+        ]
+
     def model_text(self, model: str, batch_no: int) -> ModelText:
         """The text of the model version that computed a batch; an empty one where it is not stored."""
         at = (model, batch_no)

@@ -17,13 +17,21 @@ from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import open_session, plan_model
 from everycent.proof.recon.breaks.standing import Chosen
 from everycent.proof.recon.breaks.standing import ages as standing_ages
+from everycent.proof.recon.contract import CAUSES
 from everycent.serve.break_files import guarded
 from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
 from everycent.serve.loading import Place, surrounded
 from everycent.serve.many_sides import ManySides
-from everycent.serve.recon_modes import write_across, write_carried, write_entries, write_matches, write_payouts
+from everycent.serve.recon_modes import (
+    matches_as_dict,
+    write_across,
+    write_carried,
+    write_entries,
+    write_matches,
+    write_payouts,
+)
 from everycent.serve.reconciling import PlannedScenario, plan_scenarios
 from everycent.serve.report.scenarios import RunPage, render_scenarios
 from everycent.serve.scenario_files import load_scenario_file
@@ -127,12 +135,15 @@ def _chosen(scenarios: Sequence[PlannedScenario], names: Sequence[str], where: s
 def _files_by_side(asked: AskedRun, scenarios: Sequence[PlannedScenario]) -> dict[str, list[Path]]:
     """The files given, by what the scenarios call their sides. Raises InputRefused."""
     files = {"left": list(asked.left), "right": list(asked.right)}
+    for path in (*asked.left, *asked.right):
+        if path.is_dir():
+            raise InputRefused(f"{path} is a folder; name its files, as {path}/*.csv")
     names = list(dict.fromkeys(name for scenario in scenarios for name in scenario.called))
     for said in asked.sides:
-        name, equals, path = said.partition("=")
+        name, equals, file = said.partition("=")
         if not equals or name not in names:
             raise InputRefused(f"--side {said}: write NAME=FILE, where NAME is one of {', '.join(names) or 'no side'}")
-        files.setdefault(name, []).append(Path(path))
+        files.setdefault(name, []).append(Path(file))
     return files
 
 
@@ -219,6 +230,8 @@ def _print(done: Chained) -> None:
     ]
     headings = ["", "left rows", "right rows", "left", "right", "left - right"]
     print_table("Where each row ends", headings, rows, right=frozenset(range(1, 6)))
+    for cause, minor in matches_as_dict(done.scenario.run)["differences_minor"].items():
+        out.print(f"matched, {CAUSES[cause].en}: {_amount(result.exponent, minor)}", markup=False)
     shown = result.breaks.slice(0, BREAKS_SHOWN).to_pylist()
     if shown:
         print_table(

@@ -5,6 +5,7 @@ from pathlib import Path
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.session import open_session
 from everycent.proof.explain.service import replay
+from everycent.proof.recon.service import models_reconciled
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
@@ -14,7 +15,7 @@ from everycent.serve.wiring import migrations
 def replay_command(id_text: str, model: str | None, path: Path | None, *, as_json: bool) -> int:
     """Prints the life of an id; with a path, writes its page."""
     with open_session(Settings.load(), migrations()) as session:
-        stored = session.models()
+        stored = sorted({*session.models(), *models_reconciled(session.connection, session.tenant)})
         if model is not None and model not in stored:
             raise NothingStored(f"the database holds no model '{model}'; it holds {', '.join(stored) or 'none'}")
         life = replay(session.connection, session.details, session.engine, session.tenant, id_text, model)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.proof.recon.contract import CAUSES
+from everycent.proof.recon.contract import CAUSES, Bucket
 from everycent.proof.recon.service import residual_minor
 from everycent.serve.chaining import Chained
 from everycent.serve.report.data import BUCKETS, ROWS_SHOWN, grouped
@@ -130,6 +130,10 @@ def _waterfall(done: Chained) -> str:
     for row in listed.aggregate([("difference_minor", "sum")]).to_pylist():
         minor, cause = int(row["difference_minor_sum"]), CAUSES[row["cause"]]
         told[row["bucket"]] = told.get(row["bucket"], 0) + minor
+        steps.append(Step(cause.en, cause.zh, -minor, ""))
+    for row in done.scenario.run.beyond.explained.differences.to_pylist():
+        minor, cause = int(row["difference_minor"]), CAUSES[row["cause"]]
+        told[Bucket.MATCHED] = told.get(Bucket.MATCHED, 0) + minor
         steps.append(Step(cause.en, cause.zh, -minor, ""))
     for row in found.totals.to_pylist():
         left = int(row["difference_minor"]) - told.get(row["bucket"], 0)

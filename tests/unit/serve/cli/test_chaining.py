@@ -95,3 +95,45 @@ def test_the_report_of_scenario_files_is_where_they_are_run(folder: Path, capsys
     capsys.readouterr()
     assert run_app(["report", "--out", str(folder / "report.html")]) == 2
     assert "everycent recon run FILE --out DIR" in " ".join(capsys.readouterr().err.split())
+
+
+RULED = """
+name: ruled
+currency: CNY
+calendar: {time_zone: Asia/Shanghai}
+recon:
+  by_rule:
+    left: {load: {files: {paths: ours.csv}}, columns: {id: text, amount: money}, key: id, amount: amount}
+    right: {load: {files: {paths: inbox/theirs.csv}}, columns: {id: text, amount: money}, key: id, amount: amount}
+    rules: [{tolerance: {absolute: "0.50"}}]
+"""
+
+
+def test_a_key_of_a_scenario_file_is_replayed_with_its_rows_breaks_and_matches(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "scenarios.yaml").write_text(RULED)
+    (folder / "inbox" / "theirs.csv").write_text("id,amount\nA,1.00\nB,2.50\nC,3.00\n")
+    assert run(folder, "--as-of", "2026-03-01", "--out", str(folder / "out")) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "matched, the amounts differ within the tolerance; written off: -0.50" in said
+    assert {path.name for path in (folder / "out").iterdir()} >= {"matches.parquet", "match_differences.parquet"}
+    lives = {}
+    for key in ("B", "C"):
+        assert run_app(["replay", key, "--json"]) == 0
+        lives[key] = json.loads(capsys.readouterr().out)["events"]
+    assert [each["text"] for each in lives["B"] if "by rule tolerance" in each["text"]] == [
+        "by_rule run 1, B: left row of 2.00 CNY unique by rule tolerance, with B",
+        "by_rule run 1, B: right row of 2.50 CNY unique by rule tolerance, with B",
+    ]
+    assert {each["kind"] for each in lives["C"]} == {"reconciled", "break", "handled"}
+    assert any('{"id":"C","amount":"3.00"}' in each["text"] for each in lives["C"])
+    assert run_app(["replay", "C", "--model", "nowhere"]) == 2
+    assert "it holds ruled" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "--left", str(folder)) == 2
+    assert "is a folder; name its files" in capsys.readouterr().err
+    assert run_app(["recon", str(folder), str(folder / "ours.csv")]) == 2
+    assert "is a folder; name a file in it" in " ".join(capsys.readouterr().err.split())
