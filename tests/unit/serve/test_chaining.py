@@ -16,6 +16,7 @@ from everycent.flow.model.contract import ModelRefused
 from everycent.proof.recon.chain import Link, LinkFailed
 from everycent.proof.recon.loading import LimitsSpec
 from everycent.proof.recon.service import RunKey, asked, choose, raw_rows_of
+from everycent.proof.verify.service import verify
 
 PAID = "order_id,state,amount\nA1,paid,1.00\nA2,paid,2.00\nA3,paid,3.00\n"
 ORDERS = "id,state,amount\nA1,PAID,1.00\nA2,WAIT,2.00\nA4,PAID,9.00\n"
@@ -56,6 +57,38 @@ def test_two_files_through_the_chain_with_their_rows_as_they_came(chains: Chains
         ("right", 3, {"id": "A2", "state": "WAIT", "amount": "2.00"}),
         ("right", 4, {"id": "A4", "state": "PAID", "amount": "9.00"}),
     ]
+
+
+WAITING = """
+  paid_but_waiting:
+    left: {load: {files: {paths: pay1.csv}}, columns: {order_id: text, state: text}, key: order_id, status: state}
+    right: {load: {files: {paths: orders.csv}}, columns: {id: text, state: text}, key: id, status: state}
+    check:
+      - statuses: {combinations: {waits: {left: paid, right: WAIT, say: it waits}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        "UPDATE recon.raw_row SET raw = replace(raw, 'paid', 'back') WHERE source_line = 3",
+        "DELETE FROM recon.raw_row",
+        "UPDATE recon.finding SET reason = 'all is well'",
+        "DELETE FROM recon.finding",
+        "INSERT INTO recon.finding SELECT tenant, model, run_id, 'mine', 9, 'A2', 'mine', 'why' FROM recon.run",
+    ],
+)
+def test_what_a_run_kept_and_its_checkers_found_is_not_altered_unseen(chains: Chains, tamper: str) -> None:
+    chains.write("pay1.csv", PAID)
+    chains.write("orders.csv", ORDERS)
+    first, again = (chains.one(WAITING) for _ in range(2))
+    assert first.result is not None and again.result is not None and not again.result.changed
+    session = chains.session
+    look = (session.connection, session.details, session.engine, "default", "checks")
+    assert verify(*look).ok
+    session.connection.execute(tamper)
+    names = {check.name for check in verify(*look).checks if check.bad}
+    assert "each reconciliation's rows are those it found" in names
 
 
 def test_the_same_sides_again_change_nothing(chains: Chains) -> None:

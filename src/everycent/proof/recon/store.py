@@ -118,10 +118,18 @@ def insert_run(
     )
     for table, found in zip(_BEYOND, more, strict=True):
         copy_in(connection, table, found, key.constants)
-    digests = ", ".join(f"{literal(table)}, ({_DIGEST.format(table=table, key=key.sql)})" for table in _FOUND)
-    connection.execute(f"UPDATE recon.run SET digests = jsonb_build_object({digests}) WHERE {key.sql}")
-    connection.execute(f"UPDATE recon.run AS t SET seal = {seal_sql('t')} WHERE {key.sql}")
+    _list_rows(connection, key, _FOUND)
     return int(row[0])
+
+
+def _list_rows(connection: Connection, key: RunKey, tables: Sequence[str]) -> None:
+    """The run lists what it has in these tables, and is sealed again."""
+    digests = ", ".join(f"{literal(table)}, ({_DIGEST.format(table=table, key=key.sql)})" for table in tables)
+    connection.execute(
+        f"""UPDATE recon.run SET digests = coalesce(digests, '{{}}') || jsonb_build_object({digests})
+        WHERE {key.sql}"""
+    )
+    connection.execute(f"UPDATE recon.run AS t SET seal = {seal_sql('t')} WHERE {key.sql}")
 
 
 #: What a run found; its row has a digest of each table's rows, in no order, and a seal over all that it holds.
@@ -225,6 +233,7 @@ def keep_raw_rows(connection: Connection, key: RunKey, rows: pa.Table) -> None:
     known = connection.execute(f"SELECT EXISTS (SELECT FROM recon.raw_row WHERE {key.sql})").fetchone()
     if known is None or not known[0]:
         copy_in(connection, "recon.raw_row", rows, key.constants)
+        _list_rows(connection, key, ["recon.raw_row"])
 
 
 def raw_rows_of(connection: Connection, key: RunKey, business_key: str | None = None) -> pa.Table:
@@ -261,6 +270,7 @@ def keep_findings(connection: Connection, key: RunKey, checked: Sequence[Checker
         numbers = pa.array(range(before + 1, before + found.num_rows + 1), pa.int64())
         numbered = found.append_column("finding_no", numbers)
         before += copy_in(connection, "recon.finding", numbered, {**key.constants, "checker": each.checker})
+    _list_rows(connection, key, ["recon.finding"])
 
 
 def marks_fired(connection: Connection, tenant: str, model: str, scenario: str) -> frozenset[str]:

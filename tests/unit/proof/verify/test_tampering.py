@@ -335,6 +335,15 @@ DECIDED = [
 ]  # fmt: skip
 
 
+def test_a_message_writes_amounts_with_all_their_digits(hot_market: Any) -> None:
+    large = 10**30 + 1
+    with undone(hot_market, f"UPDATE recon.run SET left_minor = {large}, difference_minor = {large} - right_minor"):
+        assert (
+            f" {large} - "
+            in found(hot_market)["each reconciliation's buckets add up to both sides, without a residual"]
+        )
+
+
 def test_a_decided_row_is_named_by_every_sum_it_breaks(hot_market: Any) -> None:
     for tamper, wanted in DECIDED:
         with undone(hot_market, tamper):
