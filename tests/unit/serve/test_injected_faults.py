@@ -2,8 +2,8 @@
 
 import csv
 import random
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -137,6 +137,46 @@ def test_in_the_real_payments_of_a_marketplace(seed: int, tmp_path: Path, engine
     doubled = [name for name, bucket, _ in baseline if bucket == "duplicated_right"]
     after += [p for p in ours if p.payment_id in doubled]  # its second row: rows are told apart by key above
     assert found_in(agreeing(engine, left, written(tmp_path / "after.csv", after))) == baseline | more
+
+
+def invoices() -> list[Payment]:
+    with next(real("ibm-ar").glob("*.csv")).open() as file:
+        return [
+            Payment(
+                row["invoiceNumber"],
+                Decimal(row["InvoiceAmount"]),
+                row["PaperlessBill"],
+                datetime.strptime(row["InvoiceDate"], "%m/%d/%Y").date(),  # noqa: DTZ007 (a day)
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def items() -> list[Payment]:
+    with (real("olist") / "olist_order_items_dataset.csv").open() as file:
+        return [
+            Payment(
+                f"{row['order_id']}.{row['order_item_id']}",
+                Decimal(row["price"]) + Decimal(row["freight_value"]),
+                row["seller_id"],
+                date.fromisoformat(row["shipping_limit_date"][:10]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+@pytest.mark.parametrize(
+    "read", [pytest.param(invoices, marks=needs("ibm-ar")), pytest.param(items, marks=needs("olist"))]
+)
+def test_in_real_invoices_and_in_real_orders_items(
+    read: Callable[[], list[Payment]], tmp_path: Path, engine: LocalEngine
+) -> None:
+    ours = read()
+    assert len({payment.payment_id for payment in ours}) == len(ours) > 2_000
+    theirs, known = injected(ours, seed=7, faults=140)
+    left, right = written(tmp_path / "ours.csv", ours), written(tmp_path / "theirs.csv", theirs)
+    assert found_in(agreeing(engine, left, right)) == known
+    assert found_in(agreeing(engine, left, written(tmp_path / "again.csv", ours[::-1]))) == set()
 
 
 @pytest.fixture(scope="module")
