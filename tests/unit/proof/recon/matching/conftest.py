@@ -6,15 +6,19 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import yaml
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.currency import currency
-from everycent.proof.recon.contract import EXCHANGE_RATE, ITEM, MatchLabel
+from everycent.proof.recon.contract import EXCHANGE_RATE, ITEM, MATCH, SIDE, MatchLabel
 from everycent.proof.recon.core.matching.matching import Matched, match
-from everycent.proof.recon.core.matching.plan import plan_match
+from everycent.proof.recon.core.matching.plan import MatchPlan, plan_match
+from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.rules import MatchRuleSpec
+from everycent.proof.recon.second_pass import explain_leftovers
+from everycent.proof.recon.stage import reconcile
 
 Item = dict[str, Any]
 
@@ -109,14 +113,65 @@ RATES = {
 RATES = {name: table.cast(EXCHANGE_RATE) for name, table in RATES.items()}
 
 
+def planned(rules: str) -> MatchPlan:
+    specs = [MatchRuleSpec.model_validate(rule) for rule in yaml.load(rules, yaml.BaseLoader)]
+    return plan_match("bill", specs, currency("CNY"), RATES)
+
+
 @pytest.fixture(scope="session")
 def told(engine: LocalEngine) -> Callable[..., Story]:
     """Takes two sides through rules given as YAML."""
 
     def run(rules: str, left: str | list[Item] | pa.Table, right: str | list[Item] | pa.Table) -> Story:
-        specs = [MatchRuleSpec.model_validate(rule) for rule in yaml.load(rules, yaml.BaseLoader)]
-        plan = plan_match("bill", specs, currency("CNY"), RATES)
         sides = [side if isinstance(side, pa.Table) else items(side) for side in (left, right)]
-        return Story(match(plan, *sides, engine))
+        return Story(match(planned(rules), *sides, engine))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def lived(engine: LocalEngine) -> Callable[..., Story]:
+    """Takes two sides through a whole comparison: what is equal, and then the rules. Rows without a key have their own;
+    what a run adds up across currencies (`conversion`) is left out."""
+
+    def run(rules: str, left: list[Item], right: list[Item]) -> Story:
+        sides = [_side(name, rows) for name, rows in (("left", left), ("right", right))]
+        plan = ReconPlan("bill", 0, False, False, "status" in {**left[0], **right[0]}, planned(rules))
+        assert plan.rules is not None
+        found = reconcile(plan, *sides, engine)
+        _, explained = explain_leftovers(plan, plan.rules, found, *sides, engine)
+        numbers = {"numbers": explained.matches.select(["side", "row_no", "source_line"])}
+        named = [
+            engine.query(
+                "SELECT t.* REPLACE (source_line AS row_no) FROM t JOIN numbers USING (side, row_no) ORDER BY ALL",
+                t=table,
+                **numbers,
+            )
+            for table in (explained.matches.select(MATCH.names), explained.alternatives)
+        ]
+        told_by_rules = explained.differences.filter(pc.not_equal(explained.differences["cause"], "conversion"))
+        over = [
+            engine.query(
+                f"SELECT source_line AS row_no FROM s WHERE source_line NOT IN "
+                f"(SELECT row_no FROM m WHERE side = '{name}') ORDER BY 1",
+                s=side,
+                m=named[0],
+            )
+            for name, side in zip(("left", "right"), sides, strict=True)
+        ]
+        return Story(Matched(named[0], told_by_rules, named[1], *over))
+
+    return run
+
+
+def _side(name: str, rows: list[Item]) -> pa.Table:
+    given = [
+        dict.fromkeys((*SIDE.names, *_SEEN.names))
+        | {"key": f"{name} {number}", "source_file": name, "source_line": number}
+        | {column: value for column, value in row.items() if value is not None}
+        for number, row in enumerate(rows, 1)
+    ]
+    return pa.Table.from_pylist(given, pa.schema([*SIDE, *_SEEN]))
+
+
+_SEEN = pa.schema([field for field in ITEM if field.name not in (*SIDE.names, "row_no")])
