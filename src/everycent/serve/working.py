@@ -23,10 +23,15 @@ from everycent.serve.chaining import checks_of, handled_by, result_of
 from everycent.serve.links import links_of
 from everycent.serve.loading import Place, load_sides, surrounded
 from everycent.serve.recon_batches import Batches, batches_of
+from everycent.serve.recon_modes import parts_beyond_limit, parts_told
 from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
 from everycent.serve.scenario_files import open_scope
 
 _SIDES = ("left", "right")
+
+
+class TotalsPart(Exception):
+    """A total and its details, or two totals, part by more than their limit: the run is kept, the job fails."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +126,20 @@ class DeclaredScenarios:
 
     def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
         """Further checkers look at both sides now, handlers are called once that is committed. The rows of breaks as
-        they were loaded are not kept of jobs."""
+        they were loaded are not kept of jobs. What follows raises TotalsPart where a total parts beyond its limit."""
         with self._place(asked) as (place, scenario):
             checked = checks_of(place, scenario, links_of(scenario.spec), sides, ran.reconciled.breaks)
         session, key = self.session, RunKey(self.session.tenant, place.scope.name, ran.run_id)
         words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
         keep_checked(session.connection, session.engine, key, words, sides, checked, ran.again)
-        return lambda: [*_failures(checked), *self._handled(asked, ran, checked)]
+
+        def follow() -> Sequence[str]:
+            told = [*_failures(checked), *self._handled(asked, ran, checked)]
+            if parts_beyond_limit(ran):
+                raise TotalsPart("; ".join([*parts_told(scenario.name, ran, scenario.currency), *told]))
+            return [*told, *parts_told(scenario.name, ran, scenario.currency)]
+
+        return follow
 
     def _handled(self, asked: Asked, ran: ReconRun, checked: tuple[CheckerFindings, ...]) -> Iterator[str]:
         with self._place(asked) as (place, scenario):

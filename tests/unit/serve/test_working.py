@@ -94,6 +94,32 @@ def test_a_day_whose_file_is_not_there_stops_the_job_till_it_is(session: Session
     assert worked(number).job.state is JobState.DONE
 
 
+def test_a_total_beyond_its_limit_fails_the_job_and_its_run_is_kept(
+    session: Session, place: Places, worked: Any
+) -> None:
+    """3.00 are lacking in all: as much as the limit is told, a cent more fails the job and says where."""
+    lacking = BILL.replace("A3,3.00,waiting\n", "").replace("2.50", "2.00")
+    (place.model.parent / "bill_0301.csv").write_text(lacking)
+    _in_total(place, "3.00")
+    asked = by_hand(offered(session, place), place, "payments", None, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    done = worked(store.ask(session.connection, "default", asked))
+    assert (done.job.state, done.job.error) == (JobState.DONE, None)
+    assert done.told[0] == "payments: 1 of 1 totals part"
+    _in_total(place, "2.99")
+    asked = by_hand(offered(session, place), place, "payments", None, datetime(2026, 3, 1, 13, tzinfo=UTC))
+    failed = worked(store.ask(session.connection, "default", asked))
+    assert failed.job.state is JobState.FAILED
+    assert "TotalsPart: payments: 1 of 1 totals part, 1 of them beyond the limit" in str(failed.job.error)
+    assert "left less right is 3.00, details were not compared" in str(failed.job.error)
+    kept = session.connection.execute("SELECT count(*) FROM recon.run").fetchone()
+    assert kept == (2,), "both runs are kept"
+
+
+def _in_total(place: Places, limit: str) -> None:
+    words = f"    detail: no\n    total: {{limit: '{limit}'}}\n"
+    place.model.write_text(FILE.split("    check:")[0] + words)
+
+
 def test_only_what_is_declared_can_be_asked_for(session: Session, place: Places) -> None:
     offer = offered(session, place)
     with pytest.raises(InputRefused, match="'order-checks' has no reconciliation 'stock'; there are: payments"):

@@ -26,6 +26,7 @@ from everycent.serve.loading import Place, surrounded
 from everycent.serve.many_sides import ManySides
 from everycent.serve.recon_modes import (
     matches_as_dict,
+    parts_told,
     write_across,
     write_carried,
     write_entries,
@@ -262,6 +263,8 @@ def _print_links(done: Chained) -> None:
             err.print(f"everycent: {done.name}: {side}: {place}: not compared: {row['reason']}", markup=False)
         if refused.num_rows > REFUSED_SHOWN:
             err.print(f"everycent: {done.name}: {side}: {refused.num_rows:,} rows are not compared", markup=False)
+    for line in parts_told(done.name, done.scenario.run, done.scenario.currency):
+        err.print(f"everycent: {line}", markup=False)
     for stated in done.scenario.stated:
         if not stated.control.agrees:
             err.print(f"everycent: {done.name}: {stated}", markup=False)

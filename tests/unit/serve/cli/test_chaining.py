@@ -57,6 +57,26 @@ def test_a_scenario_with_files_given(folder: Path, capsys: pytest.CaptureFixture
     assert "rows of checks" in capsys.readouterr().out
 
 
+def test_where_total_and_details_part_is_told_and_beyond_the_limit_it_fails(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every row is equal by its key; B is in March on one side and in April on the other."""
+    of_days = "columns: {id: text, amount: money, on: date}, key: id, amount: amount, occurred_at: 'on'"
+    said = FILE.replace("columns: {id: text, amount: money}, key: id, amount: amount", of_days)
+    said = said.replace("    handle: [log]\n", "    total: {by: occurred_on, limit: LIMIT}\n")
+    sides = []
+    for name, day in (("left", "2026-03-31"), ("right", "2026-04-01")):
+        (folder / f"{name}.csv").write_text(f"id,amount,on\nA,1.00,2026-03-31\nB,2.00,{day}\n")
+        sides += [f"--{name}", str(folder / f"{name}.csv")]
+    for limit, code in (("2.00", 0), ("1.99", 1)):
+        (folder / "scenarios.yaml").write_text(said.replace("LIMIT", limit))
+        assert run(folder, "--only", "bills", *sides) == code
+        told = " ".join(capsys.readouterr().err.split())
+        assert "bills: 2 of 2 totals part" in told
+        assert '{"occurred_on":"2026-03-31"}: left less right is 2.00, details show 0.00' in told
+        assert ("2 of them beyond the limit: the run has failed" in told) is (code == 1)
+
+
 def test_what_is_due_is_run_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "--due") == 1
     said = capsys.readouterr()
