@@ -24,6 +24,7 @@ _BLOCKS_AHEAD, _BLOCK_BYTES = 64, 1 << 16
 #: How long lines are gathered before fewer than asked for are given on.
 _GATHERED_S = 0.05
 
+_TEXTS = {str}
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 #: A scenario and its side, left or right.
@@ -176,8 +177,8 @@ def read_event(line: int, text: bytes, routes: Routes) -> Event | str:
 def _shown(columns: Mapping[str, Any]) -> str:
     """As json.dumps writes it, its keys sorted: by hand where all values are texts, as most are, in a third of the
     time."""
-    if all(type(value) is str for value in columns.values()):
-        written = (f"{encode_basestring(name)}: {encode_basestring(columns[name])}" for name in sorted(columns))
+    if set(map(type, columns.values())) <= _TEXTS:
+        written = [f"{encode_basestring(name)}: {encode_basestring(columns[name])}" for name in sorted(columns)]
         return f"{{{', '.join(written)}}}"
     return json.dumps(columns, ensure_ascii=False, sort_keys=True)
 

@@ -42,6 +42,8 @@ from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, Side
 
 #: Events that are read, kept and acknowledged together.
 EVENTS_AT_ONCE = 20_000
+#: Of values that are cells as they stand.
+_CELLS = {str, type(None)}
 _VIEW, _NAMED = "recon_new_records", "recon_new_named"
 
 
@@ -205,8 +207,10 @@ def _read(
 
 
 def _cells(column: str, events: Sequence[Event]) -> pa.Array:
-    values = (event.columns.get(column) for event in events)
-    return pa.array([value if type(value) is str else cell_of(value) for value in values], pa.string())
+    values = [event.columns.get(column) for event in events]
+    if not set(map(type, values)) <= _CELLS:
+        values = [cell_of(value) for value in values]
+    return pa.array(values, pa.string())
 
 
 def _routes(live: Live) -> Routes:

@@ -1,10 +1,16 @@
 """Lines of events: from a file, from a pipe that is slow, and lines that no machine should hold."""
 
+import json
 import os
+from datetime import UTC, datetime
 from io import BytesIO
 from threading import Thread
+from typing import Any
 
-from everycent.serve.event_lines import LineSource, Routes, read_event
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from everycent.serve.event_lines import Event, LineSource, Routes, envelope_of, read_event
 
 NOWHERE = Routes({}, (), ())
 
@@ -60,3 +66,17 @@ def test_a_line_that_is_too_long_is_told_and_not_held() -> None:
     (number, line), (other, short) = all_of(LineSource(BytesIO(content)), 10)
     assert (number, other, short) == (1, 2, b"short") and len(line) <= (1 << 20) + (1 << 16) + 1
     assert read_event(number, line, NOWHERE) == "the line is longer than 1,048,576 bytes"
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.one_of(st.text(max_size=8), st.none(), st.booleans(), st.lists(st.text())))
+)
+def test_what_is_kept_of_an_event_is_its_columns_as_json_with_sorted_keys(columns: dict[str, Any]) -> None:
+    assume("\\u0000" not in json.dumps(columns))
+    row = {"id": "e1", "topic": "orders", "occurred_at": "2026-03-01T10:00:00+08:00", "columns": columns}
+    read = read_event(7, json.dumps(row).encode(), Routes({"orders": [("paid", "left")]}, (), ()))
+    assert isinstance(read, Event)
+    assert read.shown == json.dumps(columns, ensure_ascii=False, sort_keys=True)
+    table = envelope_of([read])
+    assert table["occurred_at"][0].as_py() == datetime(2026, 3, 1, 2, tzinfo=UTC)
+    assert table["content_hash"][0].as_py().bytes == read.content_hash
