@@ -79,7 +79,7 @@ class LiveSpec(Declaration):
         examples=["100000"],
     )
     batch: int = Field(
-        default=5_000, ge=1, le=100_000, description="how many keys are checked at once", examples=["1000"]
+        default=20_000, ge=1, le=100_000, description="how many keys are checked at once", examples=["1000"]
     )
 
     keep: Duration | None = Field(
