@@ -92,7 +92,8 @@ def ours(folder: Path, rows: int) -> tuple[float, int, Mapping[str, Any]]:
         "events a second": f"{rows / seconds:,.0f}",
         "taken in a second": f"{rows / taken:,.0f}",
         "checked a second": f"{rows / (seconds - taken):,.0f}",
-        "answers": f"{len(took):,}, told {told:,}, {sum(each <= 0.2 for each in took):,} within 200 ms; median {took[len(took) // 2] * 1e3:.1f} ms,"
+        "answers": f"{len(took):,}, told {told:,}, {sum(each <= 0.2 for each in took):,} within 200 ms;"
+        f" median {took[len(took) // 2] * 1e3:.1f} ms,"
         f" p99 {took[len(took) * 99 // 100] * 1e3:.1f} ms, longest {took[-1] * 1e3:.1f} ms",
     }
     return seconds, stands.verdicts.get("break", 0), notes
