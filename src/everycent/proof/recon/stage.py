@@ -10,8 +10,9 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.contract import SIDE, TOTALS, Bucket
 from everycent.proof.recon.core import placed
-from everycent.proof.recon.core.differing import ROWS_LEAST, differing, key_hash_sql
+from everycent.proof.recon.core.differing import ROWS_LEAST, Found, differing, key_hash_sql
 from everycent.proof.recon.core.groups import REPEATED, UNIFORM, groups_sql
+from everycent.proof.recon.core.joined.joining import Joined, join, worth_it
 from everycent.proof.recon.core.placed import NOTHING_PLACED, PLACED
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.repeated import repeated_sql, same_rows_sql
@@ -69,21 +70,27 @@ def reconcile(
     witnesses = tuple(_witness(side, engine, others) for side in (left, right))
     status = stated(others, left, right, plan.left_sums or plan.right_sums, engine)
     engine.connection.execute(NOTHING_PLACED.format(status=status.sql_type))
-    apart = _apart(plan, left, right, status, witnesses, engine)
-    if apart is None:
+    found = _found(plan, left, right, status, witnesses, engine)
+    if found is None:
         sides = {f"recon_{side}": rows for side, rows in zip(_SIDES, (left, right), strict=True)}
         _place(plan, {name: _as_text(name, rows, status, engine) for name, rows in sides.items()}, status, engine)
+        listed = placed.listed(engine)
+    elif isinstance(found, Joined):
+        listed = _place_joined(plan, found, status, witnesses, engine)
     else:
+        apart = _apart(found, (str(left), str(right)), status, engine)
         _place_apart(plan, apart, status, engine)
-        engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=_equal(witnesses, apart))
+        listed = placed.listed(engine)
+        agree = _agreeing(witnesses, apart)
+        engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=_equal(agree))
     totals = placed.totals(engine)
     _drop_apart(engine)
-    listed = placed.listed(engine)
     engine.connection.execute(f"DROP TABLE {PLACED}")
     written_off = pc.equal(listed["bucket"], Bucket.WITHIN_TOLERANCE)
+    tolerated = bool(pc.any(written_off).as_py())  # where nothing is, copying all breaks would be for nothing
     result = Reconciled(
-        breaks=listed.filter(pc.invert(written_off)),
-        write_offs=listed.filter(written_off),
+        breaks=listed.filter(pc.invert(written_off)) if tolerated else listed,
+        write_offs=listed.filter(written_off) if tolerated else listed.slice(0, 0),
         totals=totals,
         left_total=witnesses[0],
         right_total=witnesses[1],
@@ -128,26 +135,54 @@ def _without(keys: pa.Table, some: pa.Table, engine: LocalEngine) -> pa.Table:
     return engine.query("FROM recon_keys ANTI JOIN recon_some USING (key)", recon_keys=keys, recon_some=some)
 
 
-def _apart(
+def _found(
     plan: ReconPlan,
     left: pa.Table | str,
     right: pa.Table | str,
     status: Stated,
     witnesses: tuple[Total, ...],
     engine: LocalEngine,
-) -> tuple[Total, ...] | None:
-    """Puts the rows of the keys that do not agree into tables of their own, and gives what these hold; None where the
-    sides are compared in one pass."""
+) -> Found | Joined | None:
+    """The keys that do not agree, or the sides joined where much differs; None where they are compared in one pass."""
     rows = (witnesses[0].rows, witnesses[1].rows)
     if plan.left_sums or plan.right_sums or max(rows) < ROWS_LEAST:
         return None
     if not (isinstance(left, str) and isinstance(right, str)):
         return None
-    compared = status.others or (["status"] if plan.compares_status else [])
-    found = differing(left, right, ["amount_minor", *compared], rows, engine)
-    keys = found.keys
-    at_once = engine.memory_mb * _KEYS_PER_MB
-    for number, (name, side) in enumerate(zip(_SIDES, (left, right), strict=True)):
+    compared = ["amount_minor", *(status.others or (["status"] if plan.compares_status else []))]
+    found = differing(left, right, compared, rows, engine, lambda expected: worth_it(rows, expected, engine))
+    if found is not None:
+        return found
+    joined = join(plan, left, right, rows, status, engine)
+    return differing(left, right, compared, rows, engine) if joined is None else joined
+
+
+def _place_joined(
+    plan: ReconPlan, joined: Joined, status: Stated, witnesses: tuple[Total, ...], engine: LocalEngine
+) -> pa.Table:
+    """Places what is joined, and the rows that are yet to be placed; gives all breaks."""
+    odd = tuple(_witness(side, engine) for side in joined.odd)
+    if any(side.rows for side in odd):
+        _place(plan, {f"recon_{side}": rows for side, rows in zip(_SIDES, joined.odd, strict=True)}, status, engine)
+    listed = placed.merged(joined.listed, placed.listed(engine), engine)
+    added = [
+        Total(
+            all_of.rows + (pc.sum(joined.added[f"{side}_rows"]).as_py() or 0),
+            all_of.amount_minor + int(pc.sum(joined.added[f"{side}_amount"]).as_py() or 0),
+        )
+        for side, all_of in zip(_SIDES, odd, strict=True)
+    ]
+    agree = _agreeing(witnesses, tuple(added))
+    assert agree.rows == joined.agree, f"{joined.agree} rows of each side agree, and {agree.rows} are left"
+    engine.query(f"INSERT INTO {PLACED} BY NAME FROM recon_added", recon_added=joined.added)
+    engine.query(f"INSERT INTO {PLACED} BY NAME {_EQUAL}", recon_equal=_equal(agree))
+    return listed
+
+
+def _apart(found: Found, sides: tuple[str, str], status: Stated, engine: LocalEngine) -> tuple[Total, ...]:
+    """Puts the rows of the keys that do not agree into tables of their own, and gives what these hold."""
+    keys, at_once = found.keys, engine.memory_mb * _KEYS_PER_MB
+    for number, (name, side) in enumerate(zip(_SIDES, sides, strict=True)):
         near = nearby(side, found, number, engine)
         engine.connection.execute(_NONE_APART.format(table=f"{_APART}_{name}", status=status.sql_type))
         for begin in range(0, keys.num_rows, at_once):
@@ -193,14 +228,18 @@ _BUT_STATUS = [name for name in SIDE.names if name != "status"]
 assert SIDE.names[-1] == "status", "a side's columns end with its status"
 
 
-def _equal(whole: tuple[Total, ...], apart: tuple[Total, ...]) -> pa.Table:
+def _agreeing(whole: tuple[Total, ...], apart: tuple[Total, ...]) -> Total:
     """What is left of both sides without the rows apart; it is the same on both, or a hash has deceived us."""
     left, right = (
         Total(all_of.rows - some.rows, all_of.amount_minor - some.amount_minor)
         for all_of, some in zip(whole, apart, strict=True)
     )
     assert left == right, f"rows that should be equal are {left} on the left and {right} on the right"
-    return pa.table({"rows": [left.rows], "minor": pa.array([left.amount_minor], _AMOUNT)})
+    return left
+
+
+def _equal(agree: Total) -> pa.Table:
+    return pa.table({"rows": [agree.rows], "minor": pa.array([agree.amount_minor], _AMOUNT)})
 
 
 def _assert_adds_up(result: Reconciled) -> None:

@@ -6,7 +6,7 @@ than a sketch is good for, the hashes themselves are kept (`multisets.Multisets`
 fit the engine's memory. Either way only the rows of the keys found are read again (`rereading`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -58,13 +58,24 @@ class Found:
     rows: tuple[Rows, Rows] | None = None
 
 
-def differing(left: str, right: str, compared: Sequence[str], rows: tuple[int, int], engine: LocalEngine) -> Found:
+def differing(
+    left: str,
+    right: str,
+    compared: Sequence[str],
+    rows: tuple[int, int],
+    engine: LocalEngine,
+    joins: Callable[[int], bool] = lambda _: False,
+) -> Found | None:
     """left, right: tables or views of the engine, with the column key and the compared columns. rows: how many each
-    has."""
+    has. joins: asked where a sketch is no good, with about how many rows differ; where it says yes nothing is looked
+    for: None."""
     sides = [_hashes(side, compared, engine) for side in (left, right)]
     begun = [_begin(side) for side in sides]
     passes = passes_of(sum(rows), engine.memory_mb)
-    room = room_of(_expected(begun, rows), rows, passes)
+    expected = _expected(begun, rows)
+    room = room_of(expected, rows, passes)
+    if room is None and joins(expected):
+        return None
     if room is not None:
         found = _by_sketch([chain(*both) for both in zip(begun, sides, strict=True)], rows, room, engine)
         if found is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,6 +47,17 @@ def listed(engine: LocalEngine) -> pa.Table:
     cuts = [literal(keys[len(keys) * part // parts]) for part in range(1, parts)]
     within = [f"key < {cuts[0]}", *(f"key >= {a} AND key < {b}" for a, b in pairwise(cuts)), f"key >= {cuts[-1]}"]
     return pa.concat_tables([_explained(engine.query(_LISTED % condition)) for condition in within])
+
+
+def merged(listed: pa.Table, more: pa.Table, engine: LocalEngine) -> pa.Table:
+    """Two tables of breaks in order, as one."""
+    if not more.num_rows:
+        return listed
+    both = pa.concat_tables([listed, more])
+    places = ["key", "bucket", "left_file", "left_line", "right_file", "right_line"]
+    numbered = both.select(places).append_column("n", pa.array(np.arange(both.num_rows)))
+    order = engine.query(f"SELECT n FROM numbered ORDER BY {', '.join(places)}", numbered=numbered)
+    return both.take(order["n"])
 
 
 def _explained(found: pa.Table) -> pa.Table:

@@ -1,0 +1,1 @@
+"""Both sides met in memory, where much differs: `joining.join`."""
