@@ -39,6 +39,18 @@ def run(folder: Path, *arguments: str) -> int:
     return run_app(["recon", "run", str(folder / "scenarios.yaml"), *arguments])
 
 
+def test_no_cell_of_breaks_runs_as_a_formula(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "formulas.csv").write_text("id,amount\n=1+1,2.50\n@x,1.00\n")
+    sides = ["--left", str(folder / "formulas.csv"), "--right", str(folder / "inbox" / "theirs.csv")]
+    assert run(folder, "--only", "bills", *sides, "--as-of", "2026-03-01", "--out", str(folder / "out")) == 1
+    capsys.readouterr()
+    written = (folder / "out" / "breaks.csv").read_text()
+    assert "\"'=1+1\"" in written
+    assert "\"'@x\"" in written
+    assert '"=' not in written
+    assert '"@' not in written
+
+
 def test_a_scenario_with_files_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sides = ["--left", str(folder / "ours.csv"), "--right", str(folder / "inbox" / "theirs.csv")]
     assert run(folder, "--only", "bills", *sides, "--as-of", "2026-03-01", "--out", str(folder / "out"), "--json") == 1

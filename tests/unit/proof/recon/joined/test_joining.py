@@ -11,6 +11,7 @@ from everycent.proof.recon import stage
 from everycent.proof.recon.core import differing
 from everycent.proof.recon.core.joined import joining, met
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.stated import Stated
 from everycent.proof.recon.stage import Reconciled, reconcile
 
 PLAN = ReconPlan("bill", 1, False, False, True)
@@ -24,7 +25,8 @@ SIDES_SQL = """
             (i % 1000 + CASE WHEN hash(i, {seed}) % 9 = 0 THEN {seed} * n ELSE 0 END)::BIGINT AS amount_minor,
             CASE hash(i, {seed}, 1) % 11 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 THEN 'a"b}}+{{' ELSE 'paid' END
                 AS status,
-            i % 5 AS "STATUS_NO", (i % 100 / 7)::DECIMAL(38, 9) AS fee, TIMESTAMP '2026-03-01' + to_seconds(i) AS paid_at
+            i % 5 AS "STATUS_NO", (i % 100 / 7)::DECIMAL(38, 9) AS fee,
+            TIMESTAMP '2026-03-01' + to_seconds(i) AS paid_at
         FROM range({rows}) AS t(i), range(CASE WHEN hash(i, {seed}, 2) % 9 = 0 THEN 3 ELSE 1 END) AS again(n)
         WHERE hash(i, {seed}, 3) % 9 > 0;
 """
@@ -81,7 +83,7 @@ def test_keys_that_share_a_hash_are_not_taken_for_one_another(
 
     expected = other_ways(much, ())
     monkeypatch.setattr(met, "_read", same_hashes)
-    assert joining.join(PLAN, "much_left", "much_right", counts(much), stage.Stated(), much) is None
+    assert joining.join(PLAN, "much_left", "much_right", counts(much), Stated(), much) is None
     assert_same(reconcile(PLAN, "much_left", "much_right", much), expected)
 
 
@@ -92,7 +94,7 @@ def test_what_does_not_fit_memory_or_has_no_place_is_not_joined(much: LocalEngin
         assert not joining.worth_it((10_000, 10_000), 5_000, small)
         assert not joining.worth_it((1_000, 1_000), 50, small), "little differs"
     much.connection.execute("UPDATE much_right SET source_line = NULL WHERE key = 'N77'")
-    assert joining.join(PLAN, "much_left", "much_right", rows, stage.Stated(), much) is None
+    assert joining.join(PLAN, "much_left", "much_right", rows, Stated(), much) is None
 
 
 def counts(engine: LocalEngine) -> tuple[int, int]:
