@@ -31,8 +31,11 @@ from harness import MEMORY_MB, THREADS, alone, in_turns, report, scratch, tempor
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import ROW
+from everycent.proof.recon.core.joined.joining import join
+from everycent.proof.recon.core.multisets.multisets import Multisets
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.sketch.sketch import Sketch
+from everycent.proof.recon.core.stated import stated
 from everycent.proof.recon.stage import reconcile
 
 ROUNDS, ROUNDS_ROWS_MAX = 3, 10_000_000
@@ -131,6 +134,14 @@ def ours(folder: str, memory_mb: int) -> tuple[float, Any, Mapping[str, Any]]:
     warm = Sketch.empty(1, 0)
     warm.add(np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint64))
     warm.differences(warm)
+    hashes = Multisets(1)
+    hashes.add(0, np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint64))
+    hashes.unequal(THREADS)
+    for side in ("left", "right"):
+        engine.connection.execute(f"CREATE TABLE {side}_few AS FROM {side}_payments LIMIT 1000")
+    few = min(1_000, engine.query("SELECT count(*) AS n FROM left_few")["n"][0].as_py())
+    status = stated(others, "left_few", "right_few", False, engine)
+    join(ReconPlan("bill", 0, False, False, True), "left_few", "right_few", (few, few), status, engine)
     pa.array(np.zeros(1, dtype=np.uint64))  # Arrow loads pandas at the first of these, where that is installed
     with Watch() as watch:
         found = reconcile(ReconPlan("bill", 0, False, False, True), "left_payments", "right_payments", engine, others)

@@ -52,7 +52,7 @@ def in_one_pass(plan: ReconPlan, engine: LocalEngine) -> Reconciled:
         (3, 0, False, 2_000),
         (6, 1, True, 12),
         (7, 0, False, 7),
-        (10, 1, True, 2),
+        (10, 1, True, 6),
     ],
 )
 def test_two_passes_find_what_one_finds(

@@ -45,10 +45,10 @@ def test_no_cell_of_breaks_runs_as_a_formula(folder: Path, capsys: pytest.Captur
     assert run(folder, "--only", "bills", *sides, "--as-of", "2026-03-01", "--out", str(folder / "out")) == 1
     capsys.readouterr()
     written = (folder / "out" / "breaks.csv").read_text()
-    assert "\"'=1+1\"" in written
-    assert "\"'@x\"" in written
-    assert '"=' not in written
-    assert '"@' not in written
+    assert '"\'=1+1"' in written
+    assert '"\'@x"' in written
+    assert ',"=' not in written
+    assert ',"@' not in written
 
 
 def test_a_scenario_with_files_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
