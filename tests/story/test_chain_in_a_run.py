@@ -1,6 +1,7 @@
 """One way for all: a model's run takes its scenarios through loaders, checkers and handlers, as `recon run` does."""
 
 import json
+import pickle
 from typing import Any
 
 from everycent.serve.cli.running import as_dict
@@ -64,6 +65,8 @@ def test_what_a_model_loads_checks_and_hands_over(tell: Any) -> None:
     assert found["loaded"]["handlers"][0]["handler"] == "log"
     again = tell(MODEL, SOLD, "2026-03-02", BILL)
     assert not any(one.changed for one in again.outcome.scenarios)
+    handed_on = pickle.loads(pickle.dumps(told.outcome.chained))  # as to the program that proves a frugal run
+    assert [each.as_dict() for each in handed_on] == list(found.values())
 
 
 def test_a_source_that_is_not_there_is_told_and_everything_else_goes_on(tell: Any) -> None:
