@@ -20,6 +20,8 @@ from everycent.proof.recon.core.cells import (
 
 #: So many rows show what most columns are.
 _LOOKED_AT = 10_000
+#: So few show what is no time, in any of the many ways to write one.
+_FEW = 100
 _MARKS: tuple[Mark, ...] = (".", ",")
 
 _A_NAME = "'^[-+]?0[0-9]'"
@@ -74,7 +76,11 @@ def readable(
         )
         for column in texts
     }
-    first = f"(FROM {identifier(relation)} LIMIT {_LOOKED_AT})"
+    few, first = (f"(FROM {identifier(relation)} LIMIT {rows})" for rows in (_FEW, _LOOKED_AT))
+    timed = {way.name: _Ways(way.name, [], way.times) for way in ways.values()}
+    _narrow(list(timed.values()), few, reading, engine)
+    for name, way in ways.items():
+        way.times = timed[name].times
     if _narrow(list(ways.values()), first, reading, engine) == _LOOKED_AT:
         _narrow(list(ways.values()), identifier(relation), reading, engine)
     return [_found(column, ways.get(column.name), reading, side) for column in columns]
