@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from os import environ
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.sql import identifier, literal
+from everycent.base.platform.work_folder import work_folder
 from everycent.flow.intake.contract import RECORD, RawRows, Source
 from everycent.flow.intake.service import (
     check_columns,
@@ -348,7 +348,6 @@ def _object(names: Sequence[str]) -> str:
 @contextmanager
 def surrounded(session: Session, scope: Scope, as_of: date | None) -> Iterator[Surroundings]:
     """What the links of a scenario are told of where they work; `as_of`: None: today by its calendar."""
-    session.settings.temp_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="recon-", dir=session.settings.temp_dir) as folder:
+    with work_folder(session.settings.temp_dir) as folder:
         day = as_of or scope.calendar.today(datetime.now(UTC))
-        yield Surroundings(scope.path.absolute().parent, day, Path(folder), dict(environ), session.settings)
+        yield Surroundings(scope.path.absolute().parent, day, folder, dict(environ), session.settings)

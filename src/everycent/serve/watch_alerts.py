@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 from os import environ
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from everycent.base.platform.work_folder import work_folder
 from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import Surroundings
 from everycent.proof.recon.service import broken_as_sides, run
@@ -23,10 +22,9 @@ def tell_of_breaks(session: Session, live: Live, now: datetime, tell: Callable[[
         _store(session, live, scenario, now)
     if not concerned:
         return
-    session.settings.temp_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="recon-watch-", dir=session.settings.temp_dir) as folder:
+    with work_folder(session.settings.temp_dir) as folder:
         parent, day = live.model.path.absolute().parent, live.model.calendar.today(now)
-        around = Surroundings(parent, day, Path(folder), dict(environ), session.settings)
+        around = Surroundings(parent, day, folder, dict(environ), session.settings)
         _, delivered = handle(Place(session, live.model, live.plan, around), concerned, now)
     for one in delivered:
         if one.failure is not None:
