@@ -87,12 +87,23 @@ def taken(place: Place, arguments: list[str]) -> dict:
     return json.loads(done.out)
 
 
-def test_rated_late_is_as_rated_at_once_in_any_cut_and_over_a_kill(folder: Path) -> None:
+#: Rows of a batch, and where the first try dies.
+Cuts = list[tuple[str, tuple[str, str] | None]]
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        [("1000", None), ("4", ("before", "3"))],
+        pytest.param([("7", ("after", "1"))], marks=pytest.mark.soak),
+    ],
+)
+def test_rated_late_is_as_rated_at_once_in_any_cut_and_over_a_kill(folder: Path, cuts: Cuts) -> None:
     at_once = place_of(folder, "at-once", "1000", MENDED)
     taken(at_once, RUN)
     wanted = at_once.examine()
     assert len(of(wanted, b"rating.charge")) == 3 * 30 + 3 * 45
-    for cut, spot in (("1000", None), ("4", ("before", "3")), ("7", ("after", "1"))):
+    for cut, spot in cuts:
         place = place_of(folder, f"cut-{cut}", cut, POOR)
         assert taken(place, RUN)["parked"]["waiting"] > 0
         mend(place, MENDED)
