@@ -15,6 +15,9 @@ from everycent.base.engine.kernels.carrying_totals import book, keep, overflows
 from everycent.base.engine.kernels.carrying_types import BEYOND_INT64, CARRIED, Carried, Events, Nodes, Places, Slots
 from everycent.base.engine.kernels.compiling import uncounted
 
+#: So many charges are split before they are booked: their shares are still in the processor's own cache then.
+_SPLIT_AHEAD = 1_024
+
 
 @uncounted
 def carry_pots(
@@ -55,14 +58,15 @@ def carry_in_order(
     charges, bearers, leaves, totals = packed.charges, packed.bearers, packed.leaves, nodes.totals
     amounts, terms, roots, starts, refunds = events.amounts, events.terms, events.roots, events.starts, events.is_refund
     all_shares, all_after, kept_in = out.shares, out.after, events.slots
-    if not careful:
-        split(packed, events, order, all_shares, scratch.taken, scratch.lost)
-    at = np.int64(0)
+    at, was_split = np.int64(0), np.int64(0)
     while at < len(order):
         if not careful:
-            at = book_while_room(at, order, events, charges, leaves, totals, all_shares, all_after)
-            if at == len(order):
-                break
+            if at == was_split:
+                was_split = min(at + _SPLIT_AHEAD, len(order))
+                split(packed, events, order[at:was_split], all_shares, scratch.taken, scratch.lost)
+            at = book_while_room(at, order[:was_split], events, charges, leaves, totals, all_shares, all_after)
+            if at == was_split:
+                continue
         event = order[at]
         at += 1
         start, how, amount, root = starts[event], terms[event], amounts[event], roots[event]
