@@ -62,7 +62,7 @@ def carry_in_order(
     while at < len(order):
         if not careful:
             if at == was_split:
-                was_split = min(at + _SPLIT_AHEAD, len(order))
+                was_split = np.int64(min(at + _SPLIT_AHEAD, len(order)))
                 split(packed, events, order[at:was_split], all_shares, scratch.taken, scratch.lost)
             at = book_while_room(at, order[:was_split], events, charges, leaves, totals, all_shares, all_after)
             if at == was_split:
