@@ -16,7 +16,7 @@ from everycent.base.engine.kernels.carrying_types import BEYOND_INT64, CARRIED, 
 from everycent.base.engine.kernels.compiling import uncounted
 
 #: So many charges are split before they are booked: their shares are still in the processor's own cache then.
-_SPLIT_AHEAD = 1_024
+_SPLIT_AHEAD = np.int64(1_024)
 
 
 @uncounted
@@ -58,11 +58,11 @@ def carry_in_order(
     charges, bearers, leaves, totals = packed.charges, packed.bearers, packed.leaves, nodes.totals
     amounts, terms, roots, starts, refunds = events.amounts, events.terms, events.roots, events.starts, events.is_refund
     all_shares, all_after, kept_in = out.shares, out.after, events.slots
-    at, was_split = np.int64(0), np.int64(0)
+    at = was_split = np.int64(0)
     while at < len(order):
         if not careful:
             if at == was_split:
-                was_split = np.int64(min(at + _SPLIT_AHEAD, len(order)))
+                was_split = min(at + _SPLIT_AHEAD, np.int64(len(order)))
                 split(packed, events, order[at:was_split], all_shares, scratch.taken, scratch.lost)
             at = book_while_room(at, order[:was_split], events, charges, leaves, totals, all_shares, all_after)
             if at == was_split:
