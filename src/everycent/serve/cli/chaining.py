@@ -1,11 +1,12 @@
 """`everycent recon run`: scenarios of a file, or of a model, through their chains."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from everycent.proof.recon.contract import CAUSES
 from everycent.serve.break_files import guarded
 from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
-from everycent.serve.cli.terminal import err, out, print_json, print_table, progress, shorten
+from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten, under_way
 from everycent.serve.loading import Place, surrounded
 from everycent.serve.many_sides import ManySides
 from everycent.serve.recon_modes import (
@@ -61,18 +62,23 @@ class AskedRun:
 
 def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
     """0 where all sides agree, 1 where they do not or a link failed."""
-    with opened(asked) as (place, scenarios), progress(quiet=as_json) as report:
+    with opened(asked) as (place, scenarios), under_way() as say:
         files = _files_by_side(asked, scenarios)
         events = None if asked.events is None else _events(asked.events)
         done: list[Chained] = []
         beside = ManySides(place.session.engine)
-        for at, scenario in enumerate(scenarios):
-            report("reconciling", at, len(scenarios))
+        for at, scenario in enumerate(scenarios, 1):
+            where = f"{at} of {len(scenarios)}: {scenario.name}"
+            say(f"{where}: begun")
             if asked.due:
-                done += run_due(place, scenario, datetime.now(UTC), events)
+                runs = run_due(place, scenario, datetime.now(UTC), events)
             else:
                 given = {word: files.get(name, ()) for word, name in zip(SIDES, scenario.called, strict=True)}
-                done.append(run_chain(place, scenario, given, beside=beside))
+                runs = iter([run_chain(place, scenario, given, beside=beside)])
+            ended = [*_told(where, runs)]
+            if not ended:
+                err.print(f"{where}: nothing is due", markup=False)
+            done += ended
         across = beside.told()
         ages = {each.name: _ages(place, each.name) for each in done}
     written = []
@@ -91,6 +97,28 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
         for path in written:
             out.print(f"written: {path}", markup=False)
     return exits.OK if all(each.agrees for each in done) else exits.FAILED
+
+
+def _told(where: str, runs: Iterable[Chained]) -> Iterator[Chained]:
+    """The runs, each told on standard error as it ends."""
+    begun = monotonic()
+    for each in runs:
+        took_s = monotonic() - begun
+        err.print(f"{where}: {_counted(each)}, {took_s:.1f} s", markup=False)
+        yield each
+        begun = monotonic()
+
+
+def _counted(done: Chained) -> str:
+    if done.scenario is None or done.result is None:
+        return "not compared"
+    found, result = done.scenario.run.reconciled, done.result
+    counts = {"break": result.breaks.num_rows, "finding": sum(each.findings.num_rows for each in result.checked)}
+    parts = [f"{found.left_total.rows:,} and {found.right_total.rows:,} rows"]
+    parts += [f"{n:,} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n or what == "break"]
+    refused = sum(table.num_rows for table in done.refused)
+    parts += [f"{refused:,} not comparable"] if refused else []
+    return ", ".join(parts)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -49,6 +49,21 @@ def progress(*, quiet: bool) -> Iterator[Reporter]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield report
+
+
+@contextmanager
+def under_way() -> Iterator[Callable[[str], None]]:
+    """Says on standard error what is under way: on a terminal in a line that lives until the next thing is said, with
+    the time since; elsewhere, and so where output is for programs, in a plain line each."""
+    if not err.is_terminal:
+        yield lambda text: err.print(text, markup=False)
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as live:
+        task = live.add_task("")
+        yield lambda text: live.reset(task, description=text)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

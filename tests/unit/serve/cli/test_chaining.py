@@ -54,7 +54,9 @@ def test_no_cell_of_breaks_runs_as_a_formula(folder: Path, capsys: pytest.Captur
 def test_a_scenario_with_files_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sides = ["--left", str(folder / "ours.csv"), "--right", str(folder / "inbox" / "theirs.csv")]
     assert run(folder, "--only", "bills", *sides, "--as-of", "2026-03-01", "--out", str(folder / "out"), "--json") == 1
-    told = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert printed.err.startswith("1 of 1: bills: begun\n1 of 1: bills: 2 and 2 rows, 1 break, 1 not comparable, ")
+    told = json.loads(printed.out)
     (one,) = told["runs"]
     assert (told["as_of"], one["scenario"], one["breaks"], one["refused"]) == (
         "2026-03-01", "bills", 1, {"left": 0, "right": 1},
@@ -93,6 +95,13 @@ def test_what_is_due_is_run_once(folder: Path, capsys: pytest.CaptureFixture[str
     assert run(folder, "--due") == 1
     said = capsys.readouterr()
     assert "others, run 1" in said.out and "theirs.csv, line 4: not compared: " in said.err
+    told = [line.rpartition(", ")[0] or line for line in said.err.splitlines() if " of 2: " in line]  # without the time
+    assert told == [
+        "1 of 2: bills: begun",
+        "1 of 2: bills: nothing is due",
+        "2 of 2: others: begun",
+        "2 of 2: others: 2 and 2 rows, 1 break, 1 not comparable",
+    ]
     assert run(folder, "--due") == 0
     assert "nothing is due" in capsys.readouterr().out
 

@@ -2,10 +2,13 @@
 
 import json
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from everycent.serve.cli import terminal
 from everycent.serve.cli.terminal import print_json, print_table, progress, shorten
 
 
@@ -32,6 +35,22 @@ def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[s
         report("sale ([/])", 1, 2)
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_what_is_under_way_is_one_line_on_a_terminal_and_plain_lines_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    written = StringIO()
+    monkeypatch.setattr(terminal, "err", Console(file=written, force_terminal=watched, width=80))
+    with terminal.under_way() as say:
+        say("1 of 2: [/]: begun")
+        terminal.err.print("1 of 2: ended")
+        say("2 of 2: b: begun")
+    told = written.getvalue()
+    assert "1 of 2: [/]: begun" in told and "2 of 2: b: begun" in told
+    assert ("\x1b[2K" in told) is watched, "a terminal's line is written over"
+    assert watched or told.splitlines() == ["1 of 2: [/]: begun", "1 of 2: ended", "2 of 2: b: begun"]
 
 
 def test_a_long_reason_is_cut_to_one_line() -> None:
