@@ -4,6 +4,7 @@ import gzip
 import json
 import time
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from chained import Chains, keys, package
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.model.contract import ModelRefused
+from everycent.proof.recon import plugged
 from everycent.proof.recon.chain import Link, LinkFailed
 from everycent.proof.recon.loading import LimitsSpec
-from everycent.proof.recon.service import RunKey, asked, choose, raw_rows_of
+from everycent.proof.recon.service import RunKey, Work, asked, choose, raw_rows_of
 from everycent.proof.verify.service import verify
 
 PAID = "order_id,state,amount\nA1,paid,1.00\nA2,paid,2.00\nA3,paid,3.00\n"
@@ -193,6 +195,12 @@ class Bad:
             os.write(1, b"hello from the system")
             subprocess.run(["echo", "hello from a program"])
             return FINDING.empty_table()
+        if self.name == "floods":
+            import sys
+            print("the flood begins")
+            for _ in range(64):
+                sys.stdout.write("x" * (1 << 20))
+            return FINDING.empty_table()
         if self.name == "alien":
             return Alien()
         if self.name == "unpickled":
@@ -204,12 +212,12 @@ class Alien:
         return (int, ("no number",))
 
 print("hello from the module")
-NAMES = ("throws", "eats", "dies", "other", "kills", "native", "crashes", "forks", "prints", "alien",
+NAMES = ("throws", "eats", "dies", "other", "kills", "native", "crashes", "forks", "prints", "floods", "alien",
          "unpickled")
-THROWS, EATS, DIES, OTHER, KILLS, NATIVE, CRASHES, FORKS, PRINTS, ALIEN, UNPICKLED = map(Bad, NAMES)
+THROWS, EATS, DIES, OTHER, KILLS, NATIVE, CRASHES, FORKS, PRINTS, FLOODS, ALIEN, UNPICKLED = map(Bad, NAMES)
 """
 BAD = (
-    "throws", "eats", "dies", "other", "kills", "native", "crashes", "forks", "prints", "alien", "unpickled"
+    "throws", "eats", "dies", "other", "kills", "native", "crashes", "forks", "prints", "floods", "alien", "unpickled"
 )  # fmt: skip
 
 
@@ -282,6 +290,43 @@ def test_what_a_link_prints_is_no_part_of_what_is_printed(bad_links: Any, capfd:
     assert printed.out == ""
     for who in ("Python", "the system", "a program", "the module"):
         assert f"hello from {who}" in printed.err
+
+
+def test_a_flood_of_prints_is_told_by_its_beginning(bad_links: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    found = asked(choose(Link.CHECKER, {"floods": {}}), "check", (None, None), LimitsSpec())
+    assert found.num_rows == 0, "it works to its end"
+    beginning, told = capfd.readouterr().err.split("\neverycent: ")
+    beginning = beginning.removeprefix("hello from the module\n")  # in this process, where it was chosen
+    assert beginning.startswith("hello from the module\nthe flood begins\nxxx") and len(beginning) == 65_536
+    assert told == "checker 'floods' printed 67,108,903 bytes; these are the first 65,536, the others are left out\n"
+
+
+def test_the_start_of_a_process_is_no_silence_of_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine: the process takes half a minute to begin, and a link may be silent for a second."""
+    now = [0.0]
+    give: dict[str, Any] = {}
+
+    def started(*arguments: Any) -> None:
+        give["put"] = arguments[4]
+
+    monkeypatch.setattr(plugged, "monotonic", lambda: now[0])
+    monkeypatch.setattr(plugged, "_in_process", started)
+    chosen = replace(
+        choose(Link.CHECKER, {"statuses": {"combinations": {"a": {"left": "b", "right": "c"}}}}), own=False
+    )
+    work = Work(chosen, "check", (), LimitsSpec(silent=timedelta(seconds=1)))
+    now[0] = 30
+    assert work.take(0) is None
+    give["put"]("begun", None)
+    assert work.take(0) is None and work.take(0) is None
+    now[0] = 32
+    with pytest.raises(LinkFailed, match="gave nothing for 0:00:01; it was given up"):
+        work.take(0)
+
+
+def test_a_link_that_cannot_be_started_is_told(bad_links: Any) -> None:
+    with pytest.raises(LinkFailed, match=r"checker .throws. cannot be started: .*lambda"):
+        asked(choose(Link.CHECKER, {"throws": {}}), "check", (lambda: None,), LimitsSpec())
 
 
 def test_a_handler_that_fails_keeps_none_from_working(chains: Chains) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import EntryPoint, entry_points
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -26,12 +27,15 @@ from everycent.base.engine.declaration import Declaration
 from everycent.flow.intake.contract import SourceError
 from everycent.proof.recon.chain import Link, LinkFailed
 from everycent.proof.recon.loading import LimitsSpec
+from everycent.proof.recon.printed import Printed
 
 _OWN = "everycent."
 #: Parts that wait to be taken, of one link.
 _WAITING = 4
 _MB = 1 << 20
 _LOOKS_S = 0.2
+#: A process of its own has begun by then; on a busy machine that may take long, and is no silence of the link.
+_STARTS = timedelta(minutes=2)
 
 
 class UnknownLink(Exception):
@@ -104,6 +108,7 @@ class Work:
         )
         self._thread.start()
         self._came_at = monotonic()
+        self._patience = limits.silent + (timedelta(0) if chosen.own else _STARTS)
 
     def __iter__(self) -> Iterator[Any]:
         try:
@@ -121,11 +126,13 @@ class Work:
         try:
             what, value = self._came.get(timeout=wait_s)
         except Empty:
-            if monotonic() - self._came_at > self._limits.silent.total_seconds():
+            if monotonic() - self._came_at > self._patience.total_seconds():
                 self.give_up()
-                raise LinkFailed(f"{self._chosen} gave nothing for {self._limits.silent}; it was given up") from None
+                raise LinkFailed(f"{self._chosen} gave nothing for {self._patience}; it was given up") from None
             return None
-        self._came_at = monotonic()
+        self._came_at, self._patience = monotonic(), self._limits.silent
+        if what == "begun":
+            return None
         if what == "failed":
             raise value
         return what == "item", value
@@ -189,29 +196,48 @@ def _in_process(
     """Passes on what the process gives; ends it, and all that it began, when it is done, given up or silent for too
     long."""
     spawning = multiprocessing.get_context("spawn")
-    mine, its = spawning.Pipe(duplex=False)
-    work = pickle.dumps((chosen, method, arguments))  # taken out in the other process, once it is bound
-    process = spawning.Process(target=_process, args=(its, work, limits.memory_mb), daemon=True)
-    process.start()
+    try:
+        (mine, its), (reading, printing) = spawning.Pipe(duplex=False), spawning.Pipe(duplex=False)
+        work = pickle.dumps((chosen, method, arguments))  # taken out in the other process, once it is bound
+        process = spawning.Process(target=_process, args=(its, printing, work, limits.memory_mb), daemon=True)
+        process.start()
+    except Exception as error:  # no more processes or files, or what cannot be handed over
+        put("failed", LinkFailed(f"{chosen} cannot be started: {type(error).__name__}: {error}"))
+        return
     its.close()
+    printing.close()
+    printed = Printed(reading)
     ended = False
     try:
-        while not given_up.is_set():
-            if not mine.poll(_LOOKS_S):
-                if _has_ended(process) and not mine.poll():
-                    raise EOFError  # what it began may still hold the other end
-                continue
-            what, value = _received(mine, chosen)
-            put(what, value)
-            if what != "item":
-                return
+        last = _passed_on(mine, process, chosen, put, given_up)
     except (EOFError, ConnectionError):
         ended = True
     finally:
         _end(process)
         mine.close()
+        printed.tell(str(chosen))
     if ended:
-        put("failed", LinkFailed(f"{chosen} ended by itself (exit code {process.exitcode}); memory may have run out"))
+        said = f"{chosen} ended by itself (exit code {process.exitcode}); memory may have run out"
+        last = "failed", LinkFailed(said)
+    if last is not None:
+        put(*last)
+
+
+def _passed_on(
+    mine: Connection, process: BaseProcess, chosen: Chosen, put: _Put, given_up: Event
+) -> tuple[str, Any] | None:
+    """Passes items on; what came last, or None where it was given up. Raises EOFError, ConnectionError where the
+    process ended by itself."""
+    while not given_up.is_set():
+        if not mine.poll(_LOOKS_S):
+            if _has_ended(process) and not mine.poll():
+                raise EOFError  # what it began may still hold the other end
+            continue
+        what, value = _received(mine, chosen)
+        if what not in ("begun", "item"):
+            return what, value
+        put(what, value)
+    return None
 
 
 def _received(mine: Connection, chosen: Chosen) -> tuple[str, Any]:
@@ -240,13 +266,16 @@ def _end(process: BaseProcess) -> None:
     process.join()
 
 
-def _process(its: Connection, work: bytes, memory_mb: int) -> None:
+def _process(its: Connection, printing: Connection, work: bytes, memory_mb: int) -> None:
     """The other process, the first of a group of its own: data that it takes beyond the limit is a MemoryError there,
     and what it prints is no part of what the command prints."""
     told = "a link"
     try:
         os.setsid()
-        os.dup2(2, 1)
+        for descriptor in (1, 2):
+            os.dup2(printing.fileno(), descriptor)
+        printing.close()
+        its.send(("begun", None))
         begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         most = begun + memory_mb * _MB
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
@@ -254,7 +283,11 @@ def _process(its: Connection, work: bytes, memory_mb: int) -> None:
         told = str(chosen)
         for item in _items(chosen, method, arguments):
             its.send(("item", item))
-        its.send(("done", None))
+        last: tuple[str, Any] = ("done", None)
     except BaseException as error:
         failed = _told(told, error) if isinstance(error, Exception) else LinkFailed(f"{told} ended: {error!r}")
-        its.send(("failed", failed))
+        last = ("failed", failed)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # a plug-in may have closed it
+            stream.flush()  # once the last word is there, the process is ended
+    its.send(last)

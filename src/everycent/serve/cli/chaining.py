@@ -71,11 +71,11 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
             where = f"{at} of {len(scenarios)}: {scenario.name}"
             say(f"{where}: begun")
             if asked.due:
-                runs = run_due(place, scenario, datetime.now(UTC), events)
+                ending = run_due(place, scenario, datetime.now(UTC), events)
             else:
                 given = {word: files.get(name, ()) for word, name in zip(SIDES, scenario.called, strict=True)}
-                runs = iter([run_chain(place, scenario, given, beside=beside)])
-            ended = [*_told(where, runs)]
+                ending = iter([run_chain(place, scenario, given, beside=beside)])
+            ended = [*_told(where, ending)]
             if not ended:
                 err.print(f"{where}: nothing is due", markup=False)
             done += ended
