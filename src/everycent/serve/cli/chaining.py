@@ -70,12 +70,13 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
         for at, scenario in enumerate(scenarios, 1):
             where = f"{at} of {len(scenarios)}: {scenario.name}"
             say(f"{where}: begun")
+            begun = monotonic()
             if asked.due:
                 ending = run_due(place, scenario, datetime.now(UTC), events)
             else:
                 given = {word: files.get(name, ()) for word, name in zip(SIDES, scenario.called, strict=True)}
                 ending = iter([run_chain(place, scenario, given, beside=beside)])
-            ended = [*_told(where, ending)]
+            ended = [*_told(where, begun, ending)]
             if not ended:
                 err.print(f"{where}: nothing is due", markup=False)
             done += ended
@@ -99,9 +100,8 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
     return exits.OK if all(each.agrees for each in done) else exits.FAILED
 
 
-def _told(where: str, runs: Iterable[Chained]) -> Iterator[Chained]:
-    """The runs, each told on standard error as it ends."""
-    begun = monotonic()
+def _told(where: str, begun: float, runs: Iterable[Chained]) -> Iterator[Chained]:
+    """The runs, each told on standard error as it ends; the first was begun at that moment."""
     for each in runs:
         took_s = monotonic() - begun
         err.print(f"{where}: {_counted(each)}, {took_s:.1f} s", markup=False)
@@ -118,6 +118,7 @@ def _counted(done: Chained) -> str:
     parts += [f"{n:,} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n or what == "break"]
     refused = sum(table.num_rows for table in done.refused)
     parts += [f"{refused:,} not comparable"] if refused else []
+    parts += [f"{len(done.failures):,} failed"] if done.failures else []
     return ", ".join(parts)
 
 
