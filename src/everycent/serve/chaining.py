@@ -19,6 +19,7 @@ from everycent.proof.recon.contract import (
     LinkFailed,
     Occasion,
     RunResult,
+    SideSpec,
     Surroundings,
 )
 from everycent.proof.recon.service import (
@@ -201,7 +202,14 @@ def _compared(
         words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
         keep_checked(session.connection, session.engine, key, words, (sides.left, sides.right), checked, run.again)
     result = result_of(place, scenario, run, raw, checked)
-    return Scenario(scenario.name, run, scenario.currency, sides.stated), result
+    return Scenario(scenario.name, run, scenario.currency, sides.stated, scenario.called, has_amounts(scenario)), result
+
+
+def has_amounts(scenario: PlannedScenario) -> bool:
+    """False where no side names an amount: then only which rows there are, and their status, is compared."""
+    return any(
+        side.amount != SideSpec.model_fields["amount"].default for side in (scenario.spec.left, scenario.spec.right)
+    )
 
 
 def result_of(

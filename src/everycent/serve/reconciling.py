@@ -141,6 +141,8 @@ class Scenario:
     run: ReconRun
     currency: Currency
     stated: tuple[Stated, ...] = ()
+    called: tuple[str, str] = ("left", "right")  # what the model calls its sides
+    has_amounts: bool = True  # False: only which rows there are, and their status, is compared
     across: pa.Table | None = None  # of the first pair of more than two sides: what each says of keys that part
 
     @property

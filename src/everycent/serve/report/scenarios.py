@@ -17,7 +17,7 @@ from everycent.proof.recon.service import residual_minor
 from everycent.serve.chaining import Chained
 from everycent.serve.report.data import BUCKETS, ROWS_SHOWN, grouped
 from everycent.serve.report.page import asset, write_page
-from everycent.serve.report.tables import code, count, long_text, table, text
+from everycent.serve.report.tables import code, count, long_text, named, number, table, text
 from everycent.serve.report.two_files_tables import age_bars
 from everycent.serve.report.waterfall import Step, merged, waterfall
 from everycent.serve.report.words import both, spoken, words
@@ -39,7 +39,8 @@ class RunPage:
 
 def render_scenarios(told: RunPage, path: Path) -> None:
     """Writes the page. Raises OSError where it cannot."""
-    links = "".join(f'<a href="#{escape(each.name)}">{escape(each.name)}</a>' for each in told.done)
+    names = [*(each.name for each in told.done), *told.across]
+    links = "".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in names)
     agreed = sum(each.agrees for each in told.done)
     mood, mark = ("good", "✓") if agreed == len(told.done) else ("bad", "≠")
     said = both("runs.agree", agreed, len(told.done))
@@ -81,7 +82,7 @@ def _scenario(told: RunPage, done: Chained) -> str:
         _titled("waterfall", _waterfall(done)),
         _titled("kinds", _kinds(done)),
         _titled("ageing", _ageing(told, done)),
-        _titled("breaks", _breaks(done)),
+        _titled("breaks" if _money_heads(done) else "breaks.unsized", _breaks(done)),
         _titled("runs.findings", _findings(done)),
         _titled("notcompared", _refused(done)),
         _titled("controls", _controls(done)),
@@ -100,10 +101,17 @@ def _titled(key: str, html: str) -> str:
 def _key_figures(done: Chained) -> str:
     assert done.scenario is not None and done.result is not None, "it was compared"
     found, exponent = done.scenario.run.reconciled, done.result.exponent
+    currency, told = done.result.currency, done.scenario.has_amounts
+    totals = [grouped(side.amount_minor, exponent) for side in (found.left_total, found.right_total)]
+    called = [name if name not in ("left", "right") else "" for name in done.scenario.called]
+    notes = [
+        " · ".join(filter(None, (name, f"{total} {currency}" if told else "")))
+        for name, total in zip(called, totals, strict=True)
+    ]
     figures = [
-        ("files.left", f"{found.left_total.rows:,}", grouped(found.left_total.amount_minor, exponent)),
-        ("files.right", f"{found.right_total.rows:,}", grouped(found.right_total.amount_minor, exponent)),
-        ("files.difference", grouped(found.difference_minor, exponent), done.result.currency),
+        ("files.left", f"{found.left_total.rows:,}", notes[0]),
+        ("files.right", f"{found.right_total.rows:,}", notes[1]),
+        *([("files.difference", grouped(found.difference_minor, exponent), currency)] if told else ()),
         ("key.breaks", f"{found.breaks.num_rows:,}", ""),
     ]
     if (residual := residual_minor(found)) != 0:
@@ -123,7 +131,7 @@ def _waterfall(done: Chained) -> str:
     """Each cause by what its breaks make of the whole; what a bucket holds beyond breaks, by the bucket."""
     assert done.scenario is not None and done.result is not None, "it was compared"
     found = done.scenario.run.reconciled
-    if not any((found.left_total.amount_minor, found.right_total.amount_minor)):
+    if not any((found.left_total.amount_minor, found.right_total.amount_minor, found.difference_minor)):
         return ""
     listed = pa.concat_tables([found.breaks, found.write_offs]).group_by(["bucket", "cause"])
     steps, told = [], dict[str, int]()
@@ -148,18 +156,28 @@ def _kinds(done: Chained) -> str:
         return f'<p class="note">{both("none")}</p>'
     ordered = sorted(filled, key=lambda row: BUCKETS.index(row["bucket"]))
     bar = "".join(
-        f'<i class="b-{row["bucket"]}" style="flex:{row["left_rows"] + row["right_rows"]}"></i>' for row in ordered
+        f'<i class="b-{row["bucket"]}" style="flex:{row["left_rows"] + row["right_rows"]}"'
+        f' title="{escape(" · ".join(words(row["bucket"])))}"></i>'
+        for row in ordered
     )
     rows = [
         (f'<td><i class="dot b-{row["bucket"]}"></i>{both(row["bucket"])}</td>', *_sums(done, row)) for row in ordered
     ]
     whole = {name: sum(int(row[name]) for row in ordered) for name in _SUMS}
-    heads = ("bucket", "left rows", "right rows", "left", "right", "difference")
-    return f'<div class="bar">{bar}</div>' + table(heads, rows, 5, (f"<td>{both('total')}</td>", *_sums(done, whole)))
+    heads = ("bucket", "left rows", "right rows", *_money_heads(done))
+    foot = (f"<td>{both('total')}</td>", *_sums(done, whole))
+    return f'<div class="bar">{bar}</div>' + table(heads, rows, len(heads) - 1, foot)
+
+
+def _money_heads(done: Chained) -> tuple[str, ...]:
+    """Of the columns of amounts; none where there are no amounts."""
+    assert done.scenario is not None, "it was compared"
+    return ("left", "right", "difference") if done.scenario.has_amounts else ()
 
 
 def _sums(done: Chained, row: Mapping[str, Any]) -> tuple[str, ...]:
-    return (count(row["left_rows"]), count(row["right_rows"]), *(_minor(done, row[name]) for name in _SUMS[2:]))
+    amounts = _SUMS[2:] if _money_heads(done) else ()
+    return (count(row["left_rows"]), count(row["right_rows"]), *(_minor(done, row[name]) for name in amounts))
 
 
 def _minor(done: Chained, minor: Any) -> str:
@@ -184,8 +202,12 @@ def _ageing(told: RunPage, done: Chained) -> str:
     ]
     if not summed:
         return ""
-    cells = [(f"<td>{name}</td>", f'<td class="num">{n:,}</td>', _minor(done, minor)) for name, n, minor in summed]
-    return age_bars(summed) + table(("ageing.age", "rows", "ageing.amount"), cells, 2)
+    cells = [
+        (f"<td>{name}</td>", count(n), *((_minor(done, minor),) if _money_heads(done) else ()))
+        for name, n, minor in summed
+    ]
+    heads = ("ageing.age", "ageing.count", *(("ageing.amount",) if _money_heads(done) else ()))
+    return age_bars(summed) + table(heads, cells, len(heads) - 1)
 
 
 def _breaks(done: Chained) -> str:
@@ -197,14 +219,15 @@ def _breaks(done: Chained) -> str:
     sized = breaks.append_column("size", pc.abs(breaks["difference_minor"]))
     order = pc.sort_indices(sized, [("size", "descending"), ("key", "ascending"), ("bucket", "ascending")])
     shown = breaks.take(order.slice(0, ROWS_SHOWN)).to_pylist()
-    with_status = any(map(_statuses, shown))
+    with_status, money = any(map(_statuses, shown)), _money_heads(done)
+    amounts = ("left_amount", "right_amount", "difference") if money else ()
     rows = [
         (
             f'<td><i class="dot b-{row["bucket"]}"></i>{both(row["bucket"])}</td>',
             code(row["key"]),
-            *(_minor(done, row[f"{name}_minor"]) for name in ("left_amount", "right_amount", "difference")),
+            *(_minor(done, row[f"{name}_minor"]) for name in amounts),
             *([long_text(_statuses(row))] if with_status else []),
-            f'<td class="long">{spoken(row["cause_en"], row["cause_zh"])}</td>',
+            f'<td class="long">{spoken(*_cause(row, has_amounts=bool(money)))}</td>',
             f"<td>{_places(row)}</td>",
         )
         for row in shown
@@ -212,9 +235,15 @@ def _breaks(done: Chained) -> str:
     more = ""
     if breaks.num_rows > ROWS_SHOWN:
         more = f'<p class="note">{both("breaks.some", ROWS_SHOWN, f"{breaks.num_rows:,}")}</p>'
-    money = ("left", "right", "difference")
     heads = ("bucket", "key", *money, *(("state",) if with_status else ()), "cause", "place")
-    return table(heads, rows, 3, first=2) + more
+    return table(heads, rows, len(money), first=2) + more
+
+
+def _cause(row: Mapping[str, Any], *, has_amounts: bool) -> tuple[str, str]:
+    """Where there are no amounts nothing is said of them."""
+    if not has_amounts and row["cause"] == "status_differs":
+        return words("cause.status")
+    return row["cause_en"], row["cause_zh"]
 
 
 def _statuses(row: Mapping[str, Any]) -> str:
@@ -262,15 +291,15 @@ def _controls(done: Chained) -> str:
         (
             text(stated.file),
             text(stated.control.name),
-            text(stated.control.stated),
-            text(stated.control.found),
+            number(stated.control.stated),
+            number(stated.control.found),
             f'<td><span class="tag {"good" if stated.control.agrees else "bad"}">'
             f"{both('controls.agrees' if stated.control.agrees else 'controls.lies')}</span></td>",
         )
         for stated in done.scenario.stated
     ]
     heads = ("controls.file", "controls.name", "controls.stated", "controls.found", "controls.result")
-    return table(heads, rows, 0) if rows else ""
+    return table(heads, rows, 2, first=2) if rows else ""
 
 
 def _handled(done: Chained) -> str:
@@ -290,7 +319,7 @@ def _across(told: RunPage) -> str:
         ]
         drawn.append(
             f'<section id="{escape(name)}"><h2>{escape(name)}</h2><p class="note">{both("runs.across")}</p>'
-            f"{table(('key', *sides), cells, len(sides))}</section>"
+            f"{table(('key', *map(named, sides)), cells, len(sides))}</section>"
         )
     return "".join(drawn)
 

@@ -35,6 +35,20 @@ def count(value: int) -> str:
     return f'<td class="num{" zero" if value == 0 else ""}">{value:,}</td>'
 
 
+def number(written: object) -> str:
+    """A cell for a number as somebody wrote it, aligned right."""
+    return f'<td class="num">{escape(str(written))}</td>'
+
+
+class Named(str):
+    """A head that is a name from the data: it stands as it is written."""
+
+
+def named(name: str) -> Named:
+    """The name as a head."""
+    return Named(name)
+
+
 def money(data: ReportData, minor: int | None) -> str:
     """An amount; a dash where there is none."""
     if minor is None:
@@ -62,9 +76,15 @@ def table(
         return f'<p class="note">{both("none")}</p>'
     first = len(heads) - numbers if first is None else first
     numeric = range(first, first + numbers)
-    head = "".join(f"<th{' class=num' if at in numeric else ''}>{both(key)}</th>" for at, key in enumerate(heads))
+    head = "".join(_head(key, number=at in numeric) for at, key in enumerate(heads))
     last = f"<tfoot><tr>{''.join(foot)}</tr></tfoot>" if foot else ""
     return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{last}</table></div>'
+
+
+def _head(key: str, *, number: bool) -> str:
+    is_name = isinstance(key, Named)
+    kinds = " ".join(kind for kind, is_so in (("name", is_name), ("num", number)) if is_so)
+    return f"<th{f' class={kinds!r}' if kinds else ''}>{escape(key) if is_name else both(key)}</th>"
 
 
 def capped(rows: int, file: str) -> str:
@@ -74,7 +94,7 @@ def capped(rows: int, file: str) -> str:
     return f'<p class="note">{both("capped", ROWS_SHOWN, f"{rows:,}", file)}</p>'
 
 
-def section(name: str, *parts: str, note: str | None = None) -> str:
-    """A titled part of the page, with a note under its title where there is one."""
+def section(name: str, *parts: str, note: str | None = None, title: str | None = None) -> str:
+    """A titled part of the page (`title`: where its name is none), with a note under its title where there is one."""
     explained = f'<p class="note">{both(note)}</p>' if note else ""
-    return f'<section id="{name}"><h2>{both(name)}</h2>{explained}{"".join(parts)}</section>'
+    return f'<section id="{name}"><h2>{both(title or name)}</h2>{explained}{"".join(parts)}</section>'

@@ -14,7 +14,7 @@ from everycent.serve.report.tables import count, section, table
 from everycent.serve.report.two_files_read import controls_section, read_section, refused_section
 from everycent.serve.report.two_files_tables import ageing_section, breaks_section, minor_cell
 from everycent.serve.report.waterfall import Step, merged, waterfall
-from everycent.serve.report.words import both, spoken, words
+from everycent.serve.report.words import both, counted, spoken, words
 
 
 def render_two_files(compared: Compared, path: Path) -> None:
@@ -61,9 +61,9 @@ def _verdict(compared: Compared) -> str:
         mood, mark, said = "good", "✓", both("files.agree")
     elif breaks and compared.plan.amount is not None and len(compared.plan.currencies) < 2:
         difference = grouped(compared.reconciled.difference_minor, decimals)
-        mood, mark, said = "bad", "≠", both("files.differ", f"{breaks:,}", difference)
+        mood, mark, said = "bad", "≠", both(counted("files.differ", breaks), f"{breaks:,}", difference)
     elif breaks:
-        mood, mark, said = "bad", "≠", both("files.differ.rows", f"{breaks:,}")
+        mood, mark, said = "bad", "≠", both(counted("files.differ.rows", breaks), f"{breaks:,}")
     else:
         mood, mark, said = "wait", "!", both("files.rest")
     more = both("files.lying") if compared.lying else both("files.proof")
@@ -143,7 +143,9 @@ def _kinds(compared: Compared) -> str:
     filled = [row for row in compared.reconciled.totals.to_pylist() if row["left_rows"] or row["right_rows"]]
     ordered = sorted(filled, key=lambda row: BUCKETS.index(row["bucket"]))
     bar = "".join(
-        f'<i class="b-{row["bucket"]}" style="flex:{row["left_rows"] + row["right_rows"]}"></i>' for row in ordered
+        f'<i class="b-{row["bucket"]}" style="flex:{row["left_rows"] + row["right_rows"]}"'
+        f' title="{escape(" · ".join(words(_bucket_word(row["bucket"]))))}"></i>'
+        for row in ordered
     )
     with_amount = compared.plan.amount is not None and len(compared.plan.currencies) < 2
     rows = [

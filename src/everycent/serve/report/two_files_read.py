@@ -5,7 +5,7 @@ from html import escape
 from everycent.proof.recon.service import Field
 from everycent.serve.comparing import Compared
 from everycent.serve.report.data import ROWS_SHOWN
-from everycent.serve.report.tables import code, long_text, section, table, text
+from everycent.serve.report.tables import code, long_text, number, section, table, text
 from everycent.serve.report.words import both, spoken
 
 
@@ -51,8 +51,8 @@ def controls_section(compared: Compared) -> str:
         (
             text(side.path.name),
             text(control.name),
-            text(control.stated),
-            text(control.found),
+            number(control.stated),
+            number(control.found),
             f'<td><span class="tag {"good" if control.agrees else "bad"}">'
             f"{both('controls.agrees' if control.agrees else 'controls.lies')}</span></td>",
         )
@@ -62,7 +62,7 @@ def controls_section(compared: Compared) -> str:
     if not rows:
         return ""
     heads = ("controls.file", "controls.name", "controls.stated", "controls.found", "controls.result")
-    return section("controls", table(heads, rows, 0))
+    return section("controls", table(heads, rows, 2, first=2))
 
 
 def refused_section(compared: Compared) -> str:

@@ -1,6 +1,6 @@
 """The breaks of two files on their page: how old they are, and the largest with both sides' values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from html import escape
@@ -9,16 +9,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.proof.recon.contract import CauseText
 from everycent.proof.recon.service import column_names
 from everycent.serve.break_files import cause_text
 from everycent.serve.comparing import Compared
 from everycent.serve.report.data import ROWS_SHOWN, grouped
-from everycent.serve.report.tables import code, section, table
-from everycent.serve.report.words import both, spoken
+from everycent.serve.report.tables import code, count, named, section, table
+from everycent.serve.report.words import both, both_in_svg, counted, spoken, words
 
 #: Ages in days, each bucket up to and with its last; the last has no end.
 _AGES = ((0, 0), (1, 1), (2, 3), (4, 7), (8, 30), (31, 90), (91, None))
 _COLUMNS_SHOWN = 8
+_CHARACTERS_SHOWN = 60
+_SHORT = 24
 _WIDTH, _BAR, _GAP, _NAMES = 1120, 18, 8, 150
 
 
@@ -44,11 +47,15 @@ def ageing_section(compared: Compared) -> str:
     undated = pc.is_null(days)
     rows.append((both("ageing.unknown"), *_counted(undated, amounts)))
     rows = [row for row in rows if row[1]]
+    # Amounts of several currencies are not added.
+    has_amounts = compared.plan.amount is not None and len(compared.plan.currencies) < 2
     cells = [
-        (f"<td>{name}</td>", f'<td class="num">{n:,}</td>', minor_cell(compared, minor)) for name, n, minor in rows
+        (f"<td>{name}</td>", count(n), *((minor_cell(compared, minor),) if has_amounts else ()))
+        for name, n, minor in rows
     ]
+    heads = ("ageing.age", "ageing.count", *(("ageing.amount",) if has_amounts else ()))
     note = f'<p class="note">{both("ageing.note", dated.pair.name, f"{last:%Y-%m-%d}")}</p>'
-    return section("ageing", note, age_bars(rows), table(("ageing.age", "rows", "ageing.amount"), cells, 2))
+    return section("ageing", note, age_bars(rows), table(heads, cells, len(heads) - 1))
 
 
 def _age(first: int, end: int | None) -> str:
@@ -77,10 +84,11 @@ def age_bars(rows: Sequence[tuple[str, int, int]]) -> str:
     for place, (name, n, _) in enumerate(rows):
         y, length = place * (_BAR + _GAP), max((_WIDTH - _NAMES - 110) * n / most, 2.0)
         label = name.replace("<span", "<tspan").replace("</span", "</tspan")
+        said = both_in_svg(counted("ageing.breaks", n), f"{n:,}")
         drawn.append(
             f'<text class="label" x="{_NAMES - 12}" y="{y + 13}" text-anchor="end">{label}</text>'
             f'<rect class="node c-open" x="{_NAMES}" y="{y}" width="{length:.1f}" height="{_BAR}" rx="2"/>'
-            f'<text class="value" x="{_NAMES + length + 8:.1f}" y="{y + 13}">{n:,}</text>'
+            f'<text class="value" x="{_NAMES + length + 8:.1f}" y="{y + 13}">{said}</text>'
         )
     height = len(rows) * (_BAR + _GAP)
     return (
@@ -98,22 +106,36 @@ def breaks_section(compared: Compared) -> str:
         breaks.append_column("size", size), [("size", "descending"), ("key", "ascending"), ("bucket", "ascending")]
     )
     shown = breaks.take(order.slice(0, ROWS_SHOWN)).to_pylist()
-    names = column_names(compared.plan)[:_COLUMNS_SHOWN]
-    heads = [field.pair.name for field in compared.plan.others[:_COLUMNS_SHOWN]]
+    chosen = _columns_shown(compared, shown)
+    names = [column_names(compared.plan)[at] for at in chosen]
+    heads = [named(compared.plan.others[at].pair.name) for at in chosen]
     with_amount = compared.plan.amount is not None
     rows = [_break(compared, row, names, with_amount=with_amount) for row in shown]
     money = ("left", "right", "difference") if with_amount else ()
     more = ""
     if breaks.num_rows > ROWS_SHOWN:
         more = f'<p class="note">{both("breaks.some", ROWS_SHOWN, f"{breaks.num_rows:,}")}</p>'
+    left_out = [field.pair.name for at, field in enumerate(compared.plan.others) if at not in chosen]
+    if left_out:
+        more += f'<p class="note">{both("breaks.left out", ", ".join(left_out))}</p>'
     listed = table(("bucket", "key", *money, *heads, "cause", "place"), rows, len(money), first=2)
-    return section("breaks", listed, more, note="breaks.note")
+    return section("breaks", listed, more, note="breaks.note", title="breaks" if with_amount else "breaks.unsized")
+
+
+def _columns_shown(compared: Compared, shown: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The places of the columns that fit a page: first those in which a break that is shown has two values."""
+    names = column_names(compared.plan)
+    apart = [any(row["differs"] is not None and row[left] != row[right] for row in shown) for left, right in names]
+    first = sorted(range(len(names)), key=lambda at: (not apart[at], at))
+    return sorted(first[:_COLUMNS_SHOWN])
 
 
 def _break(
     compared: Compared, row: dict[str, Any], names: Sequence[tuple[str, str]], *, with_amount: bool
 ) -> tuple[str, ...]:
     cause, bucket = cause_text(row["cause"]), row["bucket"]
+    if not with_amount and row["cause"] == "status_differs":
+        cause = CauseText(*words("cause.other"))
     word = "files.other" if bucket == "status_differs" else bucket
     amounts = [minor_cell(compared, row[f"{n}_minor"]) for n in ("left_amount", "right_amount", "difference")]
     on_both = row["left_line"] is not None and row["right_line"] is not None
@@ -134,11 +156,27 @@ def _place(row: dict[str, Any], side: str) -> str:
 def _values(left: object, right: object, *, on_both: bool) -> str:
     """One value where the sides agree or only one has the row; else both, one above the other."""
     if on_both and left != right:
-        return f'<td class="apart"><b>{_shown(left)}</b><br><b>{_shown(right)}</b></td>'
-    return f"<td>{_shown(right if left is None else left)}</td>"
+        texts = _text(left), _text(right)
+        since = _parted_at(*texts)
+        return f'<td class="cell apart"><b>{_cut(texts[0], since)}</b><br><b>{_cut(texts[1], since)}</b></td>'
+    text = _text(right if left is None else left)
+    return f'<td class="cell">{_cut(text, 0)}</td>' if len(text) > _SHORT else f"<td>{_cut(text, 0)}</td>"
 
 
-def _shown(value: object) -> str:
+def _parted_at(left: str, right: str) -> int:
+    """How many characters the two have in common at their beginning."""
+    parted = (at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other)
+    return next(parted, min(len(left), len(right)))
+
+
+def _cut(text: str, since: int) -> str:
+    """At most so many characters, with those around `since` among them: two texts that part late are seen to part."""
+    begin = 0 if len(text) <= _CHARACTERS_SHOWN or since < _CHARACTERS_SHOWN // 2 else since - _CHARACTERS_SHOWN // 2
+    part = text[begin : begin + _CHARACTERS_SHOWN]
+    return escape(f"{'…' if begin else ''}{part}{'…' if begin + len(part) < len(text) else ''}")
+
+
+def _text(value: object) -> str:
     match value:
         case None:
             return "–"
@@ -148,5 +186,4 @@ def _shown(value: object) -> str:
             return f"{value:%Y-%m-%d}" if value.time() == time.min else f"{value:%Y-%m-%d %H:%M:%S}"
         case date():
             return value.isoformat()
-    text = str(value)
-    return escape(text if len(text) <= 60 else f"{text[:59]}…")
+    return str(value)

@@ -174,6 +174,11 @@ def words(key: str, *values: object) -> tuple[str, str]:
     return english.format(*values), chinese.format(*values)
 
 
+def counted(key: str, count: int) -> str:
+    """The key of a text about so many: one thing has a text of its own."""
+    return f"{key}.one" if count == 1 else key
+
+
 def both(key: str, *values: object) -> str:
     """Both languages as HTML, of which the page shows one."""
     return spoken(*words(key, *values))
@@ -186,7 +191,7 @@ def spoken(english: str, chinese: str) -> str:
     return f'<span data-lang="en">{escape(english)}</span><span data-lang="zh">{escape(chinese)}</span>'
 
 
-def both_in_svg(key: str) -> str:
+def both_in_svg(key: str, *values: object) -> str:
     """Both languages as SVG text, of which the page shows one."""
-    english, chinese = words(key)
+    english, chinese = words(key, *values)
     return f'<tspan data-lang="en">{escape(english)}</tspan><tspan data-lang="zh">{escape(chinese)}</tspan>'

@@ -13,6 +13,7 @@ from everycent.proof.recon.breaks.standing import Chosen, ages
 from everycent.serve.report.scenarios import RunPage, render_scenarios
 
 SIDE = "{load: {files: {paths: %s.csv}}, columns: {id: text, state: text, paid: money}, key: id, amount: paid%s}"
+STATES = "{load: {files: {paths: %s.csv}}, columns: {id: text, state: text}, key: id, status: state}"
 SCENARIOS = f"""
   three:
     sides:
@@ -24,6 +25,9 @@ SCENARIOS = f"""
     left: {SIDE % ("till", "")}
     right: {SIDE % ("cards", "")}
     tolerance: "0.02"
+  states:
+    left: {STATES % "till"}
+    right: {STATES % "cards"}
   torn:
     left: {SIDE % ("till", "")}
     right: {SIDE % ("nowhere", "")}
@@ -67,12 +71,18 @@ def test_each_scenario_has_its_picture_kinds_ages_and_breaks(page: str) -> None:
 
 def test_what_failed_is_said_and_the_verdict_counts(page: str) -> None:
     assert "nowhere.csv" in part(page, "torn")
-    assert "0 of 4 reconciliations agree" in page
+    assert "0 of 5 reconciliations agree" in page
 
 
 def test_three_sides_stand_beside_each_other(page: str) -> None:
     told = part(page, "three")
-    assert "Till Acquirer Bank" in told.title() and "31.00 · late" in told
+    assert "till acquirer bank" in told and "31.00 · late" in told
+
+
+def test_without_amounts_nothing_is_said_of_them(page: str) -> None:
+    told = part(page, "states")
+    assert "the statuses differ" in told and "late" in told
+    assert "0.00" not in told and "amounts agree" not in told
 
 
 def test_nothing_of_the_data_is_markup(page: str) -> None:
