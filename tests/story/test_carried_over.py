@@ -1,11 +1,21 @@
 """Days are cut one after the other: what the channel pays around midnight is open for a day, and closes by itself."""
 
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from everycent.base.platform.database import connect
+from everycent.base.platform.details import Details
+from everycent.flow.model.service import load_model
+from everycent.flow.pipeline.service import find_inputs
+from everycent.flow.pipeline.service import run as take_in
+from everycent.flow.pipeline.session import Session, local_engine
 from everycent.proof.verify.service import verify
+from everycent.serve import chaining
 from everycent.serve.cli.running import as_dict
+from everycent.serve.wiring import SECTIONS
 
 MODEL = """
 model: tea-house
@@ -97,3 +107,48 @@ def test_a_carried_row_that_was_altered_is_named(cut: Any) -> None:
             session.connection.execute(tamper)
             verdict = verify(session.connection, session.details, session.engine, session.tenant, "tea-house")
             assert any(found.name.startswith(check) for found in verdict.findings), tamper
+
+
+def test_a_batch_that_commits_while_a_side_is_loaded_is_the_next_cuts(
+    cut: Any, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A5 commits in another session once the third's cut has begun, and before it reads a row."""
+    cut(2)
+    folder = tmp_path / "workspace"
+    loads = chaining.load_sides
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(chaining, "load_sides", loads)
+        (folder / "sold_late.csv").write_text("id,merchant,price,at\nA5,m-1,5.00,2026-03-03 10:00:00\n")
+        model = load_model(folder / "model.yaml", SECTIONS)
+        with connect(database.settings) as connection, local_engine(database.settings) as engine:
+            details = Details(connection, database.settings.lake_dir, database.settings.tenant)
+            other = Session(database.settings, connection, engine, details)
+            late = find_inputs(model, [str(folder / "sold_late.csv")])
+            take_in(other, model, late, date(2026, 3, 3), lambda *_: None, print, datetime.now(UTC), None)
+        return loads(*arguments)
+
+    monkeypatch.setattr(chaining, "load_sides", meanwhile)
+    assert open_at(cut(3)) == [("left", "A3", "2026-03-03", 0), ("right", "A3", "2026-03-03", 0)]
+    fourth = cut(4)
+    assert ("left", "A5", "2026-03-04", 0) in open_at(fourth)
+    assert fourth.rows("SELECT sum(left_rows)::int FROM recon.run JOIN recon.cut USING (tenant, model, run_id)") == [
+        (2 + 2 + 3,)
+    ], "each row is in one cut, and again where it is carried"
+
+
+def test_a_day_whose_day_before_was_cut_while_it_was_loaded_is_run_again(
+    cut: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(2)
+    loads = chaining.load_sides
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(chaining, "load_sides", loads)
+        cut(3)
+        return loads(*arguments)
+
+    monkeypatch.setattr(chaining, "load_sides", meanwhile)
+    (failure,) = cut(4).outcome.failures
+    assert failure.endswith("2026-03-03 was cut while the sides of 2026-03-04 were loaded; run 2026-03-04 again")
+    assert ("left", "A4", "2026-03-03", 1) in open_at(cut(4)), "what lay ahead of the third is carried to the fourth"

@@ -40,7 +40,7 @@ from everycent.serve.checking import checked_by
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides, surrounded
 from everycent.serve.many_sides import ManySides
-from everycent.serve.recon_batches import Batches, batches_of
+from everycent.serve.recon_batches import batches_of
 from everycent.serve.recon_modes import parts_beyond_limit
 from everycent.serve.reconciling import PlannedScenario, Prepared, Report, Scenario
 
@@ -158,12 +158,12 @@ def run_chain(
     Never raises for what a link or a source does wrong: the next scenario is run all the same.
     """
     links, day = links_of(scenario.spec), place.around.as_of
-    taken = batches_of(place.session, place.scope.name, scenario.name, day) if scenario.plan.carry else Batches()
-    place = replace(place, after_batch=taken.after)
+    carries = scenario.plan.carry
+    place = replace(place, batches=batches_of(place.session, place.scope.name, scenario.name, day, carries=carries))
     try:
         sides = load_sides(place, scenario, links, given, keys)
         try:
-            done, result = _compared(place, scenario, links, sides, taken.through)
+            done, result = _compared(place, scenario, links, sides)
         finally:
             for word in ("left", "right"):
                 sides.raw[word].drop(place.session)
@@ -175,9 +175,7 @@ def run_chain(
     return Chained(scenario.name, done, result, (sides.left.refused, sides.right.refused), handled)
 
 
-def _compared(
-    place: Place, scenario: PlannedScenario, links: Links, sides: LoadedSides, through_batch: int
-) -> tuple[Scenario, RunResult]:
+def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: LoadedSides) -> tuple[Scenario, RunResult]:
     """Compares, checks and keeps, in one transaction. Raises CutRefused."""
     session, name = place.session, place.scope.name
     with session.connection.transaction():
@@ -192,7 +190,7 @@ def _compared(
             sides.right,
             scenario.spec.breaks,
             day=place.around.as_of,
-            through_batch=through_batch,
+            batches=place.batches,
         )
         found = run.reconciled
         raw = sides.raw_rows(place, run)

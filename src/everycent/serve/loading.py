@@ -30,7 +30,7 @@ from everycent.flow.intake.service import (
 )
 from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import RAW_ROW, REFUSED, Keys, LinkFailed, LoadedFile, Surroundings
-from everycent.proof.recon.service import Chosen, GrowingSide, ReconRun, RunKey, SideRows, Work, raw_rows_of
+from everycent.proof.recon.service import Batches, Chosen, GrowingSide, ReconRun, RunKey, SideRows, Work, raw_rows_of
 from everycent.serve.links import Links
 from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, Side, Stated
 
@@ -40,14 +40,14 @@ _RECORDS = "recon_records"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a scenario is loaded: in which session, of which model or file, with which surroundings. `after_batch`:
-    stored records up to this batch are left out."""
+    """Where a scenario is loaded: in which session, of which model or file, with which surroundings. `batches`:
+    whose stored records are loaded; None: all that are there."""
 
     session: Session
     scope: Scope
     kinds: Kinds
     around: Surroundings
-    after_batch: int = 0
+    batches: Batches | None = None
 
 
 @dataclass(frozen=True)
@@ -170,12 +170,13 @@ class LoadingSide:
     def add_given(self) -> None:
         """The stored records, or the files that were given. Raises LinkFailed where there are none."""
         if self.spec.records is not None:
-            session = self.place.session
+            session, batches = self.place.session, self.place.batches
             body = self.place.kinds.intake[self.spec.records].body_type
             columns = ["source_file", "source_line", "body"]
             session.details.attach(
                 session.engine, _RECORDS, RECORD, self.place.scope.name, kind=self.spec.records, body_type=body,
-                columns=columns, after_batch=self.place.after_batch,
+                columns=columns, after_batch=0 if batches is None else batches.after,
+                only="true" if batches is None else f"batch_no <= {batches.through}",
             )  # fmt: skip
             self.growing.add(_RECORDS)
             self.raw.views.append(_RECORDS)

@@ -1,23 +1,17 @@
-"""Which stored records a day cut takes: those of the batches that came after the cut before."""
+"""Which stored records a run takes: those of batches that are there when it begins, and came after the cut before."""
 
-from dataclasses import dataclass
 from datetime import date
 
 from everycent.flow.pipeline.service import Session
-from everycent.proof.recon.service import cut_before
+from everycent.proof.recon.service import Batches, cut_before
 
 
-@dataclass(frozen=True)
-class Batches:
-    """Those after the one, up to the other."""
-
-    after: int = 0
-    through: int = 0
-
-
-def batches_of(session: Session, model: str, scenario: str, day: date | None) -> Batches:
-    """What the scenario takes at the day; everything that is there where it has no cut before."""
-    last = None if day is None else cut_before(session.connection, (session.tenant, model, scenario), day)
+def batches_of(session: Session, model: str, scenario: str, day: date | None, *, carries: bool) -> Batches:
+    """What the scenario takes at the day, of that which is committed at this moment; everything that is there where it
+    does not carry on, or has no cut before."""
+    last = (
+        None if day is None or not carries else cut_before(session.connection, (session.tenant, model, scenario), day)
+    )
     row = session.connection.execute(
         "SELECT coalesce(max(batch_no), 0) FROM platform.batch WHERE tenant = %s AND model = %s",
         (session.tenant, model),

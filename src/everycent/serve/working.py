@@ -22,7 +22,7 @@ from everycent.proof.recon.service import ReconRun, RunKey, SideRows, Words, kee
 from everycent.serve.chaining import checks_of, handled_by, result_of
 from everycent.serve.links import links_of
 from everycent.serve.loading import Place, load_sides, surrounded
-from everycent.serve.recon_batches import Batches, batches_of
+from everycent.serve.recon_batches import batches_of
 from everycent.serve.recon_modes import parts_beyond_limit, parts_told
 from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
 from everycent.serve.scenario_files import open_scope
@@ -111,10 +111,9 @@ class DeclaredScenarios:
         """Raises ModelRefused, InputRefused, SourceError, LinkFailed."""
         assert engine is self.session.engine, "a worker's engine is its session's"
         with self._place(asked) as (place, scenario):
-            spec, taken = scenario.spec, Batches()
-            if scenario.plan.carry:
-                taken = batches_of(self.session, place.scope.name, scenario.name, place.around.as_of)
-            place = replace(place, after_batch=taken.after)
+            spec, day, carries = scenario.spec, place.around.as_of, scenario.plan.carry
+            taken = batches_of(self.session, place.scope.name, scenario.name, day, carries=carries)
+            place = replace(place, batches=taken)
             paths = _paths(asked)
             given = {word: _of_side(getattr(spec, word).file, paths) for word in _SIDES}
             _refuse_missing(asked, spec, given, paths)
@@ -122,7 +121,7 @@ class DeclaredScenarios:
             for raw in sides.raw.values():
                 raw.drop(self.session)
             told = tuple(str(stated) for stated in sides.stated if not stated.control.agrees)
-            return Loaded(sides.left, sides.right, told, taken.through)
+            return Loaded(sides.left, sides.right, told, taken)
 
     def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
         """Further checkers look at both sides now, handlers are called once that is committed. The rows of breaks as

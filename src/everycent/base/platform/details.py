@@ -140,7 +140,8 @@ class Details:
         or string, which gives the body as JSON text with its keys in order.
 
         `after_batch`: parts of this batch and earlier ones are not read. `only`: a condition on columns of `columns`
-        in SQL that both engines understand; files whose least and largest values rule it out are not read either.
+        or batch_no in SQL that both engines understand; files whose least and largest values rule it out are not read
+        either.
         """
         if self._attach_all(engine, view_name, schema, model, columns, after_batch, only, plain=plain):
             return

@@ -21,6 +21,15 @@ class CutRefused(ValueError):
 
 
 @dataclass(frozen=True)
+class Batches:
+    """Whose stored records are on a run's sides: batches after the one, up to the other. What is committed while sides
+    are loaded has a higher number, since numbers are given in the order of commits, and is the next cut's."""
+
+    after: int = 0
+    through: int = 0
+
+
+@dataclass(frozen=True)
 class AtCut:
     """A day, what was carried to it (CARRIED), and both sides with that, up to the cut; `ahead`: rows after it."""
 
@@ -30,6 +39,7 @@ class AtCut:
     left: SideRows
     right: SideRows
     ahead: tuple[pa.Table, pa.Table]
+    batches: Batches
 
 
 def carry_in(
@@ -39,14 +49,17 @@ def carry_in(
     day: date | None,
     left: SideRows,
     right: SideRows,
+    batches: Batches,
 ) -> AtCut:
     """`who`: tenant, model, scenario, which must be locked. Tables of the engine's keep their names.
 
-    Raises CutRefused without a day.
+    Raises CutRefused without a day, and where the day before was cut while the sides were loaded.
     """
     if day is None:
         raise CutRefused(f"recon '{who[2]}' carries what is open from day to day; run it with a day")
     last = cut_before(connection, who, day)
+    if last is not None and last.through_batch != batches.after:
+        raise CutRefused(f"recon '{who[2]}': {last.day} was cut while the sides of {day} were loaded; run {day} again")
     before = CARRIED.empty_table() if last is None else carried_from(connection, who, last.run_id)
     parts = [
         of_the_day(with_carried(side, rows.rows, before, engine), day, engine)
@@ -54,7 +67,7 @@ def carry_in(
     ]
     sides = [_with(given, *part, engine) for given, part in zip((left, right), parts, strict=True)]
     before_run_id = None if last is None else str(last.run_id)
-    return AtCut(day, before_run_id, before, sides[0], sides[1], (parts[0][1], parts[1][1]))
+    return AtCut(day, before_run_id, before, sides[0], sides[1], (parts[0][1], parts[1][1]), batches)
 
 
 def _with(given: SideRows, here: pa.Table, ahead: pa.Table, engine: LocalEngine) -> SideRows:
@@ -77,9 +90,7 @@ def refuse_passed(connection: Connection, who: tuple[str, str, str], day: date) 
         )
 
 
-def carry_on(
-    plan: ReconPlan, at: AtCut, through_batch: int, done: Reconciled, found: Beyond, engine: LocalEngine
-) -> Beyond:
+def carry_on(plan: ReconPlan, at: AtCut, done: Reconciled, found: Beyond, engine: LocalEngine) -> Beyond:
     """`found` with the cut and the rows that are open at it."""
     rows = [engine.query("FROM side", side=side.rows) for side in (at.left, at.right)]
     sums = (plan.left_sums, plan.right_sums)
@@ -88,6 +99,6 @@ def carry_on(
         "scenario": plan.scenario,
         "day": at.day,
         "before_run_id": at.before_run_id,
-        "through_batch": through_batch,
+        "through_batch": at.batches.through,
     }
     return replace(found, carried=carried, cut=pa.Table.from_pylist([cut], CUT))

@@ -55,7 +55,7 @@ from everycent.proof.recon.core.sketch.file import (
 )
 from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_differences
 from everycent.proof.recon.core.two_files import FilesPlan, plan_files, side_view
-from everycent.proof.recon.cuts import CutRefused, carry_in, carry_on, refuse_passed
+from everycent.proof.recon.cuts import Batches, CutRefused, carry_in, carry_on, refuse_passed
 from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_entries, with_payouts
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
@@ -116,6 +116,7 @@ __all__ = [
     "Agreement",
     "Answer",
     "BadSketch",
+    "Batches",
     "Beyond",
     "Breaker",
     "Checked",
@@ -249,18 +250,18 @@ def run(
     now: datetime | None = None,
     compare: Compare = reconcile,
     day: date | None = None,
-    through_batch: int = 0,
+    batches: Batches | None = None,
 ) -> ReconRun:
     """Reconciles and stores in one transaction, one run of a scenario after the other: the same sides again, even at
     the same time, change nothing and say so. The scenario's standing breaks follow, by its words of `handling`.
-    `day`: of a scenario that carries what is open on from cut to cut, and `through_batch` the last batch whose records
-    are on its sides: CutRefused where the day cannot be cut. `compare`: gives what `reconcile` would, where that was
+    `day`: of a scenario that carries what is open on from cut to cut, and `batches` those whose records are on its
+    sides: CutRefused where the day cannot be cut. `compare`: gives what `reconcile` would, where that was
     found before."""
     words, at = Words(plan.scenario, currency, handling or HandlingSpec()), now or datetime.now(UTC)
     who = (tenant, model, plan.scenario)
     with connection.transaction():
         lock_scenario(connection, tenant, model, plan.scenario)
-        cut = carry_in(connection, engine, who, day, left, right) if plan.carry else None
+        cut = carry_in(connection, engine, who, day, left, right, batches or Batches()) if plan.carry else None
         if cut is not None:
             left, right, plan = cut.left, cut.right, replace(plan, words=f"{plan.words} {cut.day}")
         key = run_key(engine, tenant, model, currency, plan, left, right)
@@ -269,7 +270,7 @@ def run(
             done, beyond = compare_in_modes(plan, compare, left.rows, right.rows, engine)
             if cut is not None:
                 refuse_passed(connection, who, cut.day)
-                beyond = carry_on(plan, cut, through_batch, done, beyond, engine)
+                beyond = carry_on(plan, cut, done, beyond, engine)
             run_no = insert_run(connection, key, plan, currency, left, right, done, beyond)
             ran = ReconRun(key.run_id, run_no, True, done, beyond)
         else:

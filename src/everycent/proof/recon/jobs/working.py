@@ -25,7 +25,7 @@ from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.jobs import spool, store
 from everycent.proof.recon.jobs.gathering import gathered, totals_told
 from everycent.proof.recon.jobs.store import Asked, Job, JobRefused, JobState, Stage, Step
-from everycent.proof.recon.service import Compare, ReconRun, run, run_key
+from everycent.proof.recon.service import Batches, Compare, ReconRun, run, run_key
 from everycent.proof.recon.stage import Reconciled, reconcile
 from everycent.proof.recon.store import run_no_of
 
@@ -49,13 +49,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Both sides. `told`: what loading found worth telling, for those who look at the job. `through_batch`: the last
-    batch whose stored records are on them, where the scenario carries on from day to day."""
+    """Both sides. `told`: what loading found worth telling, for those who look at the job. `batches`: those
+    whose stored records are on them."""
 
     left: SideRows
     right: SideRows
     told: tuple[str, ...] = ()
-    through_batch: int = 0
+    batches: Batches | None = None
 
 
 class Scenarios(Protocol):
@@ -142,12 +142,11 @@ class Worker:
             "run_id": str(key.run_id),
             "left_out": [side.left_out for side in sides],
             "told": list(loaded.told),
-            "through_batch": loaded.through_batch,
         }
         counted = [_rows(side, self.engine) for side in sides]
         # what a day takes in of the cut before is known when it is stored, so such sides are compared whole, and there
         if planned.plan.carry or run_no_of(self.connection, key) is not None:
-            self._end(job, step, planned, sides, reconcile, {"rows": sum(counted), **told})
+            self._end(job, step, planned, sides, reconcile, {"rows": sum(counted), **told}, loaded.batches)
             return
         shards = spool.cut(
             sides, job.asked.shards or spool.shards_for(max(counted)), self._folder(job.number), self.engine
@@ -202,13 +201,13 @@ class Worker:
         sides: tuple[SideRows, SideRows],
         compare: Compare,
         result: Mapping[str, Any],
+        batches: Batches | None = None,
     ) -> None:
         """Stores the run, does what follows, and ends the job; who dies before that begins again here, and finds the
         run stored."""
         how = (planned.currency, planned.plan, *sides, planned.handling, self.clock(), compare, job.asked.day)
         with self.connection.transaction():
-            through = result.get("through_batch", 0)
-            ran = run(self.connection, self.engine, self.tenant, job.asked.model, *how, through)
+            ran = run(self.connection, self.engine, self.tenant, job.asked.model, *how, batches)
             assert planned.plan.carry or str(ran.run_id) == result["run_id"], "the sides are those that were loaded"
             follow = self.scenarios.stored(job.asked, ran, sides)
         told = [*result["told"], *follow()]
