@@ -158,6 +158,7 @@ def _told(detail: dict[str, Any] | None) -> str:
     detail = detail or {}
     words = [str(detail[name]) for name in ("rule", "file") if name in detail]
     words += [f"to {detail['owner']}"] if "owner" in detail else []
+    words += [str(detail["reason"])] if "reason" in detail else []
     if "difference_minor" in detail:
         words.append(f"{_amount(int(detail['difference_minor']), detail['currency'])} {detail['currency']}")
     return ", ".join(words)

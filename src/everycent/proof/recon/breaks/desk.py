@@ -16,7 +16,7 @@ from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.moving import HOUSE, Moving, apply, by_ids
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, find, words_of
 from everycent.proof.recon.core.moves import BY_HAND as BY_HAND
-from everycent.proof.recon.core.moves import MOVES, Move, NotAllowed
+from everycent.proof.recon.core.moves import DECIDED, MOVES, Move, NotAllowed
 from everycent.proof.recon.core.moves import Reason as Reason
 from everycent.proof.recon.core.moves import State as State
 from everycent.proof.recon.handling import WriteOffSpec
@@ -91,8 +91,18 @@ def attached(connection: Connection, tenant: str, digest: str) -> bytes | None:
 
 
 def close(desk: Desk, meant: Sequence[StandingBreak], reason: Reason, why: str | None) -> Done:
-    """Closes them with a reason of BY_HAND."""
-    return _do(desk, meant, Move.CLOSE, why, reason=reason)
+    """Closes them with a reason of BY_HAND. One that keeps the difference for good waits for a second person above the
+    scenario's `approve_above`, as a write-off does: it could stand for one otherwise."""
+    done = Done()
+    at_once: list[StandingBreak] = []
+    to_ask: list[StandingBreak] = []
+    with desk.connection.transaction():
+        specs = _write_off_specs(desk, meant)
+        for found in _held(desk, meant):
+            asks = reason in DECIDED and _is_above(found, specs[found.model, found.scenario])
+            (to_ask if asks else at_once).append(found)
+        _add(done, _do(desk, at_once, Move.CLOSE, why, reason=reason))
+        return _add(done, _ask(desk, to_ask, why, reason))
 
 
 def reopen(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Done:
@@ -106,20 +116,35 @@ def write_off(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Do
     at_once: list[StandingBreak] = []
     to_ask: list[StandingBreak] = []
     with desk.connection.transaction():
-        words = {model: words_of(desk.connection, desk.tenant, model) for model in {found.model for found in meant}}
+        specs = _write_off_specs(desk, meant)
         for found in _held(desk, meant):
-            refusal, asks = _written_off(found, words[found.model][found.scenario].handling.write_off)
+            refusal, asks = _written_off(found, specs[found.model, found.scenario])
             if refusal is not None:
                 done.refused.append((found, refusal))
             else:
                 (to_ask if asks else at_once).append(found)
         for model, scenario in sorted({(found.model, found.scenario) for found in at_once}):
-            if words[model][scenario].handling.write_off is None:
+            if specs[model, scenario] is None:
                 done.notes.append(_without_limits(desk, model, scenario))
-        if to_ask:
-            done.notes.append(f"{len(to_ask):,} wait for another person's yes: everycent breaks approve")
-        for move, some in ((Move.WRITE_OFF, at_once), (Move.ASK_WRITE_OFF, to_ask)):
-            _add(done, _do(desk, some, move, why, reason=Reason.WRITTEN_OFF, chosen=_WITH_DIFFERENCE))
+        _add(done, _do(desk, at_once, Move.WRITE_OFF, why, reason=Reason.WRITTEN_OFF, chosen=_WITH_DIFFERENCE))
+        return _add(done, _ask(desk, to_ask, why, Reason.WRITTEN_OFF))
+
+
+def _write_off_specs(desk: Desk, meant: Sequence[StandingBreak]) -> dict[tuple[str, str], WriteOffSpec | None]:
+    """By model and scenario, what a person may write off; None where the scenario does not say."""
+    return {
+        (model, scenario): words.handling.write_off
+        for model in {found.model for found in meant}
+        for scenario, words in words_of(desk.connection, desk.tenant, model).items()
+    }
+
+
+def _ask(desk: Desk, meant: Sequence[StandingBreak], why: str | None, reason: Reason) -> Done:
+    """Asks another person to agree that they are closed with this reason."""
+    kept = f"SELECT break_id, detail || jsonb_build_object('reason', {literal(reason)}) AS detail FROM ({_WITH_DIFFERENCE})"
+    done = _do(desk, meant, Move.ASK_WRITE_OFF, why, reason=reason, chosen=f"{kept} AS d")
+    if done.moved or done.unchanged:
+        done.notes.append(f"{len(meant):,} wait for another person's yes: everycent breaks approve")
     return done
 
 
@@ -159,35 +184,37 @@ _WITH_DIFFERENCE = """SELECT w.break_id,
 
 
 def approve(desk: Desk, meant: Sequence[StandingBreak], why: str | None = None) -> Done:
-    """Says yes to a write-off that another person asked for."""
+    """Says yes to a closing that another person asked for."""
     done = Done()
-    agreed: list[StandingBreak] = []
+    agreed: dict[Reason, list[StandingBreak]] = {}
     with desk.connection.transaction():
         for found in _held(desk, meant):
-            refusal = _not_approved(desk, found)
+            asked = _asked(desk, found)
+            refusal = _not_approved(desk, found, asked)
             if refusal is not None:
                 done.refused.append((found, refusal))
             else:
-                agreed.append(found)
-        return _add(done, _do(desk, agreed, Move.APPROVE, why, reason=Reason.WRITTEN_OFF))
+                agreed.setdefault(Reason.WRITTEN_OFF if asked is None else asked.reason, []).append(found)
+        for reason, some in sorted(agreed.items()):
+            _add(done, _do(desk, some, Move.APPROVE, why, reason=reason))
+    return done
 
 
-def _not_approved(desk: Desk, found: StandingBreak) -> str | None:
+def _not_approved(desk: Desk, found: StandingBreak, asked: "_Asked | None") -> str | None:
     """Why this person may not say yes."""
-    asked = _asked(desk, found)
     if found.state != State.TO_APPROVE or asked is None:
         return None
-    if _same_person(asked[0], desk.who):
-        return f"{asked[0]} asked for it; a second person must approve"
-    if asked[1] != found.difference_minor:
+    if _same_person(asked.who, desk.who):
+        return f"{asked.who} asked for it; a second person must approve"
+    if asked.difference_minor != found.difference_minor:
         money = currency(found.currency)
-        now, then = format_minor(found.difference_minor, money), format_minor(asked[1], money)
+        now, then = format_minor(found.difference_minor, money), format_minor(asked.difference_minor, money)
         return f"its difference is {now} now, {then} was asked for; decline, and ask again"
     return None
 
 
 def decline(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Done:
-    """Says no to a write-off; whoever asked has the break in hand again."""
+    """Says no to a closing that was asked for; the break is in hand again."""
     return _do(desk, meant, Move.DECLINE, why)
 
 
@@ -270,17 +297,34 @@ def _written_off(found: StandingBreak, spec: WriteOffSpec | None) -> tuple[str |
         return None, False
     if spec.limit is not None and amount > parse_minor(spec.limit, money):
         return f"its difference of {format_minor(amount, money)} {money} is above the limit of {spec.limit}", False
-    return None, spec.approve_above is not None and amount > parse_minor(spec.approve_above, money)
+    return None, _is_above(found, spec)
 
 
-def _asked(desk: Desk, found: StandingBreak) -> tuple[str, int] | None:
-    """Who asked last that it be written off, and which difference."""
+def _is_above(found: StandingBreak, spec: WriteOffSpec | None) -> bool:
+    """Whether its difference is one that a second person must agree to."""
+    if spec is None or spec.approve_above is None:
+        return False
+    return abs(found.difference_minor) > parse_minor(spec.approve_above, currency(found.currency))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a person asked another to agree to: that it be closed with this reason, at this difference."""
+
+    who: str
+    difference_minor: int
+    reason: Reason
+
+
+def _asked(desk: Desk, found: StandingBreak) -> _Asked | None:
+    """What was asked last."""
     row = desk.connection.execute(
-        """SELECT who, (detail ->> 'difference_minor')::bigint FROM recon.move
+        """SELECT who, (detail ->> 'difference_minor')::bigint, coalesce(detail ->> 'reason', 'written_off')
+        FROM recon.move
         WHERE tenant = %s AND model = %s AND break_id = %s AND move = %s ORDER BY move_no DESC LIMIT 1""",
         (desk.tenant, found.model, found.break_id, Move.ASK_WRITE_OFF),
     ).fetchone()
-    return None if row is None else (str(row[0]), int(row[1]))
+    return None if row is None else _Asked(str(row[0]), int(row[1]), Reason(row[2]))
 
 
 def _same_person(one: str, other: str) -> bool:

@@ -16,7 +16,7 @@ class State(StrEnum):
     REPAIRED = "repaired"  # a handler says so; to be looked at again
     ALERTED = "alerted"  # people were told
     IN_HAND = "in_hand"  # a person has it
-    TO_APPROVE = "to_approve"  # a person would write it off; a second one must agree
+    TO_APPROVE = "to_approve"  # a person would write it off, or leave it as it is; a second one must agree
     CLOSED = "closed"
 
 
@@ -95,7 +95,7 @@ MOVES: Mapping[Move, Mapping[State, State]] = MappingProxyType(
         Move.WRITE_OFF: _all(tuple(s for s in _AT_REST if s is not _S.TO_APPROVE), _S.CLOSED),
         Move.APPROVE: {_S.TO_APPROVE: _S.CLOSED},
         Move.DECLINE: {_S.TO_APPROVE: _S.IN_HAND},
-        Move.CLOSE: _all(_AT_REST, _S.CLOSED),
+        Move.CLOSE: _all(tuple(s for s in _AT_REST if s is not _S.TO_APPROVE), _S.CLOSED),
         Move.REOPEN: {_S.CLOSED: _S.IN_HAND},
     }
 )

@@ -91,7 +91,7 @@ _ALLOWED = (
     ("write_off", "waiting confirmed in_doubt repaired alerted in_hand", "closed"),
     ("approve", "to_approve", "closed"),
     ("decline", "to_approve", "in_hand"),
-    ("close", "waiting confirmed in_doubt repaired alerted in_hand to_approve", "closed"),
+    ("close", "waiting confirmed in_doubt repaired alerted in_hand", "closed"),
     ("reopen", "closed", "in_hand"),
 )
 _STEPS = ", ".join(
@@ -109,10 +109,10 @@ ALLOWED = Rule(
 )
 
 APPROVED = Rule(
-    "each write-off that waited for a second person was approved by one",
+    "each closing that waited for a second person was approved by one",
     "recon.move",
     """SELECT {'b': m.break_id, 'n': m.move_no} AS place,
-        format('break {}: {} asked for the write-off and approved it', m.break_id, m.who) AS message
+        format('break {}: {} asked for its closing and approved it', m.break_id, m.who) AS message
     FROM recon.move AS m WHERE m.move = 'approve' AND lower(trim(m.who)) = (
         SELECT lower(trim(max_by(a.who, a.move_no))) FROM recon.move AS a
         WHERE a.break_id = m.break_id AND a.move = 'ask_write_off' AND a.move_no < m.move_no)""",

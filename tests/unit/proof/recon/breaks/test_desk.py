@@ -92,6 +92,29 @@ def test_a_second_person_approves(declared: Declared) -> None:
     assert desk.states() == {"A/amount_differs": "written_off"}
 
 
+@pytest.mark.parametrize("reason", [Reason.ACCEPTED, Reason.DUPLICATE])
+def test_what_keeps_a_large_difference_for_good_takes_two_as_a_write_off_does(
+    declared: Declared, reason: Reason
+) -> None:
+    desk = declared({"write_off": {"approve_above": "0.05"}})
+    desk.run(side("l", A=105, B=7), side("r", A=100))
+    done = at.close(sits(desk), meant(desk), reason, "a known one")
+    assert desk.states() == {"A/amount_differs": reason, "B/missing_right": "to_approve"}
+    assert done.notes == ["1 wait for another person's yes: everycent breaks approve"]
+    assert len(at.approve(sits(desk), meant(desk, keys=["B"])).refused) == 1
+    at.approve(sits(desk, "bob"), meant(desk, keys=["B"]))
+    assert desk.states()["B/missing_right"] == reason
+
+
+def test_whoever_waits_for_a_second_person_does_not_close_it_alone(declared: Declared) -> None:
+    desk = declared({"write_off": {"approve_above": "0"}})
+    desk.run(side("l", A=105), side("r", A=100))
+    at.write_off(sits(desk), meant(desk), "old")
+    for reason in at.BY_HAND:
+        assert len(at.close(sits(desk), meant(desk), reason, "anyway").refused) == 1
+    assert desk.states() == {"A/amount_differs": "to_approve"}
+
+
 def test_what_is_approved_is_what_was_asked(declared: Declared) -> None:
     desk = declared({"write_off": {"approve_above": "0"}})
     desk.run(side("l", A=105), side("r", A=100))

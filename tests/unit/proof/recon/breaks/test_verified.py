@@ -42,6 +42,7 @@ def lived(desk: Desk, database: Any) -> Iterator[tuple[Desk, Any]]:
     at.approve(sits("bob"), meant("A"))
     go(desk, Told())
     at.close(sits("ann"), meant("C"), Reason.ACCEPTED, None)
+    at.approve(sits("bob"), meant("C"))
     desk.run(side("l", A=105, B=7, D=(1, 1)), side("r", A=100, B=7, C=8, D=1))
     desk.run(side("l", A=105, B=7, D=(1, 1, 1)), side("r", A=100, B=7, C=8, D=1))
     yield desk, database
