@@ -10,6 +10,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.contract import SIDE, TOTALS, Bucket
 from everycent.proof.recon.core import placed
+from everycent.proof.recon.core.currencies import currencies_told
 from everycent.proof.recon.core.differing import ROWS_LEAST, Found, differing, key_hash_sql
 from everycent.proof.recon.core.groups import REPEATED, UNIFORM, groups_sql
 from everycent.proof.recon.core.joined.joining import Joined, join, worth_it
@@ -66,7 +67,15 @@ def reconcile(
     compared: then `others` names them, and a struct of all of them is the status (`core.stated`). Sides with many rows
     are compared in two passes: what differs is found first (`core.differing`), and only the rows of those keys are
     paired and grouped. The details come from keys, the totals from the raw rows: two ways that must meet (asserted).
+    Sides that have a `currency` (of ITEM) agree only where that is the same.
     """
+    with currencies_told(plan, left, right, engine) as told:
+        return _reconcile(*told, engine, others)
+
+
+def _reconcile(
+    plan: ReconPlan, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine, others: Sequence[str]
+) -> Reconciled:
     witnesses = tuple(_witness(side, engine, others) for side in (left, right))
     status = stated(others, left, right, plan.left_sums or plan.right_sums, engine)
     engine.connection.execute(NOTHING_PLACED.format(status=status.sql_type))

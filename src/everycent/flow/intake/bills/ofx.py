@@ -47,7 +47,17 @@ _TIMES: Final = ("booked_at", "initiated_at", "available_at")
 COLUMNS: Final = (*_ACCOUNT.values(), "statement", *dict.fromkeys(("currency", *_TRANSACTION.values())))
 _STATEMENTS: Final = ("STMTRS", "CCSTMTRS", "INVSTMTRS")
 _ACCOUNTS: Final = ("BANKACCTFROM", "CCACCTFROM", "INVACCTFROM")
-_NAMED: Final = {"OFX", "STMTTRN", "STATUS", "LEDGERBAL", *_STATEMENTS, *_ACCOUNTS, *(at for at, _ in _TRANSACTION)}
+_PENDING: Final = "STMTTRNP"  # what is not booked yet is no row
+_NAMED: Final = {
+    "OFX",
+    "STMTTRN",
+    _PENDING,
+    "STATUS",
+    "LEDGERBAL",
+    *_STATEMENTS,
+    *_ACCOUNTS,
+    *(at for at, _ in _TRANSACTION),
+}
 _TIME: Final = re.compile(
     r"(\d{8})(?:(\d{2})(\d{2})(\d{2})?(?:\.\d+)?)?(?:\[([+-]?\d{1,2}(?:\.\d{1,2})?)(?::\w*)?\])?", re.A
 )
@@ -108,13 +118,17 @@ class _Reading:
         elif tag.name not in _NAMED:
             return
         elif tag.opens:
-            self._open(tag.name)
+            yield from self._open(tag.name)
         elif tag.name in self._inside:
-            while self._inside.pop() != tag.name:
-                pass
+            while (closed := self._inside.pop()) != tag.name:
+                if closed == "STMTTRN":
+                    yield self._unended()
             yield from self._close(tag.name)
 
-    def _open(self, name: str) -> None:
+    def _open(self, name: str) -> Iterator[Malformed]:
+        if name == "STMTTRN" and name in self._inside:
+            yield self._unended()
+            del self._inside[self._inside.index(name) :]
         self.seen = self.seen or name == "OFX"
         self._inside.append(name)
         if name in _STATEMENTS:
@@ -126,7 +140,12 @@ class _Reading:
         at = self._inside[-1] if self._inside else ""
         if "STMTTRN" in self._inside:
             if (column := _TRANSACTION.get((at, name))) is not None:
+                if name == "TRNAMT" and column in self._transaction:
+                    yield self._unended()
+                    self._transaction = {}
                 self._transaction[column] = text
+        elif name == "TRNAMT" and _PENDING not in self._inside and any(one in self._inside for one in _STATEMENTS):
+            yield self._malformed("a TRNAMT stands outside of a STMTTRN: its transaction is lost", f"amount={text}")
         elif at in _ACCOUNTS and name in _ACCOUNT:
             self._statement.cells[_ACCOUNT[name]] = text
         elif name == "CURDEF":
@@ -157,11 +176,17 @@ class _Reading:
         value = amount(cells.get("amount"))
         times = {name: _time(cells[name] or "") for name in _TIMES if name in cells}
         if value is None or times.get("booked_at") is None or None in times.values():
-            raw = " ".join(f"{name}={cell}" for name, cell in cells.items())
-            return self._malformed("the transaction has no TRNAMT or DTPOSTED that can be read", raw)
+            return self._malformed("the transaction has no TRNAMT or DTPOSTED that can be read", self._raw)
         self.number += 1
         self._statement.moved = EXACT.add(self._statement.moved, value)
         return Row(self.number, self._statement.cells | cells | times | {"amount": plain(value)})
+
+    @property
+    def _raw(self) -> str:
+        return " ".join(f"{name}={cell}" for name, cell in self._transaction.items())
+
+    def _unended(self) -> Malformed:
+        return self._malformed("the transaction has no </STMTTRN>, so that two could stand for one", self._raw)
 
     def _malformed(self, reason: str, raw: str) -> Malformed:
         self.number += 1

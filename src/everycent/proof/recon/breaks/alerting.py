@@ -74,7 +74,8 @@ def write_alerts(connection: Connection, tenant: str, model: str, words: Words, 
         for group_no, name, count, difference, first in groups:
             group = _Group(name, group_no, count, int(difference), uuid5(_GROUP_IDS, f"{tenant}\x1f{model}\x1f{first}"))
             body = _body(connection, tenant, model, words, group)
-            alert_ids = [_write(connection, tenant, model, words, target, body, group, now) for target in spec.to]
+            receivers = [one for target in spec.to for one in _each_receiver(target)]
+            alert_ids = [_write(connection, tenant, model, words, one, body, group, now) for one in receivers]
             detail = json.dumps({"alerts": [str(one) for one in alert_ids]})
             moving = Moving(tenant, model, Move.ALERT, now, values={"detail": detail, "group_no": group_no})
             told = move_all(
@@ -164,6 +165,14 @@ def _body(connection: Connection, tenant: str, model: str, words: Words, group: 
         "text": "\n".join(lines) + "\n",
         "breaks": [found.as_dict() for found in shown],
     }
+
+
+def _each_receiver(target: AlertTargetSpec) -> list[AlertTargetSpec]:
+    """A letter of its own for each receiver: where one of them is refused, the others do not get theirs again."""
+    letter = target.mail
+    if letter is None:
+        return [target]
+    return [target.model_copy(update={"mail": letter.model_copy(update={"to": (one,)})}) for one in letter.to]
 
 
 def _counted(spec: AlertSpec, name: str, shown: list[StandingBreak]) -> str:

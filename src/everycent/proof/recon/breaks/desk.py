@@ -141,8 +141,9 @@ def _write_off_specs(desk: Desk, meant: Sequence[StandingBreak]) -> dict[tuple[s
 
 def _ask(desk: Desk, meant: Sequence[StandingBreak], why: str | None, reason: Reason) -> Done:
     """Asks another person to agree that they are closed with this reason."""
-    kept = f"SELECT break_id, detail || jsonb_build_object('reason', {literal(reason)}) AS detail FROM ({_WITH_DIFFERENCE})"
-    done = _do(desk, meant, Move.ASK_WRITE_OFF, why, reason=reason, chosen=f"{kept} AS d")
+    detail = f"detail || jsonb_build_object('reason', {literal(reason)}) AS detail"
+    chosen = f"SELECT break_id, {detail} FROM ({_WITH_DIFFERENCE}) AS d"
+    done = _do(desk, meant, Move.ASK_WRITE_OFF, why, reason=reason, chosen=chosen)
     if done.moved or done.unchanged:
         done.notes.append(f"{len(meant):,} wait for another person's yes: everycent breaks approve")
     return done

@@ -138,6 +138,8 @@ def mail(target: MailSpec, message: Message, environ: Mapping[str, str]) -> None
                     )
                 line.login(target.user, password)
             refused = line.send_message(letter)
+    except UnicodeError:  # its text would tell a part of the password
+        raise NotSent(f"mail server {where}:{port}: user, password and addresses must be ASCII", again=False) from None
     except (OSError, smtplib.SMTPException) as error:
         raise NotSent(f"mail server {where}:{port}: {_one_line(error)}") from None
     if refused:

@@ -38,6 +38,7 @@ class ReconPlan:
     payout: PayoutPlan | None = None
     book: BookPlan | None = None
     carry: bool = False
+    currency: str = ""  # of rows that name none
 
 
 class RuleRefused(ValueError):
@@ -67,6 +68,7 @@ def plan_recon(
     rules = _rules(scenario, spec, currency, rates)
     said = spec.model_dump_json(include=_MODES, exclude_defaults=True)
     return ReconPlan(
+        currency=currency.code,
         rules=rules,
         one_way=spec.mode == "one_way",
         detail=spec.detail,

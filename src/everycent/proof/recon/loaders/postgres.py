@@ -5,6 +5,7 @@ from contextlib import closing
 
 import psycopg
 import pyarrow as pa
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ExecStatus
 from pydantic import Field
 
@@ -44,7 +45,7 @@ class Postgres:
 
     def load(self, words: PostgresWords, around: Surroundings, keys: Keys | None) -> Iterator[RawRows]:
         """Parts as they come, in a transaction that cannot write. Raises LinkFailed."""
-        url = around.variable(words.database)
+        url = _address(words, around)
         options = f"-c default_transaction_read_only=on -c statement_timeout={words.timeout_ms} -c timezone=UTC"
         try:
             with psycopg.connect(url, options=options, connect_timeout=10, client_encoding="utf8") as connection:
@@ -60,11 +61,28 @@ class Postgres:
                 f"loader 'postgres': the database of {words.database} does not answer, or not in time: "
                 f"{first_line(error)}"
             ) from None
-        except psycopg.ProgrammingError as error:  # of an address the driver would repeat the password
+        except psycopg.ProgrammingError as error:
             said = first_line(error).partition(': "')[0]
             raise LinkFailed(f"loader 'postgres': the database of {words.database} refused: {said}") from None
         except psycopg.Error as error:
             raise LinkFailed(f"loader 'postgres': the query of {words.database} failed: {first_line(error)}") from None
+
+
+def _address(words: PostgresWords, around: Surroundings) -> str:
+    """Raises LinkFailed without the address in it: where a password's @ or / is taken for the end of it, the driver
+    would repeat the rest as the name of a host."""
+    url = around.variable(words.database)
+    try:
+        said = conninfo_to_dict(url)
+        wanted = not any("@" in str(said.get(part, "")) for part in ("host", "port", "dbname"))
+    except psycopg.Error:
+        wanted = False
+    if not wanted:
+        raise LinkFailed(
+            f"loader 'postgres': {words.database} holds no address of a database; write "
+            "postgresql://user:password@host:5432/name, with %40 for an @ and %2F for a / of the password"
+        )
+    return url
 
 
 def _bound(connection: psycopg.Connection, statement: str, around: Surroundings, keys: Keys | None) -> str:

@@ -51,6 +51,27 @@ def read(tmp_path: Path, text: str, rows_per_part: int = 1000) -> Bill:
     return read_bill(FORMAT, path, rows_per_part)
 
 
+@pytest.mark.parametrize("lost", ["<STMTTRN>", "</STMTTRN>"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_transaction_whose_tag_is_lost_is_told(tmp_path: Path, lost: str, place: int) -> None:
+    head, first, *more = SGML.replace(lost, f"\0{lost}").split("\0")
+    parts = [first, *more]
+    parts[place] = parts[place].removeprefix(lost)
+    bill = read(tmp_path, head + "".join(parts))
+    assert len(bill.malformed) == 1 and len(bill.rows) == 1
+
+
+def test_a_transaction_is_not_made_of_two(tmp_path: Path) -> None:
+    bill = read(tmp_path, SGML.replace("</STMTTRN>\n<STMTTRN>", ""))
+    assert bill.rows == [] and bill.malformed
+
+
+def test_what_is_pending_is_no_row_and_no_fault(tmp_path: Path) -> None:
+    pending = "<BANKTRANLISTP><STMTTRNP><TRNTYPE>DEBIT<TRNAMT>-1.00<NAME>Shop</STMTTRNP></BANKTRANLISTP></STMTRS>"
+    bill = read(tmp_path, SGML.replace("</STMTRS>", pending))
+    assert (len(bill.rows), bill.malformed) == (2, [])
+
+
 def test_values_without_closing_tags_are_read(tmp_path: Path) -> None:
     bill = read(tmp_path, SGML)
     account = {"bank": "021", "account": "4711", "account_type": "CHECKING", "statement": "U-1", "currency": "USD"}

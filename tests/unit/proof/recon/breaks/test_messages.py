@@ -96,6 +96,15 @@ def test_a_wrong_password_is_told_without_saying_it(
     assert "guessed" not in str(told.value) and post_office.letters == []
 
 
+def test_a_password_that_mail_cannot_carry_is_told_without_saying_it(
+    tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with mail_server(tls, users=USERS) as post_office, pytest.raises(NotSent, match="must be ASCII") as told:
+        mail(letter(post_office, **LOGIN), MESSAGE, {"MAIL_PASSWORD": "pässword"})
+    assert "xe4" not in str(told.value) and "ä" not in str(told.value)
+
+
 @pytest.fixture
 def hook() -> Iterator[Service]:
     with repair_service() as running:

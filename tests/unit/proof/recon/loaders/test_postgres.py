@@ -102,7 +102,17 @@ def test_a_query_that_takes_too_long(database: Any, tmp_path: Path) -> None:
         load(database, tmp_path, "SELECT pg_sleep(60)::text AS s", timeout_ms=50)
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:s3cret@127.0.0.1:1/none", "postgresql://me:s3cret@[::1/none"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:s3cret@127.0.0.1:1/none",
+        "postgresql://me:s3cret@[::1/none",
+        "postgresql://me:an@s3cret@h.invalid/none",
+        "postgresql://me:12/s3cret@h.invalid/none",
+        "password=an s3cret",
+        "s3cret",
+    ],
+)
 def test_a_database_that_does_not_answer_keeps_its_password(tmp_path: Path, url: str) -> None:
     around = Surroundings(tmp_path, date(2026, 3, 1), tmp_path, {"ORDERS_DB": url})
     with pytest.raises(LinkFailed, match="ORDERS_DB") as failed:

@@ -1,0 +1,66 @@
+"""Rows of one key in different currencies never agree, whatever their amounts: 5.00 CNY is not 5.00 USD."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import identifier, literal
+from everycent.proof.recon.core.plan import ReconPlan
+
+_SIDES = ("left", "right")
+_OTHER_MONEY = "recon_other_money"
+
+
+@contextmanager
+def currencies_told(
+    plan: ReconPlan, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine
+) -> Iterator[tuple[ReconPlan, pa.Table | str, pa.Table | str]]:
+    """The sides, with the currency as part of the status of those keys' rows whose sides are in different ones.
+
+    Rules see the currency by itself: where there are some, only keys whose amounts would agree are told.
+    """
+    sides = (left, right)
+    names = [engine.query("FROM side LIMIT 0", side=side).column_names for side in sides]
+    if not any("currency" in columns for columns in names):
+        yield plan, left, right
+        return
+    codes = [
+        f"coalesce({'currency' if 'currency' in columns else 'NULL'}, {literal(plan.currency)})" for columns in names
+    ]
+    keys = engine.query(_keys_sql(plan, codes), recon_given_left=left, recon_given_right=right)
+    if not keys.num_rows:
+        yield plan, left, right
+        return
+    engine.query(f"CREATE OR REPLACE TEMP TABLE {_OTHER_MONEY} AS FROM found", found=keys)
+    told = [_told(plan, name, side, code, engine) for name, side, code in zip(_SIDES, sides, codes, strict=True)]
+    try:
+        yield replace(plan, compares_status=True), *told
+    finally:
+        for name in _SIDES:
+            engine.connection.execute(f"DROP VIEW IF EXISTS recon_money_{name}")
+        engine.connection.execute(f"DROP TABLE {_OTHER_MONEY}")
+
+
+def _keys_sql(plan: ReconPlan, codes: list[str]) -> str:
+    grouped = ", ".join(
+        f"""{name[0]} AS (SELECT key, list_sort(list_distinct(list({code}))) AS codes, sum(amount_minor) AS minor
+        FROM recon_given_{name} GROUP BY key)"""
+        for name, code in zip(_SIDES, codes, strict=True)
+    )
+    agree = "true" if plan.rules is None else f"abs(l.minor - r.minor) <= {plan.tolerance_minor}"
+    return f"WITH {grouped} SELECT key FROM l JOIN r USING (key) WHERE l.codes <> r.codes AND {agree} ORDER BY key"
+
+
+def _told(plan: ReconPlan, name: str, side: pa.Table | str, code: str, engine: LocalEngine) -> pa.Table | str:
+    """The side with those statuses."""
+    status = "nullif(s.status, '')" if plan.compares_status else "NULL"
+    rows = f"""SELECT s.* REPLACE ((CASE WHEN o.key IS NULL THEN {status}
+            ELSE concat_ws(' ', {status}, {code}) END)::VARCHAR AS status)
+        FROM %s AS s LEFT JOIN {_OTHER_MONEY} AS o ON o.key = s.key"""
+    if not isinstance(side, str):
+        return engine.query(rows % "given", given=side)
+    engine.connection.execute(f"CREATE OR REPLACE VIEW recon_money_{name} AS {rows % identifier(side)}")
+    return f"recon_money_{name}"
