@@ -23,8 +23,9 @@ _WATCHED: Final = ("Document", *_STATEMENTS, "Id", "ElctrncSeqNb", "Acct", "Bal"
 
 @dataclass
 class _Statement:
-    """What is known of the statement that is being read."""
+    """What is known of the statement that is being read. `kind`: its element, of _STATEMENTS."""
 
+    kind: str
     identity: str | None = None
     sequence: str | None = None
     account: str | None = None
@@ -36,7 +37,8 @@ class _Statement:
 
     def controls(self) -> Iterator[Control]:
         named = f"statement {self.identity or 'without id'}"
-        yield from self.totals.controls(f"{named} of account {self.account}" if self.account else named)
+        named = f"{named} of account {self.account}" if self.account else named
+        yield from self.totals.controls(named, booked_in_full=self.kind == "Stmt")
 
 
 class Camt:
@@ -115,7 +117,7 @@ class _Reading:
         if element.getroottree().docinfo.doctype:
             raise SourceError(f"{self._path} has a document type declaration; no bank's camt file has one")
         if name in _STATEMENTS:
-            self._open, self.seen = _Statement(), True
+            self._open, self.seen = _Statement(name), True
 
     def _end(self, statement: _Statement, name: str, element: etree._Element) -> Iterator[Row | Malformed | Control]:
         above = etree.QName(element.getparent()).localname

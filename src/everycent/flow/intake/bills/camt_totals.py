@@ -45,9 +45,16 @@ class Totals:
             currency = leaves.first("Amt@Ccy") or ""
             self.booked[currency] = EXACT.add(self.booked.get(currency, ZERO), value)
 
-    def controls(self, named: str) -> Iterator[Control]:
-        """The statement's figures, those that it states."""
-        yield from self._closing(named)
+    def controls(self, named: str, *, booked_in_full: bool) -> Iterator[Control]:
+        """The statement's figures, those that it states. One that is `booked_in_full` (camt.053) owes its balances:
+        without those of a currency that its entries are in, and without a summary, nothing proves them."""
+        closing = list(self._closing(named))
+        yield from (control for _, control in closing)
+        proven = {currency for currency, _ in closing}
+        for currency, moved in self.booked.items():
+            if booked_in_full and self.summary is None and currency not in proven:
+                unsaid = "nothing: there is no opening and closing balance that can be read"
+                yield Control(f"{named}: closing balance in {currency}", unsaid, plain(moved), None)
         stated = self.summary or Leaves()
         found = {
             "TtlNtries/NbOfNtries": Decimal(self.entries),
@@ -67,7 +74,7 @@ class Totals:
             figure = EXACT.subtract(self.credit_sum, self.debit_sum)
             yield Control(f"{named}: TtlNtries/TtlNetNtry", plain(said_net), plain(figure), None)
 
-    def _closing(self, named: str) -> Iterator[Control]:
+    def _closing(self, named: str) -> Iterator[tuple[str, Control]]:
         """Opening and booked entries against closing; interim balances stand in for those of a page or of part of a
         day. The first opening and the last closing count, where a statement of several days has one for each."""
         interim = self._of(_INTERIM)
@@ -79,7 +86,7 @@ class Totals:
             before = next((each[3] for each in opening if each[2] == currency), ZERO)
             found = EXACT.add(before, self.booked.get(currency, ZERO))
             stated = [each[3] for each in closing if each[2] == currency][-1]
-            yield Control(f"{named}: closing balance in {currency}", plain(stated), plain(found), None)
+            yield currency, Control(f"{named}: closing balance in {currency}", plain(stated), plain(found), None)
 
     def _of(self, kinds: tuple[str, ...]) -> list[tuple[str, str, str, Decimal]]:
         return sorted((each for each in self.balances if each[0] in kinds), key=lambda each: each[1][:10])

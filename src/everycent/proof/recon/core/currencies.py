@@ -35,9 +35,11 @@ def currencies_told(
         yield plan, left, right
         return
     engine.query(f"CREATE OR REPLACE TEMP TABLE {_OTHER_MONEY} AS FROM found", found=keys)
-    told = [_told(plan, name, side, code, engine) for name, side, code in zip(_SIDES, sides, codes, strict=True)]
+    ours, theirs = (
+        _told(plan, name, side, code, engine) for name, side, code in zip(_SIDES, sides, codes, strict=True)
+    )
     try:
-        yield replace(plan, compares_status=True), *told
+        yield replace(plan, compares_status=True), ours, theirs
     finally:
         for name in _SIDES:
             engine.connection.execute(f"DROP VIEW IF EXISTS recon_money_{name}")

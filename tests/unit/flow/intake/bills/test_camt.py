@@ -92,7 +92,8 @@ def test_an_entry_is_a_row_and_a_batch_gives_one_for_each_payment(tmp_path: Path
 
 def test_payments_that_are_not_their_entry_are_flagged_and_the_entry_stands(tmp_path: Path) -> None:
     batch = BATCH.format(payment("10.00", "E1") + payment("2.49", "E2"))
-    bill = read(tmp_path, message(statement(entry("12.50", batch))))
+    balances = balance("OPBD", "0.00"), balance("CLBD", "12.50")
+    bill = read(tmp_path, message(statement(*balances, entry("12.50", batch))))
     assert [(row["amount"], row["end_to_end_id"]) for row in bill.rows] == [("12.50", "E1 E2")]
     assert [(each.name, each.stated, each.found) for each in bill.disagreeing] == [
         ("entry 1: its details' sum", "12.50", "12.49")
@@ -112,6 +113,22 @@ def test_days_in_one_statement_count_from_the_first_opening_to_the_last_closing(
         balance("CLBD", "3.00", "2026-03-01"),
     ]
     assert read(tmp_path, message(statement(*days, entry("6")))).ties
+
+
+@pytest.mark.parametrize(
+    "balances",
+    [
+        (),
+        (balance("OPBD", "1.00"),),
+        (balance("CLBD", "5.00"),),
+        (balance("OPBD", "1.00"), balance("CLBD", "5.00").replace("5.00", "5;00")),
+    ],
+    ids=["none", "no closing", "no opening", "a closing that cannot be read"],
+)
+def test_a_statement_that_nothing_proves_says_so(tmp_path: Path, balances: tuple[str, ...]) -> None:
+    bill = read(tmp_path, message(statement(*balances, entry("4.00"))))
+    [told] = bill.disagreeing
+    assert (told.stated[:7], told.found) == ("nothing", "4.00")
 
 
 def test_the_counts_and_sums_of_the_summary_are_checked(tmp_path: Path) -> None:
