@@ -64,7 +64,7 @@ def join(
     lines, odds, agree = parted(met.known, met.places, met.count, met.lefts, found, odd)
     ours, theirs = empty(met.lefts, np.int32), empty(rows[1], np.int32)
     of_left, of_right = rows_of(odd[:odds], met.known, met.lefts, ours, theirs)
-    shown = Shown(met, found[:lines], (ours[:of_left], theirs[:of_right]), status)
+    shown = Shown(met, found[:lines], (ours[:of_left], theirs[:of_right]), status, engine.threads)
     if not shown.told_apart:
         return None
     buckets, causes, added = _bucketed(plan, shown, engine)
@@ -92,21 +92,26 @@ def _bucketed(plan: ReconPlan, shown: Shown, engine: LocalEngine) -> tuple[Codes
     too_many = f"""CASE what WHEN {LEFT_TOO_MANY} THEN {literal(Bucket.DUPLICATED_LEFT)}
         WHEN {RIGHT_TOO_MANY} THEN {literal(Bucket.DUPLICATED_RIGHT)} ELSE {bucket_sql(plan.tolerance_minor)} END"""
     bucketed = engine.query(
-        f"""SELECT *, ({_place_sql(CAUSE_SQL, _CAUSES)})::TINYINT AS cause_at,
+        f"""SELECT what, ({_place_sql(CAUSE_SQL, _CAUSES)})::TINYINT AS cause_at,
             ({_place_sql("bucket", _BUCKETS)})::TINYINT AS bucket_at
         FROM (SELECT *, {too_many} AS bucket FROM lines)""",
         lines=lines,
     )
     assert bucketed["what"].equals(lines["what"]), "the engine keeps the order of a table that it only projects"
     added = engine.query(
-        """SELECT bucket, sum(keys)::BIGINT AS keys, sum(left_rows)::BIGINT AS left_rows,
-            sum(right_rows)::BIGINT AS right_rows, sum(left_amount)::DECIMAL(38, 0) AS left_amount,
-            sum(right_amount)::DECIMAL(38, 0) AS right_amount
-        FROM bucketed GROUP BY bucket""",
-        bucketed=bucketed,
+        f"""SELECT {_word_sql("bucket_at", _BUCKETS)} AS bucket, sum(keys)::BIGINT AS keys,
+            sum(left_rows)::BIGINT AS left_rows, sum(right_rows)::BIGINT AS right_rows,
+            sum(left_amount)::DECIMAL(38, 0) AS left_amount, sum(right_amount)::DECIMAL(38, 0) AS right_amount
+        FROM lines GROUP BY bucket_at""",
+        lines=lines.append_column("bucket_at", bucketed["bucket_at"]),
     )
     buckets, causes = (np.asarray(bucketed[name].combine_chunks()) for name in ("bucket_at", "cause_at"))
     return buckets, causes, added
+
+
+def _word_sql(place: str, words: tuple[str, ...]) -> str:
+    cases = " ".join(f"WHEN {at} THEN {literal(each)}" for at, each in enumerate(words))
+    return f"CASE {place} {cases} END"
 
 
 def _place_sql(word: str, words: tuple[str, ...]) -> str:
@@ -123,33 +128,35 @@ def _listed(shown: Shown, buckets: Codes, causes: Codes, engine: LocalEngine) ->
     left, right = (numbers[lines] for numbers in (shown.left, shown.right))
     amounts = shown.amounts(left), shown.amounts(right)
     repeats = shown.what[lines] >= LEFT_TOO_MANY
-    told = _told(buckets[lines], causes[lines])
-    (key, left_status, right_status) = side_by_side(
+    columns: dict[str, pa.Array] = {}
+    for made in side_by_side(
         [
-            lambda: shown.cells["key"].take(pa.array(shown.key_at[lines])),
-            lambda: shown.statuses(left, repeats),
-            lambda: shown.statuses(right, repeats),
+            lambda: {"left_status": shown.statuses(left, repeats)},
+            lambda: {"right_status": shown.statuses(right, repeats)},
+            lambda: {"key": shown.cells["key"].take(pa.array(shown.key_at[lines]))},
+            lambda: _placed("left", shown, places[0][order]),
+            lambda: _placed("right", shown, places[1][order]),
+            lambda: _counted("left", amounts[0], left == NONE),
+            lambda: _counted("right", amounts[1], right == NONE),
+            lambda: {"difference_minor": _difference(*amounts)},
+            lambda: _told(buckets[lines], causes[lines]),
         ],
         engine.threads,
-    )
-    left_place, right_place = (shown.place(each[order]) for each in places)
-    columns = {
-        "key": key,
-        "left_amount_minor": _wide(amounts[0], left == NONE),
-        "right_amount_minor": _wide(amounts[1], right == NONE),
-        "difference_minor": _difference(*amounts),
-        "left_status": left_status,
-        "right_status": right_status,
-        "left_rows": pa.array((left != NONE).astype(np.int64)),
-        "right_rows": pa.array((right != NONE).astype(np.int64)),
-        "left_file": left_place[0],
-        "left_line": left_place[1],
-        "right_file": right_place[0],
-        "right_line": right_place[1],
-        **told,
-    }
+    ):
+        columns |= made
     listed = pa.table({name: columns[name] for name in BREAK.names})
     return listed.cast(breaks_schema(listed.schema))
+
+
+def _placed(side: str, shown: Shown, places: Long) -> dict[str, pa.Array]:
+    """The columns of a side's places."""
+    file, line = shown.place(places)
+    return {f"{side}_file": file, f"{side}_line": line}
+
+
+def _counted(side: str, amounts: Long, missing: npt.NDArray[np.bool_]) -> dict[str, pa.Array]:
+    """The columns of a side's amounts and rows."""
+    return {f"{side}_amount_minor": _wide(amounts, missing), f"{side}_rows": pa.array((~missing).astype(np.int64))}
 
 
 def _told(buckets: Codes, causes: Codes) -> dict[str, pa.Array]:

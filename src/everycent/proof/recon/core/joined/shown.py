@@ -1,10 +1,14 @@
 """What was found of rows that met, with the cells of these rows and of no others."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.side_by_side import side_by_side
 from everycent.proof.recon.contract import SIDE
 from everycent.proof.recon.core.joined.meeting import DROPPED, NONE, Long, Marks, Numbers, Words
 from everycent.proof.recon.core.joined.met import LINE_BITS, Met, marks
@@ -16,32 +20,31 @@ class Shown:
     """A line for each row or pair of rows, as `meeting.parted` gives them: `left` and `right` are numbers of rows.
     `odd`: of each side, rows whose cells are wanted beside."""
 
-    def __init__(self, met: Met, found: Numbers, odd: tuple[Numbers, Numbers], status: Stated) -> None:
+    def __init__(self, met: Met, found: Numbers, odd: tuple[Numbers, Numbers], status: Stated, threads: int) -> None:
         self.left, self.right, self.what, self.first, self.head = (
             np.ascontiguousarray(found[:, column]) for column in range(5)
         )
-        self.met, self.status, self.odd = met, status, odd
+        self.met, self.status, self.odd, self.threads = met, status, odd, threads
         wanted = np.zeros(met.count, np.bool_)
         for numbers in (self.left, self.right, self.head, *odd):
             wanted[numbers[numbers != NONE]] = True
-        begin, parts = 0, []
-        for batch in met.cells:
-            parts.append(batch.filter(marks(wanted[begin : begin + batch.num_rows])))
-            begin += batch.num_rows
-        assert begin == met.count, "each row that is known has its cells"
+        batches = list(met.cells)
         met.cells.clear()
-        table = pa.Table.from_batches(parts)
-        self.cells = {name: pa.concat_arrays(table.column(name).chunks) for name in table.column_names}
+        ends = np.cumsum([batch.num_rows for batch in batches])
+        assert ends[-1] == met.count, "each row that is known has its cells"
+        kept = [marks(wanted[end - batch.num_rows : end]) for end, batch in zip(ends.tolist(), batches, strict=True)]
+        names = batches[0].schema.names
+        columns = [partial(_kept, [batch.column(name) for batch in batches], kept) for name in names]
+        self.cells = dict(zip(names, side_by_side(columns, threads), strict=True))
         self._at = np.cumsum(wanted, dtype=np.int32) - 1
 
     @property
     def told_apart(self) -> bool:
         """Whether all rows that met by their keys' hashes have the same keys."""
         heads = self.key_at
-        return all(
-            same_texts(self.cells["key"], np.where(numbers != NONE, self._at[numbers], NONE), heads)
-            for numbers in (self.left, self.right)
-        )
+        keys = self.cells["key"]
+        rows = [np.where(numbers != NONE, self._at[numbers], NONE) for numbers in (self.left, self.right)]
+        return all(side_by_side([partial(same_texts, keys, one, heads) for one in rows], self.threads))
 
     @property
     def key_at(self) -> Numbers:
@@ -99,3 +102,8 @@ class Shown:
             return cells[0]
         lengths = np.diff(np.frombuffer(cells[0].buffers()[1], np.int32)[: len(numbers) + 1])
         return pc.if_else(marks((lengths == 0) & repeats), None, cells[0])
+
+
+def _kept(column: Sequence[pa.Array], kept: Sequence[pa.BooleanArray]) -> pa.Array:
+    """The cells of a column, given in parts, that are marked."""
+    return pa.concat_arrays([part.filter(some) for part, some in zip(column, kept, strict=True)])

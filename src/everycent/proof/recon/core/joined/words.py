@@ -43,7 +43,7 @@ def same_texts(texts: pa.StringArray, one: Numbers, other: Numbers) -> bool:
 def same(offsets: Numbers, text: Bytes, one: Numbers, other: Numbers) -> bool:
     """As `same_texts`, of the texts' memory."""
     for at in range(len(one)):
-        if one[at] < 0 or other[at] < 0:
+        if one[at] < 0 or other[at] < 0 or one[at] == other[at]:
             continue
         begin, again = np.int64(offsets[one[at]]), np.int64(offsets[other[at]])
         length = np.int64(offsets[one[at] + 1]) - begin
