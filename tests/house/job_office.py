@@ -15,7 +15,7 @@ from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.jobs import store
 from everycent.proof.recon.jobs.store import Asked, Job
 from everycent.proof.recon.jobs.working import Loaded, Planned, Worker, work_off
-from everycent.proof.recon.service import ReconRun
+from everycent.proof.recon.service import Came, ReconRun
 
 Row = tuple[str, int, str | None]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -55,7 +55,9 @@ class Given:
         self.loads.append(asked.scenario)
         return Loaded(*self.sides[asked.scenario])
 
-    def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
+    def stored(
+        self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows], came: Sequence[Came]
+    ) -> Callable[[], Sequence[str]]:
         def follow() -> Sequence[str]:
             self.followed.append(ran.run_no)
             if self.dies:

@@ -4,7 +4,7 @@ Both sides are loaded at once, each in a thread or process of its own; here thei
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -30,12 +30,23 @@ from everycent.flow.intake.service import (
 )
 from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import RAW_ROW, REFUSED, Keys, LinkFailed, LoadedFile, Surroundings
-from everycent.proof.recon.service import Batches, Chosen, GrowingSide, ReconRun, RunKey, SideRows, Work, raw_rows_of
+from everycent.proof.recon.service import (
+    Batches,
+    Came,
+    Chosen,
+    GrowingSide,
+    ReconRun,
+    RunKey,
+    SideRows,
+    Work,
+    object_sql,
+    raw_rows_of,
+)
 from everycent.serve.links import Links
 from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, Side, Stated
 
 _LOOKS_S = 0.02
-_RECORDS = "recon_records"
+_RECORDS = "recon_records_{}"
 
 
 @dataclass(frozen=True)
@@ -170,16 +181,16 @@ class LoadingSide:
     def add_given(self) -> None:
         """The stored records, or the files that were given. Raises LinkFailed where there are none."""
         if self.spec.records is not None:
-            session, batches = self.place.session, self.place.batches
+            session, batches, view = self.place.session, self.place.batches, _RECORDS.format(self.word)
             body = self.place.kinds.intake[self.spec.records].body_type
             columns = ["source_file", "source_line", "body"]
             session.details.attach(
-                session.engine, _RECORDS, RECORD, self.place.scope.name, kind=self.spec.records, body_type=body,
+                session.engine, view, RECORD, self.place.scope.name, kind=self.spec.records, body_type=body,
                 columns=columns, after_batch=0 if batches is None else batches.after,
                 only="true" if batches is None else f"batch_no <= {batches.through}",
             )  # fmt: skip
-            self.growing.add(_RECORDS)
-            self.raw.views.append(_RECORDS)
+            self.growing.add(view)
+            self.raw.came.append(Came(self.word, view, None))
             return
         if not self._given:
             named, called = " or ".join(self.spec.file), self.called
@@ -271,10 +282,10 @@ class RawTables:
     """A side's rows as they came. Files are read again where a break has rows of them; what else came is in tables of
     the engine, one for each set of columns."""
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, came: Iterable[Came] = ()) -> None:
         self._word = word
         self._tables: dict[tuple[tuple[str, Any], ...], str] = {}
-        self.views: list[str] = []  # of stored records
+        self.came = [each for each in came if each.side == word]
         self.files: list[tuple[str, Callable[[], Iterator[RawRows]]]] = []
 
     def add(self, session: Session, rows: RawRows) -> None:
@@ -287,8 +298,17 @@ class RawTables:
         if shape in self._tables:
             session.engine.query(f"INSERT INTO {identifier(self._tables[shape])} {found}", came=plain)
             return
-        self._tables[shape] = f"recon_raw_{self._word}_{len(self._tables)}"
-        session.engine.query(f"CREATE OR REPLACE TABLE {identifier(self._tables[shape])} AS {found}", came=plain)
+        table = self._tables[shape] = f"recon_raw_{self._word}_{len(self._tables)}"
+        session.engine.query(f"CREATE OR REPLACE TABLE {identifier(table)} AS {found}", came=plain)
+        self.came.append(Came(self._word, table, tuple(rows.table.column_names)))
+
+    def all_in_tables(self, session: Session) -> Sequence[Came]:
+        """All of them, those of files too, for a time when the files may be gone."""
+        for _, parts in self.files:
+            for rows in parts():
+                self.add(session, rows)
+        self.files.clear()
+        return self.came
 
     def of_keys(self, session: Session, side: str, breaks: pa.Table, carried: pa.Table) -> pa.Table:
         """RAW_ROW of the rows whose key is in a break, and of those carried on; `side` is the table of what was
@@ -296,11 +316,11 @@ class RawTables:
         places = f"""SELECT source_file, source_line, key FROM {identifier(side)} SEMI JOIN breaks USING (key)
             UNION SELECT source_file, source_line, key FROM carried WHERE side = {literal(self._word)}"""
         found = [RAW_ROW.empty_table()]
-        for table, raw in self._as_json():
+        for came in self.came:
             rows = session.engine.query(
                 f"""SELECT {literal(self._word)} AS side, source_file, r.source_line::BIGINT AS source_line, key,
-                    {raw} AS raw
-                FROM {identifier(table)} AS r JOIN ({places}) AS p USING (source_file, source_line)""",
+                    {came.json_sql} AS raw
+                FROM {identifier(came.rows)} AS r JOIN ({places}) AS p USING (source_file, source_line)""",
                 breaks=breaks,
                 carried=carried,
             )
@@ -316,18 +336,12 @@ class RawTables:
             for rows in parts() if wanted.num_rows else ():
                 found = session.engine.query(
                     f"""SELECT {literal(self._word)} AS side, {literal(name)} AS source_file,
-                        r.source_line::BIGINT AS source_line, key, {_object(rows.table.column_names)} AS raw
+                        r.source_line::BIGINT AS source_line, key, {object_sql(tuple(rows.table.column_names))} AS raw
                     FROM came AS r JOIN wanted USING (source_line)""",
                     came=_plain(rows),
                     wanted=wanted,
                 )
                 yield found.cast(RAW_ROW)
-
-    def _as_json(self) -> Iterator[tuple[str, str]]:
-        for shape, table in self._tables.items():
-            yield table, _object([name for name, _ in shape])
-        for view in self.views:
-            yield view, "to_json(r.body)::VARCHAR"
 
     def drop(self, session: Session) -> None:
         """They are not needed any more."""
@@ -339,11 +353,6 @@ def _plain(rows: RawRows) -> pa.Table:
     """The rows with their lines; columns are numbered, so that their names clash with nothing."""
     plain = rows.table.rename_columns([f"c{at}" for at in range(rows.table.num_columns)])
     return plain.add_column(0, "source_line", rows.lines)
-
-
-def _object(names: Sequence[str]) -> str:
-    """SQL of a JSON object of such a row `r`."""
-    return f"json_object({', '.join(f'{literal(name)}, r.c{at}' for at, name in enumerate(names))})::VARCHAR"
 
 
 @contextmanager

@@ -9,19 +9,21 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.lake import file_digest
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session
-from everycent.proof.recon.contract import RAW_ROW, CheckerFindings, HandlingSpec, ReconSpec
+from everycent.proof.recon.contract import CheckerFindings, HandlingSpec, ReconSpec
 from everycent.proof.recon.jobs.arrivals import Watched
 from everycent.proof.recon.jobs.scheduling import Timed
 from everycent.proof.recon.jobs.store import Asked
 from everycent.proof.recon.jobs.working import Loaded, Planned
-from everycent.proof.recon.service import ReconRun, RunKey, SideRows, Words, keep_checked
+from everycent.proof.recon.service import Came, ReconRun, RunKey, SideRows, Words, keep_checked, keep_raw_rows
 from everycent.serve.chaining import checks_of, handled_by, result_of
 from everycent.serve.links import links_of
-from everycent.serve.loading import Place, load_sides, surrounded
+from everycent.serve.loading import LoadedSides, Place, RawTables, load_sides, surrounded
 from everycent.serve.recon_batches import batches_of
 from everycent.serve.recon_modes import parts_beyond_limit, parts_told
 from everycent.serve.reconciling import PlannedScenario, Scope, plan_scenarios
@@ -118,31 +120,37 @@ class DeclaredScenarios:
             given = {word: _of_side(getattr(spec, word).file, paths) for word in _SIDES}
             _refuse_missing(asked, spec, given, paths)
             sides = load_sides(place, scenario, links_of(spec), given)
-            for raw in sides.raw.values():
-                raw.drop(self.session)
+            came = tuple(rows for raw in sides.raw.values() for rows in raw.all_in_tables(self.session))
             told = tuple(str(stated) for stated in sides.stated if not stated.control.agrees)
-            return Loaded(sides.left, sides.right, told, taken)
+            return Loaded(sides.left, sides.right, told, taken, came)
 
-    def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
-        """Further checkers look at both sides now, handlers are called once that is committed. The rows of breaks as
-        they were loaded are not kept of jobs. What follows raises TotalsPart where a total parts beyond its limit."""
+    def stored(
+        self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows], came: Sequence[Came]
+    ) -> Callable[[], Sequence[str]]:
+        """Rows of breaks are kept as they came, and further checkers look at both sides now; handlers are called once
+        that is committed. What follows raises TotalsPart where a total parts beyond its limit."""
         with self._place(asked) as (place, scenario):
+            loaded = LoadedSides(*sides, (), {word: RawTables(word, came) for word in _SIDES})
+            raw = loaded.raw_rows(place, ran)
             checked = checks_of(place, scenario, links_of(scenario.spec), sides, ran.reconciled.breaks)
         session, key = self.session, RunKey(self.session.tenant, place.scope.name, ran.run_id)
+        keep_raw_rows(session.connection, key, raw)
         words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
         keep_checked(session.connection, session.engine, key, words, sides, checked, ran.again)
 
         def follow() -> Sequence[str]:
-            told = [*_failures(checked), *self._handled(asked, ran, checked)]
+            told = [*_failures(checked), *self._handled(asked, ran, raw, checked)]
             if parts_beyond_limit(ran):
                 raise TotalsPart("; ".join([*parts_told(scenario.name, ran, scenario.currency), *told]))
             return [*told, *parts_told(scenario.name, ran, scenario.currency)]
 
         return follow
 
-    def _handled(self, asked: Asked, ran: ReconRun, checked: tuple[CheckerFindings, ...]) -> Iterator[str]:
+    def _handled(
+        self, asked: Asked, ran: ReconRun, raw: pa.Table, checked: tuple[CheckerFindings, ...]
+    ) -> Iterator[str]:
         with self._place(asked) as (place, scenario):
-            result = result_of(place, scenario, ran, RAW_ROW.empty_table(), checked)
+            result = result_of(place, scenario, ran, raw, checked)
             for handler in links_of(scenario.spec).handlers:
                 done = handled_by(handler, result, scenario, place.around)
                 if done.failure is not None:

@@ -80,6 +80,13 @@ def test_a_file_of_scenarios_runs_by_its_schedule(session: Session, place: Place
     assert kinds == [("paid_but_waiting", "A3")]
     found = session.connection.execute("SELECT key, bucket FROM recon.break ORDER BY key").fetchall()
     assert found == [("A2", "amount_differs"), ("A3", "status_differs")]
+    raw = session.connection.execute("SELECT source_file, key, raw FROM recon.raw_row ORDER BY 1, 2").fetchall()
+    assert raw == [
+        ("bill_0301.csv", "A2", '{"id":"A2","paid":"2.50","state":"paid"}'),
+        ("bill_0301.csv", "A3", '{"id":"A3","paid":"3.00","state":"waiting"}'),
+        ("ours_2026-03-01.csv", "A2", '{"id":"A2","paid":"2.00","state":"paid"}'),
+        ("ours_2026-03-01.csv", "A3", '{"id":"A3","paid":"3.00","state":"paid"}'),
+    ], "as `recon run` keeps them"
 
 
 def test_a_day_whose_file_is_not_there_stops_the_job_till_it_is(session: Session, place: Places, worked: Any) -> None:
@@ -164,6 +171,10 @@ def test_scheduled_days_carry_on_what_is_open(session: Session, place: Places, w
         [number] = ask_due(session.connection, "default", timed, now)
         done = worked(number)
         assert (done.job.state, done.job.error) == (JobState.DONE, None)
+        raw = session.connection.execute(
+            "SELECT source_file FROM recon.raw_row WHERE (run_id, key) = (%s, %s)", (done.job.run_id, still)
+        ).fetchall()
+        assert raw == [(f"ours_2026-03-0{evening}.csv",)]
         carried = session.connection.execute(
             "SELECT key FROM recon.carried WHERE run_id = %s", (done.job.run_id,)
         ).fetchall()

@@ -18,6 +18,7 @@ from everycent.proof.recon.breaks.observing import observe, observe_findings
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import SIDE, CheckerFindings
 from everycent.proof.recon.core.across import across
+from everycent.proof.recon.core.came import Came, object_sql
 from everycent.proof.recon.core.cells import Kind, Mark, Reading, number_sql
 from everycent.proof.recon.core.columns import (
     NothingToCompare,
@@ -119,6 +120,7 @@ __all__ = [
     "Batches",
     "Beyond",
     "Breaker",
+    "Came",
     "Checked",
     "Chosen",
     "Cleared",
@@ -191,6 +193,7 @@ __all__ = [
     "most_differences",
     "next_due",
     "number_sql",
+    "object_sql",
     "pairs_of",
     "payouts_of",
     "plan_files",

@@ -14,6 +14,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.lake import StorageFailed, file_digest
 from everycent.proof.recon.contract import SIDE
+from everycent.proof.recon.core.came import Came
 from everycent.proof.recon.core.side import SideRows
 
 #: A shard has about so many rows of the larger side: some seconds of work, so that little is lost with a worker.
@@ -72,6 +73,36 @@ def cut(sides: Sequence[SideRows], shards: int, folder: Path, engine: LocalEngin
     except OSError as error:
         raise StorageFailed(f"{folder}: the disk refuses the data ({error}); make room or repair it") from error
     return found
+
+
+def keep(came: Sequence[Came], folder: Path, engine: LocalEngine) -> list[dict[str, Any]]:
+    """Writes rows as they came into the job's folder, as they are, and drops their tables; what `bring` takes. Raises
+    StorageFailed."""
+    try:
+        kept = []
+        for each in came:
+            writing = folder / f"{_CUTTING}{uuid.uuid4().hex}"
+            engine.query(f"COPY {identifier(each.rows)} TO {literal(str(writing))} (FORMAT parquet, COMPRESSION zstd)")
+            file = _named(writing, folder, engine).as_dict()
+            kept.append({"side": each.side, "columns": each.columns, "file": file})
+            kind = "TABLE" if each.columns is not None else "VIEW"
+            engine.connection.execute(f"DROP {kind} IF EXISTS {identifier(each.rows)}")
+        _sync(folder)
+    except OSError as error:
+        raise StorageFailed(f"{folder}: the disk refuses the data ({error}); make room or repair it") from error
+    return kept
+
+
+def bring(kept: Sequence[Mapping[str, Any]], folder: Path, engine: LocalEngine) -> tuple[Came, ...]:
+    """Makes a view of each file that `keep` wrote. Raises SpoolLost."""
+    found = []
+    for at, each in enumerate(kept):
+        view, path = f"job_came_{at}", checked(folder, each["file"])
+        engine.connection.execute(
+            f"CREATE OR REPLACE VIEW {identifier(view)} AS FROM read_parquet({literal(str(path))})"
+        )
+        found.append(Came(each["side"], view, None if each["columns"] is None else tuple(each["columns"])))
+    return tuple(found)
 
 
 def checked(folder: Path, file: Mapping[str, Any]) -> Path:

@@ -19,6 +19,7 @@ import structlog
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.base.platform.lake import write_file
+from everycent.proof.recon.core.came import Came
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.handling import HandlingSpec
@@ -50,12 +51,13 @@ class Planned:
 @dataclass(frozen=True)
 class Loaded:
     """Both sides. `told`: what loading found worth telling, for those who look at the job. `batches`: those
-    whose stored records are on them."""
+    whose stored records are on them. `came`: their rows as they came."""
 
     left: SideRows
     right: SideRows
     told: tuple[str, ...] = ()
     batches: Batches | None = None
+    came: tuple[Came, ...] = ()
 
 
 class Scenarios(Protocol):
@@ -67,7 +69,9 @@ class Scenarios(Protocol):
     def load(self, asked: Asked, engine: LocalEngine) -> Loaded:
         """Both sides. Called once for a job, unless a worker dies while it loads."""
 
-    def stored(self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows]) -> Callable[[], Sequence[str]]:
+    def stored(
+        self, asked: Asked, ran: ReconRun, sides: tuple[SideRows, SideRows], came: Sequence[Came]
+    ) -> Callable[[], Sequence[str]]:
         """In the transaction that stores the run: what else is kept of it. Gives what is to be done once that is
         committed; it is done again where a worker dies meanwhile, and returns what is worth telling."""
 
@@ -146,14 +150,15 @@ class Worker:
         counted = [_rows(side, self.engine) for side in sides]
         # what a day takes in of the cut before is known when it is stored, so such sides are compared whole, and there
         if planned.plan.carry or run_no_of(self.connection, key) is not None:
-            self._end(job, step, planned, sides, reconcile, {"rows": sum(counted), **told}, loaded.batches)
+            self._end(job, step, planned, sides, reconcile, {"rows": sum(counted), **told}, loaded)
             return
         shards = spool.cut(
             sides, job.asked.shards or spool.shards_for(max(counted)), self._folder(job.number), self.engine
         )
+        came = spool.keep(loaded.came, self._folder(job.number), self.engine)
         refused = [self._written(job, side.refused) for side in sides]
         with self.connection.transaction():
-            result = {"rows": sum(counted), **told, "refused": refused}
+            result = {"rows": sum(counted), **told, "refused": refused, "came": came}
             store.step_done(self.connection, self.tenant, job.number, step, result)
             compare = [_compare_step(number, files) for number, files in enumerate(shards, 1)]
             store.loaded(self.connection, self.tenant, job.number, planned.fingerprint, compare)
@@ -191,7 +196,8 @@ class Worker:
             return gathered([each.result["totals"] for each in compared], **parts, engine=self.engine)
 
         result = {"rows": sum(each.rows for each in compared), "run_id": load.result["run_id"], "told": []}
-        self._end(job, step, planned, (sides[0], sides[1]), found, result)
+        came = spool.bring(load.result.get("came", []), self._folder(job.number), self.engine)
+        self._end(job, step, planned, (sides[0], sides[1]), found, result, Loaded(sides[0], sides[1], came=came))
 
     def _end(
         self,
@@ -201,15 +207,15 @@ class Worker:
         sides: tuple[SideRows, SideRows],
         compare: Compare,
         result: Mapping[str, Any],
-        batches: Batches | None = None,
+        loaded: Loaded,
     ) -> None:
         """Stores the run, does what follows, and ends the job; who dies before that begins again here, and finds the
         run stored."""
         how = (planned.currency, planned.plan, *sides, planned.handling, self.clock(), compare, job.asked.day)
         with self.connection.transaction():
-            ran = run(self.connection, self.engine, self.tenant, job.asked.model, *how, batches)
+            ran = run(self.connection, self.engine, self.tenant, job.asked.model, *how, loaded.batches)
             assert planned.plan.carry or str(ran.run_id) == result["run_id"], "the sides are those that were loaded"
-            follow = self.scenarios.stored(job.asked, ran, sides)
+            follow = self.scenarios.stored(job.asked, ran, sides, loaded.came)
         told = [*result["told"], *follow()]
         with self.connection.transaction():
             store.step_done(self.connection, self.tenant, job.number, step, {**result, "told": told})
