@@ -17,8 +17,9 @@ PIP_INDEX = $${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>
 demo: $(READY)
 	@$(BIN)/everycent demo
 
+# By file: what a file's tests share is set up once.
 test: lint
-	$(call step,pytest,$(BIN)/pytest -n $(WORKERS))
+	$(call step,pytest,$(BIN)/pytest -n $(WORKERS) --dist loadfile)
 
 soak: $(READY)
 	$(call step,soak,$(BIN)/pytest -m soak --timeout 7200)

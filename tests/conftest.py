@@ -84,6 +84,13 @@ class Databases:
             with connect(maintenance) as connection:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    @contextmanager
+    def opened(self, data_dir: Path) -> Iterator[Database]:
+        """A new and empty database, and a connection to it."""
+        with self.fresh(data_dir) as settings, connect(settings) as connection:
+            details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
+            yield Database(settings, connection, details)
+
 
 @pytest.fixture(scope="session")
 def databases(_template: Settings) -> Databases:
@@ -94,9 +101,8 @@ def databases(_template: Settings) -> Databases:
 @pytest.fixture
 def database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
     """A fresh database for one test."""
-    with databases.fresh(tmp_path / "everycent") as settings, connect(settings) as connection:
-        details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
-        yield Database(settings, connection, details)
+    with databases.opened(tmp_path / "everycent") as made:
+        yield made
 
 
 @pytest.fixture

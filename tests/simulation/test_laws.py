@@ -1,17 +1,22 @@
-"""The laws, on the real command: once, in any cut, by two commands at once, in currencies of 0 and of 3 decimals."""
+"""The laws, on the real command: once, in any cut, by two commands at once, in currencies of 0 and of 3 decimals.
+
+Each place has a database of the session's server; test_kills.py shows what a place of its own adds.
+"""
 
 import csv
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from lxml import etree
 from server_folders import server_folder
-from workplace import Done, Place, finish, run_arguments
+from workplace import Commands, Done, Place, finish, run_arguments
 
 from everycent.flow.payments.core.bank_file import validate_pain001
 from everycent.serve.demo.marketplace import DemoFiles, generate
@@ -24,10 +29,36 @@ CUT = {"charges": b"rating.charge\t", "obligations": b"clearing.obligation\t"}
 def folder() -> Iterator[Path]:
     made = server_folder("everycent-places-")
     yield made
-    for place in made.iterdir():
-        if place.is_dir():
-            Place(place).clear()
     shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Commands]:
+    made = Commands()
+    yield made
+    made.close()
+
+
+class Places:
+    """Places with a new database each, by name."""
+
+    def __init__(self, databases: Any, folder: Path, commands: Commands, held: ExitStack) -> None:
+        self.databases, self.folder, self.commands, self.held = databases, folder, commands, held
+
+    def named(self, name: str, settings: Mapping[str, str] | None = None) -> Place:
+        """A new place, whose commands have these settings."""
+        database = self.held.enter_context(self.databases.fresh(self.folder / name))
+        return Place(self.folder / name, {"EVERYCENT_DATABASE_URL": str(database.database_url), **(settings or {})})
+
+    def run(self, place: Place, arguments: Sequence[str]) -> Done:
+        """A command from its beginning to its end."""
+        return self.commands.run(place, arguments)
+
+
+@pytest.fixture
+def places(databases: Any, folder: Path, commands: Commands) -> Iterator[Places]:
+    with ExitStack() as held:
+        yield Places(databases, folder, commands, held)
 
 
 @pytest.fixture
@@ -40,23 +71,25 @@ def answer(done: Done) -> dict:
     return json.loads(done.out)
 
 
-def test_the_same_input_again_changes_nothing_and_says_so(folder: Path, market: DemoFiles):
-    place = Place(folder / "place")
-    first = answer(place.run(run_arguments(market, "--json")))
+def test_the_same_input_again_changes_nothing_and_says_so(places: Places, market: DemoFiles):
+    place = places.named("place")
+    first = answer(places.run(place, run_arguments(market, "--json")))
     before = place.examine()
-    second = answer(place.run(run_arguments(market, "--json")))
+    second = answer(places.run(place, run_arguments(market, "--json")))
     assert (first["changed"], second["changed"]) == (True, False)
     assert all(file["again"] and file["accepted"] == 0 for file in second["files"])
     for file in market.records:
         file.rename(file.with_stem(f"{file.stem}_copy"))
-    told = place.run(run_arguments(market))
+    told = places.run(place, run_arguments(market))
     assert "nothing changed: all of this was there already" in told.out, "a renamed copy is known again"
     assert place.examine().dump_hash == before.dump_hash
 
 
-def test_the_same_ids_with_other_content_are_conflicts_with_their_place(folder: Path, market: DemoFiles):
-    place = Place(folder / "place")
-    place.run(run_arguments(market))
+def test_the_same_ids_with_other_content_are_conflicts_with_their_place(
+    places: Places, folder: Path, market: DemoFiles
+):
+    place = places.named("place")
+    places.run(place, run_arguments(market))
     before = place.examine()
     header, *rows = csv.reader((market.folder / "data" / "item_delivered.csv").read_text().splitlines())
     price = header.index("price")
@@ -65,7 +98,7 @@ def test_the_same_ids_with_other_content_are_conflicts_with_their_place(folder: 
     changed = folder / "item_delivered_again.csv"
     changed.write_text("\n".join(map(",".join, [header, *rows])) + "\n")
     arguments = ["run", str(market.model), "--records", str(changed), "--as-of", "2026-05-25", "--out", "out", "--json"]
-    taken = answer(place.run(arguments))
+    taken = answer(places.run(place, arguments))
     counts = taken["files"][0]
     assert (counts["conflict"], counts["duplicate"], counts["accepted"]) == (3, len(rows) - 3, 0)
     aside = pq.read_table(place.out / "quarantine.parquet").to_pylist()
@@ -86,22 +119,29 @@ def of(dump: Sequence[bytes], prefix: bytes) -> list[str]:
     return [json.dumps({name: value for name, value in row.items() if name != "batch_no"}) for row in rows]
 
 
-def test_any_cut_gives_the_same_charges_and_obligations(folder: Path):
+#: Rows of a batch, and from how many rows its tables go into the lake.
+CUTS = [("3", "50000"), ("7", "1"), ("1000", "1")]
+FINER_CUTS = [("1", "50000"), ("1", "1"), ("7", "50000")]
+
+
+@pytest.mark.parametrize("cuts", [CUTS, pytest.param(FINER_CUTS, marks=pytest.mark.soak)], ids=["some", "finer"])
+def test_any_cut_gives_the_same_charges_and_obligations(places: Places, folder: Path, cuts: Sequence[tuple[str, str]]):
     """Many goods are given back in parts, so that an item and its refunds lie on both sides of most cuts."""
     market = generate(folder / "market", 30, seed=3)
     refund_in_parts(market)
-    expected = charges_and_obligations(Place(folder / "whole"), market)
-    for cut, lake_from in (("1", "50000"), ("7", "50000"), ("7", "1"), ("1000", "50000"), ("1000", "1")):
+    expected = charges_and_obligations(places, places.named("whole"), market)
+    for cut, lake_from in cuts:
         settings = {"EVERYCENT_BATCH_ROWS": cut, "EVERYCENT_LAKE_FROM_ROWS": lake_from}
-        given = charges_and_obligations(Place(folder / f"cut-{cut}-{lake_from}", settings), market)
+        given = charges_and_obligations(places, places.named(f"cut-{cut}-{lake_from}", settings), market)
         assert given == expected, f"cut every {cut} rows, into the lake from {lake_from} rows"
 
 
-def charges_and_obligations(place: Place, market: DemoFiles) -> list[object]:
-    done = place.run(run_arguments(market))
+def charges_and_obligations(places: Places, place: Place, market: DemoFiles) -> list[object]:
+    done = places.run(place, run_arguments(market))
     assert done.code == 0, done.err
-    found = place.examine()
-    assert found.verified and len(of(found.lines, CUT["obligations"])) > 300
+    assert "verified: every cent accounted for" in done.out
+    found = place.examine(verified=True)
+    assert len(of(found.lines, CUT["obligations"])) > 300
     stored = [of(found.lines, prefix) for prefix in CUT.values()]
     return [*stored, *(pq.read_table(place.out / f"{name}.parquet") for name in CUT)]
 
@@ -125,7 +165,7 @@ def refund_in_parts(market: DemoFiles) -> None:
     assert len(rows) > 24, "there is something to cut"
 
 
-def test_two_commands_at_once_end_as_one_after_the_other(folder: Path, market: DemoFiles):
+def test_two_commands_at_once_end_as_one_after_the_other(places: Places, folder: Path, market: DemoFiles):
     lines = (market.folder / "data" / "item_delivered.csv").read_text().splitlines(keepends=True)
     halves = [folder / "item_delivered_one.csv", folder / "item_delivered_two.csv"]
     for file, rows in zip(halves, (lines[1:90], lines[90:]), strict=True):
@@ -137,20 +177,20 @@ def test_two_commands_at_once_end_as_one_after_the_other(folder: Path, market: D
     settings = {"EVERYCENT_BATCH_ROWS": "25"}
     possible = set()
     for order in (commands, commands[::-1]):
-        place = Place(folder / f"after-{len(possible)}", settings)
-        assert [place.run(command).code for command in order] == [0, 0]
+        place = places.named(f"after-{len(possible)}", settings)
+        assert [places.run(place, command).code for command in order] == [0, 0]
         possible.add(place.examine().dump_hash)
-    together = Place(folder / "together", settings)
+    together = places.named("together", settings)
     ended = [finish(command) for command in [together.start(command) for command in commands]]
     assert [done.code for done in ended] == [0, 0], [done.err for done in ended]
     assert together.examine().dump_hash in possible and len(possible) == 2
     assert together.leftovers() == []
 
 
-def test_two_commands_with_the_same_input_take_it_in_once(folder: Path, market: DemoFiles):
+def test_two_commands_with_the_same_input_take_it_in_once(places: Places, market: DemoFiles):
     settings = {"EVERYCENT_BATCH_ROWS": "20"}
-    alone, together = Place(folder / "alone", settings), Place(folder / "together", settings)
-    assert alone.run(run_arguments(market)).code == 0
+    alone, together = places.named("alone", settings), places.named("together", settings)
+    assert places.run(alone, run_arguments(market)).code == 0
     both = [together.start(run_arguments(market, "--json")) for _ in range(2)]
     one, other = [answer(finish(command)) for command in both]
     taken = [[file["again"] for file in told["files"]] for told in (one, other)]
@@ -164,9 +204,9 @@ def test_two_commands_with_the_same_input_take_it_in_once(folder: Path, market: 
 
 
 @pytest.mark.parametrize(("code", "decimals"), [("JPY", 0), ("KWD", 3)])
-def test_other_currencies_go_all_the_way(folder: Path, code: str, decimals: int):
-    place = Place(folder / "place")
-    done = place.run(["demo", "--currency", code, "--orders", "300", "--json"])
+def test_other_currencies_go_all_the_way(places: Places, code: str, decimals: int):
+    place = places.named("place")
+    done = places.run(place, ["demo", "--currency", code, "--orders", "300", "--json"])
     told = answer(done)
     assert told["verified"] and told["instructions"] > 0
     out = place.folder / "demo" / f"{code.lower()}-300-orders-seed-1" / "out"

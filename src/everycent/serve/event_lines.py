@@ -4,19 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import BufferedReader, BytesIO
 from json.encoder import encode_basestring
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any, NamedTuple
-
-import pyarrow as pa
+from typing import Any
 
 from everycent.flow.intake.service import cell_of, object_of
-from everycent.proof.recon.service import ENVELOPE
+from everycent.serve.arrived import ID_CHARACTERS_MAX, Arrived, Event, Events, Place
+from everycent.serve.plain_events import plain_events
 
-_ID_CHARACTERS_MAX = 400
 _LINE_BYTES_MAX = 1 << 20
 
 #: So much is read ahead, in blocks; then the reader waits, and with it whoever writes into the pipe.
@@ -25,42 +23,6 @@ _BLOCKS_AHEAD, _BLOCK_BYTES = 64, 1 << 16
 _GATHERED_S = 0.05
 
 _TEXTS = {str}
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-
-#: A scenario and its side, left or right.
-Place = tuple[str, str]
-
-
-class Event(NamedTuple):
-    """A line that is an event, and where it belongs."""
-
-    line: int
-    places: Sequence[Place]
-    columns: Mapping[str, Any]
-    event_id: str
-    occurred_at: datetime
-    source_file: str
-    source_line: int
-    shown: str  # the columns as a JSON object
-    content_hash: bytes
-
-
-def envelope_of(events: Sequence[Event]) -> pa.Table:
-    """ENVELOPE of events, in their order."""
-    rows = len(events)
-    at = [(event.occurred_at - _EPOCH) // _MICROSECOND for event in events]
-    hashes = pa.array([event.content_hash for event in events], pa.binary(16))
-    columns = [
-        pa.array(range(rows), pa.int64()),
-        pa.array([event.event_id for event in events], pa.string()),
-        pa.array(at, pa.int64()).cast(ENVELOPE.field("occurred_at").type),
-        pa.array([event.source_file for event in events], pa.string()),
-        pa.array([event.source_line for event in events], pa.int64()),
-        pa.nulls(rows, ENVELOPE.field("record_id").type),
-        pa.array([event.shown for event in events], pa.string()),
-        pa.ExtensionArray.from_storage(ENVELOPE.field("content_hash").type, hashes),
-    ]
-    return pa.Table.from_arrays(columns, schema=ENVELOPE)
 
 
 @dataclass(frozen=True)
@@ -71,10 +33,14 @@ class Routes:
     named: Sequence[Place]
     stored: Sequence[Place]
 
+    def taking(self, topic: str) -> Sequence[Place]:
+        """The sides that take its events."""
+        return [place for place in self.topics.get(topic, ()) if place not in self.stored]
+
     def of(self, row: Mapping[str, Any]) -> Sequence[Place] | str:
         """The sides that the event belongs to, or why to none."""
         if "topic" in row:
-            places = [place for place in self.topics.get(str(row["topic"]), ()) if place not in self.stored]
+            places = self.taking(str(row["topic"]))
             there = ", ".join(self.topics) or "none"
             return places or f"no scenario takes the topic '{row['topic']}'; the topics are {there}"
         place = (str(row.get("scenario", "")), str(row.get("side", "")))
@@ -126,10 +92,12 @@ class LineSource:
         self._queue.put(None)
 
 
-def read_events(
-    lines: Sequence[tuple[int, bytes]], routes: Routes
-) -> tuple[Sequence[Event], Sequence[tuple[int, str]]]:
+def read_events(lines: Sequence[tuple[int, bytes]], routes: Routes) -> tuple[Arrived, Sequence[tuple[int, str]]]:
     """The events on these lines; and of the other lines why they are none."""
+    if all(len(text) <= _LINE_BYTES_MAX for _, text in lines):
+        plain = plain_events(lines, {topic: routes.taking(topic) for topic in routes.topics})
+        if plain is not None:
+            return plain, []
     events: list[Event] = []
     malformed: list[tuple[int, str]] = []
     for line, text in lines:
@@ -138,7 +106,7 @@ def read_events(
             malformed.append((line, read))
         else:
             events.append(read)
-    return events, malformed
+    return Events(events), malformed
 
 
 def read_event(line: int, text: bytes, routes: Routes) -> Event | str:
@@ -151,8 +119,8 @@ def read_event(line: int, text: bytes, routes: Routes) -> Event | str:
     if b"\\u0000" in text:
         return "it holds a NUL character, which cannot be stored"
     event_id, columns = cell_of(row.get("id")), row.get("columns")
-    if not event_id or len(event_id) > _ID_CHARACTERS_MAX:
-        return f'"id" is missing or longer than {_ID_CHARACTERS_MAX} characters; each event of a side needs its own'
+    if not event_id or len(event_id) > ID_CHARACTERS_MAX:
+        return f'"id" is missing or longer than {ID_CHARACTERS_MAX} characters; each event of a side needs its own'
     if not isinstance(columns, dict):
         return '"columns" is missing; write {"columns": {"order_id": "A1", ...}}'
     places = routes.of(row)

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from everycent.base.engine.sql import identifier
 from everycent.flow.intake.contract import MALFORMED, RECORD, RawRows
 from everycent.flow.intake.service import (
-    cell_of,
     columns_to_read,
     declared_fields,
     typed_rows,
@@ -37,13 +36,12 @@ from everycent.proof.recon.service import (
     see_batch,
     side_from_rows,
 )
-from everycent.serve.event_lines import Event, Place, Routes, envelope_of, read_events
+from everycent.serve.arrived import Arrived, Place
+from everycent.serve.event_lines import Routes, read_events
 from everycent.serve.reconciling import Kinds, PlannedScenario, Scope, Side
 
 #: Events that are read, kept and acknowledged together.
 EVENTS_AT_ONCE = 20_000
-#: Of values that are cells as they stand.
-_CELLS = {str, type(None)}
 _VIEW, _NAMED = "recon_new_records", "recon_new_named"
 
 
@@ -156,17 +154,17 @@ class Coming:
     lines: Sequence[int]
 
 
-def _coming(session: Session, live: Live, scenario: PlannedScenario, events: Sequence[Event]) -> Coming | None:
+def _coming(session: Session, live: Live, scenario: PlannedScenario, events: Arrived) -> Coming | None:
     """None where none of the events is the scenario's."""
     parts: list[pa.Table] = []
     lines: list[int] = []
     for name in ("left", "right"):
-        mine = [event for event in events if (scenario.name, name) in event.places]
-        if mine:
+        mine = events.of((scenario.name, name))
+        if mine is not None:
             read = _read(session, live, scenario, name, getattr(scenario, name), mine)
-            came = arriving(scenario.name, name, live_words(scenario), envelope_of(mine), read, session.engine)
+            came = arriving(scenario.name, name, live_words(scenario), mine.envelope(), read, session.engine)
             parts.append(came.set_column(0, "row_no", pc.add(came["row_no"], len(lines))))
-            lines += [event.line for event in mine]
+            lines += mine.lines
     return Coming(scenario, pa.concat_tables(parts), lines) if parts else None
 
 
@@ -190,27 +188,18 @@ def _keep(
             again = True
 
 
-def _read(
-    session: Session, live: Live, scenario: PlannedScenario, name: str, side: Side, events: Sequence[Event]
-) -> SideRows:
+def _read(session: Session, live: Live, scenario: PlannedScenario, name: str, side: Side, events: Arrived) -> SideRows:
     """The events as rows of their side; a row's source_line is the event's place among these."""
     word = ("recon", scenario.name, name, "columns")
     fields = declared_fields(word, side.columns, scenario.currency, live.model.calendar)
     wanted = (*columns_to_read(fields, required=True), *columns_to_read(fields, required=False))
-    cells = {column: _cells(column, events) for column in wanted}
-    lines = pa.array(range(len(events)), pa.int64())
+    cells = {column: events.cells(column) for column in wanted}
+    lines = pa.array(range(len(events.lines)), pa.int64())
     shard = RawRows(0, pa.table(cells), lines, MALFORMED.empty_table(), "events")
     typed = typed_rows(word, fields, shard, session.engine)
     compared = side_from_rows(side.plan, typed.rows, session.engine)
     refused = pa.concat_tables([compared.refused, typed.refused])
     return SideRows(compared.rows, refused, compared.left_out)
-
-
-def _cells(column: str, events: Sequence[Event]) -> pa.Array:
-    values = [event.columns.get(column) for event in events]
-    if not set(map(type, values)) <= _CELLS:
-        values = [cell_of(value) for value in values]
-    return pa.array(values, pa.string())
 
 
 def _routes(live: Live) -> Routes:

@@ -67,19 +67,28 @@ def copy_out(connection: Connection, query: str, schema: pa.Schema) -> pa.Table:
 
 
 def copy_into_engine(
-    connection: Connection, query: str, schema: pa.Schema, engine: duckdb.DuckDBPyConnection, table: str
+    connection: Connection,
+    query: str,
+    schema: pa.Schema,
+    engine: duckdb.DuckDBPyConnection,
+    table: str,
+    kept_as: Mapping[pa.DataType, str] | None = None,
 ) -> None:
     """The rows of `query`, as copy_out gives them, as the engine's `table` (quoted already), made anew.
 
-    They come in parts, and the engine keeps them on disk where they are too many for its memory.
+    They come in parts, and the engine keeps them on disk where they are too many for its memory. `kept_as`: types of
+    the engine for columns of these types, in the place of the usual ones.
     """
-    engine.register(_COMING, schema.empty_table())
-    engine.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {_COMING}")
+    types = kept_as or {}
+    columns = [f"{identifier(field.name)} {types.get(field.type) or duckdb_type(field.type)}" for field in schema]
+    engine.execute(f"CREATE OR REPLACE TABLE {table} ({', '.join(columns)})")
     with closing(copy_parts(connection, query, schema)) as parts:
         for part in parts:
             engine.register(_COMING, part)
-            engine.execute(f"INSERT INTO {table} FROM {_COMING}")
-    engine.unregister(_COMING)
+            try:
+                engine.execute(f"INSERT INTO {table} FROM {_COMING}")
+            finally:
+                engine.unregister(_COMING)
 
 
 def copy_into_file(connection: Connection, query: str, schema: pa.Schema, folder: Path) -> IO[bytes]:
@@ -175,6 +184,7 @@ def struct_of(column: pa.ChunkedArray, struct: pa.DataType) -> pa.ChunkedArray:
     return given.project(f"from_json_strict(body, {structure}) AS body").to_arrow_table().column(0).cast(struct)
 
 
+@cache
 def duckdb_type(kind: pa.DataType) -> str:
     """An Arrow type as DuckDB spells it."""
     return str(_duckdb().from_arrow(pa.schema([("value", kind)]).empty_table()).types[0])

@@ -107,9 +107,9 @@ def _verify_model(
 def _applied(rule: Rule, engine: LocalEngine, model: str, slices: int) -> Check:
     parts = []
     for _ in each_slice(engine, rule.slice_by, slices):
-        parts += engine.query(rule.sql).to_pylist()
-    rows, bad = (sum(part[name] for part in parts) for name in ("rows", "bad"))
-    first = next((part["first_bad"] for part in parts if part["first_bad"] is not None), None)
+        parts += engine.connection.execute(rule.sql).fetchall()  # one row: as Arrow it would take half as long again
+    rows, bad = (sum(part[at] for part in parts) for at in (0, 1))
+    first = next((said for _, _, said in parts if said is not None), None)
     assert (bad == 0) == (first is None), f"{rule.name}: a bad row without a message"
     return Check(model, rule.name, rows, bad, first)
 

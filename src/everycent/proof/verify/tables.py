@@ -183,10 +183,8 @@ def stored_tables(
             for name, columns in DECIDED.items():
                 query = _query(name, columns, tenant, model)
                 table = _quoted(_whole(name, columns))
-                copy_into_engine(connection, query, columns, duck, table)
-                for column in columns:
-                    if column.type == _SUM:  # DuckDB writes decimals into a message through a float, whole numbers not
-                        duck.execute(f"ALTER TABLE {table} ALTER {identifier(column.name)} TYPE HUGEINT")
+                # DuckDB writes decimals into a message through a float, whole numbers not
+                copy_into_engine(connection, query, columns, duck, table, {_SUM: "HUGEINT"})
             for name, columns in DETAILS.items():
                 listed = [file for file in files if file.table == name]
                 shape = columns.append(pa.field("batch_no", _LONG))
