@@ -1,15 +1,20 @@
 """A scenario's rules: payouts in the books against lines of the bank, which call nothing by the same name."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from everycent.flow.model.contract import ModelRefused
+from everycent.proof.recon.breaks.partners import partners
+from everycent.proof.recon.breaks.standing import Chosen, find
+from everycent.proof.verify.core.recon import ENTRIES
 from everycent.proof.verify.service import verify
 from everycent.serve.cli.running import as_dict, print_outcome
 from everycent.serve.recon_modes import parts_beyond_limit, write_matches
 
+LISTED = "each reconciliation's rows are those it found"
 MODEL = """
 model: tea-house
 version: 1
@@ -52,6 +57,7 @@ RULES = """
       - {name: together, subset: {within: 3 days}}
       - {convert: {rates: fx, by: counterparty}}
 """
+BOOK = "    book: {against: open-items, within_tolerance: small}\n"
 SOLD = """id,merchant,price,at
 A1,m-1,10.00,2026-03-02 05:30:00
 A2,m-2,20.00,2026-03-02 12:00:00
@@ -78,7 +84,7 @@ def model(rules: str = RULES, currency: str = "currency: code") -> str:
 
 
 def test_what_no_key_joins_is_explained_by_rules(tell: Any, tmp_path: Any) -> None:
-    told = tell(model(), {"sold.csv": SOLD, "fx.csv": RATES}, "2026-03-31", {"bank.csv": BANK})
+    told = tell(model(RULES + BOOK), {"sold.csv": SOLD, "fx.csv": RATES}, "2026-03-31", {"bank.csv": BANK})
     found = as_dict(told.outcome)["recon"]["books_against_bank"]
     assert found["matches"] == {
         "unique": 4, "ambiguous": 1, "budget_exhausted": 0,
@@ -96,6 +102,43 @@ def test_what_no_key_joins_is_explained_by_rules(tell: Any, tmp_path: Any) -> No
     assert told.outcome.verdict.ok
     files = write_matches(tmp_path, [(one.name, one.run) for one in told.outcome.scenarios])
     assert [pq.read_table(file).num_rows for file in files] == [12, 2, 4]
+    _booked_and_verified(told)
+    _ambiguous_has_its_ways(told)
+
+
+def _booked_and_verified(told: Any) -> None:
+    """What rules leave is kept as entries, and the verifier names one that was altered."""
+    entries = "SELECT cause, key, debit_account, credit_account, amount_minor::int FROM recon.entry ORDER BY entry_no"
+    assert told.rows(entries) == [("within_tolerance", "A2", "small", "open-items", 3)]
+    session = told.session
+    for tamper, checks in (
+        ("UPDATE recon.entry SET amount_minor = amount_minor + 1", {LISTED, ENTRIES.name}),
+        ("DELETE FROM recon.entry WHERE entry_no = 1", {LISTED}),
+    ):
+        with session.connection.transaction(force_rollback=True):
+            session.connection.execute(tamper)
+            verdict = verify(session.connection, session.details, session.engine, session.tenant, "tea-house")
+            assert {found.name for found in verdict.findings} == checks, tamper
+
+
+def _ambiguous_has_its_ways(told: Any) -> None:
+    """A5 may belong to either of two lines of the bank, the nearer day first; each of them to A5 alone."""
+    session = told.session
+    found = find(session.connection, session.tenant, Chosen(kinds=("ambiguous",)), datetime.now(UTC))
+    ways = {
+        each.key: [
+            (way["rank"], way["rule"], [(row["side"], row["key"], row["amount_minor"]) for row in way["rows"]])
+            for way in partners(session.connection, session.tenant, each, 20)
+        ]
+        for each in found
+    }
+    assert ways == {
+        "A5": [(1, "days", [("right", "4", 500)]), (2, "days", [("right", "5", 500)])],
+        "4": [(1, "days", [("left", "A5", 500)])],
+        "5": [(1, "days", [("left", "A5", 500)])],
+    }
+    (missing,) = find(session.connection, session.tenant, Chosen(kinds=("missing_right",)), datetime.now(UTC))
+    assert partners(session.connection, session.tenant, missing, 20) == []
 
 
 def test_the_same_again_changes_nothing_and_tells_the_same(tell: Any) -> None:

@@ -6,7 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from everycent.flow.model.contract import ModelRefused
+from everycent.proof.explain.service import replay
 from everycent.proof.recon.service import payouts_of
+from everycent.proof.verify.core.recon import PAYOUTS as PAYOUTS_ADD_UP
+from everycent.proof.verify.service import verify
 from everycent.serve.cli.running import as_dict
 from everycent.serve.recon_modes import write_across, write_payouts
 
@@ -104,6 +107,18 @@ def test_a_payout_is_rebuilt_from_its_orders_and_back(tell: Any, tmp_path: Any) 
     again = tell(MODEL + PAYOUTS, {"sold.csv": SOLD}, "2026-03-31", given).outcome.scenarios[0]
     assert not again.changed and again.run.beyond == run.beyond
     assert pq.read_table(write_payouts(tmp_path, [("payouts", run)])[0]).num_rows == 15
+    session = told.session
+    life = replay(session.connection, session.details, session.engine, session.tenant, "A")
+    paid = [event.text for event in life.events if "payout" in event.text]
+    assert paid == [
+        "payouts run 1, A: 76.80 EUR (gross 100.00, refunds -20.00, fees -3.20) of payout P1, paid as b-17, 110.23 EUR "
+        "in all",
+        "payouts run 1, A: 9.70 EUR (gross 10.00, fees -0.30) of payout P2, paid as b-18, 20.70 EUR in all",
+    ]
+    with session.connection.transaction(force_rollback=True):
+        session.connection.execute("UPDATE recon.payout_part SET amount_minor = 1 WHERE part_no = 1")
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, "tea-house")
+        assert {PAYOUTS_ADD_UP.name} < {found.name for found in verdict.findings}
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 from everycent.proof.recon.contract import CAUSES, Bucket, CauseText
 from everycent.serve.comparing import Compared
 
-#: A workbook of more rows opens slowly or not at all; breaks.parquet and breaks.csv have all of them.
-WORKBOOK_ROWS_MAX = 100_000
+#: So many rows fit a worksheet, its head not counted; what is more goes on the next sheet.
+SHEET_ROWS_MAX = 1_048_575
+#: A workbook of more sheets opens on few machines; breaks.parquet and breaks.csv have all rows.
+SHEETS_MAX = 4
 _CELL_CHARACTERS_MAX = 32_767
 #: A spreadsheet holds numbers in 64-bit floats: what has more digits is written as text.
 _DIGITS_EXACT = 15
@@ -94,12 +96,16 @@ def write_breaks(compared: Compared, place: Place) -> list[str]:
     parquet.write_table(table, place("breaks.parquet"))
     csv.write_csv(guarded(table), place("breaks.csv"))
     _write_workbook(compared, table, place("breaks.xlsx"))
-    if table.num_rows <= WORKBOOK_ROWS_MAX:
-        return []
-    return [
-        f"breaks.xlsx has the first {WORKBOOK_ROWS_MAX:,} of {table.num_rows:,} breaks; breaks.parquet and breaks.csv "
-        f"have all of them"
-    ]
+    left_out = _left_out(table)
+    return [] if left_out is None else [f"breaks.xlsx: {left_out}"]
+
+
+def _left_out(table: pa.Table) -> str | None:
+    """What does not fit the workbook, and where it is; None where all of it does."""
+    fits = SHEET_ROWS_MAX * SHEETS_MAX
+    if table.num_rows <= fits:
+        return None
+    return f"the first {fits:,} of {table.num_rows:,} breaks; breaks.parquet and breaks.csv have all of them"
 
 
 def matches_table(compared: Compared) -> pa.Table:
@@ -160,22 +166,28 @@ def _write_workbook(compared: Compared, table: pa.Table, path: Path) -> None:
         "amount": book.add_format({"num_format": f"#,##0.{'0' * places}" if places else "#,##0"}),
         "time": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
     }  # fmt: skip
-    _summary(book.add_worksheet("summary"), compared, looks)
-    sheet = book.add_worksheet("breaks")
-    sheet.freeze_panes(1, 1)
-    shown = table.slice(0, WORKBOOK_ROWS_MAX)
-    for at, name in enumerate(shown.column_names):
-        sheet.set_column(at, at, _WIDTHS.get(name, 16))
-        sheet.write_string(0, at, name, looks["head"])
-    for row, values in enumerate(rows_of(shown), 1):
-        for at, value in enumerate(values):
-            write_cell(sheet, row, at, value, looks)
-    if shown.num_rows:
-        sheet.autofilter(0, 0, shown.num_rows, shown.num_columns - 1)
+    _summary(book.add_worksheet("summary"), compared, _left_out(table), looks)
+    write_sheets(book, "breaks", table.slice(0, SHEET_ROWS_MAX * SHEETS_MAX), looks)
     try:
         book.close()
     except FileCreateError as error:
         raise error.args[0] if error.args and isinstance(error.args[0], OSError) else OSError(str(error)) from None
+
+
+def write_sheets(book: Any, title: str, table: pa.Table, looks: dict[str, Any]) -> None:
+    """The table on as many sheets as it needs: `title`, `title 2`, and so on, each with the head."""
+    for number, since in enumerate(range(0, max(table.num_rows, 1), SHEET_ROWS_MAX), 1):
+        part = table.slice(since, SHEET_ROWS_MAX)
+        sheet = book.add_worksheet(title if number == 1 else f"{title} {number}")
+        sheet.freeze_panes(1, 1)
+        for at, name in enumerate(part.column_names):
+            sheet.set_column(at, at, _WIDTHS.get(name, 16))
+            sheet.write_string(0, at, name, looks["head"])
+        for row, values in enumerate(rows_of(part), 1):
+            for at, value in enumerate(values):
+                write_cell(sheet, row, at, value, looks)
+        if part.num_rows:
+            sheet.autofilter(0, 0, part.num_rows, part.num_columns - 1)
 
 
 def rows_of(table: pa.Table) -> Iterator[Sequence[Any]]:
@@ -203,7 +215,7 @@ def write_cell(sheet: Any, row: int, at: int, value: object, looks: dict[str, An
             sheet.write_string(row, at, str(value)[:_CELL_CHARACTERS_MAX])
 
 
-def _summary(sheet: Any, compared: Compared, looks: dict[str, Any]) -> None:
+def _summary(sheet: Any, compared: Compared, left_out: str | None, looks: dict[str, Any]) -> None:
     """The files, where each row ends, and what explains the difference."""
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 6, 18)
@@ -215,6 +227,7 @@ def _summary(sheet: Any, compared: Compared, looks: dict[str, Any]) -> None:
         ("key", ", ".join(pair.name for pair in compared.plan.key)),
         ("amount", "none" if compared.plan.amount is None else compared.plan.amount.pair.name),
         *(("note", note.en) for note in compared.notes),
+        *(() if left_out is None else (("the next sheets have", left_out),)),
         (),
         ("where each row ends", "left rows", "right rows", *(("left", "right", "left - right") if adds_up else ())),
     ]

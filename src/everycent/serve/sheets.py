@@ -1,14 +1,11 @@
-"""Writes one table as a sheet that people open: CSV or XLSX, by the file's ending; whole, or not at all."""
+"""Writes one table as a file that people open: CSV or XLSX, by the file's ending; whole, or not at all."""
 
 from pathlib import Path
 
 import pyarrow as pa
 
 from everycent.proof.recon.breaks.desk import NotDone
-from everycent.serve.break_files import guarded, rows_of, write_cell
-
-#: So many rows fit a worksheet, its head not counted.
-_SHEET_ROWS_MAX = 1_048_575
+from everycent.serve.break_files import SHEET_ROWS_MAX, SHEETS_MAX, guarded, write_sheets
 
 
 def write_sheet(path: Path, title: str, table: pa.Table) -> None:
@@ -16,10 +13,8 @@ def write_sheet(path: Path, title: str, table: pa.Table) -> None:
     ending = path.suffix.lower()
     if ending not in (".csv", ".xlsx"):
         raise NotDone(f"{path}: a sheet is written as .csv or .xlsx")
-    if ending == ".xlsx" and table.num_rows > _SHEET_ROWS_MAX:
-        raise NotDone(
-            f"{path}: {table.num_rows:,} rows do not fit a worksheet; write a .csv file, or choose by --where"
-        )
+    if ending == ".xlsx" and table.num_rows > SHEET_ROWS_MAX * SHEETS_MAX:
+        raise NotDone(f"{path}: {table.num_rows:,} rows do not fit a workbook; write a .csv file, or choose by --where")
     part = path.with_name(f".{path.name}.part")
     try:
         if ending == ".csv":
@@ -45,16 +40,7 @@ def _write_workbook(path: Path, title: str, table: pa.Table) -> None:
             "amount": book.add_format({"num_format": f"#,##0.{'0' * places}" if places else "#,##0"}),
             "time": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
         }  # fmt: skip
-        sheet = book.add_worksheet(title)
-        sheet.freeze_panes(1, 1)
-        for at, name in enumerate(table.column_names):
-            sheet.set_column(at, at, 16)
-            sheet.write_string(0, at, name, looks["head"])
-        for row, values in enumerate(rows_of(_without_zone(table)), 1):
-            for at, value in enumerate(values):
-                write_cell(sheet, row, at, value, looks)
-        if table.num_rows:
-            sheet.autofilter(0, 0, table.num_rows, table.num_columns - 1)
+        write_sheets(book, title, _without_zone(table), looks)
 
 
 def _without_zone(table: pa.Table) -> pa.Table:

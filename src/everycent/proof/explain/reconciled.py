@@ -25,6 +25,8 @@ def reconciled_events(finder: Finder, model: str, text: str, records: Sequence[R
     events += [_came(model, row) for row in loaded if _meant(row, text, keys)]
     named = finder.query(_NAMED, model=model, keys=asked, begins=f"{_escaped(text)}/%")
     events += [_checked(model, row) for row in named if _meant(row, text, keys)]
+    paid = finder.query(_PAID, model=model, keys=asked, begins=f"{_escaped(text)}/%")
+    events += [_paid_in(model, row) for row in paid if _meant(row, text, keys)]
     missing = []
     for scenario, of_scenario in sorted(keys.items()):
         run = runs.get(scenario)
@@ -108,6 +110,23 @@ def _claimed(model: str, row: Row) -> Event:
     return Event(row["recorded_at"], "reconciled", f"{row['run_id']}/match {row['match_no']}", said, model, place)
 
 
+def _paid_in(model: str, row: Row) -> Event:
+    """What of an order is in a payout, and the line of the bank that paid it."""
+    money = currency(row["currency"])
+    parts = ", ".join(
+        f"{part} {format_minor(int(minor), money)}" for part, minor in zip(row["parts"], row["minors"], strict=True)
+    )
+    payout = "no payout" if row["payout"] is None else f"payout {row['payout']}"
+    paid = "not paid"
+    if row["paid_key"] is not None:
+        paid = f"paid as {row['paid_key']}, {format_minor(int(row['paid_minor']), money)} {money} in all"
+    said = (
+        f"{row['scenario']} run {row['run_no']}, {row['key']}: {format_minor(int(row['minor']), money)} {money} "
+        f"({parts}) of {payout}, {paid}"
+    )
+    return Event(row["recorded_at"], "reconciled", f"{row['run_id']}/payout {row['payout'] or ''}", said, model)
+
+
 def _came(model: str, row: Row) -> Event:
     """A row of a side as it was loaded, kept where it is in a break."""
     said = f"{row['scenario']} run {row['run_no']}, {row['key']}: {row['side']} row {row['raw']}"
@@ -153,6 +172,18 @@ _MATCHED = f"""SELECT r.scenario, r.run_no, r.currency AS run_currency, {_OBSERV
             AND o.side <> f.side) AS others
     FROM recon.match f JOIN recon.run r USING (tenant, model, run_id) WHERE {_OF_KEY}
     ORDER BY r.scenario, r.run_no, f.match_no, f.side, f.row_no"""
+
+#: Of the newest run of each scenario: a run restates what payouts are made of.
+_PAID = f"""SELECT r.scenario, r.run_no, r.currency, {_OBSERVED}, f.* FROM (
+        SELECT tenant, model, run_id, "order" AS key, payout, paid_key, paid_minor, sum(amount_minor) AS minor,
+            array_agg(part ORDER BY part_no) AS parts, array_agg(amount_minor ORDER BY part_no) AS minors
+        FROM recon.payout_part
+        WHERE {{tenant}} AND model = %(model)s AND ("order" = ANY(%(keys)s) OR "order" LIKE %(begins)s)
+        GROUP BY tenant, model, run_id, "order", payout, paid_key, paid_minor) AS f
+    JOIN recon.run r USING (tenant, model, run_id)
+    WHERE r.run_no = (SELECT max(n.run_no) FROM recon.run n
+        WHERE (n.tenant, n.model, n.scenario) = (r.tenant, r.model, r.scenario))
+    ORDER BY r.scenario, f.key, f.payout, f.paid_key"""
 
 _LOADED = f"""SELECT r.scenario, r.run_no, {_OBSERVED}, f.* FROM recon.raw_row f
     JOIN recon.run r USING (tenant, model, run_id) WHERE {_OF_KEY}

@@ -253,6 +253,22 @@ MATCH_DIFFERENCE = pa.schema(
     ]
 )
 
+#: What is written off, charged or lost in exchange, as entries for a ledger: a line for each difference of a cause that
+#: the scenario names an account for. `debit_account` to `currency` are what a ledger's transfer takes. Ordered by match
+#: (those of pass one first), cause, key.
+ENTRY = pa.schema(
+    [
+        pa.field("entry_no", pa.int64()),
+        pa.field("cause", pa.string()),  # of CAUSES
+        pa.field("key", pa.string()),  # the left's, else the right's; of a match the first of its rows'
+        pa.field("match_no", pa.int64()),  # null: of pass one
+        pa.field("debit_account", pa.string()),
+        pa.field("credit_account", pa.string()),
+        pa.field("amount_minor", pa.decimal128(38, 0)),  # above 0
+        pa.field("currency", pa.string()),
+    ]
+)
+
 #: The ways to explain the rows of an ambiguous match, a line for each row of each. Ordered by all columns.
 MATCH_ALTERNATIVE = pa.schema(
     [

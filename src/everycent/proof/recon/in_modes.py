@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.proof.recon.contract import BREAK, BY_KEY, DIMENSION, MATCHED_ROW, TOTALS, Bucket
-from everycent.proof.recon.core.booking import ENTRY, entries
+from everycent.proof.recon.contract import BREAK, BY_KEY, DIMENSION, ENTRY, MATCHED_ROW, TOTALS, Bucket
+from everycent.proof.recon.core.booking import entries
 from everycent.proof.recon.core.carrying import CARRIED, CUT
 from everycent.proof.recon.core.dimensions import dimensions
 from everycent.proof.recon.core.leftovers import of_no_matter, totals_of
@@ -25,9 +25,8 @@ _RULED = (Bucket.MATCHED, Bucket.AMBIGUOUS, Bucket.BUDGET_EXHAUSTED)
 
 @dataclass(frozen=True)
 class Beyond:
-    """What a scenario's modes found beyond its buckets: what rules claimed, both sides in total (DIMENSION), and what
-    payouts are made of (PAYOUT_PART) and what is written off as entries (ENTRY), both made anew of what is stored; at a
-    day cut (CUT) what is open (CARRIED).
+    """What a scenario's modes found beyond its buckets: what rules claimed, both sides in total (DIMENSION), what is
+    written off as entries (ENTRY), what payouts are made of (PAYOUT_PART); at a day cut (CUT) what is open (CARRIED).
     """
 
     explained: Explained = field(default_factory=Explained.nothing)
@@ -64,8 +63,8 @@ def compare_in_modes(
 def with_payouts(
     plan: ReconPlan, found: Beyond, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine
 ) -> Beyond:
-    """`found` with what each payout is made of, where the scenario asks for it."""
-    if plan.payout is None:
+    """`found` with what each payout is made of, where the scenario asks for it; what it has stays."""
+    if plan.payout is None or found.payouts.num_rows:
         return found
     report, bank = (left, right) if plan.payout.report == "left" else (right, left)
     return replace(
@@ -75,8 +74,9 @@ def with_payouts(
 
 
 def with_entries(plan: ReconPlan, done: Reconciled, found: Beyond, engine: LocalEngine) -> Beyond:
-    """`found` with what is written off as entries for the books, where the scenario names accounts."""
-    if plan.book is None:
+    """`found` with what is written off as entries for the books, where the scenario names accounts; those that it has
+    stay."""
+    if plan.book is None or found.entries.num_rows:
         return found
     explained = found.explained
     booked = entries(plan.book, done.write_offs, explained.matches, explained.differences, engine)

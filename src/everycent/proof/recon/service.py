@@ -274,6 +274,8 @@ def run(
             if cut is not None:
                 refuse_passed(connection, who, cut.day)
                 beyond = carry_on(plan, cut, done, beyond, engine)
+            beyond = with_payouts(plan, beyond, left.rows, right.rows, engine)
+            beyond = with_entries(plan, done, beyond, engine)
             run_no = insert_run(connection, key, plan, currency, left, right, done, beyond)
             ran = ReconRun(key.run_id, run_no, True, done, beyond)
         else:

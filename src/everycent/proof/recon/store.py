@@ -15,6 +15,7 @@ from everycent.base.platform.database import Connection
 from everycent.proof.recon.contract import (
     BREAK,
     DIMENSION,
+    ENTRY,
     MATCH_ALTERNATIVE,
     MATCH_DIFFERENCE,
     MATCHED_ROW,
@@ -25,6 +26,7 @@ from everycent.proof.recon.contract import (
 )
 from everycent.proof.recon.core.buckets import cause_texts_sql
 from everycent.proof.recon.core.carrying import CARRIED, CUT
+from everycent.proof.recon.core.payout import PAYOUT_PART
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.in_modes import Beyond
@@ -115,6 +117,8 @@ def insert_run(
         beyond.dimensions,
         beyond.cut,
         beyond.carried,
+        beyond.entries,
+        beyond.payouts.append_column("part_no", pa.array(range(1, beyond.payouts.num_rows + 1), pa.int64())),
     )
     for table, found in zip(_BEYOND, more, strict=True):
         copy_in(connection, table, found, key.constants)
@@ -140,6 +144,8 @@ _BEYOND = {
     "recon.dimension": (DIMENSION, "dimension_no"),
     "recon.cut": (CUT, "day"),
     "recon.carried": (CARRIED, "carried_no"),
+    "recon.entry": (ENTRY, "entry_no"),
+    "recon.payout_part": (PAYOUT_PART, "part_no"),
 }
 _FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused", *_BEYOND)
 _DIGEST = """SELECT md5(coalesce(string_agg(h, '' ORDER BY h), '')) FROM (
@@ -170,7 +176,7 @@ def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconc
 
 def load_beyond(connection: Connection, key: RunKey) -> Beyond:
     """What the modes of the stored run found."""
-    matches, differences, alternatives, dimensions, cut, carried = (
+    matches, differences, alternatives, dimensions, cut, carried, entries, payouts = (
         copy_out(
             connection,
             f"SELECT {', '.join(map(identifier, schema.names))} FROM {table} WHERE {key.sql} ORDER BY {by}",
@@ -178,7 +184,14 @@ def load_beyond(connection: Connection, key: RunKey) -> Beyond:
         )
         for table, (schema, by) in _BEYOND.items()
     )
-    return Beyond(Explained(matches, differences, alternatives), dimensions, carried=carried, cut=cut)
+    return Beyond(
+        Explained(matches, differences, alternatives),
+        dimensions,
+        carried=carried,
+        cut=cut,
+        entries=entries,
+        payouts=payouts,
+    )
 
 
 @dataclass(frozen=True)

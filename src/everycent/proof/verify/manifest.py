@@ -142,6 +142,7 @@ _FOUND = (
     "recon.dimension",
     "recon.cut",
     "recon.carried",
+    "recon.entry", "recon.payout_part",
     "recon.raw_row", "recon.finding",
 )  # fmt: skip
 #: Of a table that a run did not know: no rows.

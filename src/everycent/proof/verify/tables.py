@@ -138,7 +138,12 @@ DECIDED = {
     ),
     "recon.cut": _columns(run_id=_UUID, scenario=_TEXT, day=_DAY),
     "recon.carried": _columns(run_id=_UUID, side=_TEXT, amount_minor=_LONG, occurred_on=_DAY),
-    "recon.match_difference": _columns(run_id=_UUID, match_no=_LONG, difference_minor=_SUM),
+    "recon.match_difference": _columns(run_id=_UUID, match_no=_LONG, cause=_TEXT, difference_minor=_SUM),
+    "recon.entry": _columns(
+        run_id=_UUID, entry_no=_LONG, cause=_TEXT, key=_TEXT, match_no=_LONG, debit_account=_TEXT, credit_account=_TEXT,
+        amount_minor=_SUM,
+    ),
+    "recon.payout_part": _columns(run_id=_UUID, payout=_TEXT, paid_key=_TEXT, paid_minor=_SUM, amount_minor=_SUM),
     "recon.match_alternative": _columns(
         run_id=_UUID, match_no=_LONG, alternative_no=_LONG, side=_TEXT, row_no=_LONG
     ),

@@ -15,6 +15,7 @@ from everycent.flow.pipeline.session import Session, open_session
 from everycent.proof.recon.breaks import desk as at
 from everycent.proof.recon.breaks.desk import BY_HAND, Desk, Done, NotDone, Reason, State
 from everycent.proof.recon.breaks.exporting import export_of
+from everycent.proof.recon.breaks.partners import partners
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, ages, find, history
 from everycent.proof.recon.contract import CAUSES
 from everycent.serve.cli import exits
@@ -31,6 +32,7 @@ _ONES = ("model", "scenario", "owner")
 _OTHERS = ("older_than", "overdue")
 _VALUES: dict[str, tuple[str, ...]] = {"state": tuple(State), "reason": tuple(Reason), "overdue": ("yes",)}
 _REFUSALS_SHOWN = 10
+_WAYS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -110,20 +112,36 @@ def show_command(id_text: str, folder: Path | None, *, as_json: bool) -> int:
     with open_session(Settings.load(), migrations()) as session:
         (found,) = _by_ids(session.connection, session.tenant, [id_text], datetime.now(UTC))
         moves = history(session.connection, session.tenant, found)
+        ways = partners(session.connection, session.tenant, found, _WAYS_SHOWN)
         if folder is not None:
             _write_attachments(session, moves, folder)
     if as_json:
-        print_json({**found.as_dict(), "history": moves})
+        print_json({**found.as_dict(), "alternatives": ways, "history": moves})
         return exits.OK
     for name, value in _shown(found).items():
         if value not in (None, ""):
             out.print(f"{name:>12}  {value}", markup=False)
+    _print_ways(ways)
     rows = [
         [f"{move['recorded_at']:%Y-%m-%d %H:%M}", move["move"], move["to_state"], move["who"], _told(move["detail"]),
          move["why"], move["run_no"]] for move in moves
     ]  # fmt: skip
     print_table("History", ("at (UTC)", "move", "state", "who", "what", "why", "run"), rows, right=frozenset({6}))
     return exits.OK
+
+
+def _print_ways(ways: Sequence[dict[str, Any]]) -> None:
+    """What an ambiguous break may belong to."""
+    rows = [
+        [
+            way["rank"], row["side"], row["key"], _amount(row["amount_minor"], row["currency"]), row["currency"],
+            row["status"], "" if row["line"] is None else f"{row['file']}, line {row['line']}", way["rule"],
+        ]
+        for way in ways for row in way["rows"]
+    ]  # fmt: skip
+    if rows:
+        title = "May belong to: the likeliest first; the rows of one number belong together"
+        print_table(title, ("", "side", "key", "amount", "", "status", "where", "rule"), rows, right=frozenset({0, 3}))
 
 
 def _shown(found: StandingBreak) -> dict[str, object]:

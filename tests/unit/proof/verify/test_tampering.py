@@ -12,6 +12,7 @@ from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.core import corrected, ordered
 from everycent.proof.verify.core.ledger import ORDERED_POSTED
 from everycent.proof.verify.core.recon import CARRIED as CUT_CARRIED
+from everycent.proof.verify.core.recon import ENTRIES, ENTRY_ACCOUNTS, PAYOUTS
 from everycent.proof.verify.manifest import check_hot_parts, check_lake, check_seals
 from everycent.proof.verify.service import verify
 from everycent.proof.verify.tables import each_slice
@@ -24,9 +25,11 @@ HOT_TABLES = (
 #: Nothing is held in this market, so nothing is rated again.
 NOT_HERE = {"rating.held_charge", "rating.retry", "rating.retry_snapshot"}
 
-#: Nothing is carried from day to day here (tests/story/test_carried_over.py), and nothing is cleared in order in this
+#: Nothing is booked, paid out or carried from day to day here (test_entries.py, tests/story/test_payouts_and_sides.py,
+#: test_carried_over.py), and nothing is cleared in order in this
 #: market: tests/unit/flow/pipeline/test_in_order.py shows those.
-IN_ORDER = {*(rule.name for rule in (*ordered.RULES, *corrected.RULES)), ORDERED_POSTED.name, CUT_CARRIED.name}
+IN_ORDER = {*(rule.name for rule in (*ordered.RULES, *corrected.RULES)), ORDERED_POSTED.name}
+IN_ORDER |= {rule.name for rule in (CUT_CARRIED, ENTRIES, ENTRY_ACCOUNTS, PAYOUTS)}
 
 CHARGED_HERE = "each charge is of a record of the same batch, or was released in its batch"
 CONTENT = "each record's content gives its content hash"

@@ -7,20 +7,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-
-#: A line for each difference. Ordered by match (those of pass one first), cause, key.
-ENTRY = pa.schema(
-    [
-        pa.field("entry_no", pa.int64()),
-        pa.field("cause", pa.string()),  # of CAUSES
-        pa.field("key", pa.string()),  # the left's, else the right's; of a match the first of its rows'
-        pa.field("match_no", pa.int64()),  # null: of pass one
-        pa.field("debit_account", pa.string()),
-        pa.field("credit_account", pa.string()),
-        pa.field("amount_minor", pa.decimal128(38, 0)),  # above 0
-        pa.field("currency", pa.string()),
-    ]
-)
+from everycent.proof.recon.contract import ENTRY
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,65 @@ CARRIED = Rule(
     WHERE coalesce(found.n, 0) <> coalesce(carried.n, 0) OR coalesce(found.minor, 0) <> coalesce(carried.minor, 0)""",
 )
 
+#: What differs and has a cause: of a write-off by its key, of a match by its number.
+_APART = """(SELECT run_id, 0 AS match_no, key, 'within_tolerance' AS cause, difference_minor AS d FROM recon.write_off
+        WHERE difference_minor <> 0
+        UNION ALL SELECT run_id, match_no, '', cause, difference_minor FROM recon.match_difference)"""
+_BOOKED = "SELECT *, coalesce(match_no, 0) AS of_match, CASE WHEN match_no IS NULL THEN key ELSE '' END AS of_key"
+
+ENTRIES = Rule(
+    "each reconciliation's entries are what the causes that they name leave",
+    "recon.entry",
+    f"""WITH booked AS (
+        SELECT run_id, of_match AS match_no, of_key AS key, cause, sum(amount_minor) AS minor
+        FROM ({_BOOKED} FROM recon.entry) GROUP BY ALL),
+    apart AS (
+        SELECT run_id, match_no, key, cause, sum(abs(d)) AS minor
+        FROM {_APART} SEMI JOIN recon.entry USING (run_id, cause) GROUP BY ALL)
+    SELECT {{'r': run_id, 'm': match_no, 'k': key, 'c': cause}} AS place,
+        format('run {{}}, {{}} of {{}}: {{}} differ, {{}} are booked', run_id, cause,
+            CASE match_no WHEN 0 THEN 'key ' || key ELSE 'match ' || match_no END, coalesce(apart.minor, 0),
+            coalesce(booked.minor, 0)) AS message
+    FROM booked FULL JOIN apart USING (run_id, match_no, key, cause)
+    WHERE coalesce(booked.minor, 0) <> coalesce(apart.minor, 0)""",
+)
+
+ENTRY_ACCOUNTS = Rule(
+    "each reconciliation's entries balance: they close one account, each cause by one of its own",
+    "recon.entry",
+    f"""WITH told AS (
+        SELECT run_id, cause, CASE WHEN d > 0 THEN credit_account ELSE debit_account END AS against,
+            CASE WHEN d > 0 THEN debit_account ELSE credit_account END AS taker
+        FROM ({_BOOKED} FROM recon.entry) AS e
+        JOIN (SELECT run_id, match_no AS of_match, key AS of_key, cause, any_value(d) AS d FROM {_APART}
+            GROUP BY ALL HAVING count(*) = 1) USING (run_id, of_match, of_key, cause))
+    SELECT {{'r': run_id, 'c': ''}} AS place,
+        format('run {{}} closes several accounts: {{}}', run_id, string_agg(DISTINCT against, ', ' ORDER BY against))
+            AS message
+    FROM told GROUP BY run_id HAVING count(DISTINCT against) > 1
+    UNION ALL
+    SELECT {{'r': run_id, 'c': cause}}, format('run {{}}, {{}} is booked on several accounts: {{}}', run_id, cause,
+        string_agg(DISTINCT taker, ', ' ORDER BY taker))
+    FROM told GROUP BY run_id, cause HAVING count(DISTINCT taker) > 1
+    UNION ALL
+    SELECT {{'r': run_id, 'c': entry_no::VARCHAR}},
+        format('run {{}}, entry {{}}: {{}} from {{}} to {{}}', run_id, entry_no, amount_minor, debit_account,
+            credit_account)
+    FROM recon.entry WHERE amount_minor <= 0 OR debit_account = credit_account""",
+)
+
+PAYOUTS = Rule(
+    "each payment is the sum of what it is made of",
+    "recon.payout_part",
+    """SELECT {'r': run_id, 'k': paid_key, 'p': payout} AS place,
+        format('run {}, {}: {} was paid, its parts add up to {}', run_id,
+            coalesce('line ' || paid_key, 'payout ' || payout), paid, parts) AS message
+    FROM (SELECT run_id, paid_key, CASE WHEN paid_key IS NULL THEN payout END AS payout,
+            coalesce(max(paid_minor), 0) AS paid, sum(amount_minor) AS parts
+        FROM recon.payout_part GROUP BY ALL)
+    WHERE paid <> parts""",
+)
+
 RULES = (
     RUN_SUMS,
     FINDINGS,
@@ -167,4 +226,7 @@ RULES = (
     ONLY_RIGHT,
     DIMENSIONS,
     CARRIED,
+    ENTRIES,
+    ENTRY_ACCOUNTS,
+    PAYOUTS,
 )
