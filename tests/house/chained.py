@@ -55,7 +55,10 @@ class Chains:
     def due(self, recon: str, now: datetime, events: pa.Table | None = None) -> list[Chained]:
         """What the scenarios' triggers fire."""
         place, scenarios = self._planned(recon)
-        return [done for planned in scenarios for done in run_due(place, planned, now, events)]
+        beside = ManySides(self.session.engine)
+        fired = [done for planned in scenarios for done in run_due(place, planned, now, events, beside)]
+        self.across = beside.told()
+        return fired
 
     def one(self, recon: str, given: Mapping[str, Sequence[Path]] | None = None) -> Chained:
         """The only scenario."""

@@ -39,7 +39,7 @@ from everycent.proof.recon.service import run as run_recon
 from everycent.serve.checking import checked_by
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides, surrounded
-from everycent.serve.many_sides import ManySides
+from everycent.serve.many_sides import DAY_APART, ManySides
 from everycent.serve.recon_batches import batches_of
 from everycent.serve.recon_modes import parts_beyond_limit
 from everycent.serve.reconciling import PlannedScenario, Prepared, Report, Scenario
@@ -119,8 +119,15 @@ def _with_across(done: Chained, across: dict[str, pa.Table]) -> Chained:
     return replace(done, scenario=replace(done.scenario, across=across.pop(done.name.partition("/")[0], None)))
 
 
-def run_due(place: Place, scenario: PlannedScenario, now: datetime, events: pa.Table | None) -> Iterator[Chained]:
-    """What the scenario's trigger fires, run by run. What became a run is not fired again."""
+def run_due(
+    place: Place,
+    scenario: PlannedScenario,
+    now: datetime,
+    events: pa.Table | None,
+    beside: ManySides | None = None,
+) -> Iterator[Chained]:
+    """What the scenario's trigger fires, run by run. What became a run is not fired again. beside: gets the sides where
+    they are two of more, day by day."""
     session, name = place.session, place.scope.name
     trigger = links_of(scenario.spec).trigger
     if trigger is None:
@@ -138,7 +145,7 @@ def run_due(place: Place, scenario: PlannedScenario, now: datetime, events: pa.T
             word: [path for path in firing.files if any(fnmatch(path.name, pattern) for pattern in side.plan.spec.file)]
             for word, side in (("left", scenario.left), ("right", scenario.right))
         }
-        done = run_chain(replace(place, around=around), scenario, given, firing.keys)
+        done = run_chain(replace(place, around=around), scenario, given, firing.keys, beside, by_day=True)
         if done.result is not None:
             key = RunKey(session.tenant, name, done.result.run_id)
             keep_fired(session.connection, key, scenario.name, firing.mark)
@@ -151,9 +158,11 @@ def run_chain(
     given: Mapping[str, Sequence[Path]],
     keys: Sequence[str] | None = None,
     beside: ManySides | None = None,
+    *,
+    by_day: bool = False,
 ) -> Chained:
     """given: files by side. keys: what alone is looked at; None: everything. beside: gets the sides where they are two
-    of more.
+    of more, under the scenario's name; by_day: those of each day apart.
 
     Never raises for what a link or a source does wrong: the next scenario is run all the same.
     """
@@ -170,7 +179,8 @@ def run_chain(
     except (LinkFailed, SourceError, CutRefused) as error:
         return Chained(scenario.name, failure=str(error))
     if beside is not None and scenario.called != ("left", "right"):
-        beside.keep(scenario.of, scenario.called, (str(sides.left.rows), str(sides.right.rows)), done.run)
+        name = f"{scenario.of}{DAY_APART}{place.around.as_of}" if by_day else scenario.of
+        beside.keep(name, scenario.called, (str(sides.left.rows), str(sides.right.rows)), done.run)
     handled = tuple(handled_by(each, result, scenario, place.around) for each in links.handlers)
     return Chained(scenario.name, done, result, (sides.left.refused, sides.right.refused), handled)
 

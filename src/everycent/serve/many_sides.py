@@ -10,6 +10,8 @@ from everycent.proof.recon.contract import ReconSpec
 from everycent.proof.recon.service import ReconRun, across
 
 Path = tuple[str, ...]
+#: Stands between a scenario's name and a day, where its days are told apart.
+DAY_APART = "@"
 
 
 def each_pair(specs: Mapping[str, ReconSpec]) -> Iterator[tuple[str, ReconSpec, Path, tuple[Path, Path]]]:

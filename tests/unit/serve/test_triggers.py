@@ -54,6 +54,31 @@ def test_a_file_is_run_once_and_for_its_own_day(chains: Chains) -> None:
     assert keys(other) == {"A": "amount_differs"}
 
 
+BOOKS = '{load: {files: {paths: "%s/{as_of}.csv"}}, columns: {id: text, amount: money}, key: id, amount: amount}'
+THREE = rf"""
+  takings:
+    trigger: {{file_arrival: {{paths: "inbox/*.csv", day: 'till_(\d{{4}})(\d{{2}})(\d{{2}})'}}}}
+    sides:
+      till: {{file: "till_*.csv", columns: {{id: text, amount: money}}, key: id, amount: amount}}
+      cards: {BOOKS % "cards"}
+      bank: {BOOKS % "bank"}
+    basis: till
+"""
+
+
+def test_three_sides_are_told_beside_each_other_day_by_day(chains: Chains) -> None:
+    for day, cards in ((1, "1.00"), (2, "2.00")):
+        arrived(chains, f"inbox/till_2026030{day}.csv", "id,amount\nA,1.00\n")
+        chains.write(f"cards/2026-03-0{day}.csv", f"id,amount\nA,{cards}\n")
+        chains.write(f"bank/2026-03-0{day}.csv", "id,amount\n")
+    assert len(chains.due(THREE, NOW)) == 4
+    amounts = {
+        name: [tuple(row[f"{side}_amount_minor"] for side in ("till", "cards", "bank")) for row in rows.to_pylist()]
+        for name, rows in chains.across.items()
+    }
+    assert amounts == {"takings@2026-03-01": [(100, 100, None)], "takings@2026-03-02": [(100, 200, None)]}
+
+
 def test_a_name_without_its_day(tmp_path: Path) -> None:
     (tmp_path / "bill.csv").write_text("id\n")
     words = FileArrivalWords(paths=("*.csv",), still=timedelta(0), day=r"bill_(\d{4})(\d{2})(\d{2})")

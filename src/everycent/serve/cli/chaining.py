@@ -72,7 +72,7 @@ def run_scenarios(asked: AskedRun, *, as_json: bool) -> int:
             say(f"{where}: begun")
             begun = monotonic()
             if asked.due:
-                ending = run_due(place, scenario, datetime.now(UTC), events)
+                ending = run_due(place, scenario, datetime.now(UTC), events, beside)
             else:
                 given = {word: files.get(name, ()) for word, name in zip(SIDES, scenario.called, strict=True)}
                 ending = iter([run_chain(place, scenario, given, beside=beside)])

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from everycent.proof.recon.contract import CAUSES, Bucket
 from everycent.proof.recon.service import residual_minor
 from everycent.serve.chaining import Chained
+from everycent.serve.many_sides import DAY_APART
 from everycent.serve.report.data import BUCKETS, ROWS_SHOWN, grouped
 from everycent.serve.report.page import asset, write_page
 from everycent.serve.report.tables import code, count, long_text, named, number, table, text
@@ -312,9 +313,10 @@ def _across(told: RunPage) -> str:
     exponents = {each.name.partition("/")[0]: each.result.exponent for each in told.done if each.result is not None}
     drawn = []
     for name, rows in told.across.items():
+        exponent = exponents[name.partition(DAY_APART)[0]]
         sides = [column.removesuffix("_rows") for column in rows.column_names if column.endswith("_rows")]
         cells = [
-            (code(row["key"]), *(_said(row, side, exponents[name]) for side in sides))
+            (code(row["key"]), *(_said(row, side, exponent) for side in sides))
             for row in rows.slice(0, ROWS_SHOWN).to_pylist()
         ]
         drawn.append(
