@@ -40,6 +40,7 @@ from everycent.proof.recon.service import (
     SideRows,
     Work,
     object_sql,
+    place_before_sql,
     raw_rows_of,
 )
 from everycent.serve.links import Links
@@ -85,8 +86,12 @@ class LoadedSides:
             )
         kept = raw_rows_of(place.session.connection, RunKey(place.session.tenant, place.scope.name, UUID(before)))
         return engine.query(
-            """FROM came UNION ALL
-            (FROM kept SEMI JOIN (SELECT key FROM breaks UNION SELECT key FROM carried) USING (key)
+            f"""WITH placed AS (
+                SELECT k.* REPLACE (coalesce(c.source_file, k.source_file) AS source_file)
+                FROM kept AS k LEFT JOIN carried AS c ON (c.side, c.key, c.source_line) = (k.side, k.key, k.source_line)
+                    AND c.source_file = {place_before_sql("k.source_file", "c.opened_on")})
+            FROM came UNION ALL
+            (FROM placed SEMI JOIN (SELECT key FROM breaks UNION SELECT key FROM carried) USING (key)
             ANTI JOIN came USING (side, source_file, source_line))
             ORDER BY side, source_file, source_line""",
             came=pa.concat_tables(found),

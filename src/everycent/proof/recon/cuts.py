@@ -8,7 +8,14 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.core.carrying import CARRIED, CUT, of_the_day, open_rows, with_carried
+from everycent.proof.recon.core.carrying import (
+    CARRIED,
+    CUT,
+    at_places_of_their_own,
+    of_the_day,
+    open_rows,
+    with_carried,
+)
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.in_modes import Beyond
@@ -61,6 +68,7 @@ def carry_in(
     if last is not None and last.through_batch != batches.after:
         raise CutRefused(f"recon '{who[2]}': {last.day} was cut while the sides of {day} were loaded; run {day} again")
     before = CARRIED.empty_table() if last is None else carried_from(connection, who, last.run_id)
+    before = at_places_of_their_own(before, left.rows, right.rows, engine)
     parts = [
         of_the_day(with_carried(side, rows.rows, before, engine), day, engine)
         for side, rows in (("left", left), ("right", right))

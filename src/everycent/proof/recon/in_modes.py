@@ -61,15 +61,21 @@ def compare_in_modes(
 
 
 def with_payouts(
-    plan: ReconPlan, found: Beyond, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine
+    plan: ReconPlan,
+    done: Reconciled,
+    found: Beyond,
+    left: pa.Table | str,
+    right: pa.Table | str,
+    engine: LocalEngine,
 ) -> Beyond:
     """`found` with what each payout is made of, where the scenario asks for it; what it has stays."""
     if plan.payout is None or found.payouts.num_rows:
         return found
     report, bank = (left, right) if plan.payout.report == "left" else (right, left)
+    explained, by_key = found.explained, pa.concat_tables([done.breaks, done.write_offs])
     return replace(
         found,
-        payouts=decompose(plan.payout, report, bank, found.explained.matches, found.explained.differences, engine),
+        payouts=decompose(plan.payout, report, bank, explained.matches, explained.differences, by_key, engine),
     )
 
 

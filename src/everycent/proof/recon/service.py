@@ -19,6 +19,7 @@ from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import SIDE, CheckerFindings
 from everycent.proof.recon.core.across import across
 from everycent.proof.recon.core.came import Came, object_sql
+from everycent.proof.recon.core.carrying import place_before_sql
 from everycent.proof.recon.core.cells import Kind, Mark, Reading, number_sql
 from everycent.proof.recon.core.columns import (
     NothingToCompare,
@@ -196,6 +197,7 @@ __all__ = [
     "object_sql",
     "pairs_of",
     "payouts_of",
+    "place_before_sql",
     "plan_files",
     "plan_recon",
     "plan_side",
@@ -274,7 +276,7 @@ def run(
             if cut is not None:
                 refuse_passed(connection, who, cut.day)
                 beyond = carry_on(plan, cut, done, beyond, engine)
-            beyond = with_payouts(plan, beyond, left.rows, right.rows, engine)
+            beyond = with_payouts(plan, done, beyond, left.rows, right.rows, engine)
             beyond = with_entries(plan, done, beyond, engine)
             run_no = insert_run(connection, key, plan, currency, left, right, done, beyond)
             ran = ReconRun(key.run_id, run_no, True, done, beyond)
@@ -282,7 +284,7 @@ def run(
             stored = load_run(connection, engine, key), load_beyond(connection, key)
             ran = ReconRun(key.run_id, known, False, *stored)
         again = observe(connection, engine, tenant, model, key.run_id, words, (left, right), at)
-        beyond = with_payouts(plan, ran.beyond, left.rows, right.rows, engine)
+        beyond = with_payouts(plan, ran.reconciled, ran.beyond, left.rows, right.rows, engine)
         return replace(ran, again=again, beyond=with_entries(plan, ran.reconciled, beyond, engine))
 
 

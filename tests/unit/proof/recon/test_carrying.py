@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from written_sides import side
 
 from everycent.base.engine.local import LocalEngine
-from everycent.proof.recon.core.carrying import CARRIED, of_the_day, open_rows, with_carried
+from everycent.proof.recon.core.carrying import CARRIED, at_places_of_their_own, of_the_day, open_rows, with_carried
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.stage import reconcile
 
@@ -20,6 +20,7 @@ Days = dict[int, tuple[pa.Table, pa.Table]]
 
 def cut(engine: LocalEngine, day: int, given: tuple[pa.Table, pa.Table], before: pa.Table) -> tuple[Any, pa.Table]:
     at = date(2026, 3, day)
+    before = at_places_of_their_own(before, *given, engine)
     both = [with_carried(name, rows, before, engine) for name, rows in zip(("left", "right"), given, strict=True)]
     here, ahead = zip(*(of_the_day(rows, at, engine) for rows in both), strict=True)
     found = reconcile(PLAN, here[0], here[1], engine)
@@ -48,6 +49,23 @@ def test_what_is_open_ages_and_what_comes_late_closes_it(engine: LocalEngine) ->
     found, carried = run_days(engine, days)
     assert told(carried) == [("right", "D", 2, 1)]
     assert found.breaks["key"].to_pylist() == ["D"]
+
+
+def test_a_file_of_the_same_name_brings_other_rows(engine: LocalEngine) -> None:
+    """Each day's file is called the same. A is paid a second time, on the line of the first; B's line is C's the next
+    day; D is given again, and is there once."""
+    left = side(f"{HEAD}\nA 5 1\nB 7 1\nD 9 1", "bill"), side(f"{HEAD}\nA 5 2\nC 1 2\nD 9 1", "bill")
+    none = side(HEAD, "bill")
+    found, carried = run_days(engine, {1: (left[0], none), 2: (left[1], none)})
+    assert [(row["key"], row["source_file"], row["source_line"], row["age_days"]) for row in carried.to_pylist()] == [
+        ("A", "bill", 1, 0), ("C", "bill", 2, 0), ("D", "bill", 3, 1),
+        ("A", "bill of 2026-03-01", 1, 1), ("B", "bill of 2026-03-01", 2, 1),
+    ]  # fmt: skip
+    assert (found.left_total.rows, found.left_total.amount_minor) == (5, 27)
+    found, carried = run_days(engine, {1: (left[0], none), 2: (left[1], none), 3: (none, left[0])})
+    assert [(row["key"], row["source_file"], row["opened_on"].day) for row in carried.to_pylist()] == [
+        ("C", "bill", 2), ("A", "bill of 2026-03-01", 1),
+    ]  # fmt: skip
 
 
 def test_a_row_after_the_cut_waits_for_its_day(engine: LocalEngine) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everycent.base.engine.local import LocalEngine
-from everycent.proof.recon.contract import MATCH_DIFFERENCE, MATCHED_ROW, SIDE
+from everycent.proof.recon.contract import BREAK, MATCH_DIFFERENCE, MATCHED_ROW, SIDE
 from everycent.proof.recon.core.payout import PayoutPlan, decompose, payouts_of
 
 PLAN = PayoutPlan("left", {"sale": "gross", "fx": "exchange"})
@@ -53,8 +53,14 @@ def causes(*found: tuple[int, str, int]) -> pa.Table:
 
 @pytest.fixture(scope="session")
 def taken_apart(engine: LocalEngine) -> Any:
-    def run(report: pa.Table, bank: pa.Table, matched: pa.Table, differences: pa.Table = causes()) -> list[Line]:  # noqa: B008
-        rows = decompose(PLAN, report, bank, matched, differences, engine).to_pylist()
+    def run(
+        report: pa.Table,
+        bank: pa.Table,
+        matched: pa.Table,
+        differences: pa.Table = causes(),  # noqa: B008
+        by_key: pa.Table = BREAK.empty_table(),  # noqa: B008
+    ) -> list[Line]:
+        rows = decompose(PLAN, report, bank, matched, differences, by_key, engine).to_pylist()
         return [(row["payout"], row["paid_key"], row["part"], row["order"], int(row["amount_minor"])) for row in rows]
 
     return run
@@ -100,11 +106,36 @@ def test_payouts_and_lines_that_hang_together_through_others_are_one_payment(tak
     ]
 
 
+def found_by_key(key: str, bucket: str, difference: int) -> pa.Table:
+    row = {"key": key, "bucket": bucket, "difference_minor": difference, "left_rows": 1, "right_rows": 1}
+    return pa.Table.from_pylist([dict.fromkeys(BREAK.names) | row], BREAK)
+
+
+def test_what_agrees_by_key_within_the_tolerance_is_written_off(taken_apart: Any) -> None:
+    report, bank = orders(("P1", "A", 1000)), side(("P1", 998))
+    assert taken_apart(report, bank, matches(), by_key=found_by_key("P1", "within_tolerance", 2)) == [
+        ("P1", "P1", "gross", "A", 1000), ("P1", "P1", "written_off", None, -2),
+    ]  # fmt: skip
+
+
+def test_a_line_of_a_payouts_key_that_pays_another_takes_nothing_from_it(taken_apart: Any) -> None:
+    """The bank has two lines with the key P1: one is P1's, the other is found to be P2's."""
+    report, bank = orders(("P1", "A", 700), ("P2", "B", 300)), side(("P1", 700), ("P1", 300))
+    assert taken_apart(report, bank, matches(("P2", "P1"))) == [
+        ("P1", "P1", "gross", "A", 700), ("P2", "P1", "gross", "B", 300),
+    ]  # fmt: skip
+    alone = side(("P1", 300))  # the only one is P2's: P1 is not paid
+    assert taken_apart(report, alone, matches(("P2", "P1")), by_key=found_by_key("P1", "missing_right", 700)) == [
+        ("P1", None, "gross", "A", 700), ("P1", None, "unexplained", None, -700), ("P2", "P1", "gross", "B", 300),
+    ]  # fmt: skip
+
+
 def test_from_an_order_back_to_all_lines_that_paid_it(engine: LocalEngine) -> None:
     report = orders(("P1", "A", 700), ("P2", "A", -100), ("P2", "B", 300))
     parts = decompose(
-        PLAN, report, side(("b1", 700), ("b2", 200)), matches(("P1", "b1"), ("P2", "b2")), causes(), engine
-    )
+        PLAN, report, side(("b1", 700), ("b2", 200)), matches(("P1", "b1"), ("P2", "b2")), causes(),
+        BREAK.empty_table(), engine,
+    )  # fmt: skip
     back = payouts_of(parts, "A", engine).to_pylist()
     assert [(row["paid_key"], int(row["amount_minor"])) for row in back] == [("b1", 700), ("b2", -100)]
 

@@ -37,15 +37,50 @@ CUT = pa.schema(
 )
 
 
+def at_places_of_their_own(
+    carried: pa.Table, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine
+) -> pa.Table:
+    """`carried` (CARRIED), each row at a place that no other row of its side has. Where a file of the same name came
+    with another row on that line, what was carried is of `NAME of DAY`, the day when it opened."""
+    taken = " UNION ALL ".join(
+        f"SELECT c.carried_no FROM carried AS c JOIN {side}_given AS g USING (source_file, source_line) "
+        f"WHERE c.side = {literal(side)} AND NOT ({_same_row_sql(rows, engine)})"
+        for side, rows in (("left", left), ("right", right))
+    )
+    return engine.query(
+        f"""SELECT * REPLACE (
+            CASE WHEN carried_no IN ({taken}) THEN {place_before_sql("source_file", "opened_on")} ELSE source_file END
+                AS source_file)
+        FROM carried ORDER BY carried_no""",
+        carried=carried,
+        left_given=left,
+        right_given=right,
+    ).cast(CARRIED)
+
+
+def place_before_sql(file: str, opened_on: str) -> str:
+    """What a file is called once another of its name has come."""
+    return f"{file} || ' of ' || strftime({opened_on}, '%Y-%m-%d')"
+
+
+def _same_row_sql(rows: pa.Table | str, engine: LocalEngine) -> str:
+    """Whether the given row `g` is the one that was carried, `c`, in all that is known of that."""
+    given = engine.query("FROM given LIMIT 0", given=rows).column_names
+    return " AND ".join(
+        f"(c.{identifier(name)} IS NULL OR c.{identifier(name)} IS NOT DISTINCT FROM g.{identifier(name)})"
+        for name in given
+        if name in CARRIED.names
+    )
+
+
 def with_carried(side: str, rows: pa.Table | str, carried: pa.Table, engine: LocalEngine) -> pa.Table:
     """The side's rows with those that were carried (CARRIED): a row that is given again is there once."""
     columns = ", ".join(map(identifier, engine.query("FROM given LIMIT 0", given=rows).column_names))
     return engine.query(
         f"""SELECT {columns} FROM carried WHERE side = {literal(side)}
         UNION ALL
-        SELECT {columns} FROM given ANTI JOIN (FROM carried WHERE side = {literal(side)}) AS c
-            ON c.source_file = given.source_file AND c.source_line = given.source_line AND c.key = given.key
-                AND c.amount_minor = given.amount_minor""",
+        SELECT {columns} FROM given AS g ANTI JOIN (FROM carried WHERE side = {literal(side)}) AS c
+            ON c.source_file = g.source_file AND c.source_line = g.source_line AND {_same_row_sql(rows, engine)}""",
         given=rows,
         carried=carried,
     )

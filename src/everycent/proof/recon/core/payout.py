@@ -9,6 +9,7 @@ import pyarrow as pa
 from everycent.base.engine.kernels.assigning import knots
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
+from everycent.proof.recon.contract import Bucket
 
 #: What a payout is made of, in the order in which it is told. `other`: rows of a kind that the scenario does not name.
 PARTS = ("gross", "refunds", "fees", "reserves", "exchange", "other", "written_off", "unexplained")
@@ -50,6 +51,7 @@ def decompose(
     bank: pa.Table | str,
     matched: pa.Table,
     differences: pa.Table,
+    by_key: pa.Table,
     engine: LocalEngine,
 ) -> pa.Table:
     """PAYOUT_PART. `report` and `bank`: SIDE, the report with `kind` and, where it has them, `reference`, `fee_minor`.
@@ -57,12 +59,11 @@ def decompose(
     A row's amount is net: what it says as its fee is a part of its own, and the rest is of the part of its kind. A
     payout is found at the bank by sure matches (`matched`, MATCHED_ROW), else by its key: one payout in one line or in
     several, or several payouts in a line. What a payment and its payouts differ by is of the part of the cause that the
-    match names (`differences`, MATCH_DIFFERENCE); what no cause names, what is paid and not in the report, or the other
-    way round, is `unexplained`.
+    match names (`differences`, MATCH_DIFFERENCE), or is written off by key (`by_key`, BREAK: the breaks and write-offs
+    that are left). What no cause names, what is paid and not in the report, or the other way round, is `unexplained`.
     """
-    payments = _payments(plan, report, bank, matched, engine)
+    payments = _payments(plan, report, bank, matched, by_key, engine)
     places = ", ".join(f"({number}, {literal(name)})" for number, name in enumerate(PARTS))
-    causes = ", ".join(f"({literal(cause)}, {literal(part)})" for cause, part in _PART_OF_CAUSE.items())
     sign = -1 if plan.report == "left" else 1  # of left - right, in what the payouts lack of the payment
     result = engine.query(
         f"""WITH parts AS ({_parts_sql(plan, report, engine)}),
@@ -78,10 +79,7 @@ def decompose(
         listed AS (
             SELECT DISTINCT knot, payout FROM payments WHERE payout IS NOT NULL),
         told AS (SELECT knot, payout, part, of_order, n, minor FROM parts JOIN listed ON listed.payout = parts.key),
-        named AS (
-            SELECT knot, part, {sign} * sum(difference_minor)::HUGEINT AS minor
-            FROM differences JOIN (VALUES {causes}) AS c(cause, part) USING (cause)
-            JOIN (SELECT DISTINCT match_no, knot FROM payments) USING (match_no) GROUP BY ALL),
+        {_named_sql(sign)},
         rest AS (
             SELECT knot, 'unexplained' AS part, coalesce(paid, 0) - coalesce(t.minor, 0) - coalesce(n.minor, 0) AS minor
             FROM payment LEFT JOIN of_lines USING (knot)
@@ -101,9 +99,25 @@ def decompose(
         bank=bank,
         payments=payments,
         differences=differences,
+        by_key=by_key,
     )
     _assert_adds_up(result, engine)
     return result.drop_columns(["knot"]).cast(PAYOUT_PART)
+
+
+def _named_sql(sign: int) -> str:
+    """named: knot, part, minor: what payments and their payouts differ by, where a match or the tolerance names it."""
+    causes = ", ".join(f"({literal(cause)}, {literal(part)})" for cause, part in _PART_OF_CAUSE.items())
+    return f"""caused AS (
+            SELECT knot, cause, difference_minor FROM differences
+            JOIN (SELECT DISTINCT match_no, knot FROM payments) USING (match_no)
+            UNION ALL
+            SELECT knot, 'within_tolerance', difference_minor
+            FROM by_key AS b JOIN payments AS p ON p.payout = b.key AND p.paid_key = b.key
+            WHERE b.bucket = {literal(Bucket.WITHIN_TOLERANCE)}),
+        named AS (
+            SELECT knot, part, {sign} * sum(difference_minor)::HUGEINT AS minor
+            FROM caused JOIN (VALUES {causes}) AS c(cause, part) USING (cause) GROUP BY ALL)"""
 
 
 def _parts_sql(plan: PayoutPlan, report: pa.Table | str, engine: LocalEngine) -> str:
@@ -121,7 +135,12 @@ def _parts_sql(plan: PayoutPlan, report: pa.Table | str, engine: LocalEngine) ->
 
 
 def _payments(
-    plan: PayoutPlan, report: pa.Table | str, bank: pa.Table | str, matched: pa.Table, engine: LocalEngine
+    plan: PayoutPlan,
+    report: pa.Table | str,
+    bank: pa.Table | str,
+    matched: pa.Table,
+    by_key: pa.Table,
+    engine: LocalEngine,
 ) -> pa.Table:
     """(knot, payout, paid_key, match_no): which payouts and which of the bank's keys belong together, every one of both
     in one knot; a payout or a key without the other is alone there."""
@@ -131,11 +150,12 @@ def _payments(
             SELECT DISTINCT mine.key AS payout, theirs.key AS paid_key, match_no
             FROM (FROM matched WHERE side = {literal(plan.report)} AND label = 'unique') AS mine
             JOIN (FROM matched WHERE side = {literal(other)} AND label = 'unique') AS theirs USING (match_no)),
-        by_key AS (
+        own AS (  -- a match may have had a further line of a key whose first one is its payout's
             SELECT key AS payout, key AS paid_key, NULL::BIGINT AS match_no
             FROM (SELECT DISTINCT key FROM report) SEMI JOIN bank USING (key)
-            WHERE key NOT IN (SELECT payout FROM claims) AND key NOT IN (SELECT paid_key FROM claims)),
-        met AS (FROM claims UNION ALL FROM by_key)
+            WHERE key NOT IN (SELECT payout FROM claims)
+                AND key NOT IN (SELECT key FROM by_key WHERE bucket = {literal(f"missing_{other}")})),
+        met AS (FROM claims UNION ALL FROM own)
         FROM met
         UNION ALL
         SELECT DISTINCT key, NULL, NULL FROM report WHERE key NOT IN (SELECT payout FROM met)
@@ -145,6 +165,7 @@ def _payments(
         report=report,
         bank=bank,
         matched=matched,
+        by_key=by_key,
     )
     together = found["paid_key"].is_valid().to_numpy() & found["payout"].is_valid().to_numpy()
     knot = -1 - np.arange(found.num_rows, dtype=np.int64)
