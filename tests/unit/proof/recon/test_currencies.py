@@ -53,3 +53,28 @@ def test_a_side_that_names_no_currency_has_the_scenarios(engine: LocalEngine) ->
     engine.query("CREATE OR REPLACE TABLE ours AS FROM given", given=rows(1).drop_columns("currency"))
     engine.query("CREATE OR REPLACE TABLE theirs AS FROM given", given=rows(2))
     assert set(breaks(reconcile(plan, "ours", "theirs", engine))) == {"same", "other", "unnamed and another"}
+
+
+def amounts(*found: tuple[str, str, int]) -> pa.Table:
+    """Rows of a side: key, currency, minor units."""
+    listed = [
+        {"source_file": "f", "source_line": line, "key": key, "currency": code, "amount_minor": minor}
+        for line, (key, code, minor) in enumerate(found, 1)
+    ]
+    return pa.Table.from_pylist(listed, WITH_CURRENCY)
+
+
+LEFT = amounts(("A", "USD", 100), ("A", "JPY", 200), ("B", "USD", -105), ("B", "JPY", 7))
+RIGHT = amounts(("A", "USD", 200), ("A", "JPY", 100), ("B", "JPY", 7), ("B", "USD", -105))
+
+
+def test_rows_that_add_up_do_so_in_each_currency_by_itself(engine: LocalEngine) -> None:
+    plan = ReconPlan("bill", 0, left_sums=True, right_sums=True, compares_status=False, currency="CNY")
+    found = breaks(reconcile(plan, LEFT, RIGHT, engine))
+    assert found == {"A": ("status_differs", "JPY 200 + USD 1.00", "JPY 100 + USD 2.00")}
+
+
+def test_single_rows_of_one_key_meet_in_their_own_currency(engine: LocalEngine) -> None:
+    plan = ReconPlan("bill", 0, left_sums=False, right_sums=False, compares_status=False, currency="CNY")
+    found = reconcile(plan, LEFT, RIGHT, engine).breaks.to_pylist()
+    assert {row["key"] for row in found} == {"A"}

@@ -97,6 +97,22 @@ def test_in_total_alone_the_residual_is_stated(compare_as: Any) -> None:
 SIDE = {"file": "a.csv", "columns": {"id": "text", "paid": "money"}, "key": "id", "amount": "paid"}
 
 
+def test_totals_of_sides_that_name_their_currency_are_by_currency(engine: LocalEngine) -> None:
+    columns = {"id": "text", "paid": "money", "money": "text"}
+    both = {"file": "a.csv", "columns": columns, "key": "id", "amount": "paid", "currency": "money"}
+    words = {"left": both, "right": both, "detail": "no", "total": {"limit": "0.01"}}
+    plan = plan_recon("bill", ReconSpec.model_validate(words), currency("CNY"))
+    rows = [
+        pa.table({"source_file": ["f"], "source_line": pa.array([1], pa.int64()), "key": ["A"],
+                  "amount_minor": pa.array([100], pa.int64()), "status": pa.nulls(1, pa.string()), "currency": [code]})
+        for code in ("USD", "JPY")
+    ]  # fmt: skip
+    found = compare_in_modes(plan, reconcile, rows[0], rows[1], engine)[1].dimensions
+    told = [(row["dimension"], int(row["apart_minor"]), row["limit_minor"]) for row in found.to_pylist()]
+    assert told == [('{"currency":"JPY"}', -100, 0), ('{"currency":"USD"}', 100, 1)]
+    assert len(beyond_limit(found)) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -77,6 +77,9 @@ def test_many_at_once_want_their_count_confirmed(capsys: pytest.CaptureFixture[s
     assert "3 breaks fit; nothing was done. If you mean all of them, add --count 3" in capsys.readouterr().err
     assert run_app([*many, "--count", "2"]) == exits.REFUSED
     assert run_app([*many, "--count", "3"]) == exits.OK
+    assert answer(capsys, "list", "--where", "reason=accepted")[1]["count"] == 1
+    others = ["breaks", "approve", "--where", "state=to_approve", "--count", "2", "--as", "bob"]
+    assert run_app(others) == exits.OK
     assert answer(capsys, "list", "--where", "reason=accepted")[1]["count"] == 3
 
 
@@ -192,7 +195,7 @@ def test_a_break_is_named_by_its_key_and_one_that_fits_needs_no_count(capsys: py
     shown = " ".join(capsys.readouterr().out.split())
     for said in ("left none", "right 0.09 CNY · r, line 2", "difference -0.09 CNY", "closed: written_off"):
         assert said in shown
-    assert "ask_write_off to_approve ann -0.09 CNY old" in shown
+    assert "ask_write_off to_approve ann written_off, -0.09 CNY old" in shown
     assert run_app(["breaks", "show", "A"]) == exits.OK
     assert "assign in_hand ann to bob" in " ".join(capsys.readouterr().out.split())
     assert run_app(["breaks", "list", "--where", "owner=zoe"]) == exits.OK

@@ -9,16 +9,27 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.seen import exponent_sql
 
 _SIDES = ("left", "right")
 _OTHER_MONEY = "recon_other_money"
+
+#: A sum of minor units as people write it, exactly.
+_DECIMAL = f"""CASE {exponent_sql("code", 0)} {
+    " ".join(
+        f"WHEN {places} THEN CASE WHEN minor < 0 THEN '-' ELSE '' END || (abs(minor) // {10**places})::VARCHAR || '.'"
+        f" || lpad((abs(minor) % {10**places})::VARCHAR, {places}, '0')"
+        for places in (2, 3, 4)
+    )
+} ELSE minor::VARCHAR END"""
 
 
 @contextmanager
 def currencies_told(
     plan: ReconPlan, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine
 ) -> Iterator[tuple[ReconPlan, pa.Table | str, pa.Table | str]]:
-    """The sides, with the currency as part of the status of those keys' rows whose sides are in different ones.
+    """The sides, with the currency as part of the status of those keys' rows that are in different ones: each row's
+    own, or, where rows of a key add up in several, what they add up to in each of them.
 
     Rules see the currency by itself: where there are some, only keys whose amounts would agree are told.
     """
@@ -47,20 +58,30 @@ def currencies_told(
 
 
 def _keys_sql(plan: ReconPlan, codes: list[str]) -> str:
+    """SQL for the keys with rows in different currencies; `left_told` and `right_told`: what is told of rows that add
+    up in the same several currencies, else NULL."""
     grouped = ", ".join(
-        f"""{name[0]} AS (SELECT key, list_sort(list_distinct(list({code}))) AS codes, sum(amount_minor) AS minor
-        FROM recon_given_{name} GROUP BY key)"""
+        f"""{name[0]} AS (SELECT key, list(code ORDER BY code) AS codes, sum(minor) AS minor,
+            string_agg(code || ' ' || {_DECIMAL}, ' + ' ORDER BY code) AS told
+        FROM (SELECT key, {code} AS code, sum(amount_minor) AS minor FROM recon_given_{name} GROUP BY key, code)
+        GROUP BY key)"""
         for name, code in zip(_SIDES, codes, strict=True)
     )
+    sums = plan.left_sums or plan.right_sums
+    apart = "l.told <> r.told" if sums else "len(l.codes) > 1"
     agree = "true" if plan.rules is None else f"abs(l.minor - r.minor) <= {plan.tolerance_minor}"
-    return f"WITH {grouped} SELECT key FROM l JOIN r USING (key) WHERE l.codes <> r.codes AND {agree} ORDER BY key"
+    told = ", ".join(
+        f"CASE WHEN l.codes = r.codes AND {sums} THEN {name[0]}.told END AS {name}_told" for name in _SIDES
+    )
+    return f"""WITH {grouped} SELECT key, {told} FROM l JOIN r USING (key)
+        WHERE (l.codes <> r.codes OR (len(l.codes) > 1 AND {apart})) AND {agree} ORDER BY key"""
 
 
 def _told(plan: ReconPlan, name: str, side: pa.Table | str, code: str, engine: LocalEngine) -> pa.Table | str:
     """The side with those statuses."""
     status = "nullif(s.status, '')" if plan.compares_status else "NULL"
     rows = f"""SELECT s.* REPLACE ((CASE WHEN o.key IS NULL THEN {status}
-            ELSE concat_ws(' ', {status}, {code}) END)::VARCHAR AS status)
+            ELSE concat_ws(' ', {status}, coalesce(o.{name}_told, {code})) END)::VARCHAR AS status)
         FROM %s AS s LEFT JOIN {_OTHER_MONEY} AS o ON o.key = s.key"""
     if not isinstance(side, str):
         return engine.query(rows % "given", given=side)

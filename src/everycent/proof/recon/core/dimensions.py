@@ -7,7 +7,9 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
+from everycent.base.money.currency import currency as currency_of
 from everycent.proof.recon.contract import DIMENSION
+from everycent.proof.recon.core.seen import exponent_sql
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def dimensions(
         for number, (side, summed) in enumerate(zip(("left", "right"), sums, strict=True))
     )
     sign = "CASE side WHEN 0 THEN 1 ELSE -1 END"
-    limit = "NULL" if plan.limit_minor is None else str(int(plan.limit_minor))
+    limit = _limit_sql(plan)
     return engine.query(
         f"""WITH summed AS (
             SELECT dimension, {
@@ -61,6 +63,17 @@ def dimensions(
         FROM summed ORDER BY dimension""",
         **sides,
     ).cast(DIMENSION)
+
+
+def _limit_sql(plan: TotalPlan) -> str:
+    """The limit: as written in each line's own currency, where there is one; what is less than its least unit is 0."""
+    if plan.limit_minor is None:
+        return "NULL"
+    if "currency" not in plan.by:
+        return str(int(plan.limit_minor))
+    code, ours = "json_extract_string(dimension, '$.currency')", currency_of(plan.currency).exponent
+    arms = " ".join(f"WHEN {places} THEN {plan.limit_minor * 10**places // 10**ours}" for places in (0, 2, 3, 4))
+    return f"CASE {exponent_sql(code, ours)} {arms} END"
 
 
 def _value_sql(plan: TotalPlan, side: pa.Table | str, engine: LocalEngine) -> str:

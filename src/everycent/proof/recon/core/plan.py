@@ -126,8 +126,10 @@ def _total(scenario: str, spec: ReconSpec, currency: Currency) -> TotalPlan | No
         raise TotalRefused(f"recon '{scenario}': rules, mode and tolerance are of details; write `limit` of `total`")
     for column in words.by:
         refuse_lacking(f"recon '{scenario}': total", column, spec)
+    named = spec.left.currency is not None or spec.right.currency is not None
+    by = (*words.by, "currency") if named and "currency" not in words.by else words.by  # these never add up
     try:
-        return TotalPlan(words.by, None if words.limit is None else parse_minor(words.limit, currency), currency.code)
+        return TotalPlan(by, None if words.limit is None else parse_minor(words.limit, currency), currency.code)
     except NotAnAmount as refusal:
         raise TotalRefused(f"recon '{scenario}': total: limit: {refusal}") from refusal
 
