@@ -240,16 +240,17 @@ def _transfer(
 ) -> None:
     connection.execute(
         "INSERT INTO ledger.transfer (tenant, model, batch_no, transfer_id, booked_on, debit_account, credit_account,"
-        " amount_minor, currency, cause) VALUES ('default', 'market', %s, %s, %s, %s, %s, %s, 'CNY', 'test')",
-        (batch_no, ident, day, debit, credit, amount),
+        " amount_minor, currency, cause) VALUES ('default', 'market', %s, %s, %s, %s, %s, %s, 'CNY', %s)",
+        (batch_no, ident, day, debit, credit, amount, "obligations" if batch_no else f"instruction {ident}"),
     )
     for account, debits, credits in ((debit, amount, 0), (credit, 0, amount)):
         connection.execute(
-            "INSERT INTO ledger.account AS a (tenant, model, account, currency, debits_minor, credits_minor)"
-            " VALUES ('default', 'market', %s, 'CNY', %s, %s) ON CONFLICT (tenant, model, account, currency) DO UPDATE"
+            "INSERT INTO ledger.account AS a (tenant, model, account, currency, booked_on, debits_minor, credits_minor)"
+            " VALUES ('default', 'market', %s, 'CNY', %s, %s, %s)"
+            " ON CONFLICT (tenant, model, account, currency, booked_on, stripe) DO UPDATE"
             " SET debits_minor = a.debits_minor + excluded.debits_minor,"
             " credits_minor = a.credits_minor + excluded.credits_minor",
-            (account, debits, credits),
+            (account, day, debits, credits),
         )
 
 

@@ -22,7 +22,7 @@ from everycent.base.platform.details import Details
 LEFT_OUT = (
     "recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "fetched_at", "attempts", "seal",
     "found_at", "moved_at", "due_at", "delivered_at",
-    "arrived_no", "checked_at", "checks",
+    "arrived_no", "checked_at", "checks", "posting_no",
 )  # fmt: skip
 _NOT_FACTS = (
     "platform.batch_part", "platform.migrated", "platform.revision", "platform.kept_sum", "clearing.frontier",

@@ -1,4 +1,9 @@
-"""What the ledger gives to the rest of the house: transfers between accounts, and how accounts are named."""
+"""What the ledger gives to the rest of the house: transfers between accounts, their outcomes, and names of accounts."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
 
 import pyarrow as pa
 
@@ -31,3 +36,103 @@ CHANNEL_ACCOUNT = "channel/"
 
 #: The cause of a batch's transfers: its obligations of one day between two accounts, added up.
 OBLIGATIONS_CAUSE = "obligations"
+
+
+class TransferKind(StrEnum):
+    """What a transfer does. A pending one reserves its amount on both accounts until another posts or voids it."""
+
+    POSTED = "posted"
+    PENDING = "pending"
+    POST_PENDING = "post_pending"
+    VOID_PENDING = "void_pending"
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A transfer that is asked for: moves `amount_minor` (above 0) from the account it debits to the one it credits.
+
+    `settles`: the pending transfer that a POST_PENDING or VOID_PENDING one ends; it has the same accounts and
+    currency, and posts at most its amount: what it does not post is free again. A void has its whole amount.
+    `linked`: together with the next one, all or none.
+    """
+
+    transfer_id: uuid.UUID
+    booked_on: date
+    debit_account: str
+    credit_account: str
+    amount_minor: int
+    currency: str
+    cause: str
+    kind: TransferKind = TransferKind.POSTED
+    settles: uuid.UUID | None = None
+    linked: bool = False
+
+
+class Outcome(StrEnum):
+    """What became of a transfer that was asked for."""
+
+    POSTED = "posted"
+    ALREADY_POSTED = "already_posted"
+    REFUSED = "refused"
+
+
+class Refusal(StrEnum):
+    """Why a transfer was refused."""
+
+    NOT_POSITIVE = "not_positive"
+    TOO_LARGE = "too_large"
+    SAME_ACCOUNT = "same_account"
+    UNNAMED = "unnamed"
+    UNSTORABLE = "unstorable"
+    SETTLES_NOTHING = "settles_nothing"
+    OTHER_CONTENT = "other_content"
+    NO_SUCH_PENDING = "no_such_pending"
+    UNLIKE_PENDING = "unlike_pending"
+    MORE_THAN_PENDING = "more_than_pending"
+    SETTLED_BEFORE = "settled_before"
+    BELOW_LEAST = "below_least"
+    ABOVE_MOST = "above_most"
+    LINKED_REFUSED = "linked_refused"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a transfer; of a refused one why (`refusal`), and in words what would be right."""
+
+    transfer_id: uuid.UUID
+    outcome: Outcome
+    refusal: Refusal | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Bounds of an account's balance (credits less debits), in minor units; None for no bound.
+
+    Pending amounts count as if they were posted where that is worse: debits against `least_minor`, credits against
+    `most_minor`. An account that must not be overdrawn has the least 0.
+    """
+
+    account: str
+    currency: str
+    least_minor: int | None = None
+    most_minor: int | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An account's totals, in minor units."""
+
+    debits_minor: int = 0
+    credits_minor: int = 0
+    debits_pending_minor: int = 0
+    credits_pending_minor: int = 0
+
+    @property
+    def balance_minor(self) -> int:
+        """Credits less debits: what the house owes the account's owner."""
+        return self.credits_minor - self.debits_minor
+
+
+#: An amount is int64, as everywhere; totals are wider.
+AMOUNT_MAX_MINOR = 2**63 - 1

@@ -1,6 +1,11 @@
 """All SQL of the ledger. Callers own the transaction."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,7 +13,9 @@ import pyarrow.compute as pc
 from everycent.base.engine.sql import literal
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
-from everycent.flow.ledger.contract import TOTAL_MINOR, TRANSFER
+from everycent.flow.ledger.contract import TOTAL_MINOR, TRANSFER, Limit, Standing, Transfer, TransferKind
+from everycent.flow.ledger.core.judging import Books, Judgement, Limited
+from everycent.flow.ledger.core.moving import day_totals
 
 
 class Unbalanced(AssertionError):
@@ -26,20 +33,42 @@ class TrialBalance:
 
 
 _STAGED = """
-    CREATE TEMPORARY TABLE staged_posting (LIKE ledger.account) ON COMMIT DROP
+    CREATE TEMPORARY TABLE staged_posting (
+        tenant text, model text, account text, currency text, booked_on date,
+        debits_minor numeric, credits_minor numeric
+    ) ON COMMIT DROP
 """
 
 #: Rows are locked in the order of their key, so that two batches never wait for each other in a circle.
 #: One statement inserts or adds: an account's first use needs no row to lock.
 _ADD = """
-    INSERT INTO ledger.account AS held (tenant, model, account, currency, debits_minor, credits_minor)
-    SELECT tenant, model, account, currency, sum(debits_minor), sum(credits_minor)
+    INSERT INTO ledger.account AS held (tenant, model, account, currency, booked_on, debits_minor, credits_minor)
+    SELECT tenant, model, account, currency, booked_on, sum(debits_minor), sum(credits_minor)
     FROM staged_posting
-    GROUP BY tenant, model, account, currency
-    ORDER BY account, currency
-    ON CONFLICT (tenant, model, account, currency) DO UPDATE
+    GROUP BY tenant, model, account, currency, booked_on
+    ORDER BY account, currency, booked_on
+    ON CONFLICT (tenant, model, account, currency, booked_on, stripe) DO UPDATE
     SET debits_minor = held.debits_minor + excluded.debits_minor,
         credits_minor = held.credits_minor + excluded.credits_minor
+"""
+
+#: Limited accounts keep their totals beside their limit. What a batch posts is owed, and booked whatever the limit.
+_LOCK_LIMITS = """
+    SELECT FROM ledger.account_limit
+    WHERE tenant = %(tenant)s AND model = %(model)s
+        AND (account, currency) IN (SELECT account, currency FROM staged_posting)
+    ORDER BY account, currency
+    FOR UPDATE
+"""
+_ADD_TO_LIMITS = """
+    UPDATE ledger.account_limit AS held
+    SET debits_minor = held.debits_minor + moved.debits, credits_minor = held.credits_minor + moved.credits
+    FROM (
+        SELECT account, currency, sum(debits_minor) AS debits, sum(credits_minor) AS credits
+        FROM staged_posting GROUP BY account, currency
+    ) AS moved
+    WHERE held.tenant = %(tenant)s AND held.model = %(model)s
+        AND held.account = moved.account AND held.currency = moved.currency
 """
 
 _SKEWED = """
@@ -51,9 +80,9 @@ _SKEWED = """
 """
 
 _TRIAL_BALANCE = """
-    SELECT currency, count(*), sum(debits_minor), sum(credits_minor)
+    SELECT currency, count(DISTINCT account), sum(debits_minor), sum(credits_minor)
     FROM ledger.account
-    WHERE tenant = %(tenant)s AND model = %(model)s
+    WHERE tenant = %(tenant)s AND model = %(model)s AND (%(through)s::date IS NULL OR booked_on <= %(through)s)
     GROUP BY currency
     ORDER BY currency
 """
@@ -81,8 +110,11 @@ def write(connection: Connection, tenant: str, model: str, batch_no: int | None,
     postings = _postings(transfers)
     connection.execute(_STAGED)
     copy_in(connection, "pg_temp.staged_posting", postings, owner)
-    accounts = len(postings.select(["account", "currency"]).group_by(["account", "currency"]).aggregate([]))
+    places = ["account", "currency", "booked_on"]
+    accounts = len(postings.select(places).group_by(places).aggregate([]))
     added = connection.execute(_ADD).rowcount
+    if connection.execute(_LOCK_LIMITS, owner).rowcount:
+        connection.execute(_ADD_TO_LIMITS, owner)
     skewed = connection.execute(_SKEWED).fetchall()
     connection.execute("DROP TABLE pg_temp.staged_posting")
     if skewed or kept != transfers.num_rows or added != accounts:
@@ -98,35 +130,262 @@ def _by_id(transfers: pa.Table) -> pa.Table:
 
 
 def _postings(transfers: pa.Table) -> pa.Table:
-    """What each account is debited, and what each is credited: a row per account, currency and side."""
+    """What each account is debited, and what each is credited: a row per account, currency, day and side."""
     sides = []
     for side, other in (("debit", "credit"), ("credit", "debit")):
-        summed = transfers.group_by([f"{side}_account", "currency"]).aggregate([("amount_minor", "sum")])
+        summed = transfers.group_by([f"{side}_account", "currency", "booked_on"]).aggregate([("amount_minor", "sum")])
         nothing = pa.repeat(pa.scalar(0, TOTAL_MINOR), summed.num_rows)
         columns = {
             "account": summed[f"{side}_account"],
             "currency": summed["currency"],
+            "booked_on": summed["booked_on"],
             f"{side}s_minor": summed["amount_minor_sum"],
             f"{other}s_minor": nothing,
         }
-        sides.append(
-            pa.table({name: columns[name] for name in ("account", "currency", "debits_minor", "credits_minor")})
-        )
+        names = ("account", "currency", "booked_on", "debits_minor", "credits_minor")
+        sides.append(pa.table({name: columns[name] for name in names}))
     return pa.concat_tables(sides)
 
 
-def trial_balance(connection: Connection, tenant: str, model: str) -> list[TrialBalance]:
-    """Debits and credits over all accounts, one line a currency, ordered by currency."""
-    rows = connection.execute(_TRIAL_BALANCE, {"tenant": tenant, "model": model}).fetchall()
+def trial_balance(connection: Connection, tenant: str, model: str, through: date | None = None) -> list[TrialBalance]:
+    """Debits and credits of all accounts, of what was booked up to a day: a line a currency, ordered by currency."""
+    rows = connection.execute(_TRIAL_BALANCE, {"tenant": tenant, "model": model, "through": through}).fetchall()
     return [TrialBalance(currency, accounts, int(debits), int(credits)) for currency, accounts, debits, credits in rows]
 
 
-def balances(connection: Connection, tenant: str, model: str) -> pa.Table:
-    """Every account with its totals and its balance (columns BALANCE_COLUMNS), ordered by account and currency."""
+def balances(connection: Connection, tenant: str, model: str, through: date | None = None) -> pa.Table:
+    """Every account with its totals and its balance, of what was booked up to a day (columns BALANCE_COLUMNS), ordered
+    by account and currency."""
+    until = "" if through is None else f"AND booked_on <= {literal(through.isoformat())}::date"
     query = f"""
-        SELECT account, currency, debits_minor, credits_minor, credits_minor - debits_minor
+        SELECT account, currency, sum(debits_minor), sum(credits_minor), sum(credits_minor) - sum(debits_minor)
         FROM ledger.account
-        WHERE tenant = {literal(tenant)} AND model = {literal(model)}
+        WHERE tenant = {literal(tenant)} AND model = {literal(model)} {until}
+        GROUP BY account, currency
         ORDER BY account COLLATE "C", currency
     """
     return copy_out(connection, query, BALANCE_COLUMNS)
+
+
+#: One transfer, on accounts without limits: kept, and added to both accounts, in one statement. Each session adds to
+#: rows of its own (its stripe of the day), so that none waits for another that moves money of the same account.
+_POST_ONE = """
+    WITH kept AS (
+        INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,
+            currency, cause)
+        SELECT %(tenant)s, %(model)s, %(transfer_id)s, %(booked_on)s, %(debit)s, %(credit)s, %(amount)s, %(currency)s,
+            %(cause)s
+        WHERE NOT EXISTS (
+            SELECT FROM ledger.account_limit
+            WHERE tenant = %(tenant)s AND model = %(model)s AND account IN (%(debit)s, %(credit)s)
+                AND currency = %(currency)s)
+        ON CONFLICT DO NOTHING
+        RETURNING tenant, model, debit_account, credit_account, currency, booked_on, amount_minor
+    ), added AS (
+        INSERT INTO ledger.account AS held
+            (tenant, model, account, currency, booked_on, stripe, debits_minor, credits_minor)
+        SELECT tenant, model, account, currency, booked_on, 1 + pg_backend_pid() %% 256, debit, credit
+        FROM kept, LATERAL (
+            VALUES (debit_account, amount_minor, 0), (credit_account, 0, amount_minor)
+        ) AS moved (account, debit, credit)
+        ORDER BY account
+        ON CONFLICT (tenant, model, account, currency, booked_on, stripe) DO UPDATE
+        SET debits_minor = held.debits_minor + excluded.debits_minor,
+            credits_minor = held.credits_minor + excluded.credits_minor
+    )
+    SELECT count(*) FROM kept
+"""
+
+#: Whoever sets a limit waits for all that are posting, and none of them begins before the limit is there.
+_BEGIN_POSTING = "LOCK TABLE ledger.transfer IN ROW EXCLUSIVE MODE"
+_STOP_POSTING = "LOCK TABLE ledger.transfer IN SHARE ROW EXCLUSIVE MODE"
+
+_KNOWN = """
+    SELECT transfer_id, booked_on, debit_account, credit_account, amount_minor, currency, cause, kind, settles
+    FROM ledger.transfer
+    WHERE tenant = %s AND model = %s AND transfer_id = ANY(%s)
+"""
+_SETTLED = """
+    SELECT settles, transfer_id FROM ledger.transfer WHERE tenant = %s AND model = %s AND settles = ANY(%s)
+"""
+_LIMITED = """
+    SELECT held.account, held.currency, least_minor, most_minor, debits_minor, credits_minor, debits_pending_minor,
+        credits_pending_minor
+    FROM ledger.account_limit AS held
+    JOIN unnest(%s::text[], %s::text[]) AS asked (account, currency) USING (account, currency)
+    WHERE held.tenant = %s AND held.model = %s
+    ORDER BY held.account, held.currency
+    FOR UPDATE OF held
+"""
+_KEEP = """
+    INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,
+        currency, cause, kind, settles)
+    SELECT %s, %s, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency, cause, kind, settles
+    FROM json_to_recordset(%s) AS asked (transfer_id uuid, booked_on date, debit_account text, credit_account text,
+        amount_minor numeric, currency text, cause text, kind text, settles uuid)
+    ORDER BY transfer_id
+    ON CONFLICT DO NOTHING
+"""
+_ADD_ASKED = """
+    INSERT INTO ledger.account AS held (tenant, model, account, currency, booked_on, stripe, debits_minor,
+        credits_minor, debits_pending_minor, credits_pending_minor)
+    SELECT %s, %s, account, currency, booked_on, 1 + pg_backend_pid() %% 256, debits, credits, debits_pending,
+        credits_pending
+    FROM json_to_recordset(%s) AS moved (account text, currency text, booked_on date, debits numeric, credits numeric,
+        debits_pending numeric, credits_pending numeric)
+    ORDER BY account, currency, booked_on
+    ON CONFLICT (tenant, model, account, currency, booked_on, stripe) DO UPDATE
+    SET debits_minor = held.debits_minor + excluded.debits_minor,
+        credits_minor = held.credits_minor + excluded.credits_minor,
+        debits_pending_minor = held.debits_pending_minor + excluded.debits_pending_minor,
+        credits_pending_minor = held.credits_pending_minor + excluded.credits_pending_minor
+"""
+_SET_STANDING = """
+    UPDATE ledger.account_limit SET debits_minor = %s, credits_minor = %s, debits_pending_minor = %s,
+        credits_pending_minor = %s
+    WHERE tenant = %s AND model = %s AND account = %s AND currency = %s
+"""
+_STANDING = """
+    SELECT coalesce(sum(debits_minor), 0), coalesce(sum(credits_minor), 0), coalesce(sum(debits_pending_minor), 0),
+        coalesce(sum(credits_pending_minor), 0)
+    FROM ledger.account
+    WHERE tenant = %(tenant)s AND model = %(model)s AND account = %(account)s AND currency = %(currency)s
+        AND (%(through)s::date IS NULL OR booked_on <= %(through)s)
+"""
+_SET_LIMIT = """
+    INSERT INTO ledger.account_limit
+    VALUES (%(tenant)s, %(model)s, %(account)s, %(currency)s, %(least)s, %(most)s, %(debits)s, %(credits)s,
+        %(debits_pending)s, %(credits_pending)s)
+    ON CONFLICT (tenant, model, account, currency) DO UPDATE
+    SET least_minor = excluded.least_minor, most_minor = excluded.most_minor
+"""
+_DROP_LIMIT = """
+    DELETE FROM ledger.account_limit
+    WHERE tenant = %(tenant)s AND model = %(model)s AND account = %(account)s AND currency = %(currency)s
+"""
+
+
+def post_one(connection: Connection, tenant: str, model: str, asked: Transfer) -> bool:
+    """Posts one transfer of kind POSTED if neither of its accounts is limited and its id is new: one round trip. False
+    where it did not; `post` then says why."""
+    row = connection.execute(
+        _POST_ONE,
+        {
+            "tenant": tenant,
+            "model": model,
+            "transfer_id": asked.transfer_id,
+            "booked_on": asked.booked_on,
+            "debit": asked.debit_account,
+            "credit": asked.credit_account,
+            "amount": asked.amount_minor,
+            "currency": asked.currency,
+            "cause": asked.cause,
+        },
+        prepare=True,
+    ).fetchone()
+    return row == (1,)
+
+
+def begin_posting(connection: Connection) -> None:
+    """Before anything else that a transaction does to post what is asked for."""
+    connection.execute(_BEGIN_POSTING)
+
+
+def books_of(connection: Connection, tenant: str, model: str, asked: Sequence[Transfer]) -> Books:
+    """What judging these needs; limited accounts among theirs stay locked until the transaction ends."""
+    settling = [transfer.settles for transfer in asked if transfer.settles is not None]
+    ids = [transfer.transfer_id for transfer in asked]
+    known = [
+        Transfer(row[0], row[1], row[2], row[3], int(row[4]), row[5], row[6], TransferKind(row[7]), row[8])
+        for row in connection.execute(_KNOWN, (tenant, model, ids + settling), prepare=True)
+    ]
+    settled: dict[UUID, UUID] = (
+        dict(connection.execute(_SETTLED, (tenant, model, settling)).fetchall()) if settling else {}
+    )
+    accounts = sorted({(name, one.currency) for one in asked for name in (one.debit_account, one.credit_account)})
+    names, currencies = [name for name, _ in accounts], [currency for _, currency in accounts]
+    limited = {
+        (row[0], row[1]): Limited(Limit(row[0], row[1], _whole(row[2]), _whole(row[3])), Standing(*map(int, row[4:])))
+        for row in connection.execute(_LIMITED, (names, currencies, tenant, model), prepare=True)
+    }
+    return Books({transfer.transfer_id: transfer for transfer in known}, settled, limited)
+
+
+def _whole(value: Decimal | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def keep(connection: Connection, tenant: str, model: str, judgement: Judgement, books: Books) -> bool:
+    """Keeps the transfers to post, and adds them to their accounts. False where somebody else posted one of them, or
+    settled the same pending one, meanwhile: the transaction is then to be rolled back and begun anew."""
+    to_post = judgement.to_post
+    rows = [
+        {
+            "transfer_id": str(one.transfer_id),
+            "booked_on": one.booked_on.isoformat(),
+            "debit_account": one.debit_account,
+            "credit_account": one.credit_account,
+            "amount_minor": one.amount_minor,
+            "currency": one.currency,
+            "cause": one.cause,
+            "kind": one.kind,
+            "settles": None if one.settles is None else str(one.settles),
+        }
+        for one in to_post
+    ]
+    if connection.execute(_KEEP, (tenant, model, json.dumps(rows)), prepare=True).rowcount < len(to_post):
+        return False
+    pending = books.known | {one.transfer_id: one for one in to_post}
+    totals = [
+        {
+            "account": account,
+            "currency": currency,
+            "booked_on": day.isoformat(),
+            "debits": moved.debits_minor,
+            "credits": moved.credits_minor,
+            "debits_pending": moved.debits_pending_minor,
+            "credits_pending": moved.credits_pending_minor,
+        }
+        for (account, currency, day), moved in day_totals(to_post, pending).items()
+    ]
+    connection.execute(_ADD_ASKED, (tenant, model, json.dumps(totals)), prepare=True)
+    changed = [
+        (*_totals(limited.standing), tenant, model, *place)
+        for place, limited in sorted(judgement.limited.items())
+        if limited != books.limited[place]
+    ]
+    if changed:
+        connection.cursor().executemany(_SET_STANDING, changed)
+    return True
+
+
+def _totals(standing: Standing) -> tuple[int, int, int, int]:
+    return (
+        standing.debits_minor,
+        standing.credits_minor,
+        standing.debits_pending_minor,
+        standing.credits_pending_minor,
+    )
+
+
+def standing(
+    connection: Connection, tenant: str, model: str, account: str, currency: str, through: date | None = None
+) -> Standing:
+    """An account's totals, of what was booked up to a day; of all without one."""
+    where = {"tenant": tenant, "model": model, "account": account, "currency": currency, "through": through}
+    row = connection.execute(_STANDING, where).fetchone()
+    assert row is not None, "a sum has a row"
+    return Standing(*map(int, row))
+
+
+def set_limit(connection: Connection, tenant: str, model: str, limit: Limit) -> None:
+    """Sets an account's limit, or takes it away where it bounds nothing. Waits until nobody is posting."""
+    connection.execute(_STOP_POSTING)
+    where = {"tenant": tenant, "model": model, "account": limit.account, "currency": limit.currency}
+    if limit.least_minor is None and limit.most_minor is None:
+        connection.execute(_DROP_LIMIT, where)
+        return
+    names = ("debits", "credits", "debits_pending", "credits_pending")
+    totals = _totals(standing(connection, tenant, model, limit.account, limit.currency))
+    bounds = {"least": limit.least_minor, "most": limit.most_minor}
+    connection.execute(_SET_LIMIT, {**where, **bounds, **dict(zip(names, totals, strict=True))})

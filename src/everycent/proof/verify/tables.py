@@ -102,9 +102,16 @@ DECIDED = {
     ),
     "ledger.transfer": _columns(
         batch_no=_LONG, transfer_id=_UUID, booked_on=_DAY, debit_account=_TEXT, credit_account=_TEXT,
-        amount_minor=_SUM, currency=_TEXT,
+        amount_minor=_SUM, currency=_TEXT, cause=_TEXT, kind=_TEXT, settles=_UUID,
     ),
-    "ledger.account": _columns(account=_TEXT, currency=_TEXT, debits_minor=_SUM, credits_minor=_SUM),
+    "ledger.account": _columns(
+        account=_TEXT, currency=_TEXT, booked_on=_DAY, debits_minor=_SUM, credits_minor=_SUM,
+        debits_pending_minor=_SUM, credits_pending_minor=_SUM,
+    ),
+    "ledger.account_limit": _columns(
+        account=_TEXT, currency=_TEXT, debits_minor=_SUM, credits_minor=_SUM, debits_pending_minor=_SUM,
+        credits_pending_minor=_SUM,
+    ),
     "recon.run": _columns(
         run_id=_UUID, scenario=_TEXT, run_no=_LONG, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM,
         right_minor=_SUM, difference_minor=_SUM,

@@ -264,7 +264,7 @@ DECIDED = [
      {POSTED, ACCOUNTS}),
     ("UPDATE ledger.transfer SET amount_minor = amount_minor + 1 WHERE batch_no IS NULL AND debit_account LIKE '%m-1'",
      {"each instruction is posted, once", ACCOUNTS}),
-    ("UPDATE ledger.transfer SET booked_on = booked_on + 1 WHERE batch_no = 2", {POSTED}),
+    ("UPDATE ledger.transfer SET booked_on = booked_on + 1 WHERE batch_no = 2", {POSTED, ACCOUNTS}),
     ("DELETE FROM ledger.transfer WHERE batch_no = 2", {POSTED, ACCOUNTS}),
     ("INSERT INTO ledger.transfer SELECT tenant, model, batch_no, gen_random_uuid(), booked_on, debit_account,"
      " credit_account,"
@@ -282,6 +282,14 @@ DECIDED = [
      " -1 END"
      " WHERE account IN ('party/merchant:m-1', 'party/merchant:m-2')", {ACCOUNTS, BALANCES}),
     ("DELETE FROM ledger.account WHERE account LIKE '%m-1'", {ACCOUNTS}),
+    ("UPDATE ledger.account SET debits_pending_minor = 1 WHERE account LIKE '%m-1'", {ACCOUNTS}),
+    ("INSERT INTO ledger.account_limit SELECT tenant, model, account, currency, 0, NULL, 1, 0, 0, 0 FROM ledger.account"
+     " WHERE account LIKE '%m-1' LIMIT 1",
+     {"a limited account's totals are those of the account"}),
+    ("INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,"
+     " currency, cause, kind, settles) SELECT tenant, model, gen_random_uuid(), booked_on, debit_account,"
+     " credit_account, amount_minor, currency, 'test', 'post_pending', transfer_id FROM ledger.transfer LIMIT 1",
+     {"what settles a pending transfer settles one, once, and not more than all of it", ACCOUNTS}),
     ("DELETE FROM parties.party WHERE party_id = 'brand:b-1'", {"each end of an obligation is a known party or the"
      " operator"}),
     ("UPDATE platform.batch SET rows_read = rows_read + 1, accepted = accepted + 1 WHERE batch_no = 1",

@@ -63,7 +63,8 @@ INSTRUCTIONS_POSTED = Rule(
             CASE direction WHEN 'pay' THEN 'party/' || party_id ELSE 'channel/' || channel END AS debit_account,
             CASE direction WHEN 'pay' THEN 'channel/' || channel ELSE 'party/' || party_id END AS credit_account
         FROM payments.instruction),
-    posted AS (SELECT * FROM ledger.transfer WHERE batch_no IS NULL)
+    posted AS (
+        SELECT * FROM ledger.transfer WHERE batch_no IS NULL AND (cause LIKE 'instruction %' OR cause = 'obligations'))
     SELECT coalesce(d.instruction_id, p.transfer_id) AS place,
         format('instruction {}: {} {} from {} to {} on {}; posted {} {} from {} to {} on {}',
             coalesce(d.instruction_id, p.transfer_id), coalesce(d.amount_minor, 0), coalesce(d.currency, ''),
@@ -75,19 +76,66 @@ INSTRUCTIONS_POSTED = Rule(
         IS DISTINCT FROM (p.amount_minor, p.currency, p.debit_account, p.credit_account, p.booked_on)""",
 )
 
+#: What each transfer moves: its amount, and what it reserves; a settling one frees what its pending one reserved.
+_MOVED = """(SELECT t.debit_account, t.credit_account, t.currency, t.booked_on,
+        CASE WHEN t.kind IN ('posted', 'post_pending') THEN t.amount_minor ELSE 0 END AS amount,
+        CASE t.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN t.amount_minor ELSE -p.amount_minor END AS reserved
+    FROM ledger.transfer t LEFT JOIN ledger.transfer p ON p.transfer_id = t.settles AND p.kind = 'pending')"""
+
 ACCOUNT_SUMS = Rule(
     "each account's balance is the sum of its transfers",
     "ledger.account",
-    """WITH posted AS (
-        SELECT account, currency, sum(debit) AS debits, sum(credit) AS credits FROM (
-            SELECT debit_account AS account, currency, amount_minor AS debit, 0 AS credit FROM ledger.transfer
-            UNION ALL SELECT credit_account, currency, 0, amount_minor FROM ledger.transfer)
-        GROUP BY account, currency)
+    f"""WITH posted AS (
+        SELECT account, currency, booked_on, sum(debit) AS debits, sum(credit) AS credits,
+            sum(debit_reserved) AS debits_reserved, sum(credit_reserved) AS credits_reserved FROM (
+            SELECT debit_account AS account, currency, booked_on, amount AS debit, 0 AS credit,
+                reserved AS debit_reserved, 0 AS credit_reserved FROM {_MOVED}
+            UNION ALL SELECT credit_account, currency, booked_on, 0, amount, 0, reserved FROM {_MOVED})
+        GROUP BY ALL),
+    kept AS (
+        SELECT account, currency, booked_on, sum(debits_minor) AS debits, sum(credits_minor) AS credits,
+            sum(debits_pending_minor) AS debits_reserved, sum(credits_pending_minor) AS credits_reserved
+        FROM ledger.account GROUP BY ALL)
+    SELECT {{'a': account, 'c': currency, 'o': booked_on}} AS place,
+        format('account {{}} in {{}} on {{}}: debits {{}}, pending {{}}, credits {{}}, pending {{}}; its transfers '
+            || '{{}}, {{}}, {{}}, {{}}', account, currency, booked_on, coalesce(k.debits, 0),
+            coalesce(k.debits_reserved, 0), coalesce(k.credits, 0), coalesce(k.credits_reserved, 0),
+            coalesce(p.debits, 0), coalesce(p.debits_reserved, 0), coalesce(p.credits, 0),
+            coalesce(p.credits_reserved, 0)) AS message
+    FROM kept k FULL JOIN posted p USING (account, currency, booked_on)
+    WHERE coalesce(k.debits, 0) <> coalesce(p.debits, 0) OR coalesce(k.credits, 0) <> coalesce(p.credits, 0)
+        OR coalesce(k.debits_reserved, 0) <> coalesce(p.debits_reserved, 0)
+        OR coalesce(k.credits_reserved, 0) <> coalesce(p.credits_reserved, 0)""",
+)
+
+LIMITED_SUMS = Rule(
+    "a limited account's totals are those of the account",
+    "ledger.account_limit",
+    """WITH kept AS (
+        SELECT account, currency, sum(debits_minor) AS debits, sum(credits_minor) AS credits,
+            sum(debits_pending_minor) AS debits_reserved, sum(credits_pending_minor) AS credits_reserved
+        FROM ledger.account GROUP BY ALL)
     SELECT {'a': account, 'c': currency} AS place,
-        format('account {} in {}: debits {}, credits {}; its transfers add up to {} and {}', account, currency,
-            coalesce(debits_minor, 0), coalesce(credits_minor, 0), coalesce(debits, 0), coalesce(credits, 0)) AS message
-    FROM ledger.account FULL JOIN posted USING (account, currency)
-    WHERE coalesce(debits_minor, 0) <> coalesce(debits, 0) OR coalesce(credits_minor, 0) <> coalesce(credits, 0)""",
+        format('limited account {} in {}: debits {}, pending {}, credits {}, pending {}; the account {}, {}, {}, {}',
+            account, currency, debits_minor, debits_pending_minor, credits_minor, credits_pending_minor,
+            coalesce(debits, 0), coalesce(debits_reserved, 0), coalesce(credits, 0), coalesce(credits_reserved, 0))
+            AS message
+    FROM ledger.account_limit LEFT JOIN kept USING (account, currency)
+    WHERE (debits_minor, credits_minor, debits_pending_minor, credits_pending_minor) IS DISTINCT FROM
+        (coalesce(debits, 0), coalesce(credits, 0), coalesce(debits_reserved, 0), coalesce(credits_reserved, 0))""",
+)
+
+SETTLED_ONCE = Rule(
+    "what settles a pending transfer settles one, once, and not more than all of it",
+    "ledger.transfer",
+    """SELECT t.transfer_id AS place,
+        format('transfer {} settles {} with {} {}: that one is {}, of {}, settled {} times', t.transfer_id, t.settles,
+            t.amount_minor, t.currency, coalesce(p.kind, 'not there'), coalesce(p.amount_minor, 0), times) AS message
+    FROM (SELECT *, count(*) OVER (PARTITION BY settles) AS times FROM ledger.transfer WHERE settles IS NOT NULL) t
+    LEFT JOIN ledger.transfer p ON p.transfer_id = t.settles
+    WHERE times > 1 OR p.kind IS DISTINCT FROM 'pending' OR t.amount_minor > p.amount_minor
+        OR (t.debit_account, t.credit_account, t.currency) IS DISTINCT FROM
+            (p.debit_account, p.credit_account, p.currency)""",
 )
 
 TRIAL_BALANCE = Rule(
@@ -107,12 +155,21 @@ PARTY_BALANCES = Rule(
             UNION ALL SELECT party_id, currency, CASE direction WHEN 'pay' THEN -amount_minor ELSE amount_minor END
             FROM payments.instruction) GROUP BY ALL),
     held AS (
-        SELECT account, currency, credits_minor - debits_minor AS balance FROM ledger.account
-            WHERE account LIKE 'party/%')
+        SELECT account, currency, sum(credits_minor - debits_minor) AS balance FROM ledger.account
+            WHERE account LIKE 'party/%' GROUP BY ALL)
     SELECT {'a': account, 'c': currency} AS place,
         format('{} in {}: balance {}, its statements less its instructions {}', account, currency, coalesce(balance, 0),
             coalesce(due, 0)) AS message
     FROM held FULL JOIN said USING (account, currency) WHERE coalesce(balance, 0) <> coalesce(due, 0)""",
 )
 
-RULES = (OBLIGATIONS_POSTED, ORDERED_POSTED, INSTRUCTIONS_POSTED, ACCOUNT_SUMS, TRIAL_BALANCE, PARTY_BALANCES)
+RULES = (
+    OBLIGATIONS_POSTED,
+    ORDERED_POSTED,
+    INSTRUCTIONS_POSTED,
+    ACCOUNT_SUMS,
+    LIMITED_SUMS,
+    SETTLED_ONCE,
+    TRIAL_BALANCE,
+    PARTY_BALANCES,
+)

@@ -1,0 +1,61 @@
+"""The ledger's commands: post transfers that are asked for, and bound an account's balance."""
+
+from collections.abc import Sequence
+
+import psycopg
+
+from everycent.base.platform.database import Connection
+from everycent.flow.ledger import store
+from everycent.flow.ledger.contract import Answer, Limit, Outcome, Transfer, TransferKind
+from everycent.flow.ledger.core.judging import Books, judge
+
+#: Somebody else posted the same id, or settled the same pending transfer, in the same moment: then it is there at the
+#: second try. More than a few come from work that is asked for many times over at once.
+_TRIES = 20
+
+
+class Contended(Exception):
+    """The same transfers were posted by others at each try; ask again."""
+
+
+class _Again(Exception):
+    """Somebody else was first; the transaction is rolled back."""
+
+
+def post(
+    connection: Connection, tenant: str, model: str, asked: Sequence[Transfer], *, dry_run: bool = False
+) -> list[Answer]:
+    """Posts transfers, in their order, in one transaction; an answer for each, in the same order.
+
+    A transfer that is refused moves nothing, and the others go on; of linked ones all are posted or none. Asked for
+    again, a transfer is ALREADY_POSTED and moves nothing. Within a transaction of the caller's it commits with that.
+    Raises Contended.
+    """
+    if len(asked) == 1 and not dry_run and _is_plain(asked[0]) and store.post_one(connection, tenant, model, asked[0]):
+        return [Answer(asked[0].transfer_id, Outcome.POSTED)]
+    for _ in range(_TRIES):
+        try:
+            with connection.transaction() as transaction:
+                store.begin_posting(connection)
+                books = store.books_of(connection, tenant, model, asked)
+                judgement = judge(asked, books)
+                if judgement.to_post and not store.keep(connection, tenant, model, judgement, books):
+                    raise _Again
+                if dry_run:
+                    raise psycopg.Rollback(transaction)
+            return list(judgement.answers)
+        except _Again:
+            continue
+    raise Contended(f"{len(asked)} transfers: others posted some of them in the same moment, {_TRIES} times; ask again")
+
+
+def _is_plain(asked: Transfer) -> bool:
+    """Whether its form is right, and the quick way can post it."""
+    return asked.kind is TransferKind.POSTED and judge([asked], Books()).answers[0].outcome is Outcome.POSTED
+
+
+def set_limit(connection: Connection, tenant: str, model: str, limit: Limit) -> None:
+    """Bounds an account's balance from now on; without bounds it takes the limit away. What stands beyond a limit may
+    stay, and come nearer to it."""
+    with connection.transaction():
+        store.set_limit(connection, tenant, model, limit)
