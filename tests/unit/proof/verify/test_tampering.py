@@ -280,15 +280,17 @@ DECIDED = [
      {ACCOUNTS}),
     ("UPDATE ledger.account SET credits_minor = credits_minor + CASE account WHEN 'party/merchant:m-1' THEN 1 ELSE"
      " -1 END"
-     " WHERE account IN ('party/merchant:m-1', 'party/merchant:m-2')", {ACCOUNTS, BALANCES}),
+     " WHERE account IN ('party/merchant:m-1', 'party/merchant:m-2') AND booked_on ="
+     " (SELECT min(booked_on) FROM ledger.account WHERE account = 'party/merchant:m-2' AND credits_minor > 0)",
+     {ACCOUNTS, BALANCES}),
     ("DELETE FROM ledger.account WHERE account LIKE '%m-1'", {ACCOUNTS}),
     ("UPDATE ledger.account SET debits_pending_minor = 1 WHERE account LIKE '%m-1'", {ACCOUNTS}),
-    ("INSERT INTO ledger.account_limit SELECT tenant, model, account, currency, 0, NULL, 1, 0, 0, 0 FROM ledger.account"
-     " WHERE account LIKE '%m-1' LIMIT 1",
+    ("UPDATE ledger.account_limit SET debits_minor = debits_minor + 1",
      {"a limited account's totals are those of the account"}),
     ("INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,"
      " currency, cause, kind, settles) SELECT tenant, model, gen_random_uuid(), booked_on, debit_account,"
-     " credit_account, amount_minor, currency, 'test', 'post_pending', transfer_id FROM ledger.transfer LIMIT 1",
+     " credit_account, amount_minor, currency, 'test', 'post_pending', transfer_id FROM ledger.transfer"
+     " ORDER BY transfer_id LIMIT 1",
      {"what settles a pending transfer settles one, once, and not more than all of it", ACCOUNTS}),
     ("DELETE FROM parties.party WHERE party_id = 'brand:b-1'", {"each end of an obligation is a known party or the"
      " operator"}),
