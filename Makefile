@@ -19,7 +19,7 @@ demo: $(READY)
 
 # By file: what a file's tests share is set up once.
 test: lint
-	$(call step,pytest,$(BIN)/pytest -n $(WORKERS) --dist loadfile)
+	$(call step,pytest,$(BIN)/pytest -n $(WORKERS))
 
 soak: $(READY)
 	$(call step,soak,$(BIN)/pytest -m soak --timeout 7200)

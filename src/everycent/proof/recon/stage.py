@@ -67,8 +67,10 @@ def reconcile(
     compared: then `others` names them, and a struct of all of them is the status (`core.stated`). Sides with many rows
     are compared in two passes: what differs is found first (`core.differing`), and only the rows of those keys are
     paired and grouped. The details come from keys, the totals from the raw rows: two ways that must meet (asserted).
-    Sides that have a `currency` (of ITEM) agree only where that is the same.
+    Sides that have a status and a `currency` (of ITEM) agree only where that is the same.
     """
+    if others:  # a currency is one of them, where there is one
+        return _reconcile(plan, left, right, engine, others)
     with currencies_told(plan, left, right, engine) as told:
         return _reconcile(*told, engine, others)
 

@@ -34,7 +34,7 @@ def currencies_told(
     Rules see the currency by itself: where there are some, only keys whose amounts would agree are told.
     """
     sides = (left, right)
-    names = [engine.query("FROM side LIMIT 0", side=side).column_names for side in sides]
+    names = [engine.query("FROM recon_looked LIMIT 0", recon_looked=side).column_names for side in sides]
     if not any("currency" in columns for columns in names):
         yield plan, left, right
         return
