@@ -240,7 +240,15 @@ def disturb_and_heal(world: World, name: str, tier: str, kills: list[Kill], chan
     place.clear()
 
 
-@pytest.mark.parametrize(("number", "tier"), list(enumerate(["hot", "lake", "lake", "hot"])))
+@pytest.mark.parametrize(
+    ("number", "tier"),
+    [
+        (0, "hot"),
+        (1, "lake"),
+        pytest.param(2, "lake", marks=pytest.mark.soak),
+        pytest.param(3, "hot", marks=pytest.mark.soak),
+    ],
+)
 def test_twelve_kills_heal(world: World, number: int, tier: str):
     """Three kinds of kill each, all kinds among them."""
     disturb_and_heal(world, f"few-{number}", tier, list(KILLS[3 * number : 3 * number + 3]), random.Random(number))
