@@ -36,6 +36,7 @@ DETAIL_TABLES: tuple[TableSchema, ...] = (
 _MIGRATED = (
     "base.platform",
     "flow.ledger",
+    "flow.approvals",
     "flow.parties",
     "flow.intake",
     "flow.rating",
