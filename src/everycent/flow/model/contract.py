@@ -14,7 +14,7 @@ from everycent.base.money.currency import Currency, currency
 from everycent.flow.clearing.contract import BudgetSpec, ChargeSpec, OrderSpec
 from everycent.flow.intake.contract import RecordSpec, TableSpec
 from everycent.flow.model.yaml_source import ModelIssue, Source
-from everycent.flow.parties.contract import PartySpec
+from everycent.flow.parties.contract import OnboardingSpec, PartySpec, role_of_contract_table
 from everycent.flow.payments.contract import PayoutSpec
 from everycent.flow.rating.contract import FactorSpec, RuleTableSpec, with_made_factors
 from everycent.flow.settlement.contract import StatementSpec
@@ -92,6 +92,9 @@ class SettlementModel(Declaration):
     )
     calendar: CalendarSpec = Field(description="whose midnight ends a day")
     parties: dict[Name, PartySpec] = Field(description="who owes and is owed")
+    onboarding: OnboardingSpec | None = Field(
+        default=None, description="whose contract messages are taken, which make parties"
+    )
     tables: dict[Name, TableSpec] = Field(default_factory=dict, description="attached tables: rates, accounts, ...")
     records: dict[Name, RecordSpec] = Field(description="the kinds of business facts that come in")
     factors: dict[Name, FactorSpec] = Field(default_factory=dict, description="named values that formulas use")
@@ -126,6 +129,13 @@ class SettlementModel(Declaration):
         own = [code for record in self.records.values() for code in record.currency_codes]
         named = [charge.currency for charge in self.charges.values() if charge.currency is not None]
         return list(dict.fromkeys([self.currency, *own, *named]))
+
+    @property
+    def legal_entities(self) -> list[str]:
+        """The platform's companies that settle something, the operator's own first."""
+        operators = [party.operator for party in self.parties.values() if party.operator is not None]
+        named = [charge.legal_entity for charge in self.charges.values() if charge.legal_entity is not None]
+        return list(dict.fromkeys([*operators, *named]))
 
     def decision_file(self, charge: str) -> str | None:
         """The file of a charge's decision table; None where its rules are written in the model."""
@@ -189,6 +199,10 @@ def table_files(spec: SettlementModel) -> list[str]:
     """The file names that the model's attached tables and factors name, in the order of the file."""
     named = [table.file for table in spec.tables.values() if table.file]
     factors = with_made_factors(spec.factors, spec.charges, spec.parties).values()
-    named += [factor.table for factor in factors if factor.table and factor.table not in spec.tables]
+    named += [
+        factor.table
+        for factor in factors
+        if factor.table and factor.table not in spec.tables and role_of_contract_table(factor.table) is None
+    ]
     named += [file for file in map(spec.decision_file, spec.charges) if file is not None]
     return list(dict.fromkeys(named))

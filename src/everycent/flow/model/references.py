@@ -9,6 +9,7 @@ from everycent.flow.clearing.contract import shares_of
 from everycent.flow.intake.contract import RecordSpec
 from everycent.flow.model.contract import SettlementModel
 from everycent.flow.model.yaml_source import ModelIssue, Source
+from everycent.flow.parties.contract import role_of_contract_table
 from everycent.flow.rating.contract import BEARER, FactorSpec, factor_path, with_made_factors
 
 
@@ -119,7 +120,7 @@ def _factors(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
                 yield source.issue(
                     _unknown("column", column, spec.tables[factor.table].columns, f" in table '{factor.table}'"), path
                 )
-        elif "." not in factor.table:
+        elif "." not in factor.table and role_of_contract_table(factor.table) is None:
             yield source.issue(_unknown("table", factor.table, spec.tables), (*path, "table"))
 
 

@@ -1,12 +1,13 @@
 """What parties gives to the rest of the house: party roles, and the parties found in records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, Name, Words
+from everycent.base.engine.declaration import Declaration, Name, ScalarText, Words
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import TableSchema
 
@@ -26,15 +27,88 @@ PARTY = TableSchema(
 )
 
 
+#: What a contract that came as a message says, and the days on which it does: from `since` until the day before `until`.
+CONTRACT_PERIOD = TableSchema(
+    name="parties.contract_period",
+    columns=pa.schema(
+        [
+            pa.field("party_id", pa.string(), nullable=False),
+            pa.field("role", pa.string(), nullable=False),
+            pa.field("contract_no", pa.string(), nullable=False),
+            pa.field("revision", pa.int64(), nullable=False),
+            pa.field("since", pa.date32(), nullable=False),
+            pa.field("until", pa.date32()),  # None: it has no end
+            pa.field("cycle", pa.string(), nullable=False),
+            pa.field("mode", pa.string(), nullable=False),  # net | gross
+            pa.field("legal_entity", pa.string()),
+            pa.field("reserve_ratio", pa.decimal128(9, 8)),
+            pa.field("reserve_release_seconds", pa.int64()),
+            pa.field("minimum_payout_minor", pa.string(), nullable=False),  # JSON: minor units by currency
+        ]
+    ),
+    key=("party_id", "since"),
+)
+
+#: What a contract's message says of whom it is with: the relation group.
+RELATION_FIELDS = ("system", "tenant", "company", "merchant", "merchant_type", "store", "sales_associate")
+
+_CONTRACTS_OF = "contracts of "
+
+
+class MerchantType(StrEnum):
+    """What a merchant is to the platform."""
+
+    SUPPLIER = "supplier"
+    DISTRIBUTOR = "distributor"
+    CONCESSIONAIRE = "concessionaire"
+
+
 class ContractSpec(Declaration):
     """Where the contract is found under which a party is settled: by the party's key, on the business date."""
 
-    table: str = Field(
+    table: str | None = Field(
+        default=None,
         description="an attached table keyed by the party's key columns, or a file beside the model",
         examples=["contracts.csv"],
     )
+    messages: bool = Field(
+        default=False, description="contracts come as messages instead, `everycent party contract take`"
+    )
     number: Name = Field(
         default="contract_no", description="its column with the contract's number", examples=["agreement"]
+    )
+
+
+    @model_validator(mode="after")
+    def _table_or_messages(self) -> Self:
+        if (self.table is None) != self.messages:
+            raise ValueError("contracts have one source: write either 'table' or 'messages: yes'")
+        return self
+
+
+class OnboardSpec(Declaration):
+    """Which contracts make parties of this role, and how a party's key is read off the contract's relation group."""
+
+    merchant_types: tuple[MerchantType, ...] = Field(
+        default=tuple(MerchantType), description="whose contracts they are", examples=[["concessionaire"]]
+    )
+    sales_associate: bool = Field(
+        default=False, description="yes: contracts that name a sales associate; no: those that name none"
+    )
+    key: dict[Name, str] = Field(
+        default_factory=dict,
+        description="from which of the contract's fields a key column comes, where it is called otherwise there: "
+        + ", ".join(RELATION_FIELDS),
+        examples=[{"shop": "store"}],
+    )
+
+
+class OnboardingSpec(Declaration):
+    """Whose contract messages are taken."""
+
+    sources: dict[ScalarText, Words] = Field(
+        description="the source systems, each with the tenants in it whose contracts are taken",
+        examples=[{"mall": ["1", "2"]}],
     )
 
 
@@ -49,20 +123,43 @@ class PartySpec(Declaration):
     key: Words = Field(
         default=(), description="the record's columns that identify the party", examples=[["merchant", "store"]]
     )
-
     contract: ContractSpec | None = Field(
         default=None,
         description="where the party's contract is found; a charge of a party that has none on the day is held",
         examples=[{"table": "contracts.csv"}],
+    )
+    onboard: OnboardSpec | None = Field(
+        default=None,
+        description="which contract messages make parties of this role",
+        examples=[{"merchant_types": ["concessionaire"]}],
     )
 
     @model_validator(mode="after")
     def _operator_or_key(self) -> Self:
         if (self.operator is None) == (not self.key):
             raise ValueError("a party role is either the 'operator' or found by its 'key' columns")
-        if self.operator is not None and self.contract is not None:
+        if self.operator is not None and (self.contract is not None or self.onboard is not None):
             raise ValueError("the operator has no contract with itself; write 'contract' at the roles that have one")
+        if self.contract is not None and self.contract.messages and self.onboard is None:
+            raise ValueError("no contract message makes a party of this role; say with 'onboard' which do")
         return self
+
+
+def contract_table(role: str) -> str:
+    """The table of a role's contracts that came as messages, as factors look them up."""
+    return _CONTRACTS_OF + role
+
+
+def role_of_contract_table(table: str) -> str | None:
+    """The role whose contract messages a table is made of; None of any other table."""
+    return table.removeprefix(_CONTRACTS_OF) if table.startswith(_CONTRACTS_OF) else None
+
+
+def party_key(values: Sequence[str]) -> str:
+    """The key that `party_key_sql` gives for these values, in the order of the role's key columns. None is empty."""
+    assert values, "a party key has at least one value"
+    assert all(values), f"an empty value in {values} names nobody"
+    return "/".join(value.replace("\\", "\\\\").replace("/", "\\/") for value in values)
 
 
 def party_id_sql(role: str, spec: PartySpec, column_sql: Callable[[str], str] = identifier) -> str:

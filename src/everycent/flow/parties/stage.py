@@ -7,6 +7,9 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.flow.parties.contract import PARTY, PartySpec, party_id_sql, party_key_sql
+from everycent.flow.parties.core.onboarding import OnboardingRefused, plan_onboarding
+
+__all__ = ["OnboardingRefused", "identify", "plan_onboarding"]
 
 
 def identify(roles: Mapping[str, PartySpec], records: pa.Table, engine: LocalEngine) -> pa.Table:

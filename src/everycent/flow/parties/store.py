@@ -6,6 +6,9 @@ from everycent.base.engine.sql import literal
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.flow.parties.contract import PARTY
+from everycent.flow.parties.contract_store import contract_numbers, contract_periods
+
+__all__ = ["contract_numbers", "contract_periods", "read", "write"]
 
 _STAGED = "CREATE TEMPORARY TABLE staged_party (LIKE parties.party) ON COMMIT DROP"
 

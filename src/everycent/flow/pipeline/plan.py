@@ -13,6 +13,7 @@ from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownFormat, UnknownStep, declared_fields, format_written, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
+from everycent.flow.parties.stage import OnboardingRefused, plan_onboarding
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
 from everycent.flow.pipeline.tables import decision_tables, table_specs
 from everycent.flow.rating.contract import RatingRefused, declared_total, factor_path
@@ -157,6 +158,7 @@ def plan_model(
     }
     turns = {kind: plan_turn(each) for kind, each in terms.items() if each.plan.in_turn}
     shares = {kind: plan_shares(each) for kind, each in terms.items() if each.plan.per_share}
+    attempt(plan_onboarding, spec.onboarding, spec.parties)
     payments = attempt(plan_payments, spec.payouts, spec.parties, tables, spec.currency_codes)
     if issues or clearing is None or payments is None or running is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
@@ -190,7 +192,7 @@ class _Attempt:
     def __call__(self, plan: Callable[Taken, Planned], *args: Taken.args, **kwargs: Taken.kwargs) -> Planned | None:
         try:
             return plan(*args, **kwargs)
-        except (IntakeRefused, RatingRefused, ClearingRefused, PayoutRefused) as refusal:
+        except (IntakeRefused, RatingRefused, ClearingRefused, PayoutRefused, OnboardingRefused) as refusal:
             self.issues.append(_issue(self.model, refusal))
             return None
 

@@ -1,5 +1,6 @@
 """Runs a model over files: every file through the stages, then the day cut, then the payments."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,6 +16,8 @@ from everycent.flow.intake.contract import Control, EmptyFile, Source
 from everycent.flow.intake.service import Attached, controls_of, load_table, open_source, refuse_disagreeing
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
+from everycent.flow.parties import store as parties_store
+from everycent.flow.parties.contract import role_of_contract_table
 from everycent.flow.payments import service as payments
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
@@ -174,8 +177,23 @@ def rate_parked(
 def attached_table(session: Session, plan: ModelPlan, files: Mapping[str, Path], name: str) -> Attached:
     """An attached table of the plan, read. `files`: where the tables' files are, by the names in the model."""
     spec = plan.tables[name]
+    role = role_of_contract_table(name)
+    if role is not None:
+        return _contracts(session, plan, role)
     path = files[spec.file] if spec.file is not None else None
     return load_table(name, spec, path, plan.model.currency, plan.model.calendar, session.engine)
+
+
+def _contracts(session: Session, plan: ModelPlan, role: str) -> Attached:
+    """The contracts of a role that came as messages."""
+    party = plan.model.spec.parties[role]
+    assert party.contract is not None, f"{role} has contracts"
+    at = (session.connection, session.tenant, plan.model.name, role)
+    rows = parties_store.contract_numbers(*at, party.key, party.contract.number)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows.combine_chunks())
+    return Attached(rows, hashlib.sha256(sink.getvalue()).hexdigest())
 
 
 def _take(session: Session, plan: ModelPlan, arrival: "_Arrival", sources: Sourcing, report: Report) -> FileTaken:

@@ -15,7 +15,7 @@ from everycent.base.engine.formula import Position
 from everycent.base.engine.sql import literal
 from everycent.base.engine.tables import NUMBERED, UUID, Corrections, TableSchema
 from everycent.base.money.rounding import Rounding
-from everycent.flow.parties.contract import PartySpec
+from everycent.flow.parties.contract import PartySpec, contract_table
 from everycent.flow.rating.history import AccumulatorSpec, MovingAverageSpec
 from everycent.flow.rating.outside import RestSpec, SqlSpec
 from everycent.flow.rating.price import ConvertSpec, PriceSpec
@@ -530,8 +530,13 @@ def with_made_factors(
     found = dict(factors)
     for role, party in parties.items():
         if party.contract is not None:
+            came = party.contract.messages
             found[contract_factor(role)] = FactorSpec(
-                table=party.contract.table, column=party.contract.number, key=party.key, type="text"
+                table=contract_table(role) if came else party.contract.table,
+                column=party.contract.number,
+                key=party.key,
+                type="text",
+                valid=("valid_from", "valid_to") if came else None,
             )
     for way in ways_to_amounts(charges):
         card = None if way.price is None else way.price.rate_card

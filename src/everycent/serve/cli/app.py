@@ -10,6 +10,7 @@ import typer
 from everycent import __version__
 from everycent.serve.cli import exits, files_app, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
+from everycent.serve.cli.party_app import party_app
 from everycent.serve.cli.terminal import err
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ live_app.add_to(recon_app)
 jobs_app.add_to(recon_app)
 
 app.add_typer(breaks_app, name="breaks")
+app.add_typer(party_app, name="party")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
 _RECON_COMMANDS = ("files", "run", "sketch", "compare", "put", "watch", "check", "work", "schedule", "jobs")

@@ -143,7 +143,8 @@ class ModelText:
         """Where the contracts of a party role are from."""
         keys = self._at("parties", role).get("key", [])
         by = ", ".join([keys] if isinstance(keys, str) else keys)
-        return f"from {self._at('parties', role, 'contract').get('table')} by {by}"
+        table = self._at("parties", role, "contract").get("table")
+        return f"from {'a contract message' if table is None else table} by {by}"
 
     def on_refund(self, charge: str) -> str:
         """What the charge says a refund does to it."""
