@@ -19,6 +19,7 @@ from everycent.flow.clearing.core.bearing import bear
 from everycent.flow.clearing.core.correcting import CORRECTING, taken_back
 from everycent.flow.clearing.core.ordered import clear_window, reach
 from everycent.flow.clearing.core.parallel import Component, components, told_apart
+from everycent.flow.clearing.core.legal_entities import Settled, read_legal_entities
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
 from everycent.flow.clearing.core.prorating import take_back
 from everycent.flow.clearing.core.refunding import give_back
@@ -33,12 +34,14 @@ __all__ = [
     "ClearingPlan",
     "Component",
     "OrderedCleared",
+    "Settled",
     "clear",
     "clear_in_order",
     "clear_shares",
     "components",
     "plan_clearing",
     "pots_in_reach",
+    "read_legal_entities",
     "refund",
     "take_back",
     "taken_back",
@@ -58,14 +61,19 @@ def clear(plan: ClearingPlan, records: pa.Table, charges: pa.Table, engine: Loca
 
 
 def clear_shares(
-    plan: ClearingPlan, charges: pa.Table, parts: pa.Table, shares: pa.Table, engine: LocalEngine
+    plan: ClearingPlan,
+    records: pa.Table,
+    charges: pa.Table,
+    parts: pa.Table,
+    shares: pa.Table,
+    engine: LocalEngine,
 ) -> pa.Table:
     """OBLIGATION rows of charges per share: in the charges' order, then by bearer.
 
-    `charges`: CHARGE rows of one name, one of their ends null. `parts`: record_id, bearer, amount_minor, which add up
+    `records`: RECORD rows of those that cause them. `charges`: CHARGE rows of one name, one of their ends null. `parts`: record_id, bearer, amount_minor, which add up
     to them. `shares`: OBLIGATION rows of the charge whose bearers these are: who bears a share there is an end here.
     """
-    return owed_by_share(plan, CHARGE.check(charges), parts, OBLIGATION.check(shares), engine)
+    return owed_by_share(plan, records, CHARGE.check(charges), parts, OBLIGATION.check(shares), engine)
 
 
 def clear_in_order(

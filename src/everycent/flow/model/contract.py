@@ -100,6 +100,12 @@ class SettlementModel(Declaration):
     factors: dict[Name, FactorSpec] = Field(default_factory=dict, description="named values that formulas use")
     budgets: dict[Name, BudgetSpec] = Field(default_factory=dict, description="where what bearers carry is totalled")
     charges: dict[Name, ChargeSpec] = Field(description="what records cost, and who owes it to whom")
+    legal_entities: str | None = Field(
+        default=None,
+        description="a CSV file beside the model with who settles which charge from when on: tenant, business (a "
+        "model's name), charge, legal_entity, valid_from, valid_to; an empty tenant, business or charge means all",
+        examples=["legal_entities.csv"],
+    )
     order: OrderSpec | None = Field(default=None, description="the strict order of charges that draw on budgets")
     statements: dict[Name, StatementSpec] = Field(
         default_factory=dict, description="when each party role is settled, by role"
@@ -129,13 +135,6 @@ class SettlementModel(Declaration):
         own = [code for record in self.records.values() for code in record.currency_codes]
         named = [charge.currency for charge in self.charges.values() if charge.currency is not None]
         return list(dict.fromkeys([self.currency, *own, *named]))
-
-    @property
-    def legal_entities(self) -> list[str]:
-        """The platform's companies that settle something, the operator's own first."""
-        operators = [party.operator for party in self.parties.values() if party.operator is not None]
-        named = [charge.legal_entity for charge in self.charges.values() if charge.legal_entity is not None]
-        return list(dict.fromkeys([*operators, *named]))
 
     def decision_file(self, charge: str) -> str | None:
         """The file of a charge's decision table; None where its rules are written in the model."""
@@ -204,5 +203,5 @@ def table_files(spec: SettlementModel) -> list[str]:
         for factor in factors
         if factor.table and factor.table not in spec.tables and role_of_contract_table(factor.table) is None
     ]
-    named += [file for file in map(spec.decision_file, spec.charges) if file is not None]
+    named += [file for file in (*map(spec.decision_file, spec.charges), spec.legal_entities) if file is not None]
     return list(dict.fromkeys(named))

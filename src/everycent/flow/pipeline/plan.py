@@ -15,7 +15,7 @@ from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.parties.stage import OnboardingRefused, plan_onboarding
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
-from everycent.flow.pipeline.tables import decision_tables, table_specs
+from everycent.flow.pipeline.tables import dated_entities, decision_tables, table_specs
 from everycent.flow.rating.contract import RatingRefused, declared_total, factor_path
 from everycent.flow.rating.stage import (
     DecisionTable,
@@ -73,6 +73,12 @@ class ModelPlan:
         order = self.model.spec.order
         return order is not None and order.late is Late.REWIND and kind in self.model.spec.ordered_kinds
 
+    @property
+    def legal_entities(self) -> tuple[str, ...]:
+        """The platform's companies that settle a charge on some day, the operator's own first."""
+        settled = (name for charge in self.clearing.charges for _, name in charge.settled)
+        return tuple(dict.fromkeys([self.model.operator, *settled]))
+
     def only_moves(self, kind: str) -> bool:
         """Whether records of the kind cause no charge, but move what others are computed from."""
         return not self.rating[kind].charges and any(kind in running.kinds for running in self.running)
@@ -128,6 +134,7 @@ def plan_model(
     issues: list[ModelIssue] = []
     tables = table_specs(model, files, issues)
     decisions = decision_tables(model, issues)
+    settled = dated_entities(model, tenant, issues)
     if issues:  # what uses the tables would only say it again
         raise ModelRefused(str(model.path), issues)
     attempt = _Attempt(model, issues)
@@ -149,7 +156,7 @@ def plan_model(
         rating |= {} if rated is None else {kind: rated}
     in_turn = {name for planned in rating.values() for name in planned.in_turn} | shared_in_order(spec.charges)
     own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, _currencies(kinds), in_turn)
-    clearing = attempt(plan_clearing, spec.charges, spec.parties, *own)
+    clearing = attempt(plan_clearing, spec.charges, spec.parties, *own, settled)
     running = None if len(intake) < len(kinds) else attempt(_plan_running, model, intake)
     terms = {
         kind: _terms(model, planned, intake[kind], tables, decisions)

@@ -46,7 +46,7 @@ def per_share(plan: ModelPlan, kind: str, records: pa.Table, standing: Standing,
         base_held = _of(standing.held, share.of.base).select(["record_id"])
         known = standing.charges.select(["record_id", "charge", "amount_minor"])
         rated = rating.rate_shares(share, mine, shares, base_held, known, standing.snapshots, engine)
-        owed = clearing.clear_shares(plan.clearing, rated.charges, rated.parts, shares, engine)
+        owed = clearing.clear_shares(plan.clearing, mine, rated.charges, rated.parts, shares, engine)
         found.append(Cleared(rated.charges, owed, rated.held))
     return _joined(found)
 
@@ -124,7 +124,7 @@ def in_turn(
         shares = _of(standing.obligations, share.of.base)
         base_held = _of(standing.held, share.of.base).select(["record_id"])
         rated = rating.rate_shares(share, mine, shares, base_held, standing.charges, snapshots[kind], engine)
-        owed = clearing.clear_shares(plan.clearing, rated.charges, rated.parts, shares, engine)
+        owed = clearing.clear_shares(plan.clearing, mine, rated.charges, rated.parts, shares, engine)
         found.append(Cleared(rated.charges, owed, rated.held))
     return _joined(found)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+from everycent.flow.clearing.contract import ClearingRefused
+from everycent.flow.clearing.stage import Settled, read_legal_entities
 from everycent.flow.intake.contract import ColumnSpec, TableSpec
 from everycent.flow.model.contract import LoadedModel, ModelIssue
 from everycent.flow.parties.contract import role_of_contract_table
@@ -95,17 +97,33 @@ def decision_tables(model: LoadedModel, issues: list[ModelIssue]) -> dict[str, D
         if file is None:
             continue
         try:
-            found[charge] = _decision_table(file, model.files.get(file))
+            found[charge] = DecisionTable(file, *_rows_beside(file, model.files.get(file), "a decision table"))
         except ValueError as error:
             issues.append(model.source.issue(str(error), ("charges", charge, "rules", "table")))
     return found
 
 
-def _decision_table(file: str, path: Path | None) -> DecisionTable:
+def dated_entities(model: LoadedModel, tenant: str, issues: list[ModelIssue]) -> dict[str, Settled]:
+    """Who settles the charges that the model's table of legal entities names. Adds to `issues` what is wrong in it."""
+    file = model.spec.legal_entities
+    if file is None:
+        return {}
+    try:
+        columns, rows = _rows_beside(file, model.files.get(file), "the table of legal entities")
+        return read_legal_entities(file, columns, rows, tenant, model.name, list(model.spec.charges))
+    except (ValueError, ClearingRefused) as error:
+        issues.append(model.source.issue(str(error), ("legal_entities",)))
+        return {}
+
+
+def _rows_beside(
+    file: str, path: Path | None, what: str
+) -> tuple[tuple[str, ...], tuple[tuple[int, tuple[str, ...]], ...]]:
+    """The columns of a table that is part of the model's version, and its rows: line and cells. Raises ValueError."""
     if path is None:
-        raise ValueError(f"there is no file {file} beside the model; a decision table is part of the model's version")
+        raise ValueError(f"there is no file {file} beside the model; {what} is part of the model's version")
     if path.suffix.lower() not in (".csv", ".txt"):
-        raise ValueError(f"{file} is not read as a decision table; save it as CSV")
+        raise ValueError(f"{file} is not read as {what}; save it as CSV")
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.reader(opened, strict=True)
@@ -118,7 +136,7 @@ def _decision_table(file: str, path: Path | None) -> DecisionTable:
     for line, cells in rows:
         if len(cells) != len(columns):
             raise ValueError(f"{file} line {line}: {len(cells)} cells for {len(columns)} columns")
-    return DecisionTable(file, columns, rows)
+    return columns, rows
 
 
 def _header(path: Path) -> list[str]:

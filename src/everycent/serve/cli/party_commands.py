@@ -106,12 +106,12 @@ def contracts_command(party: str | None, model: str | None, *, refused: bool, as
 def _planned(path: Path) -> tuple[LoadedModel, service.OnboardingPlan]:
     """The model, and its rule for contracts. Raises ModelRefused, InputRefused."""
     model = load_model(path, SECTIONS)
-    plan_model(model, Settings.load().tenant, model.files)
+    planned = plan_model(model, Settings.load().tenant, model.files)
     spec = model.spec
     plan = service.plan_onboarding(spec.onboarding, spec.parties)
     if not plan.roles:
         raise InputRefused(f"{path} takes no contracts; add 'onboarding', and 'onboard' to a role under 'parties'")
-    return model, plan.naming(spec.charges, spec.legal_entities, spec.currency_codes)
+    return model, plan.naming(spec.charges, planned.legal_entities, spec.currency_codes)
 
 
 def _lines(file: str) -> list[bytes]:

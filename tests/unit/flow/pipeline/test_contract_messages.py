@@ -39,7 +39,7 @@ FACTS: list[Fact] = [
 
 def take(place: MarketPlace, *messages: bytes) -> None:
     spec = place.model.spec
-    plan = plan_onboarding(spec.onboarding, spec.parties).naming(spec.charges, spec.legal_entities, ["CNY"])
+    plan = plan_onboarding(spec.onboarding, spec.parties).naming(spec.charges, ["shanghai"], ["CNY"])
     taken = take_contracts(place.session.connection, place.session.tenant, place.model.name, plan, messages, NOW)
     assert all(each.refusal is None for each in taken), taken
 

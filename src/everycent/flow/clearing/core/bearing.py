@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from everycent.flow.clearing.contract import OBLIGATION, Cleared
 from everycent.flow.clearing.core.apportion import apportion
 from everycent.flow.clearing.core.bearers import Bearers
-from everycent.flow.clearing.core.columns import encoded, minor, places_of_ids, places_of_texts, texts
+from everycent.flow.clearing.core.columns import days_of, encoded, minor, places_of_ids, places_of_texts, texts
+from everycent.flow.clearing.core.legal_entities import settled_by
 from everycent.flow.clearing.core.plan import Apportionment, ClearingPlan
 from everycent.flow.rating.contract import HELD
 
@@ -39,7 +40,7 @@ def bear(plan: ClearingPlan, records: pa.Table, charges: pa.Table, bearers: Bear
     if held.num_rows:
         charges = charges.filter(pa.array(~lacking))
         named = _shared(plan, records, charges)
-    return Cleared(charges, _obligations(plan, charges, named, bearers), held)
+    return Cleared(charges, _obligations(plan, records, charges, named, bearers), held)
 
 
 def _shared(plan: ClearingPlan, records: pa.Table, charges: pa.Table) -> list[_Shared]:
@@ -81,7 +82,9 @@ def _without_bearer(
     return lacking, HELD.check(held)
 
 
-def _obligations(plan: ClearingPlan, charges: pa.Table, named: Sequence[_Shared], bearers: Bearers) -> pa.Table:
+def _obligations(
+    plan: ClearingPlan, records: pa.Table, charges: pa.Table, named: Sequence[_Shared], bearers: Bearers
+) -> pa.Table:
     amounts = minor(charges.column("amount_minor"))
     debtors = encoded(charges.column("debtor"))
     if not named:
@@ -91,8 +94,7 @@ def _obligations(plan: ClearingPlan, charges: pa.Table, named: Sequence[_Shared]
         source, numbers, owed, debtor = _spread(plan, amounts, debtors, named, bearers)
     rows = charges if source is None else charges.take(pa.array(source))
     codes = places_of_texts(rows.column("charge"), plan.names)
-    entities = list(dict.fromkeys(charge.legal_entity for charge in plan.charges))
-    entity = np.array([entities.index(charge.legal_entity) for charge in plan.charges], dtype=np.int32)
+    entity, entities = settled_by(plan.settled, codes, lambda: days_of(rows, records))
     nothing = pa.nulls(rows.num_rows, pa.string())
     obligations = pa.table(
         {
@@ -103,7 +105,7 @@ def _obligations(plan: ClearingPlan, charges: pa.Table, named: Sequence[_Shared]
             "creditor": rows.column("creditor"),
             "amount_minor": pa.array(owed),
             "currency": rows.column("currency"),
-            "legal_entity": texts(entity[codes], entities),
+            "legal_entity": texts(entity, entities),
             "booked_on": rows.column("booked_on"),
             "refund_of": rows.column("refund_of"),
             "debtor_statement": nothing,

@@ -55,6 +55,13 @@ def minor(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
+def days_of(charges: pa.Table, records: pa.Table) -> npt.NDArray[np.int32]:
+    """The business day of each charge's record, as days since 1970; each of the charges comes with its record."""
+    places = places_of_ids(charges.column("record_id"), records.column("record_id"))
+    assert (places >= 0).all(), "each charge comes with its record"
+    return days(records.column("business_date"))[places]
+
+
 def days(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
     """Dates without NULLs as days since 1970."""
     assert column.null_count == 0, "a date is missing"

@@ -22,6 +22,7 @@ from everycent.flow.clearing.core.columns import (
     zeros,
 )
 from everycent.flow.clearing.core.drawing import Drawn
+from everycent.flow.clearing.core.legal_entities import settled_by
 from everycent.flow.clearing.core.ordered_refunds import Backward
 from everycent.flow.clearing.core.plan import ClearingPlan
 from everycent.flow.clearing.core.pots import Kept
@@ -131,8 +132,9 @@ def own_obligations(found: Decided, threads: int = 1) -> pa.Table:
     spread_out = _Spread(flow)
     each, named, size = spread_out.each, spread_out.named, spread_out.size
     code, place = taken(drawn.code, flow.own).astype(np.int32), taken(drawn.place, flow.own)
-    entities = list(dict.fromkeys(charge.legal_entity for charge in plan.charges))
-    entity = np.array([entities.index(charge.legal_entity) for charge in plan.charges], dtype=np.int32)
+    entity, entities = settled_by(
+        plan.settled, code, lambda: taken(days(found.window.plain.column("business_date")), place)
+    )
     budgets = list(plan.budgets)
     budget = np.array([budgets.index(charge.budget) if charge.budget else -1 for charge in plan.charges], np.int32)
     within = spread_out.within()
@@ -149,7 +151,7 @@ def own_obligations(found: Decided, threads: int = 1) -> pa.Table:
         "creditor": lambda: spread_out.coded(charges.column("creditor"), flow.own),
         "amount_minor": lambda: pa.array(shares),
         "currency": lambda: spread_out.coded(charges.column("currency"), flow.own),
-        "legal_entity": lambda: named(entity[code], entities),
+        "legal_entity": lambda: named(entity, entities),
         "booked_on": lambda: dates(each(taken(days(charges.column("booked_on")), flow.own))),
         "refund_of": lambda: no_uuids(size),
         "debtor_statement": lambda: nothing,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from types import MappingProxyType
 
 from everycent.base.money.allotment import RemainderPolicy
@@ -19,6 +20,7 @@ from everycent.flow.clearing.contract import (
     bearer_roles,
 )
 from everycent.flow.clearing.core.budgets import Budget, budget_currency, plan_budget
+from everycent.flow.clearing.core.legal_entities import Settled
 from everycent.flow.clearing.core.limits import limit_minor
 from everycent.flow.parties.contract import PartySpec
 
@@ -49,10 +51,10 @@ class Apportionment:
 
 @dataclass(frozen=True)
 class Clearable:
-    """A charge as clearing sees it."""
+    """A charge as clearing sees it. `settled`: who settles it, from when on."""
 
     name: str
-    legal_entity: str
+    settled: Settled
     on_refund: OnRefund
     rounding: Rounding
     apportionment: Apportionment | None
@@ -84,6 +86,11 @@ class ClearingPlan:
         return [charge.name for charge in self.charges]
 
     @property
+    def settled(self) -> list[Settled]:
+        """Who settles each charge, from when on."""
+        return [charge.settled for charge in self.charges]
+
+    @property
     def drawing(self) -> list[str]:
         """The names of the charges whose shares depend on what was carried before."""
         return [charge.name for charge in self.charges if charge.budget is not None]
@@ -104,20 +111,26 @@ def plan_clearing(
     various: Collection[str] = (),
     record_currency: Mapping[str, str] = MappingProxyType({}),
     in_turn: Collection[str] = (),
+    settled: Mapping[str, Settled] = MappingProxyType({}),
 ) -> ClearingPlan:
-    """`operator`: the legal entity that settles charges which name none. The roles named are roles of the model.
+    """`operator`: the legal entity that settles charges which name none, and of which `settled` says nothing. The roles named are roles of the model.
     `in_turn`: the charges whose amounts depend on what came before.
 
     `currency` is the model's; `various` are the charges that are each in their record's own currency, which
     stands in the column `record_currency` of its kind.
 
-    Raises ClearingRefused where limits are no amounts, or charges of one budget contradict each other.
+    Raises ClearingRefused where limits are no amounts, charges of one budget contradict each other, or a charge names a
+    legal entity though the table says who settles it.
     """
+    for name in settled:
+        if charges[name].legal_entity is not None:
+            message = f"the table 'legal_entities' says who settles '{name}'; remove it here, or there"
+            raise ClearingRefused(message, ("charges", name, "legal_entity"))
     of = {name: None if name in various else _currency(spec.currency, currency) for name, spec in charges.items()}
     clearable = tuple(
         Clearable(
             name,
-            spec.legal_entity or operator,
+            settled.get(name, ((date.min, spec.legal_entity or operator),)),
             spec.on_refund,
             spec.round,
             None if spec.apportion is None else _apportionment(name, spec.apportion, of[name]),

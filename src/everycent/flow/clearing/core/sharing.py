@@ -7,16 +7,23 @@ import pyarrow.compute as pc
 from everycent.base.engine.arrays import uuid_values
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.clearing.core.columns import days_of, texts
+from everycent.flow.clearing.core.legal_entities import settled_by
 from everycent.flow.clearing.core.plan import ClearingPlan
 
 
 def owed_by_share(
-    plan: ClearingPlan, charges: pa.Table, parts: pa.Table, shares: pa.Table, engine: LocalEngine
+    plan: ClearingPlan,
+    records: pa.Table,
+    charges: pa.Table,
+    parts: pa.Table,
+    shares: pa.Table,
+    engine: LocalEngine,
 ) -> pa.Table:
     """OBLIGATION rows in the charges' order, then by bearer, who has the number that it has in `shares`."""
     names = charges.column("charge").unique().to_pylist()
     assert len(names) <= 1, "one charge per share at a time"
-    entity = next((charge.legal_entity for charge in plan.charges if [charge.name] == names), "")
+    settled = [charge.settled for charge in plan.charges if charge.name in names]
     found = engine.query(
         "SELECT place, debtor FROM parts JOIN shares USING (record_id, bearer)",
         parts=parts.append_column("place", pa.array(np.arange(parts.num_rows))),
@@ -27,6 +34,8 @@ def owed_by_share(
     ids = uuid_values(parts.column("record_id"))
     of = charges.take(pa.array(np.cumsum(np.append(False, ids[1:] != ids[:-1])[: len(ids)])))
     nothing = pa.nulls(of.num_rows, pa.string())
+    code = np.zeros(of.num_rows, dtype=np.int32)
+    entity, entities = settled_by(settled, code, lambda: days_of(of, records))
     rows = pa.table(
         {
             "record_id": of.column("record_id"),
@@ -36,7 +45,7 @@ def owed_by_share(
             "creditor": pc.coalesce(of.column("creditor"), bearer),
             "amount_minor": parts.column("amount_minor"),
             "currency": of.column("currency"),
-            "legal_entity": pa.repeat(pa.scalar(entity), of.num_rows),
+            "legal_entity": texts(entity, entities),
             "booked_on": of.column("booked_on"),
             "refund_of": of.column("refund_of"),
             "debtor_statement": nothing,
