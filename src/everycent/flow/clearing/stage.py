@@ -17,9 +17,9 @@ from everycent.flow.clearing.contract import (
 from everycent.flow.clearing.core.bearers import Bearers
 from everycent.flow.clearing.core.bearing import bear
 from everycent.flow.clearing.core.correcting import CORRECTING, taken_back
+from everycent.flow.clearing.core.legal_entities import Settled, read_legal_entities
 from everycent.flow.clearing.core.ordered import clear_window, reach
 from everycent.flow.clearing.core.parallel import Component, components, told_apart
-from everycent.flow.clearing.core.legal_entities import Settled, read_legal_entities
 from everycent.flow.clearing.core.plan import ClearingPlan, plan_clearing
 from everycent.flow.clearing.core.prorating import take_back
 from everycent.flow.clearing.core.refunding import give_back
@@ -70,8 +70,9 @@ def clear_shares(
 ) -> pa.Table:
     """OBLIGATION rows of charges per share: in the charges' order, then by bearer.
 
-    `records`: RECORD rows of those that cause them. `charges`: CHARGE rows of one name, one of their ends null. `parts`: record_id, bearer, amount_minor, which add up
-    to them. `shares`: OBLIGATION rows of the charge whose bearers these are: who bears a share there is an end here.
+    `records`: RECORD rows of those that cause them. `charges`: CHARGE rows of one name, one of their ends null.
+    `parts`: record_id, bearer, amount_minor, which add up to them. `shares`: OBLIGATION rows of the charge whose
+    bearers these are: who bears a share there is an end here.
     """
     return owed_by_share(plan, records, CHARGE.check(charges), parts, OBLIGATION.check(shares), engine)
 

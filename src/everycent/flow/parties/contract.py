@@ -27,7 +27,7 @@ PARTY = TableSchema(
 )
 
 
-#: What a contract that came as a message says, and the days on which it does: from `since` until the day before `until`.
+#: What a contract that came as a message says, from `since` until the day before `until`.
 CONTRACT_PERIOD = TableSchema(
     name="parties.contract_period",
     columns=pa.schema(
@@ -78,7 +78,6 @@ class ContractSpec(Declaration):
         default="contract_no", description="its column with the contract's number", examples=["agreement"]
     )
 
-
     @model_validator(mode="after")
     def _table_or_messages(self) -> Self:
         if (self.table is None) != self.messages:
@@ -90,7 +89,9 @@ class OnboardSpec(Declaration):
     """Which contracts make parties of this role, and how a party's key is read off the contract's relation group."""
 
     merchant_types: tuple[MerchantType, ...] = Field(
-        default=tuple(MerchantType), description="whose contracts they are", examples=[["concessionaire"]]
+        default=tuple(MerchantType),
+        description="whose contracts they are: a supplier, a distributor, a concessionaire",
+        examples=[["concessionaire"]],
     )
     sales_associate: bool = Field(
         default=False, description="yes: contracts that name a sales associate; no: those that name none"

@@ -8,7 +8,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
 from everycent.flow.clearing.contract import ClearingRefused, Late, shared_in_order, shares_of
-from everycent.flow.clearing.stage import ClearingPlan, components, plan_clearing, told_apart
+from everycent.flow.clearing.stage import ClearingPlan, Settled, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownFormat, UnknownStep, declared_fields, format_written, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
@@ -132,11 +132,7 @@ def plan_model(
     `records` stands in for the model's own record kinds (golden cases read facts in the model's own columns).
     """
     issues: list[ModelIssue] = []
-    tables = table_specs(model, files, issues)
-    decisions = decision_tables(model, issues)
-    settled = dated_entities(model, tenant, issues)
-    if issues:  # what uses the tables would only say it again
-        raise ModelRefused(str(model.path), issues)
+    tables, decisions, settled = _tables(model, tenant, files)
     attempt = _Attempt(model, issues)
     spec = model.spec
     for name, table in spec.tables.items():
@@ -182,6 +178,17 @@ def plan_model(
         turns,
         shares,
     )
+
+
+def _tables(
+    model: LoadedModel, tenant: str, files: Mapping[str, Path]
+) -> tuple[Mapping[str, TableSpec], Mapping[str, DecisionTable], Mapping[str, Settled]]:
+    """The attached tables, the charges' decision tables, and who settles which charge. Raises ModelRefused."""
+    issues: list[ModelIssue] = []
+    found = table_specs(model, files, issues), decision_tables(model, issues), dated_entities(model, tenant, issues)
+    if issues:  # what uses the tables would only say it again
+        raise ModelRefused(str(model.path), issues)
+    return found
 
 
 def _currencies(kinds: Mapping[str, RecordSpec]) -> dict[str, str]:

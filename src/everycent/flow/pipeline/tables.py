@@ -67,7 +67,7 @@ def _implied(name: str, factor: FactorSpec, header: list[str] | None) -> TableSp
         columns |= {column: ColumnSpec(type="date", required=False) for column in valid}
     if factor.dated is not None:
         columns[factor.dated] = ColumnSpec(type="date")
-    if role_of_contract_table(factor.table or "") is not None:  # neither a file nor a query: it is made of what is stored
+    if role_of_contract_table(factor.table or "") is not None:  # made of what is stored
         return TableSpec.model_construct(key=keys, valid=valid, columns=columns)
     return TableSpec(file=factor.table, key=keys, valid=valid, dated=factor.dated, columns=columns)
 

@@ -29,7 +29,10 @@ PARTS: tuple[Part, ...] = (
         (("your first model", "how-to/first-model.md"),),
     ),
     Part(
-        "Parties · 结算主体", "Who owes and is owed.", (("parties",),), (("your first model", "how-to/first-model.md"),)
+        "Parties · 结算主体",
+        "Who owes and is owed.",
+        (("parties",), ("onboarding",)),
+        (("your first model", "how-to/first-model.md"), ("parties and contracts", "how-to/parties.md")),
     ),
     Part(
         "Intake · 清分",

@@ -31,7 +31,7 @@ def test_a_charge_goes_to_another_company_on_a_day() -> None:
 
 
 def test_what_a_row_leaves_empty_it_says_of_all() -> None:
-    assert read(",,,shanghai,,") == {charge: ((date.min, "shanghai"),) for charge in CHARGES}
+    assert read(",,,shanghai,,") == dict.fromkeys(CHARGES, ((date.min, "shanghai"),))
     assert read(",,rent,shanghai,,") == {}, "a charge of another business"
 
 

@@ -115,7 +115,9 @@ def revisions(number: str = "HT-1") -> st.SearchStrategy[list[Revision]]:
 
 
 def holding(every: list[Revision], day: date) -> list[int]:
-    return [each.of.revision for each in periods(every) if each.since <= day and (each.until is None or day < each.until)]
+    return [
+        each.of.revision for each in periods(every) if each.since <= day and (each.until is None or day < each.until)
+    ]
 
 
 @given(revisions())

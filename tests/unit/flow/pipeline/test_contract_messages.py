@@ -52,7 +52,7 @@ def signed(number: str, merchant: str, since: str, until: str | None, revision: 
 def told(place: MarketPlace, sale: str) -> str:
     session = place.session
     walk = explain(session.connection, session.details, session.engine, session.tenant, f"sold:{sale}", None)
-    return "\n".join(walk.to_lines())
+    return " ".join(" ".join(walk.to_lines()).split())
 
 
 def test_a_charge_takes_the_contract_of_its_day_or_waits_for_one(place: MarketPlace) -> None:

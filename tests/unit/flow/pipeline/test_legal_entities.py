@@ -56,7 +56,7 @@ def test_each_charge_is_settled_by_who_does_on_its_business_day(place: MarketPla
     place.proven()
     corrected = place.about(market(ABOUT).replace("share * 0.5", "share * 0.6").replace("version: 1", "version: 2"),
                             TABLE)  # fmt: skip
-    corrected.rerate("A1", charge=("handling",))
+    corrected.rerate("A1", charges=("gift", "handling"))
     assert settlers(corrected)[("A1", "handling")] == {"shanghai"}
     corrected.proven()
 

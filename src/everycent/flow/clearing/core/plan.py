@@ -113,8 +113,8 @@ def plan_clearing(
     in_turn: Collection[str] = (),
     settled: Mapping[str, Settled] = MappingProxyType({}),
 ) -> ClearingPlan:
-    """`operator`: the legal entity that settles charges which name none, and of which `settled` says nothing. The roles named are roles of the model.
-    `in_turn`: the charges whose amounts depend on what came before.
+    """`operator`: the legal entity that settles charges which name none, and of which `settled` says nothing. The roles
+    named are roles of the model. `in_turn`: the charges whose amounts depend on what came before.
 
     `currency` is the model's; `various` are the charges that are each in their record's own currency, which
     stands in the column `record_currency` of its kind.

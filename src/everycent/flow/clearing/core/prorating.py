@@ -1,6 +1,7 @@
 """What refunds take back of numbers that their originals added to something: the part refunded so far, cumulatively."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,9 @@ def take_back(
     rounded half up so that all of them together take what was added.
     """
     plan = ClearingPlan(
-        tuple(Clearable(name, "", OnRefund.PRORATE, Rounding.HALF_UP, None) for name in names), {}, currency
+        tuple(Clearable(name, ((date.min, ""),), OnRefund.PRORATE, Rounding.HALF_UP, None) for name in names),
+        {},
+        currency,
     )
     count = added.num_rows
     day = pa.array(np.zeros(count, dtype=np.int32)).cast(pa.date32())

@@ -1,4 +1,4 @@
-"""When each contract holds: a revision holds from its first day until a later one begins, in whatever order they came."""
+"""When contracts hold: a revision holds from its first day until a later one begins, in whatever order they come."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

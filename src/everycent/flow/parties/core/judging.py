@@ -143,9 +143,7 @@ def _terms(plan: OnboardingPlan, message: ContractMessage) -> Refusal | None:
     return None
 
 
-def _fits(
-    message: ContractMessage, own: Revision, known: Mapping[int, Revision], standing: Standing
-) -> Refusal | None:
+def _fits(message: ContractMessage, own: Revision, known: Mapping[int, Revision], standing: Standing) -> Refusal | None:
     other = next((each for each in known.values() if each.party_id != own.party_id), None)
     if other is not None:
         said = f"contract {message.contract} is with {other.party_id}, and revision {own.revision} with {own.party_id}"
