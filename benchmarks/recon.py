@@ -39,7 +39,7 @@ from everycent.proof.recon.core.stated import stated
 from everycent.proof.recon.stage import reconcile
 
 ROUNDS, ROUNDS_ROWS_MAX = 3, 10_000_000
-ENGINE_MB, ALLOWED_MB = 250, 500
+ENGINE_MB, ALLOWED_MB = 200, 500
 PANDAS_ROWS_MAX = 2_000_000
 
 #: From this part on everycent keeps the hashes of all rows, and takes the memory that a join takes.

@@ -76,14 +76,16 @@ def differing(
     room = room_of(expected, rows, passes)
     if room is None and joins(expected):
         return None
+    streams: list[Stream] = [chain(*both) for both in zip(begun, sides, strict=True)]
+    del begun, sides  # what was looked at goes once it is added
     if room is not None:
-        found = _by_sketch([chain(*both) for both in zip(begun, sides, strict=True)], rows, room, engine)
+        found = _by_sketch(streams, rows, room, engine)
         if found is not None:
             return found
-        begun, sides = [[], []], [_hashes(side, compared, engine) for side in (left, right)]
+        streams = [_hashes(side, compared, engine) for side in (left, right)]
     if passes == 1:
-        return _by_multisets([[chain(*both) for both in zip(begun, sides, strict=True)]], 1, rows, engine)
-    del begun, sides
+        return _by_multisets([streams], 1, rows, engine)
+    del streams
     cut = ([_hashes(side, compared, engine, (part, passes)) for side in (left, right)] for part in range(passes))
     return _by_multisets(cut, passes, rows, engine)
 
