@@ -1,7 +1,8 @@
 """The canonical dump: the same facts give the same bytes, whatever the tier, the clock and the number of tries.
 
 One line for each row, `schema.table<TAB>{"column":value,...}`, tables by name, rows in the order of their primary key.
-Left out: clocks and tries, seals (they are functions of their row), how a batch's rows were cut into parts and stored,
+Left out: clocks and tries, seals (they are functions of their row), sealed numbers (each has its own nonce), how a
+batch's rows were cut into parts and stored,
 how far the last ordered pass need not look back, sums that are kept so that it need not, and the jobs that led to runs
 of reconciliations.
 """
@@ -22,7 +23,7 @@ from everycent.base.platform.details import Details
 LEFT_OUT = (
     "recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "fetched_at", "attempts", "seal",
     "found_at", "moved_at", "due_at", "delivered_at",
-    "arrived_no", "checked_at", "checks", "posting_no",
+    "arrived_no", "checked_at", "checks", "posting_no", "sealed",
 )  # fmt: skip
 _NOT_FACTS = (
     "platform.batch_part", "platform.migrated", "platform.revision", "platform.kept_sum", "clearing.frontier",

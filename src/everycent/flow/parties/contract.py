@@ -1,15 +1,16 @@
 """What parties gives to the rest of the house: party roles, and the parties found in records."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, Name, ScalarText, Words
+from everycent.base.engine.declaration import Declaration, Duration, Name, ScalarText, Words
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.engine.tables import TableSchema
+from everycent.base.engine.tables import UUID, TableSchema
 
 #: Parties are decided rows: always in PostgreSQL (parties.party), first written wins.
 PARTY = TableSchema(
@@ -47,6 +48,22 @@ CONTRACT_PERIOD = TableSchema(
         ]
     ),
     key=("party_id", "since"),
+)
+
+#: The verified account that a party is paid to on a day.
+USABLE_ACCOUNT = TableSchema(
+    name="parties.usable_account",
+    columns=pa.schema(
+        [
+            pa.field("party_id", pa.string(), nullable=False),
+            pa.field("account_id", UUID, nullable=False),
+            pa.field("method", pa.string(), nullable=False),  # bank_card | alipay | wechat
+            pa.field("number", pa.string(), nullable=False),  # in the clear: for the channel, and nobody else
+            pa.field("holder", pa.string(), nullable=False),
+            pa.field("masked", pa.string(), nullable=False),
+        ]
+    ),
+    key=("party_id",),
 )
 
 #: What a contract's message says of whom it is with: the relation group.
@@ -110,6 +127,11 @@ class OnboardingSpec(Declaration):
     sources: dict[ScalarText, Words] = Field(
         description="the source systems, each with the tenants in it whose contracts are taken",
         examples=[{"mall": ["1", "2"]}],
+    )
+    cooling: Duration = Field(
+        default=timedelta(days=1),
+        description="how long a changed payout account waits, after a second person's yes, before it is paid to",
+        examples=["2 days"],
     )
 
 

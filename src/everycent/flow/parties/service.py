@@ -9,25 +9,66 @@ import psycopg
 
 from everycent.base.platform.database import Connection
 from everycent.flow.parties import contract_store
+from everycent.flow.parties.account_keys import AccountKeys, NumberAltered, new_key
+from everycent.flow.parties.account_store import accounts, refused_answers
+from everycent.flow.parties.account_store import moves as account_moves
+from everycent.flow.parties.accounts import AccountPolicy, Done, Given, ask_all, found, rekey, usable_accounts
+from everycent.flow.parties.accounts import give as give_account
+from everycent.flow.parties.accounts import move as move_account
 from everycent.flow.parties.contract_store import Kept, contracts, events, parties, refusals, related
+from everycent.flow.parties.core.account_moves import AccountMove, AccountState, NotMoved
+from everycent.flow.parties.core.account_number import Method
 from everycent.flow.parties.core.contract_message import ContractMessage, Refusal, Refused, read_message
 from everycent.flow.parties.core.judging import Judged, Outcome, Party, judge, party_of
 from everycent.flow.parties.core.onboarding import OnboardingPlan, OnboardingRefused, plan_onboarding
+from everycent.flow.parties.verification import (
+    ANSWER_BYTES_MAX,
+    AnswerTaken,
+    Asked,
+    VerificationService,
+    take_answer,
+    verify_accounts,
+)
 
 __all__ = [
+    "ANSWER_BYTES_MAX",
+    "AccountKeys",
+    "AccountMove",
+    "AccountPolicy",
+    "AccountState",
+    "AnswerTaken",
+    "Asked",
     "ContractTaken",
+    "Done",
+    "Given",
+    "Method",
+    "NotMoved",
+    "NumberAltered",
     "OnboardingPlan",
     "OnboardingRefused",
     "Outcome",
     "Refused",
+    "VerificationService",
+    "account_moves",
+    "accounts",
+    "ask_all",
     "contracts",
     "events",
+    "found",
+    "give_account",
+    "move_account",
+    "new_key",
     "parties",
     "plan_onboarding",
     "refusals",
+    "refused_answers",
+    "rekey",
     "related",
     "retry_contracts",
+    "take_answer",
     "take_contracts",
+    "usable_accounts",
+    "verify_accounts",
 ]
 
 #: What a new party is told, by whoever mails or shows it.

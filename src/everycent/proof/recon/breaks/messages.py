@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 import smtplib
 import ssl
@@ -19,6 +17,7 @@ from uuid import UUID
 import httpx
 import structlog
 
+from everycent.base.platform.signatures import signed
 from everycent.proof.recon.handling import AlertTargetSpec, MailSpec, WebhookSpec
 
 _MAIL_TIMEOUT_S = 30
@@ -73,18 +72,6 @@ def post(target: WebhookSpec, message: Message, environ: Mapping[str, str], now:
         raise NotSent(f"{where} does not answer ({type(error).__name__})") from None
     if not answer.is_success:
         raise NotSent(f"{where} answered with status {answer.status_code}", again=answer.status_code in _AGAIN)
-
-
-def signed(message_id: UUID, content: bytes, key: bytes, now: datetime) -> dict[str, str]:
-    """The headers by which a receiver knows who sent these bytes, and when: those of the Standard Webhooks convention,
-    HMAC-SHA256 over `id.seconds.content`."""
-    seconds = str(int(now.timestamp()))
-    mac = hmac.new(key, f"{message_id}.{seconds}.".encode() + content, hashlib.sha256).digest()
-    return {
-        "webhook-id": str(message_id),
-        "webhook-timestamp": seconds,
-        "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
-    }
 
 
 def _key_of(name: str, secret: str) -> bytes:
