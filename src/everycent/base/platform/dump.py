@@ -2,9 +2,8 @@
 
 One line for each row, `schema.table<TAB>{"column":value,...}`, tables by name, rows in the order of their primary key.
 Left out: clocks and tries, seals (they are functions of their row), sealed numbers (each has its own nonce), how a
-batch's rows were cut into parts and stored,
-how far the last ordered pass need not look back, sums that are kept so that it need not, and the jobs that led to runs
-of reconciliations.
+batch's rows were cut into parts and stored, how far the last ordered pass need not look back, sums that are kept so
+that it need not, the ledger's seals (of posting numbers and clocks), and the jobs that led to runs of reconciliations.
 """
 
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ LEFT_OUT = (
 )  # fmt: skip
 _NOT_FACTS = (
     "platform.batch_part", "platform.migrated", "platform.revision", "platform.kept_sum", "clearing.frontier",
-    "clearing.accumulator", "rating.standing_total",
+    "clearing.accumulator", "rating.standing_total", "ledger.seal",
     "recon.pending", "recon.pace", "recon.event_count", "recon.cleared",
     "recon.job", "recon.job_step", "recon.schedule", "recon.arriving_file", "recon.arrived_file",
 )  # fmt: skip

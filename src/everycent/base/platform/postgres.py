@@ -162,7 +162,7 @@ def _launch(home: ServerHome) -> None:
         "listen_addresses": "",
         "unix_socket_directories": str(home.socket_folder),
         "unix_socket_permissions": "0700",
-        "max_connections": "40",
+        "max_connections": "100",
         "shared_buffers": "32MB" if small else "128MB",
         "work_mem": "4MB" if small else "16MB",
         "maintenance_work_mem": "32MB" if small else "128MB",

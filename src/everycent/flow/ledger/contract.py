@@ -136,3 +136,55 @@ class Standing:
 
 #: An amount is int64, as everywhere; totals are wider.
 AMOUNT_MAX_MINOR = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Seal:
+    """A batch of postings that is sealed: those with numbers above `after_no`, up to `through_no`.
+
+    `root`: of the Merkle tree (RFC 6962, SHA-256) over them in the order of their numbers. `chained`: the root with the
+    chained root before it (`previous`), whose seal it is and of what; who keeps it elsewhere holds all before it.
+    """
+
+    seal_no: int
+    after_no: int
+    through_no: int
+    transfers: int
+    root: bytes
+    previous: bytes
+    chained: bytes
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What a sealing pass made. `under_way`: it made nothing, for somebody has been posting longer than it waits."""
+
+    seals: tuple[Seal, ...]
+    under_way: bool = False
+
+
+@dataclass(frozen=True)
+class Inclusion:
+    """The proof that a seal holds a transfer.
+
+    `leaf`: the transfer's canonical text; SHA-256 of a zero byte and this text is its leaf hash. `path`: what leads
+    from there up to the seal's root, hashes to be put `left` or `right` of one's own behind a byte 1. `seals`: that one
+    and all after it, each chained to the one before.
+    """
+
+    transfer_id: uuid.UUID
+    leaf: str
+    path: tuple[tuple[str, bytes], ...]
+    seals: tuple[Seal, ...]
+
+
+class NoSuchTransfer(LookupError):
+    """The ledger has no such transfer; the message says where it was looked for."""
+
+
+class NotSealedYet(Exception):
+    """The transfer was posted after the last seal."""
+
+
+class AlteredSinceSealed(Exception):
+    """The transfer, or its seal, is not as it was sealed; the message says what differs."""

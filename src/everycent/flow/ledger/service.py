@@ -1,4 +1,4 @@
-"""The ledger's commands: post transfers that are asked for, and bound an account's balance."""
+"""The ledger's commands: post transfers that are asked for, bound balances; look at books, seal and export them."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,25 @@ import psycopg
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger import store
 from everycent.flow.ledger.contract import Answer, Limit, Outcome, Transfer, TransferKind
+from everycent.flow.ledger.core.commodities import commodity
 from everycent.flow.ledger.core.judging import Books, judge
+from everycent.flow.ledger.exporting import JournalFormat, export
+from everycent.flow.ledger.seals import prove, seal
+from everycent.flow.ledger.store import accounts_at, models, trial_balance
+
+__all__ = [
+    "Contended",
+    "JournalFormat",
+    "accounts_at",
+    "commodity",
+    "export",
+    "models",
+    "post",
+    "prove",
+    "seal",
+    "set_limit",
+    "trial_balance",
+]
 
 #: Somebody else posted the same id, or settled the same pending transfer, in the same moment: then it is there at the
 #: second try. More than a few come from work that is asked for many times over at once.

@@ -32,6 +32,15 @@ class TrialBalance:
     credits_minor: int
 
 
+@dataclass(frozen=True)
+class AccountAt:
+    """An account in one commodity, and where it stands."""
+
+    account: str
+    currency: str
+    standing: Standing
+
+
 _STAGED = """
     CREATE TEMPORARY TABLE staged_posting (
         tenant text, model text, account text, currency text, booked_on date,
@@ -85,6 +94,30 @@ _TRIAL_BALANCE = """
     WHERE tenant = %(tenant)s AND model = %(model)s AND (%(through)s::date IS NULL OR booked_on <= %(through)s)
     GROUP BY currency
     ORDER BY currency
+"""
+
+_ACCOUNTS_AT = """
+    SELECT account, currency, sum(debits_minor), sum(credits_minor), sum(debits_pending_minor),
+        sum(credits_pending_minor)
+    FROM ledger.account
+    WHERE tenant = %(tenant)s AND model = %(model)s AND (%(through)s::date IS NULL OR booked_on <= %(through)s)
+        AND (%(account)s::text IS NULL OR account = %(account)s
+            OR right(%(account)s, 1) = '/' AND starts_with(account, %(account)s))
+    GROUP BY account, currency
+    ORDER BY account COLLATE "C", currency
+    LIMIT %(most)s
+"""
+
+#: The index is asked for one name after another: there are few, and many rows of each.
+_MODELS = """
+    WITH RECURSIVE known (model) AS (
+        (SELECT model FROM ledger.account WHERE tenant = %(tenant)s ORDER BY model LIMIT 1)
+        UNION ALL
+        SELECT (SELECT model FROM ledger.account AS a WHERE tenant = %(tenant)s AND a.model > known.model
+            ORDER BY model LIMIT 1)
+        FROM known WHERE known.model IS NOT NULL
+    )
+    SELECT model FROM known WHERE model IS NOT NULL ORDER BY model COLLATE "C"
 """
 
 BALANCE_COLUMNS = pa.schema(
@@ -165,6 +198,26 @@ def balances(connection: Connection, tenant: str, model: str, through: date | No
         ORDER BY account COLLATE "C", currency
     """
     return copy_out(connection, query, BALANCE_COLUMNS)
+
+
+def accounts_at(
+    connection: Connection,
+    tenant: str,
+    model: str,
+    account: str | None = None,
+    through: date | None = None,
+    most: int | None = None,
+) -> list[AccountAt]:
+    """Accounts by name and commodity, of what was booked up to a day: one, those whose names begin as an `account` that
+    ends in `/`, or all; at `most` so many."""
+    where = {"tenant": tenant, "model": model, "account": account, "through": through, "most": most}
+    rows = connection.execute(_ACCOUNTS_AT, where).fetchall()
+    return [AccountAt(name, currency, Standing(*map(int, totals))) for name, currency, *totals in rows]
+
+
+def models(connection: Connection, tenant: str) -> list[str]:
+    """The models that have books, by name."""
+    return [str(name) for (name,) in connection.execute(_MODELS, {"tenant": tenant})]
 
 
 #: One transfer, on accounts without limits: kept, and added to both accounts, in one statement. Each session adds to

@@ -14,6 +14,7 @@ from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
 from everycent.flow.intake.contract import Control, EmptyFile, Source
 from everycent.flow.intake.service import Attached, controls_of, load_table, open_source, refuse_disagreeing
+from everycent.flow.ledger import service as ledger
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.parties import store as parties_store
@@ -124,6 +125,7 @@ def run(
         closing = _closed(session, model, as_of, gate)
         report("payments", 0, None)
         instructions = _instructed(session, plan, {name: table.rows for name, table in attached.items()}, as_of)
+        _seal(session, model.name)
     closed = closing.closed.num_rows
     stayed = (closing.differing, instructions, closing.held)
     return RunSummary(model.name, as_of, files, empty, tried, ordered, closed, *stayed)
@@ -156,6 +158,15 @@ def _instructed(session: Session, plan: ModelPlan, tables: Mapping[str, pa.Table
     )
     _log.info("payments instructed", model=plan.model.name, instructions=instructed.num_rows)
     return int(instructed.num_rows)
+
+
+def _seal(session: Session, model: str) -> None:
+    """What was posted is sealed; where others post for long, by a later run."""
+    sealed = ledger.seal(session.connection, session.tenant, model)
+    for seal in sealed.seals:
+        _log.info("ledger sealed", model=model, seal_no=seal.seal_no, chained=seal.chained.hex())
+    if sealed.under_way:
+        _log.warning("the ledger is not sealed: others are posting", model=model)
 
 
 def rate_parked(

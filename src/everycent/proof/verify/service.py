@@ -1,6 +1,6 @@
 """The verifier: re-adds everything that is stored, with SQL of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from psycopg.pq import TransactionStatus
 
@@ -24,6 +24,7 @@ from everycent.proof.verify.core import (
 from everycent.proof.verify.core.rule import Rule
 from everycent.proof.verify.declared import declared_tables
 from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_reconciled, check_seals
+from everycent.proof.verify.sealed import check_kept, check_sealed
 from everycent.proof.verify.tables import DECIDED, each_slice, rows_of_largest, stored_tables
 
 #: Rows of the largest table that a rule looks at together for each MB of the engine's; more are looked at in slices.
@@ -59,9 +60,11 @@ def verify(
     tenant: str,
     model: str | None = None,
     report: Report = _silent,
+    kept: Sequence[str] = (),
 ) -> Verdict:
     """Checks one model, or all models of the tenant, against one state of the database. Changes nothing.
 
+    `kept`: chained roots of the ledger's seals (hex) that were kept elsewhere, and must be there still.
     All checks run even where one fails. Asserts nothing of the data: whatever is wrong is a finding. Inside the
     caller's transaction it sees what the caller sees.
     """
@@ -70,11 +73,10 @@ def verify(
         if own:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         models = [model] if model is not None else _models(connection, tenant)
-        return Verdict(
-            tuple(
-                check for each in models for check in _verify_model(connection, details, engine, tenant, each, report)
-            )
-        )
+        checks = [
+            check for each in models for check in _verify_model(connection, details, engine, tenant, each, report)
+        ]
+        return Verdict((*checks, *([check_kept(connection, tenant, models, kept)] if kept else [])))
 
 
 def _verify_model(
@@ -82,7 +84,7 @@ def _verify_model(
 ) -> list[Check]:
     checks: list[Check] = []
     plain = (check_seals, check_hot_parts, check_reconciled)
-    total = 2 + len(plain) + len(RULES)
+    total = 4 + len(plain) + len(RULES)
 
     def made(check: Check) -> None:
         checks.append(check)
@@ -93,6 +95,8 @@ def _verify_model(
     made(lake)
     for check in plain:
         made(check(connection, tenant, model))
+    for found in check_sealed(connection, tenant, model):
+        made(found)
     made(check_content(connection, engine, tenant, model, files))
     with (
         stored_tables(connection, engine, tenant, model, files),
@@ -116,7 +120,7 @@ def _applied(rule: Rule, engine: LocalEngine, model: str, slices: int) -> Check:
 
 def _models(connection: Connection, tenant: str) -> list[str]:
     """Every model that any stored row names: a row of a model without batches is found too."""
-    tables = sorted({*KEYS, *DECIDED})
+    tables = sorted({*KEYS, *DECIDED, "ledger.seal"})
     union = " UNION ".join(f"SELECT model FROM {table} WHERE tenant = %(tenant)s" for table in tables)
     return [
         str(name) for (name,) in connection.execute(f"SELECT model FROM ({union}) m ORDER BY 1", {"tenant": tenant})

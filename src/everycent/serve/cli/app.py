@@ -10,6 +10,7 @@ import typer
 from everycent import __version__
 from everycent.serve.cli import exits, files_app, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
+from everycent.serve.cli.ledger_app import ledger_app
 from everycent.serve.cli.party_app import party_app
 from everycent.serve.cli.terminal import err
 
@@ -39,6 +40,7 @@ live_app.add_to(recon_app)
 jobs_app.add_to(recon_app)
 
 app.add_typer(breaks_app, name="breaks")
+app.add_typer(ledger_app, name="ledger")
 app.add_typer(party_app, name="party")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
@@ -84,6 +86,8 @@ def _repeated(arguments: list[str]) -> list[str]:
     """`--records A B C` as `--records A --records B --records C`: a shell's pattern gives many files to one option."""
     if arguments[:1] == ["recon"] and len(arguments) > 1 and arguments[1] not in (*_RECON_COMMANDS, "--help"):
         arguments = ["recon", _RECON_COMMANDS[0], *arguments[1:]]
+    if arguments[:1] == ["ledger"]:
+        return arguments  # there `--on` is one day
     spread: list[str] = []
     option = None
     for at, word in enumerate(arguments):
@@ -305,12 +309,18 @@ def replay(
 @app.command()
 def verify(
     model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
+    kept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROOT", help="A chained root of the ledger's seals that you kept: it must be there still."
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Re-add everything that is stored, independently; name the first row that does not add up."""
     from everycent.serve.cli.asking import verify_command
 
-    return verify_command(model, as_json=json)
+    return verify_command(model, kept or [], as_json=json)
 
 
 @app.command()

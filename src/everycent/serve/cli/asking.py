@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everycent.base.platform.settings import Settings
+from everycent.flow.ledger import service as ledger
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.proof.explain.service import explain
 from everycent.proof.recon.service import models_reconciled
@@ -34,11 +35,13 @@ def explain_command(id_text: str, model: str | None, *, as_json: bool) -> int:
     return exits.OK
 
 
-def verify_command(model: str | None, *, as_json: bool) -> int:
-    """Verifies one model or all; exit code 1 where something does not add up."""
+def verify_command(model: str | None, kept: Sequence[str], *, as_json: bool) -> int:
+    """Verifies one model or all, and that the ledger's seals with the `kept` chained roots are there still; exit code
+    1 where something does not add up."""
     with open_session(Settings.load(), migrations()) as session, progress(quiet=as_json) as report:
-        names = _named(session, model, models_reconciled(session.connection, session.tenant))
-        verdict = verify(session.connection, session.details, session.engine, session.tenant, model, report)
+        where = (session.connection, session.tenant)
+        names = _named(session, model, [*models_reconciled(*where), *ledger.models(*where)])
+        verdict = verify(session.connection, session.details, session.engine, session.tenant, model, report, kept)
     if as_json:
         checks = [
             {"model": c.model, "check": c.name, "rows": c.rows, "bad": c.bad, "first_bad": c.first_bad}

@@ -15,6 +15,7 @@ from everycent.base.platform.settings import SettingsError
 from everycent.base.platform.tasks import TaskChanged
 from everycent.flow.intake.contract import SourceError
 from everycent.flow.intake.service import UnknownFormat, UnknownStep
+from everycent.flow.ledger.contract import NoSuchTransfer, NotSealedYet
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.payments.contract import InstructionAltered
 from everycent.flow.pipeline.contract import InputRefused
@@ -42,6 +43,8 @@ REFUSALS = (
     SettingsError,
     DatabaseIsNewer,
     NothingStored,
+    NoSuchTransfer,
+    NotSealedYet,
     NothingFound,
     NothingToCompare,
     NotDone,

@@ -1,14 +1,12 @@
-"""Transfers that are asked for: posted once, refused by name, linked, pending, within limits, and many at a time."""
+"""Transfers that are asked for: posted once, refused by name, linked, pending, within limits."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
-from everycent.base.platform.database import connect
 from everycent.flow.ledger import store
 from everycent.flow.ledger.contract import Answer, Limit, Outcome, Refusal, Standing, Transfer, TransferKind
 from everycent.flow.ledger.service import post, set_limit
@@ -130,34 +128,3 @@ def test_a_balance_stays_within_its_limit(ask: Any, balance: Any, database: Any)
 def test_a_dry_run_answers_and_leaves_nothing(ask: Any, balance: Any) -> None:
     assert outcomes(ask(transfer("A", 100), transfer("B", 0), dry_run=True)) == ["posted", "not_positive"]
     assert outcomes(ask(transfer("A", 100))) == ["posted"]
-
-
-def test_workers_side_by_side_lose_nothing_and_overdraw_nothing(database: Any) -> None:
-    """One hot account, one limited one and many others; each transfer is asked for by two workers."""
-    workers, each = 10, 30
-    set_limit(database.connection, "t", "shop", Limit("deposit", "CNY", least_minor=0))
-    post(database.connection, "t", "shop", [transfer("start", 100, "bank", "deposit")])
-
-    def work(worker: int) -> list[Answer]:
-        given: list[Answer] = []
-        with connect(database.settings) as connection:
-            for at in range(each):
-                name = f"{worker // 2}-{at}"
-                given += post(connection, "t", "shop", [transfer(f"hot {name}", 1, f"payer {name}", "hot")])
-                pair = [
-                    transfer(f"spend {name}", 1, "deposit", "hot", linked=True),
-                    transfer(f"fee {name}", 2, "payer", f"other {at % 7}"),
-                ]
-                given += post(connection, "t", "shop", pair)
-        return given
-
-    with ThreadPoolExecutor(workers) as pool:
-        told = outcomes([answer for given in pool.map(work, range(workers)) for answer in given])
-    different = workers // 2 * each
-    assert told.count("posted") == different + 2 * 100, "of the linked ones the deposit paid 100"
-    connection = database.connection
-    assert store.standing(connection, "t", "shop", "hot", "CNY").balance_minor == different + 100
-    assert store.standing(connection, "t", "shop", "deposit", "CNY").balance_minor == 0
-    assert store.standing(connection, "t", "shop", "payer", "CNY").balance_minor == -200
-    [line] = store.trial_balance(connection, "t", "shop")
-    assert line.debits_minor == line.credits_minor == different + 100 + 100 + 200

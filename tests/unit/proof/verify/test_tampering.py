@@ -30,6 +30,11 @@ NOT_HERE = {"rating.held_charge", "rating.retry", "rating.retry_snapshot"}
 #: market: tests/unit/flow/pipeline/test_in_order.py shows those.
 IN_ORDER = {*(rule.name for rule in (*ordered.RULES, *corrected.RULES)), ORDERED_POSTED.name}
 IN_ORDER |= {rule.name for rule in (CUT_CARRIED, ENTRIES, ENTRY_ACCOUNTS, PAYOUTS)}
+#: Nothing is sealed here either: test_sealed.py.
+IN_ORDER |= {
+    "each sealed transfer is as it was sealed",
+    "each seal of the ledger has the root of its transfers, chained to the one before",
+}
 
 CHARGED_HERE = "each charge is of a record of the same batch, or was released in its batch"
 CONTENT = "each record's content gives its content hash"

@@ -1,0 +1,1 @@
+"""The ledger as plain text that other accounting programs read, one file a format."""
