@@ -1,11 +1,15 @@
 """What payments gives to the rest of the house: payment instructions, and its part of the model's language."""
 
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from typing import Literal, Protocol
 
 import pyarrow as pa
 from pydantic import Field
 
-from everycent.base.engine.declaration import Declaration, Name, NumberText, Words
+from everycent.base.engine.declaration import Declaration, Duration, Name, NumberText, Variable, Words
 from everycent.base.engine.tables import UUID, TableSchema
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.
@@ -13,11 +17,154 @@ TOTAL_MINOR = pa.decimal128(38, 0)
 
 
 class InstructionState(StrEnum):
-    """The life of an instruction, in this issue."""
+    """Where an instruction stands; core/moves.py says how it gets from one to another."""
 
     WAITING = "waiting"  # it cannot go to a channel; its reason says why
-    CREATED = "created"  # ready for its channel
+    CREATED = "created"  # ready for its channel, where nobody has to release it
+    APPROVED = "approved"  # two persons released it
     FILED = "filed"  # it stands in a bank file
+    SUBMITTED = "submitted"  # its key is written down, and it may be on its way
+    PROCESSING = "processing"  # the channel has it
+    UNKNOWN = "unknown"  # nobody can tell whether the channel has it
+    PARKED = "parked"  # a person has to say what became of it; its finding says why
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the channel refused it, or it was cancelled: no money moved
+    RETURNED = "returned"  # it was paid, and the money came back
+
+
+class Booking(StrEnum):
+    """Where an instruction's money is in the ledger."""
+
+    IN_FLIGHT = "in_flight"  # with the channel: so it is booked on instructing
+    PAID = "paid"  # it has left the legal entity's bank account (collected: it has arrived there)
+    BACK = "back"  # on the party's account again, to be instructed anew
+
+
+class Move(StrEnum):
+    """What may happen to an instruction."""
+
+    FIND_ACCOUNT = "find_account"
+    PROPOSE = "propose"  # the first of two persons
+    RELEASE = "release"  # the second
+    FILE = "file"
+    BEGIN = "begin"  # written down before anything is sent
+    SEND_AGAIN = "send_again"  # under the same key, to a channel that takes a key once
+    UNSEND = "unsend"  # the channel could not be reached: nothing was sent
+    LOSE = "lose"  # no answer
+    ACCEPT = "accept"
+    PAY = "pay"
+    REFUSE = "refuse"
+    RETURN = "return"
+    DENY = "deny"  # the channel, asked, does not know it
+    PARK = "park"
+    CANCEL = "cancel"  # before it is sent
+    JUDGE_PAID = "judge_paid"
+    JUDGE_FAILED = "judge_failed"
+    JUDGE_RETURNED = "judge_returned"
+
+
+#: What a channel says of an order.
+ANSWERS = (Move.ACCEPT, Move.PAY, Move.REFUSE, Move.RETURN, Move.DENY)
+
+#: The finding of an instruction of which nobody can tell what became of it; a late answer still decides it. All other
+#: findings are contradictions, named `<move>_after_<state>`, or OTHER_AMOUNT: those only a person decides.
+UNRESOLVED = "unresolved"
+OTHER_AMOUNT = "other_amount"
+
+#: The legal entity's own money at its bank, in the ledger.
+BANK_ACCOUNT = "bank/"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a channel can do.
+
+    `idempotent`: an order sent again under its key is not done again. `queryable`: it can be asked about an order.
+    `batch`: it takes files. `tells_returns`: it says when money came back.
+    """
+
+    idempotent: bool = False
+    queryable: bool = False
+    batch: bool = False
+    tells_returns: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a channel is asked to do, once, under its key. `direction`: pay | collect; the amount is above 0."""
+
+    key: uuid.UUID
+    direction: str
+    amount_minor: int
+    currency: str
+    account: str
+    account_name: str
+    legal_entity: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of an instruction: by its channel, by a person, by the house itself.
+
+    `cause`: where it is said (an entry of a file, a call-back, an attempt), the same each time that it is said again.
+    An amount that is given is compared. `why`: in words.
+    """
+
+    key: uuid.UUID
+    move: Move
+    cause: str
+    who: str
+    why: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+
+
+class ComeBackRefused(Exception):
+    """A bank's file or a call-back that is not taken in, nothing of it; the message says why."""
+
+
+class NoAnswer(Exception):
+    """Nobody can tell whether the channel took the order."""
+
+
+class NotSent(Exception):
+    """The channel could not be reached, and nothing of the order was sent."""
+
+
+class Channel(Protocol):
+    """A way to pay. It answers in time, or raises; it never changes what it was given."""
+
+    name: str
+    capabilities: Capabilities
+
+    def submit(self, order: Order) -> Said:
+        """Sends an order; what the channel says at once. Raises NoAnswer, NotSent."""
+
+    def ask(self, order: Order) -> Said:
+        """What became of an order: of ANSWERS. Raises NoAnswer, NotSent."""
+
+
+class Came(StrEnum):
+    """What came of what was said."""
+
+    MOVED = "moved"
+    REPEATED = "repeated"  # it was so already: nothing changed
+    OVERTAKEN = "overtaken"  # it came late; what is known goes further: nothing changed
+    NOTED = "noted"  # kept for the person who has to decide
+    CONTRADICTED = "contradicted"  # it cannot be beside what was said before: parked
+    NOT_ALLOWED = "not_allowed"
+    OWN_REQUEST = "own_request"  # who asked for it does not release it
+    UNKNOWN_ORDER = "unknown_order"  # there is no such instruction
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of one thing that was said; where the instruction stands now, and its finding."""
+
+    said: Said
+    came: Came
+    state: InstructionState | None = None
+    finding: str | None = None
 
 
 class Outcome(StrEnum):
@@ -55,9 +202,11 @@ INSTRUCTION = TableSchema(
             pa.field("account", pa.string()),
             pa.field("account_name", pa.string()),
             pa.field("state", pa.string(), nullable=False),  # an InstructionState
-            pa.field("reason", pa.string()),  # why it waits
+            pa.field("reason", pa.string()),  # why it waits, failed, came back or is parked
             pa.field("file", pa.string()),  # the bank file's name, without its ending
             pa.field("filed_as_of", pa.date32()),
+            pa.field("booking", pa.string(), nullable=False),  # a Booking: where its money is in the ledger
+            pa.field("finding", pa.string()),  # of a parked one: what a person has to decide
         ]
     ),
     key=("instruction_id",),
@@ -95,10 +244,58 @@ class PayoutAccountSpec(Declaration):
     )
 
 
+#: An amount in major units; with several currencies, by code.
+Limit = NumberText | dict[str, NumberText] | None
+
+
+class LimitsSpec(Declaration):
+    """How much may go to channels on a day; what is above waits for the next."""
+
+    day: Limit = Field(default=None, description="of all that the role is paid", examples=["1000000.00"])
+    entity_day: Limit = Field(default=None, description="of what one legal entity pays", examples=["500000.00"])
+    party_day: Limit = Field(default=None, description="of what one party is paid", examples=["50000.00"])
+
+
+class RestChannelSpec(Declaration):
+    """A payment service that takes orders one by one, by signed requests, and answers by signed call-backs."""
+
+    url: Variable = Field(description="the environment variable with its address", examples=["PAYMENTS_URL"])
+    secret: Variable = Field(
+        description="the environment variable with the secret that signs requests and call-backs",
+        examples=["PAYMENTS_SECRET"],
+    )
+    idempotent: bool = Field(
+        default=False,
+        description="yes: an order that comes again under its key is not done again; only then is one sent again",
+    )
+    queryable: bool = Field(default=False, description="yes: it can be asked what became of an order")
+    tells_returns: bool = Field(default=False, description="yes: it says when money came back")
+    timeout: Duration = Field(
+        default=timedelta(minutes=1), description="how long an answer is waited for", examples=["1 minute"]
+    )
+
+
 class PayoutSpec(Declaration):
     """How a party role is paid and charged."""
 
-    channels: Words = Field(default=("bank_file",), description="how it is paid", examples=["bank_file"])
+    channels: Words = Field(
+        default=("bank_file",),
+        description="how it is paid: bank_file, or rest, which is declared beside it",
+        examples=["bank_file"],
+    )
+    rest: RestChannelSpec | None = Field(
+        default=None,
+        description="the payment service of the channel rest",
+        examples=[{"url": "PAYMENTS_URL", "secret": "PAYMENTS_SECRET", "queryable": "yes"}],
+    )
+    release: Literal["at_once", "four_eyes"] = Field(
+        default="at_once",
+        description="at_once: payments go to their channel when they are ready; four_eyes: not before two persons have"
+        " said yes (`everycent payments release`)",
+    )
+    limits: LimitsSpec = Field(
+        default=LimitsSpec(), description="how much may go out on a day", examples=[{"day": "1000000.00"}]
+    )
     minimum: NumberText | dict[str, NumberText] = Field(
         default="0",
         description="smaller amounts, in major units, wait for the next statement; with several currencies, by code",

@@ -1,10 +1,10 @@
-"""Payments' commands: instruct what was closed, and file what is ready."""
+"""Payments' commands: instruct what was closed, file what is ready, and take in what is said of it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import psycopg
 import pyarrow as pa
@@ -13,23 +13,72 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.flow.payments import stage, store
-from everycent.flow.payments.contract import INSTRUCTION, InstructionState
+from everycent.flow.payments.channels.rest import read_call_back
+from everycent.flow.payments.contract import (
+    INSTRUCTION,
+    Came,
+    Channel,
+    ComeBackRefused,
+    InstructionState,
+    Move,
+    Said,
+    Taken,
+)
 from everycent.flow.payments.core.accounts import find_accounts
+from everycent.flow.payments.core.bank_answers import statement_lines
 from everycent.flow.payments.core.bank_file import FileHead, validate_pain001, write_pain001
 from everycent.flow.payments.core.filing import assign_files
+from everycent.flow.payments.core.moves import allowed_from
 from everycent.flow.payments.core.payment_csv import write_csv
-from everycent.flow.payments.core.plan import PaymentPlan
+from everycent.flow.payments.core.plan import BANK_FILE, PaymentPlan
+from everycent.flow.payments.desk import (
+    ChannelBusy,
+    ChannelNotSet,
+    StoredDesk,
+    ready_now,
+    rest_channel,
+    sending,
+    start,
+    status_lines,
+    stop,
+)
+from everycent.flow.payments.hearing import PostTransfers, Read, by_hand, read_lines, take_in
+from everycent.flow.payments.submitting import Desk, Sent, ask, submit
+
+__all__ = [
+    "Came",
+    "Channel",
+    "ChannelBusy",
+    "ChannelNotSet",
+    "ComeBackRefused",
+    "Desk",
+    "Move",
+    "PostTransfers",
+    "Read",
+    "Said",
+    "Sent",
+    "StoredDesk",
+    "Taken",
+    "allowed_from",
+    "ask",
+    "by_hand",
+    "instruct",
+    "read_call_back",
+    "read_lines",
+    "ready_now",
+    "rest_channel",
+    "sending",
+    "start",
+    "statement_lines",
+    "status_lines",
+    "stop",
+    "submit",
+    "take_in",
+    "write_files",
+]
 
 #: Parties whose statements are netted together: what they need fits into memory, however many there are.
 _PARTIES_AT_ONCE = 20_000
-
-
-class PostTransfers(Protocol):
-    """Posts TRANSFER rows inside the caller's transaction: the ledger's `store.write`, wired by the pipeline."""
-
-    def __call__(
-        self, connection: Connection, tenant: str, model: str, batch_no: int | None, transfers: pa.Table
-    ) -> None: ...
 
 
 def instruct(
@@ -55,11 +104,22 @@ def instruct(
         if waiting.num_rows:
             store.set_accounts(connection, tenant, model, find_accounts(plan, waiting, tables, as_of, engine))
         made = [INSTRUCTION.empty()]
+        reopenings = store.reopenings(connection, tenant, model)
         parties = store.parties_with_closed(connection, tenant, model)
         for at in range(0, len(parties), _PARTIES_AT_ONCE):
             some = parties[at : at + _PARTIES_AT_ONCE]
             statements, settled = store.unsettled(connection, tenant, model, some[0], some[-1])
-            new = stage.instruct(plan, statements, settled, tables, engine, tenant=tenant, model=model, as_of=as_of)
+            new = stage.instruct(
+                plan,
+                statements,
+                settled,
+                tables,
+                engine,
+                tenant=tenant,
+                model=model,
+                as_of=as_of,
+                reopenings=reopenings,
+            )
             store.write(connection, tenant, model, new.instructions, new.statements)
             post(connection, tenant, model, None, new.transfers)
             made.append(new.instructions)
@@ -78,15 +138,16 @@ def write_files(
     as_of: date,
     directory: Path,
 ) -> list[Path]:
-    """Files every instruction that is ready, then writes the files of day `as_of` into `directory`; their paths.
+    """Files every instruction that is ready and within limits, then writes the files of day `as_of` into `directory`;
+    their paths. Nothing more is filed while payments are stopped.
 
     Payments: pain.001 (.xml) and CSV, one pair per legal entity. Collections: CSV. What was filed that day before is
     written again to the byte, so a call that was cut off is simply repeated.
     """
     with connection.transaction():
         store.alone(connection)
-        ready = store.in_state(connection, tenant, model, InstructionState.CREATED)
-        if ready.num_rows:
+        if store.stopped(connection, tenant, BANK_FILE) is None:
+            ready, _ = ready_now(connection, engine, plan, tenant, model, BANK_FILE, as_of)
             store.set_files(connection, tenant, model, assign_files(ready, as_of, engine), as_of)
         filed = store.filed(connection, tenant, model, as_of)
     directory.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ def instruct(
     tenant: str,
     model: str,
     as_of: date,
+    reopenings: int = 0,
 ) -> Instructed:
     """Nets closed statements into one amount per party, legal entity, currency and side, and instructs it.
 
@@ -46,7 +47,7 @@ def instruct(
     foreign = set(pc.unique(statements["currency"]).to_pylist()) - {known.code for known in plan.currencies}
     assert not foreign, f"the model pays in {[known.code for known in plan.currencies]}, a statement is in {foreign}"
     parts = engine.query(PARTS_SQL, statement=statements, settled=settled)
-    groups = engine.query(groups_sql(tenant, model, as_of), part=parts, payout=payout_table(plan))
+    groups = engine.query(groups_sql(tenant, model, as_of, reopenings), part=parts, payout=payout_table(plan))
     outcomes = engine.query(_outcomes_sql(as_of), part=parts, grouped=groups).cast(INSTRUCTED_STATEMENT.columns)
     instructed = engine.query(_INSTRUCTED_SQL, grouped=groups)
     accounts = find_accounts(plan, instructed, tables, as_of, engine)
@@ -75,7 +76,8 @@ _INSTRUCTED_SQL = """
 def _instructions_sql(as_of: date) -> str:
     return f"""
         SELECT instructed.*, DATE {literal(as_of.isoformat())} AS as_of, account, account_name, state, reason,
-            CAST(NULL AS VARCHAR) AS file, CAST(NULL AS DATE) AS filed_as_of
+            CAST(NULL AS VARCHAR) AS file, CAST(NULL AS DATE) AS filed_as_of, 'in_flight' AS booking,
+            CAST(NULL AS VARCHAR) AS finding
         FROM instructed JOIN account USING (instruction_id)
         ORDER BY instruction_id
     """

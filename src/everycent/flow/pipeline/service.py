@@ -9,6 +9,7 @@ from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
 from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
 from everycent.flow.pipeline.ordered_pass import Ordered, rewind_from
 from everycent.flow.pipeline.parked import Tried, Waits, held_in_turn, parked
+from everycent.flow.pipeline.paying import Cashier
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.replay import Replayed, replay
 from everycent.flow.pipeline.rerating import Chosen, Rerated, rerate
@@ -17,6 +18,7 @@ from everycent.flow.pipeline.run import FileTaken, RunSummary, rate_parked, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
 
 __all__ = [
+    "Cashier",
     "Chosen",
     "Difference",
     "FactorEntry",

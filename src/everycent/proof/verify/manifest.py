@@ -43,6 +43,7 @@ SEALED = {
     "platform.batch": ("batch_no",),
     "platform.generation": ("generation",),
     "payments.instruction": ("instruction_id",),
+    "payments.instruction_move": ("instruction_id", "move_no"),
     "recon.run": ("scenario", "run_no"),
     "recon.observation": ("scenario", "observation_no"),
     "recon.move": ("break_id", "move_no"),

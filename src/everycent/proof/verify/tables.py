@@ -95,7 +95,14 @@ DECIDED = {
     ),
     "payments.instruction": _columns(
         instruction_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, direction=_TEXT, amount_minor=_SUM,
-        channel=_TEXT, as_of=_DAY,
+        channel=_TEXT, as_of=_DAY, state=_TEXT, booking=_TEXT, finding=_TEXT, moves=_LONG,
+    ),
+    "payments.instruction_move": _columns(
+        instruction_id=_UUID, move_no=_LONG, move=_TEXT, came=_TEXT, from_state=_TEXT, to_state=_TEXT, booking=_TEXT,
+        who=_TEXT,
+    ),
+    "payments.reopened_statement": _columns(
+        statement_id=_TEXT, side=_TEXT, amount_minor=_SUM, instruction_id=_UUID, as_of=_DAY
     ),
     "payments.instruction_statement": _columns(
         statement_id=_TEXT, side=_TEXT, amount_minor=_SUM, outcome=_TEXT, instruction_id=_UUID, as_of=_DAY

@@ -12,6 +12,7 @@ from everycent.serve.cli import exits, files_app, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
 from everycent.serve.cli.ledger_app import ledger_app
 from everycent.serve.cli.party_app import party_app
+from everycent.serve.cli.payments_app import payments_app
 from everycent.serve.cli.terminal import err
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ jobs_app.add_to(recon_app)
 app.add_typer(breaks_app, name="breaks")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(party_app, name="party")
+app.add_typer(payments_app, name="payments")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
 _RECON_COMMANDS = ("files", "run", "sketch", "compare", "put", "watch", "check", "work", "schedule", "jobs")

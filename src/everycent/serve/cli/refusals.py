@@ -17,7 +17,8 @@ from everycent.flow.intake.contract import SourceError
 from everycent.flow.intake.service import UnknownFormat, UnknownStep
 from everycent.flow.ledger.contract import NoSuchTransfer, NotSealedYet
 from everycent.flow.model.contract import ModelRefused
-from everycent.flow.payments.contract import InstructionAltered
+from everycent.flow.payments.contract import ComeBackRefused, InstructionAltered
+from everycent.flow.payments.service import ChannelBusy, ChannelNotSet
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
@@ -36,6 +37,8 @@ _WRONG_PATH = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirect
 #: Nothing was done, for what was given cannot be used.
 REFUSALS = (
     BadSketch,
+    ChannelNotSet,
+    ComeBackRefused,
     ModelRefused,
     InputRefused,
     JobRefused,
@@ -66,6 +69,7 @@ UNAVAILABLE = (
     StorageFailed,
     LakeFileMissing,
     BatchAlreadyCommitted,
+    ChannelBusy,
     CutRefused,
     QueueFull,
     MemoryError,

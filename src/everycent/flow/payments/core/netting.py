@@ -22,13 +22,15 @@ PARTS_SQL = """
 """
 
 
-def groups_sql(tenant: str, model: str, as_of: date) -> str:
+def groups_sql(tenant: str, model: str, as_of: date, reopenings: int) -> str:
     """The groups of table `part` with `total_minor`, `outcome`, `direction`, `channel` and `instruction_id`.
 
     A group below its role's minimum is carried. The id derives from all that the group pays, its statements included,
-    so the same closing gives the same ids, and two closings on one day do not meet.
+    so the same closing gives the same ids, and two closings on one day do not meet. What is instructed anew after
+    `reopenings` (how many sides of statements were opened so far) gets another id than before.
     """
-    head = f"concat_ws(chr(31), {literal(tenant)}, {literal(model)}, {literal(as_of.isoformat())}"
+    occasion = f"{as_of.isoformat()}#{reopenings}" if reopenings else as_of.isoformat()
+    head = f"concat_ws(chr(31), {literal(tenant)}, {literal(model)}, {literal(occasion)}"
     return f"""
         WITH summed AS (
             SELECT role, party_id, legal_entity, currency, side, sum(amount_minor) AS total_minor,

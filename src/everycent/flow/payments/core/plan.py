@@ -1,15 +1,18 @@
 """How each party role of a model is paid, checked once before any statement is read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import Currency, all_currencies
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec
+from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec, RestChannelSpec
 
-CHANNELS = ("bank_file",)
+BANK_FILE, REST = "bank_file", "rest"
+CHANNELS = (BANK_FILE, REST)
+#: What limits are on: a day's payments to the role, by a legal entity, to a party.
+LIMITS = ("day", "entity_day", "party_day")
 
 
 class PayoutRefused(ValueError):
@@ -39,13 +42,16 @@ class AccountSource:
 @dataclass(frozen=True)
 class PayoutRole:
     """One role's payouts: amounts below the `minimum_minor` of their currency's code wait; without `accounts` the
-    party's key is its account, unless `waits`: then other roles have accounts declared, and it has none."""
+    party's key is its account, unless `waits`: then other roles have accounts declared, and it has none. `four_eyes`:
+    two persons release its payments. `limits_minor`: of LIMITS, by currency, where there are any."""
 
     role: str
     channel: str
     minimum_minor: Mapping[str, int]
     accounts: AccountSource | None
     waits: bool = False
+    four_eyes: bool = False
+    limits_minor: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,12 @@ class PaymentPlan:
     currencies: tuple[Currency, ...]
     roles: tuple[PayoutRole, ...]
     payer_accounts: Mapping[str, str]
+    rest: RestChannelSpec | None = None
+
+    @property
+    def four_eyes(self) -> tuple[str, ...]:
+        """The roles whose payments two persons release."""
+        return tuple(role.role for role in self.roles if role.four_eyes)
 
 
 def plan_payments(
@@ -77,7 +89,7 @@ def plan_payments(
         for role, party in party_roles.items()
         if party.operator is None
     )
-    return PaymentPlan(currencies, roles, _payer_accounts(payouts))
+    return PaymentPlan(currencies, roles, _payer_accounts(payouts), _rest(payouts))
 
 
 def _role(
@@ -93,32 +105,56 @@ def _role(
         raise PayoutRefused((*path, "channels"), f"channels has to begin with one of: {', '.join(CHANNELS)}")
     accounts = None if spec.account is None else _accounts(role, spec.account, party, tables)
     waits = some_accounts and spec.account is None
-    return PayoutRole(role, spec.channels[0], _minima((*path, "minimum"), spec, currencies), accounts, waits)
+    limits = {
+        name: _by_currency((*path, "limits", name), given, currencies)
+        for name in LIMITS
+        if (given := getattr(spec.limits, name)) is not None
+    }
+    minima = _by_currency((*path, "minimum"), spec.minimum, currencies)
+    minima = {**dict.fromkeys((known.code for known in currencies), 0), **minima}
+    return PayoutRole(role, spec.channels[0], minima, accounts, waits, spec.release == "four_eyes", limits)
 
 
-def _minima(path: tuple[str, ...], spec: PayoutSpec, currencies: tuple[Currency, ...]) -> dict[str, int]:
-    """The least that is paid in each currency."""
+def _rest(payouts: Mapping[str, PayoutSpec]) -> RestChannelSpec | None:
+    """The one payment service of the model."""
+    found: RestChannelSpec | None = None
+    for role, spec in payouts.items():
+        path = ("payouts", role, "rest")
+        if (spec.rest is None) == (spec.channels[:1] == (REST,)):
+            raise PayoutRefused(path, "the channel rest and its service are declared together, or neither is")
+        if found is not None and spec.rest is not None and spec.rest != found:
+            raise PayoutRefused(path, "two roles declare different services; a model has one, write it alike")
+        found = found or spec.rest
+    return found
+
+
+def _by_currency(
+    path: tuple[str, ...], given: str | Mapping[str, str], currencies: tuple[Currency, ...]
+) -> dict[str, int]:
+    """An amount's minor units in each currency that it names."""
     codes = [known.code for known in currencies]
-    if isinstance(spec.minimum, str):
-        if len(codes) > 1 and spec.minimum.strip("0.") != "":
+    if isinstance(given, str):
+        if len(codes) > 1 and given.strip("0.") != "":
             written = ", ".join(f"{code}: ..." for code in codes)
-            message = f"the model pays in {len(codes)} currencies, so a minimum names its own"
-            raise PayoutRefused(path, f"{message}; write minimum: {{{written}}}")
-        texts = dict.fromkeys(codes, spec.minimum)
+            message = f"the model pays in {len(codes)} currencies, so a {path[-1]} names its own"
+            raise PayoutRefused(path, f"{message}; write {path[-1]}: {{{written}}}")
+        texts = dict.fromkeys(codes, given)
     else:
-        texts = {**dict.fromkeys(codes, "0"), **spec.minimum}
+        texts = dict(given)
     unknown = [code for code in texts if code not in codes]
     if unknown:
         raise PayoutRefused(path, f"nothing is paid in '{unknown[0]}'; the model's currencies are {', '.join(codes)}")
-    minima = {}
+    minor = {}
     for known in currencies:
+        if known.code not in texts:
+            continue
         try:
-            minima[known.code] = parse_minor(texts[known.code], known)
+            minor[known.code] = parse_minor(texts[known.code], known)
         except NotAnAmount as error:
             raise PayoutRefused(path, str(error)) from error
-        if minima[known.code] < 0:
-            raise PayoutRefused(path, f"the minimum is {texts[known.code]}; write 0 or more")
-    return minima
+        if minor[known.code] < 0:
+            raise PayoutRefused(path, f"the {path[-1]} is {texts[known.code]}; write 0 or more")
+    return minor
 
 
 def _accounts(

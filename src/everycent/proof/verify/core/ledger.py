@@ -76,6 +76,32 @@ INSTRUCTIONS_POSTED = Rule(
         IS DISTINCT FROM (p.amount_minor, p.currency, p.debit_account, p.credit_account, p.booked_on)""",
 )
 
+#: In flight on its channel; a result moves it to the legal entity's bank account, or back to the party.
+RESULTS_POSTED = Rule(
+    "each instruction's money is booked where it is",
+    "payments.instruction",
+    """WITH due AS (
+        SELECT instruction_id, account, currency, sum(amount) AS amount FROM (
+            SELECT instruction_id, currency, 'channel/' || channel AS account,
+                CASE direction WHEN 'pay' THEN -amount_minor ELSE amount_minor END AS amount
+            FROM payments.instruction WHERE booking <> 'in_flight'
+            UNION ALL SELECT instruction_id, currency,
+                CASE booking WHEN 'paid' THEN 'bank/' || legal_entity ELSE 'party/' || party_id END,
+                CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END
+            FROM payments.instruction WHERE booking <> 'in_flight') GROUP BY ALL),
+    posted AS (
+        SELECT instruction_id, account, currency, sum(amount) AS amount FROM (
+            SELECT split_part(cause, ' ', 2)::UUID AS instruction_id, credit_account AS account, currency,
+                amount_minor AS amount FROM ledger.transfer WHERE cause LIKE 'payment %' AND batch_no IS NULL
+            UNION ALL SELECT split_part(cause, ' ', 2)::UUID, debit_account, currency, -amount_minor
+            FROM ledger.transfer WHERE cause LIKE 'payment %' AND batch_no IS NULL) GROUP BY ALL)
+    SELECT instruction_id AS place,
+        format('instruction {}: its result gives {} {} {}; posted {}', instruction_id, account,
+            coalesce(d.amount, 0), currency, coalesce(p.amount, 0)) AS message
+    FROM due d FULL JOIN posted p USING (instruction_id, account, currency)
+    WHERE coalesce(d.amount, 0) <> coalesce(p.amount, 0)""",
+)
+
 #: What each transfer moves: its amount, and what it reserves; a settling one frees what its pending one reserved.
 _MOVED = """(SELECT t.debit_account, t.credit_account, t.currency, t.booked_on,
         CASE WHEN t.kind IN ('posted', 'post_pending') THEN t.amount_minor ELSE 0 END AS amount,
@@ -153,7 +179,7 @@ PARTY_BALANCES = Rule(
         SELECT 'party/' || party_id AS account, currency, sum(due) AS due FROM (
             SELECT party_id, currency, payable_minor - receivable_minor AS due FROM settlement.statement
             UNION ALL SELECT party_id, currency, CASE direction WHEN 'pay' THEN -amount_minor ELSE amount_minor END
-            FROM payments.instruction) GROUP BY ALL),
+            FROM payments.instruction WHERE booking <> 'back') GROUP BY ALL),
     held AS (
         SELECT account, currency, sum(credits_minor - debits_minor) AS balance FROM ledger.account
             WHERE account LIKE 'party/%' GROUP BY ALL)
@@ -167,6 +193,7 @@ RULES = (
     OBLIGATIONS_POSTED,
     ORDERED_POSTED,
     INSTRUCTIONS_POSTED,
+    RESULTS_POSTED,
     ACCOUNT_SUMS,
     LIMITED_SUMS,
     SETTLED_ONCE,

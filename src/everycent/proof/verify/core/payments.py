@@ -9,6 +9,7 @@ _SIDES = """(SELECT *, 'net' AS side, payable_minor - receivable_minor AS due FR
     UNION ALL SELECT *, 'receivable', -receivable_minor FROM settlement.statement
         WHERE state = 'closed' AND mode = 'gross')"""
 
+#: A side that its instruction did not pay has no outcome until it is instructed anew.
 SIDE_OUTCOME = Rule(
     "each side of a closed statement has its outcome, with its amount",
     "payments.instruction_statement",
@@ -18,7 +19,9 @@ SIDE_OUTCOME = Rule(
             coalesce(d.side, o.side), coalesce(d.due::VARCHAR, 'none'), coalesce(o.amount_minor::VARCHAR, 'none'))
                 AS message
     FROM {_SIDES} d FULL JOIN payments.instruction_statement o ON o.statement_id = d.statement_id AND o.side = d.side
-    WHERE d.due IS DISTINCT FROM o.amount_minor""",
+    WHERE d.due IS DISTINCT FROM o.amount_minor AND (o.statement_id IS NOT NULL OR NOT EXISTS (
+        FROM payments.reopened_statement r
+        WHERE r.statement_id = d.statement_id AND r.side = d.side AND r.amount_minor = d.due))""",
 )
 
 OUTCOME_KEPT = Rule(
@@ -39,7 +42,9 @@ INSTRUCTION_SUMS = Rule(
         SELECT instruction_id, sum(o.amount_minor) AS due, min(s.party_id) AS party_id, max(s.party_id) AS other,
             min(s.currency) AS currency, max(s.currency) AS other_currency, min(s.legal_entity) AS legal_entity,
             max(s.legal_entity) AS other_entity
-        FROM payments.instruction_statement o JOIN settlement.statement s USING (statement_id)
+        FROM (SELECT statement_id, instruction_id, amount_minor FROM payments.instruction_statement
+            UNION ALL SELECT statement_id, instruction_id, amount_minor FROM payments.reopened_statement) o
+            JOIN settlement.statement s USING (statement_id)
         WHERE instruction_id IS NOT NULL GROUP BY instruction_id)
     SELECT coalesce(i.instruction_id, a.instruction_id) AS place,
         format('instruction {}: {} {} {} {}, its statements add up to {} {} for {}', coalesce(i.instruction_id,
@@ -67,4 +72,63 @@ ZERO_GROUPS = Rule(
     GROUP BY s.party_id, s.legal_entity, s.currency, o.side, o.as_of HAVING sum(o.amount_minor) <> 0""",
 )
 
-RULES = (SIDE_OUTCOME, OUTCOME_KEPT, INSTRUCTION_SUMS, ZERO_GROUPS)
+#: Only what is back is opened, and all of it: what is in flight or paid still pays its statements.
+REOPENED = Rule(
+    "what is instructed anew was not paid, and is not being paid",
+    "payments.instruction",
+    """SELECT i.instruction_id AS place,
+        format('instruction {} to {}: {}, its money {}; {} of its {} sides of statements are opened again',
+            i.instruction_id, i.party_id, i.state, i.booking, coalesce(r.sides, 0),
+            coalesce(r.sides, 0) + coalesce(o.sides, 0)) AS message
+    FROM payments.instruction i
+        LEFT JOIN (SELECT instruction_id, count(*) AS sides FROM payments.reopened_statement GROUP BY ALL) r
+            USING (instruction_id)
+        LEFT JOIN (SELECT instruction_id, count(*) AS sides FROM payments.instruction_statement GROUP BY ALL) o
+            USING (instruction_id)
+    WHERE CASE i.booking WHEN 'back' THEN coalesce(o.sides, 0) > 0 WHEN 'in_flight' THEN coalesce(r.sides, 0) > 0
+        ELSE i.state <> 'parked' AND coalesce(r.sides, 0) > 0 AND NOT EXISTS (FROM payments.instruction_move m
+            WHERE m.instruction_id = i.instruction_id AND m.move = 'judge_paid') END""",
+)
+
+MOVED = Rule(
+    "each instruction stands where its moves led",
+    "payments.instruction",
+    """WITH moved AS (
+        SELECT instruction_id, count(*) AS moves, max(move_no) AS last_no, arg_max(to_state, move_no) AS state,
+            arg_max(booking, move_no) AS booking FROM payments.instruction_move GROUP BY ALL),
+    torn AS (
+        SELECT instruction_id, count(*) AS breaks FROM (
+            SELECT instruction_id, from_state, lag(to_state) OVER (PARTITION BY instruction_id ORDER BY move_no) AS led
+            FROM payments.instruction_move) WHERE led <> from_state GROUP BY ALL)
+    SELECT coalesce(i.instruction_id, m.instruction_id) AS place,
+        format('instruction {}: {}, its money {}, {} moves; its history has {} and ends with {}, {}',
+            coalesce(i.instruction_id, m.instruction_id), coalesce(i.state, 'not there'), coalesce(i.booking, '-'),
+            coalesce(i.moves, 0), coalesce(m.moves, 0), coalesce(m.state, 'none'), coalesce(m.booking, '-')) AS message
+    FROM payments.instruction i FULL JOIN moved m ON m.instruction_id = i.instruction_id
+        LEFT JOIN torn t ON t.instruction_id = m.instruction_id
+    WHERE i.instruction_id IS NULL OR i.moves <> coalesce(m.moves, 0) OR m.last_no <> m.moves OR t.breaks > 0
+        OR i.state <> m.state OR i.booking <> m.booking
+        OR m.moves IS NULL AND (i.state NOT IN ('waiting', 'created', 'filed') OR i.booking <> 'in_flight')""",
+)
+
+#: The end states and where the money is then; before them it is in flight, and a parked one's stays where it was.
+BOOKED = Rule(
+    "each instruction's money is where its state says",
+    "payments.instruction",
+    """SELECT instruction_id AS place,
+        format('instruction {} to {}: {}, and its money {}', instruction_id, party_id, state, booking) AS message
+    FROM payments.instruction
+    WHERE booking <> CASE state WHEN 'succeeded' THEN 'paid' WHEN 'failed' THEN 'back' WHEN 'returned' THEN 'back'
+        WHEN 'parked' THEN booking ELSE 'in_flight' END""",
+)
+
+RELEASED = Rule(
+    "each released instruction was released by two persons",
+    "payments.instruction",
+    """SELECT instruction_id AS place, format('instruction {}: released by {}, who asked for it', instruction_id, who)
+        AS message
+    FROM payments.instruction_move r WHERE r.move = 'release' AND NOT EXISTS (FROM payments.instruction_move p
+        WHERE p.instruction_id = r.instruction_id AND p.move = 'propose' AND p.who <> r.who)""",
+)
+
+RULES = (SIDE_OUTCOME, OUTCOME_KEPT, INSTRUCTION_SUMS, ZERO_GROUPS, REOPENED, MOVED, BOOKED, RELEASED)

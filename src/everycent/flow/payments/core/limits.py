@@ -1,0 +1,65 @@
+"""How much may go to channels on a day: what passes a limit waits, and so does all after it that it is a limit of."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from everycent.base.engine.local import LocalEngine
+from everycent.flow.payments.core.plan import LIMITS, PaymentPlan
+
+#: What went to channels on a day: role, currency, legal_entity, party_id, sent_minor.
+SENT = pa.schema(
+    [
+        ("role", pa.string()), ("currency", pa.string()), ("legal_entity", pa.string()), ("party_id", pa.string()),
+        ("sent_minor", pa.decimal128(38, 0)),
+    ]
+)  # fmt: skip
+
+_LIMIT = pa.schema(
+    [("role", pa.string()), ("currency", pa.string()), ("name", pa.string()), ("most_minor", pa.int64())]
+)
+_SAME = {"day": "", "entity_day": ", legal_entity", "party_day": ", party_id"}
+
+
+def beyond_limits(ready: pa.Table, sent: pa.Table, plan: PaymentPlan, engine: LocalEngine) -> dict[object, str]:
+    """Of INSTRUCTION rows that could go, those that may not on this day: instruction_id -> why.
+
+    `sent`: what went before, on that day (SENT). The oldest go first, then by id.
+    """
+    limits = _limits(plan)
+    if limits.num_rows == 0 or ready.num_rows == 0:
+        return {}
+    over = " UNION ALL ".join(_over_sql(name) for name in LIMITS)
+    rows = engine.query(
+        f"SELECT instruction_id, min(why) AS why FROM ({over}) GROUP BY ALL ORDER BY 1",
+        ready=ready, sent=sent.cast(SENT), limits=limits,
+    )  # fmt: skip
+    return {row["instruction_id"]: row["why"] for row in rows.to_pylist()}
+
+
+def _limits(plan: PaymentPlan) -> pa.Table:
+    rows: list[Mapping[str, object]] = [
+        {"role": role.role, "currency": code, "name": name, "most_minor": most}
+        for role in plan.roles
+        for name, by_code in role.limits_minor.items()
+        for code, most in by_code.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=_LIMIT)
+
+
+def _over_sql(name: str) -> str:
+    same = _SAME[name]
+    return f"""
+        SELECT instruction_id, 'limit {name}: ' || before_minor || ' of ' || most_minor || ' ' || currency
+            || ' (minor units) are used on this day; it waits for the next' AS why
+        FROM (
+            SELECT ready.instruction_id, ready.currency, ready.amount_minor, limits.most_minor,
+                coalesce(gone.sent_minor, 0) + sum(ready.amount_minor) OVER (
+                    PARTITION BY role, currency{same} ORDER BY as_of, instruction_id) - ready.amount_minor
+                    AS before_minor
+            FROM ready JOIN limits USING (role, currency)
+                LEFT JOIN (SELECT role, currency{same}, sum(sent_minor) AS sent_minor FROM sent GROUP BY ALL) AS gone
+                USING (role, currency{same})
+            WHERE limits.name = '{name}' AND ready.direction = 'pay')
+        WHERE before_minor + amount_minor > most_minor
+    """

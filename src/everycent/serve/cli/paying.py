@@ -1,0 +1,192 @@
+"""`everycent payments`: what people see of payments and do with them."""
+
+import getpass
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
+from everycent.base.platform.settings import Settings
+from everycent.flow.model.service import load_model
+from everycent.flow.payments import service as payments
+from everycent.flow.payments.contract import Taken
+from everycent.flow.payments.service import Came, Move, Sent
+from everycent.flow.pipeline.service import Cashier, open_session
+from everycent.serve.cli import exits
+from everycent.serve.cli.refusals import NothingStored
+from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
+from everycent.serve.wiring import SECTIONS, migrations
+
+#: What was not done as asked, or needs a person.
+_UNDONE = (Came.NOT_ALLOWED, Came.OWN_REQUEST, Came.UNKNOWN_ORDER, Came.CONTRADICTED)
+_COLUMNS = ("id", "state", "party", "amount", "", "channel", "as of", "why")
+
+
+@contextmanager
+def _cashier(as_of: str | None = None) -> Iterator[Cashier]:
+    now = datetime.now(UTC)
+    day = now.date() if as_of is None else date.fromisoformat(as_of)
+    with open_session(Settings.load(), migrations()) as session:
+        yield Cashier(session, now, day)
+
+
+def _who(given: str | None) -> str:
+    return given if given is not None else getpass.getuser()
+
+
+def list_command(states: Sequence[str], model: str | None, limit: int, *, as_json: bool) -> int:
+    """Lists instructions."""
+    with _cashier() as cashier:
+        counts, rows = cashier.standing(states, model, limit)
+    if as_json:
+        print_json({"counts": counts, "instructions": [_told(row) for row in rows]})
+        return exits.OK
+    print_table("Payments and collections", ["state", "", "instructions", "amount"], [
+        [each["state"], each["currency"], f"{each['instructions']:,}", _amount(each)] for each in counts
+    ], right=frozenset({2, 3}))  # fmt: skip
+    if rows:
+        print_table("", _COLUMNS, [_line(row) for row in rows], right=frozenset({3}))
+    return exits.OK
+
+
+def show_command(wanted: str, *, as_json: bool) -> int:
+    """Shows one instruction with its moves."""
+    with _cashier() as cashier:
+        row = _found(cashier, wanted)
+        moves = cashier.moves(row["instruction_id"])
+        sides = cashier.sides(row["instruction_id"])
+    if as_json:
+        print_json({**_told(row), "moves": moves, "statements": sides})
+        return exits.OK
+    print_table("", _COLUMNS, [_line(row)], right=frozenset({3}))
+    print_table("It pays", ["statement", "side", "amount", ""], [
+        [side["statement_id"], side["side"], format_minor(int(side["amount_minor"]), currency(row["currency"])),
+         "opened again" if side["opened"] else ""] for side in sides
+    ], right=frozenset({2}))  # fmt: skip
+    print_table("Its life", ["", "move", "to", "who", "where it was said", "why"], [
+        [move["move_no"], move["move"] if move["came"] == "moved" else f"{move['move']} ({move['came']})",
+         move["to_state"], move["who"], move["cause"], shorten(move["why"] or move["finding"] or "")]
+        for move in moves
+    ], right=frozenset({0}))  # fmt: skip
+    return exits.OK
+
+
+def by_hand_command(
+    ids: Sequence[str], move: str, who: str | None, why: str | None, as_of: str | None, *, as_json: bool
+) -> int:
+    """What a person says of instructions; 1 where something was not done as asked."""
+    with _cashier(as_of) as cashier:
+        keys = [_found(cashier, each)["instruction_id"] for each in ids]
+        taken = cashier.by_hand(keys, Move(move), _who(who), why)
+    return _tell(taken, {}, as_json=as_json)
+
+
+def send_command(path: Path, as_of: str | None, *, only_ask: bool, as_json: bool) -> int:
+    """Sends or asks; 1 where something needs a person, 75 where the service could not be reached."""
+    model = load_model(path, SECTIONS)
+    with _cashier(as_of) as cashier:
+        sent: Sent = (cashier.ask if only_ask else cashier.submit)(model, os.environ)
+    refused = [{"instruction": order.key, "why": why} for order, why in sent.refused]
+    code = _tell(sent.taken, {"refused": refused, "unreachable": sent.unreachable}, as_json=as_json)
+    if not as_json:
+        for each in refused:
+            err.print(f"everycent: {each['instruction']} was not sent: {each['why']}", markup=False)
+    if sent.unreachable is not None:
+        if not as_json:
+            err.print(f"everycent: {sent.unreachable}; nothing was lost, try again later", markup=False)
+        return exits.UNAVAILABLE
+    return code
+
+
+def read_command(files: Sequence[Path], as_of: str | None, *, as_json: bool) -> int:
+    """Takes in banks' files, one after another; 1 where something in them needs a person."""
+    taken: list[Taken] = []
+    not_ours, refused = 0, []
+    with _cashier(as_of) as cashier:
+        for file in files:
+            read = cashier.read(file)
+            taken += read.taken
+            not_ours += read.not_ours
+            refused += [f"{file.name}: {why}" for why in read.refused]
+    code = _tell(taken, {"not_ours": not_ours, "refused": refused}, as_json=as_json)
+    if not as_json:
+        if not_ours:
+            out.print(f"{not_ours:,} lines are of no payment of ours")
+        for why in refused:
+            err.print(f"everycent: {why}", markup=False)
+    return exits.FAILED if refused else code
+
+
+def stop_command(channel: str | None, who: str | None, why: str | None, *, as_json: bool) -> int:
+    """Stops payments, or with no `why` starts them."""
+    with _cashier() as cashier:
+        where = (cashier.session.connection, cashier.session.tenant, channel, _who(who))
+        changed = payments.start(*where, cashier.now) if why is None else payments.stop(*where, why, cashier.now)
+    stopped = why is not None
+    if as_json:
+        print_json({"stopped": stopped, "channel": channel, "changed": changed})
+    else:
+        what = "payments" if channel is None else f"payments by {channel}"
+        out.print(f"{what} are {'stopped' if stopped else 'not stopped'}{'' if changed else ', as before'}")
+    return exits.OK
+
+
+def _tell(taken: Sequence[Taken], more: dict[str, Any], *, as_json: bool) -> int:
+    undone = [one for one in taken if one.came in _UNDONE]
+    if as_json:
+        told = [
+            {"instruction": one.said.key, "said": one.said.move, "came": one.came, "state": one.state,
+             "finding": one.finding}
+            for one in taken
+        ]  # fmt: skip
+        print_json({"taken": told, **more})
+        return exits.FAILED if undone else exits.OK
+    counts = Counter((str(one.said.move), str(one.came), str(one.state or "")) for one in taken)
+    print_table("", ["said", "came", "now", "instructions"], [
+        [*words, f"{count:,}"] for words, count in sorted(counts.items())
+    ], right=frozenset({3}))  # fmt: skip
+    for one in undone:
+        err.print(f"everycent: {one.said.key}: {_undone(one)}", markup=False)
+    return exits.FAILED if undone else exits.OK
+
+
+def _undone(one: Taken) -> str:
+    match one.came:
+        case Came.OWN_REQUEST:
+            return "own_request: who asked for it does not release it; a second person does"
+        case Came.UNKNOWN_ORDER:
+            return "unknown_order: there is no such instruction"
+        case Came.CONTRADICTED:
+            return f"{one.finding}: a contradiction; parked, find out and say it with payments judge"
+        case _:
+            right = ", ".join(payments.allowed_from(one.said.move))
+            return f"it is {one.state}; {one.said.move} is allowed from {right}"
+
+
+def _found(cashier: Cashier, wanted: str) -> dict[str, Any]:
+    rows = cashier.named(wanted)
+    if not rows:
+        raise NothingStored(f"there is no instruction {wanted}; `everycent payments list` shows them")
+    if len(rows) > 1:
+        raise NothingStored(f"{len(rows)} instructions begin with {wanted}; give more digits")
+    return rows[0]
+
+
+def _amount(row: dict[str, Any]) -> str:
+    return format_minor(int(row["amount_minor"]), currency(row["currency"]))
+
+
+def _line(row: dict[str, Any]) -> list[Any]:
+    sign = "" if row["direction"] == "pay" else "-"
+    why = row["finding"] if row["reason"] is None else row["reason"]
+    head = (str(row["instruction_id"])[:13], row["state"], row["party_id"], f"{sign}{_amount(row)}", row["currency"])
+    return [*head, row["channel"], row["as_of"], shorten(why or "")]
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "amount_minor": int(row["amount_minor"]), "amount": _amount(row)}

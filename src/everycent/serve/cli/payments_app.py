@@ -1,0 +1,125 @@
+"""The commands of payments: `everycent payments ...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Instructions, by their ids or the first digits.")]
+Who = Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you are; your login name if not given.")]
+Why = Annotated[str | None, typer.Option("--why", help="In words, kept with it.")]
+NeedsWhy = Annotated[str, typer.Option("--why", help="In words, kept with it.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="DATE", help="The day on which results are booked; today if not given.")
+]
+Channel = Annotated[str | None, typer.Option(help="This channel alone, such as bank_file or rest.")]
+
+payments_app = typer.Typer(
+    no_args_is_help=True, help="Payments and collections: where they stand, and what moves them."
+)
+
+
+@payments_app.command("list")
+def payments_list(
+    state: Annotated[list[str] | None, typer.Option(help="Those that stand there; may come again.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 50,
+    json: Json = False,
+) -> int:
+    """List instructions, and how many stand where."""
+    from everycent.serve.cli.paying import list_command
+
+    return list_command(state or [], model, limit, as_json=json)
+
+
+@payments_app.command("show")
+def payments_show(id: Annotated[str, typer.Argument(help="Its id, or the first digits.")], json: Json = False) -> int:
+    """Show an instruction: what it pays, where it stands, and each move that led there."""
+    from everycent.serve.cli.paying import show_command
+
+    return show_command(id, as_json=json)
+
+
+@payments_app.command("release")
+def payments_release(ids: Ids, who: Who = None, why: Why = None, json: Json = False) -> int:
+    """Say yes to payments that two persons release: the first asks for it, the second releases."""
+    return _by_hand(ids, "release", who, why, None, as_json=json)
+
+
+@payments_app.command("cancel")
+def payments_cancel(ids: Ids, why: NeedsWhy, who: Who = None, as_of: AsOf = None, json: Json = False) -> int:
+    """Take back what was not sent yet; its statements are instructed anew at the next closing."""
+    return _by_hand(ids, "cancel", who, why, as_of, as_json=json)
+
+
+@payments_app.command("park")
+def payments_park(ids: Ids, why: NeedsWhy, who: Who = None, json: Json = False) -> int:
+    """Park what nobody can tell the end of, until a person has found out."""
+    return _by_hand(ids, "park", who, why, None, as_json=json)
+
+
+@payments_app.command("judge")
+def payments_judge(
+    ids: Ids,
+    outcome: Annotated[str, typer.Option(metavar="paid|failed|returned", help="What became of it.")],
+    why: NeedsWhy,
+    who: Who = None,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> int:
+    """Say what became of parked payments, once you have found out."""
+    if outcome not in ("paid", "failed", "returned"):
+        raise typer.BadParameter(f"'{outcome}' is no outcome; write paid, failed or returned")
+    return _by_hand(ids, f"judge_{outcome}", who, why, as_of, as_json=json)
+
+
+@payments_app.command("submit")
+def payments_submit(model: Model, as_of: AsOf = None, json: Json = False) -> int:
+    """Send what is ready to the model's payment service, after finding out about what is unknown."""
+    from everycent.serve.cli.paying import send_command
+
+    return send_command(model, as_of, only_ask=False, as_json=json)
+
+
+@payments_app.command("ask")
+def payments_ask(model: Model, as_of: AsOf = None, json: Json = False) -> int:
+    """Ask the model's payment service about what is not at its end."""
+    from everycent.serve.cli.paying import send_command
+
+    return send_command(model, as_of, only_ask=True, as_json=json)
+
+
+@payments_app.command("read")
+def payments_read(
+    files: Annotated[list[Path], typer.Argument(help="Banks' files: pain.002, camt.052, camt.053, camt.054.")],
+    as_of: AsOf = None,
+    json: Json = False,
+) -> int:
+    """Take in what banks say of payments; each file in full or not at all, and again without any effect."""
+    from everycent.serve.cli.paying import read_command
+
+    return read_command(files, as_of, as_json=json)
+
+
+@payments_app.command("stop")
+def payments_stop(why: NeedsWhy, channel: Channel = None, who: Who = None, json: Json = False) -> int:
+    """Stop payments: nothing more is sent or filed until they are started."""
+    from everycent.serve.cli.paying import stop_command
+
+    return stop_command(channel, who, why, as_json=json)
+
+
+@payments_app.command("start")
+def payments_start(channel: Channel = None, who: Who = None, json: Json = False) -> int:
+    """Let payments go on that were stopped."""
+    from everycent.serve.cli.paying import stop_command
+
+    return stop_command(channel, who, None, as_json=json)
+
+
+def _by_hand(ids: list[str], move: str, who: str | None, why: str | None, as_of: str | None, *, as_json: bool) -> int:
+    from everycent.serve.cli.paying import by_hand_command
+
+    return by_hand_command(ids, move, who, why, as_of, as_json=as_json)

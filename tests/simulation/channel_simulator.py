@@ -1,0 +1,136 @@
+"""A channel that does what channels do on their worst days, and knows what it truly paid.
+
+Whatever may go one way or another is asked of `fate`: a number from 0 to n - 1 for n ways. A seeded random generator
+gives the same day again; Hypothesis gives days that shrink.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from everycent.flow.payments.contract import Capabilities, Move, NoAnswer, NotSent, Order, Said
+
+Fate = Callable[[int], int]
+
+
+@dataclass
+class Execution:
+    """An order that the channel has taken. `status`: accepted, paid, refused or returned: the truth."""
+
+    order: Order
+    status: str = "accepted"
+
+
+_SAYS = {"accepted": Move.ACCEPT, "paid": Move.PAY, "refused": Move.REFUSE, "returned": Move.RETURN}
+
+
+@dataclass
+class ChannelSimulator:
+    """`lies`: it may say what is not true. `faults`: off, it is a channel on its best day."""
+
+    capabilities: Capabilities
+    fate: Fate
+    lies: bool = False
+    faults: bool = True
+    name: str = "rest"
+    executions: dict[UUID, list[Execution]] = field(default_factory=dict)
+    under_way: list[Order] = field(default_factory=list)  # requests that still travel
+    messages: list[Said] = field(default_factory=list)  # call-backs that still travel
+    lied_about: set[UUID] = field(default_factory=set)
+    said: int = 0
+
+    def submit(self, order: Order) -> Said:
+        """As a channel's."""
+        way = self.fate(6) if self.faults else 0
+        if way == 1:
+            raise NotSent("connection refused")
+        if way == 2:
+            raise NoAnswer("the request was lost")
+        if way == 3:
+            self.under_way.append(order)
+            raise NoAnswer("the request is slow")
+        execution = self._arrive(order)
+        if way == 4:
+            raise NoAnswer("the answer was lost")
+        return self._say(execution)
+
+    def ask(self, order: Order) -> Said:
+        """As a channel's."""
+        assert self.capabilities.queryable, "a channel that cannot be asked is not asked"
+        way = self.fate(4) if self.faults else 0
+        if way == 1:
+            raise NoAnswer("the answer was lost")
+        if way == 2:
+            raise NotSent("connection refused")
+        known = self.executions.get(order.key)
+        if not known:
+            return Said(order.key, Move.DENY, "answer", self.name)
+        return self._say(known[0])
+
+    def work(self) -> None:
+        """Something happens at the channel: a request arrives, a payment goes on."""
+        if self.under_way and self.fate(2):
+            self._arrive(self.under_way.pop(self.fate(len(self.under_way))))
+        going = [
+            one for all_of_key in self.executions.values() for one in all_of_key if one.status in ("accepted", "paid")
+        ]
+        if going:
+            one = going[self.fate(len(going))]
+            self._go_on(one)
+
+    def deliver(self) -> Said | None:
+        """A call-back that arrives: any of those under way, perhaps not for the last time; None where none does."""
+        if not self.messages:
+            return None
+        at = self.fate(len(self.messages)) if self.faults else 0
+        way = self.fate(4) if self.faults else 0
+        if way == 1:  # it will come again
+            return self.messages[at]
+        said = self.messages.pop(at)
+        return None if way == 2 else said  # lost
+
+    def calm(self) -> None:
+        """The day ends well: no more faults, requests under way arrive, everything is decided and told."""
+        self.faults = False
+        while self.under_way:
+            self._arrive(self.under_way.pop())
+        for all_of_key in self.executions.values():
+            for one in all_of_key:
+                if one.status == "accepted":
+                    self._turn(one, "paid")
+
+    def statement(self) -> list[Said]:
+        """The day's statement: of each order what became of it, in truth."""
+        return [self._say(one) for ran in self.executions.values() for one in ran]
+
+    def truly_paid(self) -> Counter[UUID]:
+        """How often each order's money is with its receiver."""
+        return Counter({key: sum(one.status == "paid" for one in ran) for key, ran in self.executions.items()})
+
+    def _arrive(self, order: Order) -> Execution:
+        ran = self.executions.setdefault(order.key, [])
+        if ran and self.capabilities.idempotent:
+            return ran[0]
+        ran.append(Execution(order))
+        return ran[-1]
+
+    def _go_on(self, one: Execution) -> None:
+        if one.status == "accepted":
+            self._turn(one, ("paid", "refused")[self.fate(4) == 0])
+        elif self.capabilities.tells_returns and self.fate(4) == 0:
+            self._turn(one, "returned")
+        if self.lies and self.fate(8) == 0:
+            self.lied_about.add(one.order.key)
+            self.messages.append(self._said(one.order, (Move.PAY, Move.REFUSE)[self.fate(2)]))
+
+    def _turn(self, one: Execution, status: str) -> None:
+        one.status = status
+        self.messages.append(self._say(one))
+
+    def _say(self, one: Execution) -> Said:
+        return self._said(one.order, _SAYS[one.status])
+
+    def _said(self, order: Order, move: Move) -> Said:
+        self.said += 1
+        return Said(order.key, move, f"message {self.said}", self.name, None, order.amount_minor, order.currency)

@@ -1,0 +1,117 @@
+"""A round trip: pain.001 to the bank, pain.002 and camt.054 back, on a real PostgreSQL."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from bank import Payment, batch_entry, entry, notice, payments_of, status_report
+
+from everycent.flow.intake.contract import SourceError
+from everycent.flow.payments import store
+from everycent.flow.payments.contract import ComeBackRefused
+from everycent.flow.payments.core.bank_answers import as_key
+from everycent.flow.payments.service import Read
+from everycent.flow.pipeline.paying import Cashier
+
+NOW = datetime(2026, 3, 3, 9, tzinfo=UTC)
+
+
+class Trip:
+    """Three payments (1.00, 2.00, 3.00) that stand in a file at the bank."""
+
+    def __init__(self, books, folder: Path) -> None:  # type: ignore[no-untyped-def]
+        head = "record debtor creditor amount booked_on"
+        sales = [f"A{at} platform merchant:{party} {at}.00 2026-03-01" for at, party in ((1, "a"), (2, "b"), (3, "c"))]
+        books.book("\n".join([head, *sales]))
+        books.close("2026-03-02")
+        books.instruct("2026-03-02")
+        (xml,) = [path for path in books.write_files("2026-03-02", folder) if path.suffix == ".xml"]
+        self.books, self.folder = books, folder
+        self.sent = sorted(payments_of(xml), key=lambda one: one.amount)
+        session = SimpleNamespace(connection=books.connection, tenant=books.tenant, engine=books.engine)
+        self.cashier = Cashier(session, NOW, date(2026, 3, 3))  # type: ignore[arg-type]
+
+    def read(self, text: str, name: str = "answer.xml") -> Read:
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return self.cashier.read(path)
+
+    def states(self) -> str:
+        rows = store.shown(self.books.connection, self.books.tenant, [], None, 9)
+        return " ".join(row["state"] for row in sorted(rows, key=lambda row: row["party_id"]))
+
+
+@pytest.fixture
+def trip(books, tmp_path: Path) -> Trip:  # type: ignore[no-untyped-def]
+    return Trip(books, tmp_path)
+
+
+def came(read: Read) -> list[str]:
+    return [str(one.came) for one in read.taken]
+
+
+def of(payment: Payment) -> str:
+    return payment.end_to_end
+
+
+def test_a_round_trip(trip: Trip) -> None:
+    a, b, c = trip.sent
+    assert trip.states() == "filed filed filed"
+    report = status_report(trip.sent, {of(b): "RJCT"}, group="PART", block="ACSP")
+    assert came(trip.read(report)) == ["moved"] * 3
+    assert trip.states() == "processing failed processing"
+    assert came(trip.read(report)) == ["repeated"] * 3
+    booked = notice([entry(a), entry(c), entry(c, back=True)])
+    assert came(trip.read(booked)) == ["moved"] * 3
+    assert trip.states() == "succeeded failed returned"
+    assert came(trip.read(booked, "twice.xml")) == ["repeated", "overtaken", "repeated"]
+    why = {row["party_id"]: row["reason"] for row in store.shown(trip.books.connection, trip.books.tenant, [], None, 9)}
+    assert why["merchant:b"] == "AC04 account closed" and why["merchant:c"] == "AC01"
+    assert trip.books.instruct("2026-03-04").num_rows == 2
+
+
+def test_a_status_of_the_whole_message_holds_for_all_that_have_none(trip: Trip) -> None:
+    a, b, c = trip.sent
+    trip.read(status_report([a], {}, group="ACCP"))
+    assert trip.states() == "processing processing processing"
+    trip.read(status_report([a, b, c], {of(c): "ACSC"}, group="RJCT"))
+    assert trip.states() == "failed failed succeeded"
+
+
+def test_a_block_booked_in_one_sum_pays_what_adds_up_to_it(trip: Trip) -> None:
+    a, b, _ = trip.sent
+    wrong = trip.read(notice([batch_entry(a, "5.99")]))
+    assert trip.states() == "filed filed filed" and "batch_total_differs" in wrong.refused[0]
+    trip.read(status_report([b], {of(b): "RJCT"}))
+    assert came(trip.read(notice([batch_entry(a, "4.00")]))) == ["moved", "moved"]
+    assert trip.states() == "succeeded failed succeeded"
+
+
+def test_another_amount_is_parked(trip: Trip) -> None:
+    a = trip.sent[0]
+    (taken,) = trip.read(notice([entry(a, amount="0.99")])).taken
+    assert (taken.state, taken.finding) == ("parked", "other_amount")
+
+
+def test_lines_of_others_are_counted_and_unknown_orders_are_named(trip: Trip) -> None:
+    foreign, unknown = Payment("RENT-3", "9.00", "CNY", "m", "p"), Payment("0" * 32, "1.00", "CNY", "m", "p")
+    read = trip.read(notice([entry(foreign), entry(unknown)]))
+    assert read.not_ours == 1 and came(read) == ["unknown_order"]
+    assert [as_key(text) for text in ("NOTPROVIDED", "Z" * 32, None)] == [None] * 3
+
+
+@pytest.mark.parametrize("kind", ["pain.002", "camt.054"])
+def test_a_file_cut_in_the_middle_is_refused_whole(trip: Trip, kind: str) -> None:
+    each = dict.fromkeys(map(of, trip.sent), "ACSC")
+    whole = status_report(trip.sent, each) if kind == "pain.002" else notice([entry(one) for one in trip.sent])
+    for cut in (len(whole) * 2 // 3, len(whole) - 5):
+        with pytest.raises((ComeBackRefused, SourceError), match=r"nothing of it was taken in|contradicts"):
+            trip.read(whole[:cut])
+        assert trip.states() == "filed filed filed"
+    with pytest.raises((ComeBackRefused, SourceError)):
+        trip.read(whole.replace("<Document", "<!DOCTYPE x [<!ENTITY e 'x'>]><Document"))
+    with pytest.raises((ComeBackRefused, SourceError)):
+        trip.read("<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.002.001.10'/>")
+    trip.read(whole)
+    assert trip.states() == "succeeded succeeded succeeded"
