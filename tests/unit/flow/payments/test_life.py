@@ -169,3 +169,30 @@ def test_what_fails_halfway_leaves_nothing(payer, monkeypatch) -> None:  # type:
         service.take_in(payer.connection, fail, payer.tenant, said, NOW, DAY)
     assert (balances(payer), states(payer)) == before
     assert store.history(payer.connection, payer.tenant, key) == []
+
+
+def test_what_is_altered_behind_the_houses_back_is_named(payer) -> None:  # type: ignore[no-untyped-def]
+    key = key_of(payer, "c")
+    for who in ("anna", "ben"):
+        where = (payer.connection, ledger_store.write, payer.tenant, [key], Move.RELEASE, who, None, NOW, DAY)
+        service.by_hand(*where)
+    say(payer, "a file", "a pay", "b file", "b refuse")
+    altered = {
+        "DELETE FROM payments.instruction_move WHERE move = 'pay'": "each instruction stands where its moves led",
+        "UPDATE payments.instruction SET booking = 'paid' WHERE booking = 'back'":
+            "each instruction's money is where its state says",
+        "UPDATE payments.instruction SET state = 'created', booking = 'in_flight' WHERE booking = 'paid'":
+            "each instruction's money is booked where it is",
+        "DELETE FROM payments.reopened_statement": "each side of a closed statement has its outcome, with its amount",
+        "INSERT INTO payments.instruction_statement SELECT tenant, model, statement_id, side, amount_minor, "
+        "'instructed', instruction_id, as_of FROM payments.reopened_statement":
+            "what is instructed anew was not paid, and is not being paid",
+        "UPDATE payments.instruction_move SET who = 'anna' WHERE move = 'release'":
+            "each released instruction was released by two persons",
+    }  # fmt: skip
+    for alteration, rule in altered.items():
+        with payer.connection.transaction(force_rollback=True):
+            payer.connection.execute(alteration)
+            verdict = verify(payer.connection, payer.database.details, payer.engine, payer.tenant)
+            assert rule in {check.name for check in verdict.findings}, alteration
+    check_verified(payer)
