@@ -11,13 +11,15 @@ READY := .venv/ready
 # uv does not read pip's settings; where pip is set to an index of its own, uv uses that one too.
 PIP_INDEX = $${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || true)}
 
+# Steps start many processes: what Python compiled for one is kept for the next, also where the environment says not to.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test soak lint format lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
 	@$(BIN)/everycent demo
 
-# By file: what a file's tests share is set up once.
 test: lint
 	$(call step,pytest,$(BIN)/pytest -n $(WORKERS))
 
