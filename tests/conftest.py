@@ -85,9 +85,9 @@ class Databases:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
-    def opened(self, data_dir: Path) -> Iterator[Database]:
-        """A new and empty database, and a connection to it."""
-        with self.fresh(data_dir) as settings, connect(settings) as connection:
+    def opened(self, data_dir: Path, copy_of: str | None = None) -> Iterator[Database]:
+        """A new database, as `fresh` makes it, and a connection to it."""
+        with self.fresh(data_dir, copy_of) as settings, connect(settings) as connection:
             details = Details(connection, settings.lake_dir, settings.tenant, settings.lake_from_rows)
             yield Database(settings, connection, details)
 

@@ -4,12 +4,15 @@ Six items sold by two merchants (coupons shared by the platform and a brand), on
 the first week is closed and paid.
 """
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -97,25 +100,54 @@ def lake_market(store_market: Callable[[int], Market]) -> Market:
 
 
 @pytest.fixture
-def store_market(database: Any, engine: LocalEngine) -> Iterator[Callable[[int], Market]]:
-    def store(lake_from_rows: int) -> Market:
-        details = replace_limit(database.details, lake_from_rows)
-        database.connection.execute(
-            f"""INSERT INTO platform.model_version
-                (tenant, model, model_version, source, files, decision_tables, recorded_at, seal)
-            SELECT t.*, {seal_sql("t")} FROM (SELECT 'default' AS tenant, 'market' AS model, 'v1' AS model_version,
-                %s AS source, '{{}}'::jsonb AS files, '{{}}'::jsonb AS decision_tables, now() AS recorded_at) AS t""",
-            (MODEL,),
-        )
-        market = Market(database, details, engine)
-        owed: list[dict[str, Any]] = []
-        _store_batch(market, "item_sold", _sales(), owed)
-        _store_batch(market, "item_refunded", _refunds(owed), owed)
-        _settle(market, owed)
-        _reconcile(market)
-        return market
+def store_market(
+    databases: Any, stored: Callable[[int], tuple[str, Path]], engine: LocalEngine, tmp_path: Path
+) -> Iterator[Callable[[int], Market]]:
+    """The market of a tier in a database and a lake of the test's own."""
+    with ExitStack() as held:
 
-    yield store
+        def copied(lake_from_rows: int) -> Market:
+            name, lake_dir = stored(lake_from_rows)
+            database = held.enter_context(databases.opened(tmp_path / "market", copy_of=name))
+            if lake_dir.exists():
+                shutil.copytree(lake_dir, database.settings.lake_dir)
+            return Market(database, replace_limit(database.details, lake_from_rows), engine)
+
+        yield copied
+
+
+@pytest.fixture(scope="session")
+def stored(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], tuple[str, Path]]]:
+    """The market of either tier, stored once: the name of its database, which nobody is connected to, and its lake."""
+    made: dict[int, tuple[str, Path]] = {}
+    with ExitStack() as held:
+
+        def of(lake_from_rows: int) -> tuple[str, Path]:
+            if lake_from_rows not in made:
+                folder = tmp_path_factory.mktemp("stored")
+                database = held.enter_context(databases.opened(folder))
+                with LocalEngine(1, 512, folder / "spill") as engine:
+                    _store(Market(database, replace_limit(database.details, lake_from_rows), engine))
+                made[lake_from_rows] = (database.connection.info.dbname, database.settings.lake_dir)
+                database.connection.close()
+            return made[lake_from_rows]
+
+        yield of
+
+
+def _store(market: Market) -> None:
+    market.sql(
+        f"""INSERT INTO platform.model_version
+            (tenant, model, model_version, source, files, decision_tables, recorded_at, seal)
+        SELECT t.*, {seal_sql("t")} FROM (SELECT 'default' AS tenant, 'market' AS model, 'v1' AS model_version,
+            %s AS source, '{{}}'::jsonb AS files, '{{}}'::jsonb AS decision_tables, now() AS recorded_at) AS t""",
+        MODEL,
+    )
+    owed: list[dict[str, Any]] = []
+    _store_batch(market, "item_sold", _sales(), owed)
+    _store_batch(market, "item_refunded", _refunds(owed), owed)
+    _settle(market, owed)
+    _reconcile(market)
 
 
 def replace_limit(details: Details, lake_from_rows: int) -> Details:
