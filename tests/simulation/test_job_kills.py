@@ -53,8 +53,7 @@ def test_a_worker_that_dies_is_followed_by_another(theatre: Theatre) -> None:
     stage = theatre.stage("in shards")
     assert min(stage.statements) > 3
     assert any(line.startswith(b"recon.break\t") for line in stage.undisturbed.lines)
-    hits = [theatre.killed("in shards", seed) for seed in (1000, 1002)]
-    assert any(hits), "at least one died at work"
+    assert theatre.killed("in shards", 1010), "it died at work"
 
 
 @pytest.mark.soak

@@ -240,18 +240,17 @@ def disturb_and_heal(world: World, name: str, tier: str, kills: list[Kill], chan
     place.clear()
 
 
-@pytest.mark.parametrize(
-    ("number", "tier"),
-    [
-        (0, "hot"),
-        (1, "lake"),
-        pytest.param(2, "lake", marks=pytest.mark.soak),
-        pytest.param(3, "hot", marks=pytest.mark.soak),
-    ],
-)
+def test_a_kill_of_each_process_heals(world: World):
+    """The command while initdb runs, the command at a commit, the server."""
+    kills = [command_in_initdb, at_spot("base.platform.batches:OpenBatch.commit", "before", 6), postmaster_at_random]
+    disturb_and_heal(world, "few", "lake", kills, random.Random(0))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("number", "tier"), [(0, "hot"), (1, "lake"), (2, "lake"), (3, "hot")])
 def test_twelve_kills_heal(world: World, number: int, tier: str):
     """Three kinds of kill each, all kinds among them."""
-    disturb_and_heal(world, f"few-{number}", tier, list(KILLS[3 * number : 3 * number + 3]), random.Random(number))
+    disturb_and_heal(world, f"twelve-{number}", tier, list(KILLS[3 * number : 3 * number + 3]), random.Random(number))
 
 
 @pytest.mark.soak

@@ -42,12 +42,11 @@ def theatre(databases: Any) -> Iterator[Theatre]:
         yield made
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_wherever_it_dies_it_goes_on(theatre: Theatre, name: str) -> None:
+@pytest.mark.parametrize(("name", "seed"), [("one by one", 1001), ("side by side", 1002), ("rewind", 1001)])
+def test_wherever_it_dies_it_goes_on(theatre: Theatre, name: str, seed: int) -> None:
     stage = theatre.stage(name)
     assert stage.undisturbed.verified and stage.statements[0] > 20
-    hits = [theatre.killed(name, seed) for seed in (1000, 1001)]
-    assert any(hits), "at least one died at work"
+    assert theatre.killed(name, seed), "it died at work"
 
 
 @pytest.mark.soak

@@ -94,8 +94,8 @@ Cuts = list[tuple[str, tuple[str, str] | None]]
 @pytest.mark.parametrize(
     "cuts",
     [
-        [("1000", None), ("4", ("before", "3"))],
-        pytest.param([("7", ("after", "1"))], marks=pytest.mark.soak),
+        [("11", ("before", "3"))],
+        pytest.param([("1000", None), ("4", ("before", "3")), ("7", ("after", "1"))], marks=pytest.mark.soak),
     ],
 )
 def test_rated_late_is_as_rated_at_once_in_any_cut_and_over_a_kill(folder: Path, cuts: Cuts) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from server_folders import server_folder
 from sessions import wait_until_alone
 from small_market import Fact, market, written
-from workplace import Commands, Found, Place
+from workplace import Commands, Found, Place, Watched
 
 from everycent.base.platform.database import Connection, connect
 
@@ -96,10 +96,8 @@ class Theatre:
             database = place.settings["EVERYCENT_DATABASE_URL"].split("///")[1].split("?")[0]
             arguments = story.then.set_up(folder, len(story.before))
             stage = Stage(story, folder, database, arguments, Found("", (), (), (), False))
-            plays = [self.played(stage, f"undisturbed-{work}", {}, work, None) for work in range(len(story.works))]
-            found = plays[0][0]
-            assert all(each.dump_hash == found.dump_hash for each, _ in plays), "undisturbed it is always the same"
-            self.stages[name] = replace(stage, undisturbed=found, statements=[made for _, made in plays])
+            found, first = self.played(stage, "undisturbed", {}, None)
+            self.stages[name] = replace(stage, undisturbed=found, statements=first.statements)
         return self.stages[name]
 
     def killed(self, name: str, seed: int) -> bool:
@@ -107,29 +105,26 @@ class Theatre:
         stage, chance = self.stage(name), random.Random(f"{name} {seed}")
         work = seed // len(TIERS) % len(stage.story.works)
         nth = chance.randint(1, stage.statements[work])
-        death = {"nth": nth, "after_s": chance.choice([0, 0, chance.uniform(0, 0.004)])}
-        found, hit = self.played(stage, f"killed-{seed}", TIERS[seed % len(TIERS)], work, death)
+        death = {"work": work, "nth": nth, "after_s": chance.choice([0, 0, chance.uniform(0, 0.004)])}
+        found, first = self.played(stage, f"killed-{seed}", TIERS[seed % len(TIERS)], death)
         told = (stage.story.works[work], death, difference(found, stage.undisturbed))
         assert found.verified and not found.orphans and not found.missing, told
         assert found.dump_hash == stage.undisturbed.dump_hash, told
-        return bool(hit)
+        return first.inside[work]
 
     def played(
-        self, stage: Stage, name: str, tier: Mapping[str, str], work: int, death: Mapping[str, Any] | None
-    ) -> tuple[Found, int]:
-        """What is stored at the end, and how many statements the work took; with a death, whether that hit the work."""
+        self, stage: Stage, name: str, tier: Mapping[str, str], death: Mapping[str, Any] | None
+    ) -> tuple[Found, Watched]:
+        """What is stored at the end, and the command, with a death the one that died."""
         with self.databases.fresh(self.folder / name, copy_of=stage.database) as settings:
             place = self._place(settings, f"{stage.folder.name}-{name}", {**stage.story.settings, **tier})
-            watched = {"work": stage.story.works[work], **(death or {"nth": 0, "after_s": 0})}
-            first = self.commands.run(place, stage.arguments, watched)
+            first = self.commands.run(place, stage.arguments, stage.story.works, death)
             if death is None:
                 assert first.code == 0, first.err
-                told = first.statements
             else:
                 assert first.code in (0, -9), first.err
                 with connect(settings) as connection:
                     wait_until_alone(connection)  # a worker leaves work alone whose lock is held
-                told = first.inside
                 again = self.commands.run(place, stage.arguments)
                 assert again.code in stage.story.ends, again.err
             if stage.story.audit is not None:
@@ -137,7 +132,7 @@ class Theatre:
                     stage.story.audit(connection)
             found = place.examine(verified=True)  # by the command, whose exit code says so
             shutil.rmtree(place.folder)
-            return found, int(told)
+            return found, first
 
     def _place(self, settings: Any, name: str, tier: Mapping[str, str]) -> Place:
         address = {"EVERYCENT_DATABASE_URL": str(settings.database_url), "EVERYCENT_MEMORY_MB": "256"}

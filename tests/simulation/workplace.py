@@ -141,11 +141,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Watched(Done):
-    """A command of `Commands`: the statements that it made inside the work that was watched, and whether it ended
+    """A command of `Commands`: of each work that was watched, the statements that it made inside, and whether it ended
     there."""
 
-    statements: int
-    inside: bool
+    statements: Sequence[int]
+    inside: Sequence[bool]
 
 
 class Commands:
@@ -161,11 +161,18 @@ class Commands:
             start_new_session=True,
         )
 
-    def run(self, place: Place, arguments: Sequence[str], death: Mapping[str, object] | None = None) -> Watched:
-        """Runs a command in the place to its end, or to the moment of its death."""
+    def run(
+        self,
+        place: Place,
+        arguments: Sequence[str],
+        works: Sequence[str] = (),
+        death: Mapping[str, object] | None = None,
+    ) -> Watched:
+        """Runs a command in the place to its end, or to the moment of its death in one of the works."""
         assert self._zygote.stdin is not None and self._zygote.stdout is not None
         settings = {name: value for name, value in place.env.items() if name.startswith("EVERYCENT_")}
-        asked = {"arguments": list(arguments), "environment": settings, "folder": str(place.folder), "death": death}
+        asked = {"arguments": list(arguments), "environment": settings, "folder": str(place.folder)}
+        asked |= {"works": list(works), "death": death}
         self._zygote.stdin.write(json.dumps(asked) + "\n")
         self._zygote.stdin.flush()
         return Watched(**json.loads(self._zygote.stdout.readline()))

@@ -1,9 +1,10 @@
 """Commands without the wait for imports: one process has everything loaded, and forks one child for each command.
 
-Reads one JSON object a line: arguments, environment (EVERYCENT_... variables), folder, and optionally `death`: `work`
-(MODULE:NAME of the function whose inside counts), `nth` (its how-many-eth statement) and `after_s` (how long after the
-statement began). There the child gets SIGKILL. Answers a JSON object a line: code (negative: killed by that signal),
-out, err, `statements` made inside the work, and whether the child was `inside` the work when it ended.
+Reads one JSON object a line: arguments, environment (EVERYCENT_... variables), folder, `works` (MODULE:NAME of each
+function whose inside counts), and `death` or null: `work` (which of them, from 0), `nth` (its how-many-eth statement)
+and `after_s` (how long after the statement began). There the child gets SIGKILL. Answers a JSON object a line: code
+(negative: killed by that signal), out, err, and of each work the `statements` made inside it, and whether the child was
+`inside` it when it ended.
 """
 
 import importlib
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import wraps
 from typing import Any, BinaryIO
@@ -26,7 +27,8 @@ from everycent.serve.cli.app import run_app
 
 #: Everything that the work asks of a database or of the engine.
 STATEMENTS = ((psycopg.Cursor, "execute"), (psycopg.Copy, "__enter__"), (LocalEngine, "query"))
-INSIDE, OUTSIDE, STATEMENT = b"(", b")", b"."
+#: What the trail says, for each work in bytes of its own.
+INSIDE, OUTSIDE, STATEMENT = range(3)
 
 
 def main() -> None:
@@ -49,13 +51,13 @@ def done(command: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         _, status = os.waitpid(pid, 0)
         for file in files:
             file.seek(0)
-        steps = trail.read()
+        steps, works = trail.read(), range(len(command["works"]))
         answer = {
             "code": os.waitstatus_to_exitcode(status),
             "out": out.read().decode(),
             "err": err.read().decode(),
-            "statements": steps.count(STATEMENT),
-            "inside": steps.count(INSIDE) > steps.count(OUTSIDE),
+            "statements": [steps.count(mark(work, STATEMENT)) for work in works],
+            "inside": [steps.count(mark(work, INSIDE)) > steps.count(mark(work, OUTSIDE)) for work in works],
         }
         return answer, [name for name in imported.read().decode().split() if name not in sys.modules]
 
@@ -69,8 +71,8 @@ def become(command: dict[str, Any], out: BinaryIO, err: BinaryIO, trail: BinaryI
         os.dup2(err.fileno(), 2)
         os.environ.update(command["environment"])
         os.chdir(command["folder"])
-        if command.get("death"):
-            watch(trail.fileno(), **command["death"])
+        for work, function in enumerate(command["works"]):
+            watch(trail.fileno(), work, function, command["death"])
         code = run_app(command["arguments"])
         sys.stdout.flush()
         sys.stderr.flush()
@@ -79,9 +81,15 @@ def become(command: dict[str, Any], out: BinaryIO, err: BinaryIO, trail: BinaryI
         os._exit(code)
 
 
-def watch(trail: int, work: str, nth: int, after_s: float) -> None:
-    """Leaves a trail of the statements inside the work, and ends this process at one of them."""
-    module, _, path = work.partition(":")
+def mark(work: int, said: int) -> bytes:
+    """One step of the trail."""
+    return bytes([3 * work + said])
+
+
+def watch(trail: int, work: int, function: str, death: Mapping[str, Any] | None) -> None:
+    """Leaves a trail of the statements inside the function, and ends this process where its death is at this work."""
+    nth, after_s = (death["nth"], death["after_s"]) if death and death["work"] == work else (0, 0)
+    module, _, path = function.partition(":")
     holder: Any = importlib.import_module(module)
     *holders, name = path.split(".")
     for inner in holders:
@@ -91,19 +99,19 @@ def watch(trail: int, work: str, nth: int, after_s: float) -> None:
 
     @wraps(working)
     def watched(*args: Any, **kwargs: Any) -> Any:
-        os.write(trail, INSIDE)
+        os.write(trail, mark(work, INSIDE))
         state["inside"] = True
         try:
             return working(*args, **kwargs)
         finally:
             state["inside"] = False
-            os.write(trail, OUTSIDE)
+            os.write(trail, mark(work, OUTSIDE))
 
     def counting(statement: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(statement)
         def counted(*args: Any, **kwargs: Any) -> Any:
             if state["inside"]:
-                os.write(trail, STATEMENT)
+                os.write(trail, mark(work, STATEMENT))
                 state["made"] += 1
                 if state["made"] == nth:
                     die(after_s)
