@@ -48,7 +48,7 @@ def test_caps_hold_and_every_row_is_there(place: MarketPlace) -> None:
     place.proven()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 12))])
 def test_any_arrival_order_converges(place: MarketPlace, once: MarketPlace, seed: int) -> None:
     chance = random.Random(seed)
     sales = chance.sample(SALES, len(SALES))

@@ -258,13 +258,13 @@ def some(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, phases=[Phase.generate], suppress_health_check=checks)
 
 
-@some(4)
+@some(2)
 @given(day=days(), chance=CHANCE)
 def test_a_random_model_gives_what_the_oracle_gives(session: Session, day: Any, chance: Random) -> None:
     as_the_oracle(session, day, chance)
 
 
-@some(3)
+@some(2)
 @given(day=days(), chance=CHANCE)
 def test_what_is_closed_and_what_adjusts_it_are_what_the_oracle_gives(
     session: Session, day: Any, chance: Random

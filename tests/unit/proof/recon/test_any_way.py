@@ -41,9 +41,27 @@ def in_two_passes(plan: ReconPlan, left: pa.Table, right: pa.Table, way: str, en
         return reconcile(plan, "any_left", "any_right", engine)
 
 
-@settings(max_examples=40, deadline=None)
-@given(left=ROWS, right=ROWS, tolerance=st.integers(0, 2), status=st.booleans(), way=st.sampled_from(WAYS))
+ANY_TWO = given(left=ROWS, right=ROWS, tolerance=st.integers(0, 2), status=st.booleans(), way=st.sampled_from(WAYS))
+
+
+@settings(max_examples=16, deadline=None)
+@ANY_TWO
 def test_hashes_find_what_a_join_finds_for_any_two_multisets(
+    engine: LocalEngine, left: list[Row], right: list[Row], tolerance: int, status: bool, way: str
+) -> None:
+    hashes_find_what_a_join_finds(engine, left, right, tolerance, status, way)
+
+
+@pytest.mark.soak
+@settings(max_examples=300, deadline=None)
+@ANY_TWO
+def test_hashes_find_what_a_join_finds_for_many_multisets(
+    engine: LocalEngine, left: list[Row], right: list[Row], tolerance: int, status: bool, way: str
+) -> None:
+    hashes_find_what_a_join_finds(engine, left, right, tolerance, status, way)
+
+
+def hashes_find_what_a_join_finds(
     engine: LocalEngine, left: list[Row], right: list[Row], tolerance: int, status: bool, way: str
 ) -> None:
     plan = ReconPlan("bill", tolerance, False, False, status)
