@@ -15,7 +15,7 @@ from everycent.base.engine.sql import identifier
 from everycent.base.money.currency import Currency
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_declared
-from everycent.proof.recon.contract import BREAK, MatchRuleSpec, ReconSpec, SideSpec
+from everycent.proof.recon.contract import BREAK, IN_SEVERAL, MatchRuleSpec, ReconSpec, SideSpec
 from everycent.proof.recon.service import (
     Explained,
     Field,
@@ -122,7 +122,7 @@ def explain(given: Rules, plan: FilesPlan, found: Reconciled, sums: tuple[bool, 
         SideSpec.model_validate({"file": ["file"], "key": ["key"], "rows": "sum" if summed else "unique", **words})
         for summed in sums
     ]
-    code = plan.currencies[0] if len(plan.currencies) == 1 else ""
+    code = IN_SEVERAL if len(plan.currencies) > 1 else "".join(plan.currencies)
     spec = ReconSpec(left=sides[0], right=sides[1], rules=given.rules)
     try:
         how = plan_recon("files", spec, Currency(code, plan.decimals))

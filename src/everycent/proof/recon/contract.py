@@ -15,7 +15,6 @@ from everycent.base.engine.declaration import (
     EncodingText,
     FormulaText,
     Name,
-    NumberText,
     Words,
 )
 from everycent.flow.intake.contract import FORMAT, FormatWord, refuse_words_beside_format
@@ -43,6 +42,8 @@ from everycent.proof.recon.cures import RepairEnd as RepairEnd
 from everycent.proof.recon.cures import RepairHandler as RepairHandler
 from everycent.proof.recon.cures import RepairOutcome as RepairOutcome
 from everycent.proof.recon.handling import HandlingSpec as HandlingSpec
+from everycent.proof.recon.limits import IN_SEVERAL as IN_SEVERAL
+from everycent.proof.recon.limits import Amounts
 from everycent.proof.recon.live import InlineSpec as InlineSpec
 from everycent.proof.recon.live import LiveSpec as LiveSpec
 from everycent.proof.recon.loading import (
@@ -379,10 +380,11 @@ class ReconSpec(Declaration):
         "those in this one take part",
         examples=["JPY"],
     )
-    tolerance: NumberText = Field(
+    tolerance: Amounts = Field(
         default="0",
-        description="differences up to this, in major units, are booked as equal within tolerance",
-        examples=["0.01"],
+        description="differences up to this, in major units, are booked as equal within tolerance; one amount is of "
+        "the scenario's currency alone, of others by code",
+        examples=["0.01", {"CNY": "0.05", "JPY": "5"}],
     )
     payout: Payout = None
     book: Book = None

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from everycent.base.engine.declaration import Called, Declaration, Duration, Name, NumberText
+from everycent.base.engine.declaration import Called, Declaration, Duration, Name
+from everycent.proof.recon.limits import Amounts, NotNegative
 
 #: The columns of an item that a rule may name. A row's currency is compared by all rules but `convert`.
 COLUMNS = ("key", "amount", "status", "occurred_on", "reference", "counterparty", "group")
@@ -44,12 +45,6 @@ def _days(length: timedelta) -> timedelta:
     return length
 
 
-def _not_negative(text: str) -> str:
-    if text.startswith("-"):
-        raise ValueError(f"{text} is negative; write 0 or more")
-    return text
-
-
 _COLUMNS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 Columns = Annotated[
@@ -61,7 +56,6 @@ Columns = Annotated[
 ]
 Block = Annotated[Columns, AfterValidator(_some)]
 Days = Annotated[Duration, AfterValidator(_days)]
-NotNegative = Annotated[NumberText, AfterValidator(_not_negative)]
 
 
 Later = Annotated[
@@ -123,13 +117,13 @@ class ToleranceRuleSpec(_PairRule):
     """Rows whose amounts differ a little; the difference is written off. Either tolerance suffices."""
 
     by: Block = Field(default=("key",), description="the columns that must be equal", examples=["reference"])
-    absolute: NotNegative | None = Field(
-        default=None, description="up to this, in major units of the scenario's currency", examples=["0.05"]
+    absolute: Amounts | None = Field(
+        default=None, description="up to this, in major units", examples=["0.05", {"CNY": "0.05", "JPY": "5"}]
     )
     relative: NotNegative | None = Field(
         default=None, description="up to this part of the smaller of the two amounts", examples=["0.001"]
     )
-    clear_by: NotNegative | None = Field(
+    clear_by: Amounts | None = Field(
         default=None,
         description="how much less one way must write off, in major units, to explain better; without it all explain "
         "equally",
@@ -193,9 +187,11 @@ class FeeFormula(Declaration):
     """A fee worked out of the gross amount, rounded half up; a refund's fee has its sign."""
 
     rate: NotNegative = Field(default="0", description="part of the gross amount", examples=["0.006"])
-    fixed: NotNegative = Field(default="0", description="added to it, in major units", examples=["0.30"])
-    minimum: NotNegative | None = Field(default=None, description="at least, in major units", examples=["0.10"])
-    maximum: NotNegative | None = Field(default=None, description="at most, in major units", examples=["25"])
+    fixed: Amounts = Field(
+        default="0", description="added to it, in major units", examples=["0.30", {"CNY": "0.30", "USD": "0.05"}]
+    )
+    minimum: Amounts | None = Field(default=None, description="at least, in major units", examples=["0.10"])
+    maximum: Amounts | None = Field(default=None, description="at most, in major units", examples=["25"])
 
 
 class FeeRange(Declaration):
@@ -213,10 +209,10 @@ class NetOfFeesRuleSpec(_PairRule):
     stated: bool = Field(default=False, description="the fee stands in the rows: the gross one's, else the net one's")
     formula: FeeFormula | None = Field(default=None, description="how the fee is worked out")
     range: FeeRange | None = Field(default=None, description="between which parts of the gross amount the fee is")
-    tolerance: NotNegative = Field(
+    tolerance: Amounts = Field(
         default="0", description="how far from a stated fee or a formula's, in major units", examples=["0.01"]
     )
-    clear_by: NotNegative | None = Field(
+    clear_by: Amounts | None = Field(
         default=None,
         description="how much nearer to the fee one way must be, in major units, to explain better; without it all "
         "explain equally",
@@ -236,7 +232,7 @@ class GroupRuleSpec(_Rule):
     by: Block = Field(
         default=("group",), description="the columns that make a group", examples=[["group", "occurred_on"]]
     )
-    tolerance: NotNegative = Field(
+    tolerance: Amounts = Field(
         default="0", description="how far the sums may differ, in major units; written off", examples=["0.01"]
     )
 

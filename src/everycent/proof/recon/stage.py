@@ -1,7 +1,6 @@
 """Reconciles two sides: pure, over Arrow tables; every row of both sides ends in exactly one bucket."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,46 +15,17 @@ from everycent.proof.recon.core.groups import REPEATED, UNIFORM, groups_sql
 from everycent.proof.recon.core.joined.joining import Joined, join, worth_it
 from everycent.proof.recon.core.placed import NOTHING_PLACED, PLACED
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.reconciled import Reconciled as Reconciled
+from everycent.proof.recon.core.reconciled import Total as Total
+from everycent.proof.recon.core.reconciled import gathered, totals_told
 from everycent.proof.recon.core.repeated import repeated_sql, same_rows_sql
 from everycent.proof.recon.core.rereading import NEAR, nearby
 from everycent.proof.recon.core.singles import singles_sql
 from everycent.proof.recon.core.stated import Stated, stated
+from everycent.proof.recon.core.tolerances import parted_by_tolerance
 from everycent.proof.recon.core.uniform import ALIKE_SQL, uniform_sql
 
 _AMOUNT = TOTALS.field("left_minor").type
-
-
-@dataclass(frozen=True)
-class Total:
-    """What one side holds, added up from its raw rows."""
-
-    rows: int
-    amount_minor: int
-
-
-@dataclass(frozen=True)
-class Reconciled:
-    """The outcome. `left_total` and `right_total` are added from the raw sides, `totals` from the buckets.
-
-    `breaks` (BREAK) are the keys and surplus rows that do not agree; `write_offs` (BREAK) those that agree within the
-    tolerance only, each with the difference that is written off; `totals` (TOTALS) has a line per bucket.
-    """
-
-    breaks: pa.Table
-    write_offs: pa.Table
-    totals: pa.Table
-    left_total: Total
-    right_total: Total
-
-    @property
-    def difference_minor(self) -> int:
-        """left total - right total, from the raw sides."""
-        return self.left_total.amount_minor - self.right_total.amount_minor
-
-    @property
-    def residual_minor(self) -> int:
-        """What no bucket's difference explains: always 0."""
-        return self.difference_minor - int(pc.sum(self.totals["difference_minor"]).as_py())
 
 
 def reconcile(
@@ -71,8 +41,17 @@ def reconcile(
     """
     if others:  # a currency is one of them, where there is one
         return _reconcile(plan, left, right, engine, others)
+    with parted_by_tolerance(plan, left, right, engine) as parts:
+        found = [_in_one_tolerance(*part, engine) for part in parts]
+    if len(found) == 1:
+        return found[0]
+    told = [totals_told(part) for part in found]
+    return gathered(told, [part.breaks for part in found], [part.write_offs for part in found], engine)
+
+
+def _in_one_tolerance(plan: ReconPlan, left: pa.Table | str, right: pa.Table | str, engine: LocalEngine) -> Reconciled:
     with currencies_told(plan, left, right, engine) as told:
-        return _reconcile(*told, engine, others)
+        return _reconcile(*told, engine, ())
 
 
 def _reconcile(

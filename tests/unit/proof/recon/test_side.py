@@ -105,7 +105,7 @@ def test_a_tolerance_is_in_the_currency(engine: LocalEngine) -> None:
     assert plan_recon("bill", spec("5"), currency("JPY")).tolerance_minor == 5
     with pytest.raises(ValueError, match="2; write"):
         plan_recon("bill", spec("0.005"), currency("CNY"))
-    with pytest.raises(ValueError, match="tolerance -1 is negative"):
+    with pytest.raises(ValueError, match="-1 is negative; write 0 or more"):
         plan_recon("bill", spec("-1"), currency("CNY"))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -15,12 +15,14 @@ from everycent.proof.recon.core.dimensions import TotalPlan
 from everycent.proof.recon.core.matching.needs import refuse_lacking, refuse_unseen
 from everycent.proof.recon.core.matching.plan import MatchPlan, plan_match
 from everycent.proof.recon.core.payout import PayoutPlan
+from everycent.proof.recon.limits import minor_by_currency
 
 
 @dataclass(frozen=True)
 class ReconPlan:
     """`*_sums`: several rows of a key add up on that side; otherwise they are duplicates of the first.
 
+    `tolerance_minor` holds for rows in `currency`, `tolerances` (by code) for those in others; in any other it is 0.
     `rules`: what may explain what is not equal; None where nothing may. `words`: what the scenario says of its modes,
     as text, empty where it says nothing; runs are of the same kind only where these are the same.
     """
@@ -39,6 +41,7 @@ class ReconPlan:
     book: BookPlan | None = None
     carry: bool = False
     currency: str = ""  # of rows that name none
+    tolerances: Mapping[str, int] = field(default_factory=dict)
 
 
 class RuleRefused(ValueError):
@@ -58,13 +61,9 @@ def plan_recon(
 ) -> ReconPlan:
     """Resolves `spec`. Statuses are compared where both sides declare one. `rates`: EXCHANGE_RATE by name.
 
-    ValueError when the tolerance is negative or has more decimals than the currency; RuleRefused, TotalRefused.
+    ValueError when a tolerance has more decimals than its currency; RuleRefused, TotalRefused.
     """
-    tolerance_minor = parse_minor(spec.tolerance, currency)
-    if tolerance_minor < 0:
-        raise ValueError(
-            f"recon '{scenario}': tolerance {spec.tolerance} is negative; write how much may differ, 0 or more"
-        )
+    tolerances = _tolerances(scenario, spec, currency)
     rules = _rules(scenario, spec, currency, rates)
     said = spec.model_dump_json(include=_MODES, exclude_defaults=True)
     return ReconPlan(
@@ -76,13 +75,32 @@ def plan_recon(
         book=None if spec.book is None else BookPlan(spec.book.against, spec.book.account_of, currency.code),
         carry=_carry(scenario, spec),
         total=_total(scenario, spec, currency),
-        words="" if said == "{}" else said + _digest(spec, rates),
+        words=f"{'' if said == '{}' else said + _digest(spec, rates)}{_told(tolerances, currency)}",
         scenario=scenario,
-        tolerance_minor=tolerance_minor,
+        tolerance_minor=tolerances.get(currency.code, 0),
+        tolerances={code: minor for code, minor in tolerances.items() if code != currency.code and minor},
         left_sums=spec.left.rows == "sum",
         right_sums=spec.right.rows == "sum",
         compares_status=spec.left.status is not None and spec.right.status is not None,
     )
+
+
+def _tolerances(scenario: str, spec: ReconSpec, currency: Currency) -> dict[str, int]:
+    """By code, in minor units."""
+    if not isinstance(spec.tolerance, str) and spec.left.currency is None and spec.right.currency is None:
+        other = next((code for code in spec.tolerance if code != currency.code), None)
+        if other is not None:
+            raise ValueError(
+                f"recon '{scenario}': tolerance: no row is in {other}, for no side names the `currency` of its rows; "
+                f"name it there, or write the tolerance of {currency} alone"
+            )
+    return minor_by_currency(spec.tolerance, currency)
+
+
+def _told(tolerances: Mapping[str, int], currency: Currency) -> str:
+    """The tolerances of other currencies, as part of what makes runs of one kind."""
+    others = {code: minor for code, minor in tolerances.items() if code != currency.code and minor}
+    return f" tolerance {others}" if others else ""
 
 
 def _rules(scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[str, pa.Table]) -> MatchPlan | None:

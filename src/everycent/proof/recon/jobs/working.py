@@ -21,10 +21,10 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.lake import write_file
 from everycent.proof.recon.core.came import Came
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.reconciled import gathered, totals_told
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.handling import HandlingSpec
 from everycent.proof.recon.jobs import spool, store
-from everycent.proof.recon.jobs.gathering import gathered, totals_told
 from everycent.proof.recon.jobs.store import Asked, Job, JobRefused, JobState, Stage, Step
 from everycent.proof.recon.service import Batches, Compare, ReconRun, run, run_key
 from everycent.proof.recon.stage import Reconciled, reconcile

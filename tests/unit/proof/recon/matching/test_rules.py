@@ -131,6 +131,47 @@ def test_gross_against_net(told: Told, words: str, expected: list[str]) -> None:
     assert len(mirrored.lines) == len(expected)
 
 
+IN_CURRENCIES = "key amount_minor currency\nA 1000 -\nA 1000 -\nB 1000 JPY\nB 1000 JPY\nC 1000 USD\nC 1000 USD"
+A_LITTLE_LESS = "key amount_minor currency\nA 999 CNY\nA 995 CNY\nB 999 JPY\nB 995 JPY\nC 999 USD\nC 995 USD"
+
+
+def test_amounts_of_a_rule_hold_in_their_own_currencies(told: Told) -> None:
+    """0.05 is of the scenario's currency, CNY: of JPY, where 5 minor units are 5 yen, nothing is written off by it."""
+    one = told("[{tolerance: {absolute: '0.05'}}]", IN_CURRENCIES, A_LITTLE_LESS)
+    assert one.lines == ["tolerance ambiguous: L1 = R1 or L2 = R2 or L2 = R1 or L1 = R2"]
+    each = told("[{tolerance: {absolute: {CNY: '0.01', JPY: '1'}}}]", IN_CURRENCIES, A_LITTLE_LESS)
+    assert each.lines == [
+        "tolerance ambiguous: L1 = R1 or L2 = R1", "tolerance ambiguous: L3 = R3 or L4 = R3"
+    ]  # fmt: skip
+    clear = "[{tolerance: {relative: '0.002', clear_by: {JPY: '1'}}}]"
+    rows = "key amount_minor currency\nA 1000 CNY\nA 999 CNY\nB 1000 JPY\nB 999 JPY"
+    assert [line.partition(":")[0] for line in told(clear, rows, rows).lines] == [
+        "tolerance ambiguous", "tolerance unique", "tolerance unique"
+    ]  # fmt: skip
+
+
+def test_a_fee_with_a_fixed_part_is_known_in_the_currencies_that_name_it(told: Told) -> None:
+    gross = "key amount_minor currency\nA 10000 CNY\nB 10000 JPY\nC 10000 USD"
+    net = "key amount_minor currency\nA 9970 CNY\nB 9970 JPY\nC 9970 USD"
+    one = told("[{net_of_fees: {formula: {fixed: '0.30'}}}]", gross, net)
+    assert one.lines == ["net_of_fees unique: L1 = R1 [fee 30]"]
+    each = told("[{net_of_fees: {formula: {fixed: {USD: '0.20', JPY: '30'}}, tolerance: {USD: '0.10'}}}]", gross, net)
+    assert each.lines == [
+        "net_of_fees unique: L2 = R2 [fee 30]",
+        "net_of_fees unique: L3 = R3 [fee 20, within_tolerance 10]",
+    ]
+    any_rate = told("[{net_of_fees: {formula: {rate: '0.003'}}}]", gross, net)
+    assert [line[-8:] for line in any_rate.lines] == ["[fee 30]"] * 3
+
+
+def test_sums_of_groups_agree_within_the_tolerance_of_their_currency(told: Told) -> None:
+    left = "group amount_minor currency\np 1000 CNY\nq 1000 JPY\nr 1000 USD"
+    right = "group amount_minor currency\np 999 CNY\nq 998 JPY\nr 999 USD"
+    assert told("[{group: {tolerance: '0.01'}}]", left, right).lines == ["group unique: L1 = R1 [within_tolerance 1]"]
+    each = told("[{group: {tolerance: {JPY: '2'}}}]", left, right)
+    assert each.lines == ["group unique: L2 = R2 [within_tolerance 2]"]
+
+
 def test_groups_whose_sums_agree(told: Told) -> None:
     story = told(
         "[{group: {tolerance: '0.01'}}]",

@@ -1,10 +1,12 @@
 """The rule `group`: all rows of a group on the one side against all on the other, where their sums agree."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
 from everycent.base.money.currency import Currency
 from everycent.proof.recon.contract import MatchLabel
 from everycent.proof.recon.core.matching.blocks import block_columns, blocked_sql, same_block
@@ -19,7 +21,7 @@ class GroupRule:
 
     by: tuple[str, ...]
     currency: str
-    tolerance_minor: int
+    tolerance_minor: Mapping[str, int]  # by code; 0 in other currencies
 
     def find(self, left: pa.Table, right: pa.Table, engine: LocalEngine) -> Found:
         """Left and right: ITEM."""
@@ -28,7 +30,7 @@ class GroupRule:
             f"""WITH l AS ({self._sums_sql("left_items")}), r AS ({self._sums_sql("right_items")})
             SELECT row_number() OVER (ORDER BY {columns}) AS explanation, {columns}, l.money AS money,
                 (l.total - r.total)::DECIMAL(38, 0) AS difference_minor
-            FROM l JOIN r USING ({columns}) WHERE abs(l.total - r.total) <= {self.tolerance_minor}""",
+            FROM l JOIN r USING ({columns}) WHERE abs(l.total - r.total) <= {self._tolerance_sql()}""",
             left_items=left,
             right_items=right,
         )
@@ -51,6 +53,10 @@ class GroupRule:
                 groups=groups,
             ).cast(DIFFERENCE),
         )
+
+    def _tolerance_sql(self) -> str:
+        arms = " ".join(f"WHEN {literal(code)} THEN {minor}" for code, minor in self.tolerance_minor.items())
+        return f"CASE l.money {arms} ELSE 0 END"
 
     def _sums_sql(self, items: str) -> str:
         columns = ", ".join(block_columns(self.by))

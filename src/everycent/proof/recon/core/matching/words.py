@@ -1,12 +1,13 @@
 """What the words of rules mean in numbers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 
 from everycent.base.engine.kernels.assigning import COST_MAX
-from everycent.base.money.amount import parse_minor
 from everycent.base.money.currency import Currency
+from everycent.proof.recon.limits import minor_by_currency
 
 
 @dataclass(frozen=True)
@@ -22,24 +23,32 @@ def days(within: timedelta | None) -> int | None:
     return None if within is None else within.days
 
 
-def small_minor(word: str, text: str, currency: Currency) -> int:
-    """An amount that rules compare with, in minor units. ValueError where it is more than they count to."""
-    minor = parse_minor(text, currency)
-    if minor > COST_MAX:
-        raise ValueError(
-            f"{word}: {text} {currency} is more than rules write off; write at most {COST_MAX} minor units"
-        )
-    return minor
+def amounts_minor(word: str, given: str | Mapping[str, str] | None, currency: Currency) -> dict[str, int]:
+    """An amount in minor units, by code; none where it is not given. ValueError names the word."""
+    try:
+        return {} if given is None else minor_by_currency(given, currency)
+    except ValueError as refusal:
+        raise ValueError(f"{word}: {refusal}") from refusal
 
 
-def clear_by_minor(text: str | None, currency: Currency) -> int | None:
-    """By how many minor units a way must be nearer; 0 says nothing of being nearer: ValueError."""
-    if text is None:
-        return None
-    minor = small_minor("clear_by", text, currency)
-    if minor == 0:
+def small_minor(word: str, given: str | Mapping[str, str] | None, currency: Currency) -> dict[str, int]:
+    """Amounts that rules compare with, as `amounts_minor`. ValueError where one is more than they count to."""
+    found = amounts_minor(word, given, currency)
+    for code, minor in found.items():
+        if minor > COST_MAX:
+            text = given if isinstance(given, str) or given is None else given[code]
+            raise ValueError(
+                f"{word}: {text} {code} is more than rules write off; write at most {COST_MAX} minor units"
+            )
+    return found
+
+
+def clear_by_minor(given: str | Mapping[str, str] | None, currency: Currency) -> dict[str, int]:
+    """By how many minor units a way must be nearer, by code; 0 says nothing of being nearer: ValueError."""
+    found = small_minor("clear_by", given, currency)
+    if 0 in found.values():
         raise ValueError("clear_by: 0 leaves ties as they are; write more than 0, or leave the word out")
-    return minor
+    return found
 
 
 def ratio(word: str, text: str) -> Ratio:

@@ -1,21 +1,55 @@
-"""What shards found, as one: a key is in one shard, so findings are put together and totals added up."""
+"""What comparing two sides gives; and several parts of it as one, where no key is in two of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import BREAK, BY_KEY, TOTALS
-from everycent.proof.recon.stage import Reconciled, Total
 
 #: In the order in which `reconcile` gives them.
 _ORDER = "key, bucket, left_file, left_line, right_file, right_line"
 _COUNTS = ("keys", "left_rows", "right_rows", "left_minor", "right_minor", "difference_minor")
 
 
+@dataclass(frozen=True)
+class Total:
+    """What one side holds, added up from its raw rows."""
+
+    rows: int
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """The outcome. `left_total` and `right_total` are added from the raw sides, `totals` from the buckets.
+
+    `breaks` (BREAK) are the keys and surplus rows that do not agree; `write_offs` (BREAK) those that agree within the
+    tolerance only, each with the difference that is written off; `totals` (TOTALS) has a line per bucket.
+    """
+
+    breaks: pa.Table
+    write_offs: pa.Table
+    totals: pa.Table
+    left_total: Total
+    right_total: Total
+
+    @property
+    def difference_minor(self) -> int:
+        """left total - right total, from the raw sides."""
+        return self.left_total.amount_minor - self.right_total.amount_minor
+
+    @property
+    def residual_minor(self) -> int:
+        """What no bucket's difference explains: always 0."""
+        return self.difference_minor - int(pc.sum(self.totals["difference_minor"]).as_py())
+
+
 def totals_told(found: Reconciled) -> dict[str, Any]:
-    """The totals of a shard, as JSON can hold them: [rows, minor units] of the sides, and by bucket the six sums of
+    """The totals of a part, as JSON can hold them: [rows, minor units] of the sides, and by bucket the six sums of
     TOTALS."""
     return {
         "left": [found.left_total.rows, found.left_total.amount_minor],
@@ -39,7 +73,7 @@ def gathered(
         left_total=_total(totals, "left"),
         right_total=_total(totals, "right"),
     )
-    assert result.residual_minor == 0, f"{result.residual_minor} minor units of the shards' difference have no name"
+    assert result.residual_minor == 0, f"{result.residual_minor} minor units of the parts' difference have no name"
     return result
 
 
