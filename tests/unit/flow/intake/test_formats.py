@@ -135,6 +135,16 @@ def test_what_is_no_amount_stays_as_it_is_written(market: Any, written: str) -> 
     assert "is in scientific notation" in taken.quarantine["reason"][0].as_py()
 
 
+def test_json_objects_that_name_a_value_twice_are_set_aside(market: Any, tmp_path: Path) -> None:
+    """Of two prices neither is taken: it cannot be told which one is meant."""
+    good = '{"order_id": "A1", "line_no": 1, "merchant": "m", "price": 1.00, "sold_at": "2026-03-01"}'
+    twice = good.replace("A1", "A2").replace('"price": 1.00', '"price": 1.00, "price": 9.00')
+    said = "in the line an object has the name 'price' twice; which one counts cannot be told: write it once"
+    (taken,) = market.take("item_sold", market.file("items.jsonl", f"{good}\n{twice}"))
+    assert taken.records["amount_minor"].to_pylist() == [100]
+    assert [(row["source_line"], row["reason"]) for row in taken.quarantine.to_pylist()] == [(2, said)]
+
+
 def test_json_lines_that_are_none(market: Any, tmp_path: Path) -> None:
     good = '{"order_id": "A1", "line_no": 1, "merchant": "m", "price": 12345678901234.56, "sold_at": "2026-03-01"}'
     path = market.file(

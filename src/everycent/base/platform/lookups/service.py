@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from everycent.base.engine.json_names import NameTwice, named_once
+
 _FIRST_WAIT_S = 0.1
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
@@ -84,7 +86,9 @@ class Service:
 def exact_json(text: bytes) -> Any:
     """JSON whose numbers are exact. Raises NoAnswer."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(text, object_pairs_hook=named_once, parse_float=Decimal, parse_constant=_no_number)
+    except NameTwice as twice:
+        raise NoAnswer(f"in the service's answer {twice}") from None
     except (ValueError, RecursionError):
         raise NoAnswer("the service's answer is no JSON") from None
 

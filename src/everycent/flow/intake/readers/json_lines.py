@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from everycent.base.engine.json_names import NameTwice, named_once
 from everycent.flow.intake.contract import MALFORMED, EmptyFile, RawRows, SourceError
 from everycent.flow.intake.readers.columns import check_columns
 from everycent.flow.intake.readers.text import utf8_blocks
@@ -102,13 +103,15 @@ def _digits(number: str) -> str:
     return f"{Decimal(number):f}" if _SCIENTIFIC.fullmatch(number) else number
 
 
-_decode = json.JSONDecoder(parse_float=_digits, parse_int=str, parse_constant=str).decode
+_decode = json.JSONDecoder(object_pairs_hook=named_once, parse_float=_digits, parse_int=str, parse_constant=str).decode
 
 
 def object_of(text: bytes) -> dict[str, Any] | str:
     """The object on a line, its numbers as they were written, or why there is none."""
     try:
         row = _decode(text.decode("utf-8"))
+    except NameTwice as error:
+        return f"in the line {error}"
     except (json.JSONDecodeError, RecursionError) as error:
         return f"the line is not JSON: {error}"
     if isinstance(row, list):

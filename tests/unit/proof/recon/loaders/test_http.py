@@ -70,6 +70,7 @@ def test_a_service_that_stumbles_is_asked_again(service: OrderService, tmp_path:
         ([500] * 3, {}, "loader 'http': ORDERS_URL: the service answered with status 500, 3 times"),
         ([403], {}, "loader 'http': ORDERS_URL: the service answered with status 403"),
         (['{"data": []}'] * 3, {}, "has no list of rows at 'data.rows', 3 times"),
+        (['[{"a": 1, "a": 2}]'] * 3, {}, "an object has the name 'a' twice; which one counts cannot be told"),
         (["[1e400, NaN]"] * 3, {}, "the service's answer is no JSON, 3 times"),
         (["a,b\n1\n"] * 3, {"gives": "csv"}, "the service's answer is no CSV"),
         (
