@@ -1,6 +1,6 @@
 """What a scenario's checkers look at: the columns of both sides that they ask to see, and what they then find."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,20 +42,30 @@ def seen_by_checkers(
             chosen = choose(Link.CHECKER, word)
             if not isinstance(chosen.offered, SeesColumns):
                 continue
-            for names, more, there in zip(wanted, chosen.offered.sees(chosen.words, *types), types, strict=True):
+            seen = chosen.offered.sees(chosen.words, *types)
+            for names, more, there in zip(wanted, seen, types, strict=True):
                 if unknown := sorted(set(more) - there.keys()):
                     raise ValueError(f"there is no column {', '.join(unknown)} to see; there are {', '.join(there)}")
                 names.update(more)
+            if spec.carry and any(seen):
+                raise ValueError(_not_carried(seen))
         except (UnknownLink, LinkFailed, ValidationError):
             continue  # told already
         except Exception as error:  # a plug-in may throw anything
             said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             where: tuple[str | int, ...] = (*path, Link.CHECKER.value, at, next(iter(word)))
             issues.append(source.issue(f"{chosen}: {said}", where, key=True))
-    if spec.carry and any(wanted):
-        said = "`carry` keeps of open rows what rules see, and no further columns; leave such checkers out"
-        issues.append(source.issue(said, (*path, Link.CHECKER.value), key=True))
     return with_declared(sides[0], wanted[0]), with_declared(sides[1], wanted[1])
+
+
+def _not_carried(seen: tuple[Sequence[str], Sequence[str]]) -> str:
+    """Why a checker that sees these columns of both sides is no checker of rows that are carried."""
+    columns = (f"{word}.{name}" for word, names in zip(("left", "right"), seen, strict=True) for name in sorted(names))
+    return (
+        f"it looks at {', '.join(columns)}, which a row that is open at a day's cut no longer has at the next: `carry` "
+        "keeps its key, amount, status and what rules see. Put it into a scenario of its own, with the same sides and "
+        "without `carry`"
+    )
 
 
 def checked_by(

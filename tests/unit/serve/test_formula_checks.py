@@ -124,7 +124,9 @@ def test_a_rule_that_does_not_fit_is_told_with_its_place(chains: Chains, rule: s
 
 def test_rows_that_are_carried_on_have_no_further_columns(chains: Chains) -> None:
     carried = RECON % '      - {name: odd, when: "left.ok"}' + "    carry: yes\n"
-    with pytest.raises(ModelRefused, match="`carry` keeps of open rows what rules see"):
+    with pytest.raises(
+        ModelRefused, match=r"'formula': it looks at left.ok, which a row that is open .* `carry` keeps its key"
+    ):
         chains.one(carried.replace("key: id", "key: id, occurred_at: at"))
 
 

@@ -27,8 +27,8 @@ def _way(given: Any) -> str:
     return "[each]" if isinstance(given, dict) else "[one]"
 
 
-#: The code of no currency (ISO 4217): rows are in several, and none of them is the scenario's.
-IN_SEVERAL = "XXX"
+#: Instead of a code: rows are in several currencies, and none of them is the scenario's.
+IN_SEVERAL = "several"
 
 NotNegative = Annotated[NumberText, AfterValidator(_not_negative)]
 
