@@ -61,6 +61,15 @@ def test_a_cause_without_an_account_is_not_booked_nor_is_a_break(booked: Any) ->
     assert [row["key"] for row in found[0].breaks.to_pylist()] == ["E"]
 
 
+def test_other_accounts_make_a_run_of_another_kind() -> None:
+    """The same sides again would keep the entries of the accounts from before."""
+    words = [
+        plan_recon("bill", ReconSpec.model_validate({"left": SIDE, "right": SIDE, **more}), currency("CNY")).words
+        for more in ({}, {"book": BOOK}, {"book": {**BOOK, "fee": "other-fees"}})
+    ]
+    assert words[0] == "" and len(set(words)) == 3
+
+
 @pytest.mark.parametrize(
     ("book", "reason"),
     [

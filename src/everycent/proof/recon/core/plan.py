@@ -53,7 +53,7 @@ class TotalRefused(ValueError):
 
 
 #: The words of a scenario that say how it is compared beyond pass one.
-_MODES = {"rules", "mode", "detail", "total", "payout", "carry"}
+_MODES = {"rules", "mode", "detail", "total", "payout", "carry", "book"}
 
 
 def plan_recon(
@@ -75,7 +75,7 @@ def plan_recon(
         book=None if spec.book is None else BookPlan(spec.book.against, spec.book.account_of, currency.code),
         carry=_carry(scenario, spec),
         total=_total(scenario, spec, currency),
-        words=f"{'' if said == '{}' else said + _digest(spec, rates)}{_told(tolerances, currency)}",
+        words=f"{'' if said == '{}' else said + _digest(spec, rates)}{_told(spec, tolerances)}",
         scenario=scenario,
         tolerance_minor=tolerances.get(currency.code, 0),
         tolerances={code: minor for code, minor in tolerances.items() if code != currency.code and minor},
@@ -97,10 +97,11 @@ def _tolerances(scenario: str, spec: ReconSpec, currency: Currency) -> dict[str,
     return minor_by_currency(spec.tolerance, currency)
 
 
-def _told(tolerances: Mapping[str, int], currency: Currency) -> str:
-    """The tolerances of other currencies, as part of what makes runs of one kind."""
-    others = {code: minor for code, minor in tolerances.items() if code != currency.code and minor}
-    return f" tolerance {others}" if others else ""
+def _told(spec: ReconSpec, tolerances: Mapping[str, int]) -> str:
+    """The amounts that hold in their own currencies, as part of what makes runs of one kind: runs from before decision
+    0039 applied them to rows in all, and the same sides are compared anew."""
+    named = spec.left.currency is not None or spec.right.currency is not None
+    return f" in their currencies {tolerances}" if named and (any(tolerances.values()) or spec.rules) else ""
 
 
 def _rules(scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[str, pa.Table]) -> MatchPlan | None:
