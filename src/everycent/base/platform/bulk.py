@@ -26,7 +26,7 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.platform.database import Connection
+from everycent.base.platform.database import Connection, failure
 
 _CHUNK_ROWS = 65_536
 _BLOCK_BYTES = 4 * 1024 * 1024
@@ -119,7 +119,7 @@ def copy_parts(connection: Connection, query: str, schema: pa.Schema) -> Generat
         server = connection.pgconn
         begun = server.exec_(copy.encode())
         if begun.status != ExecStatus.COPY_OUT:
-            raise _failure(server, begun)
+            raise failure(server, begun)
         try:
             for text in _blocks(server):
                 yield _table_from_csv(text, schema)
@@ -134,7 +134,7 @@ def copy_parts(connection: Connection, query: str, schema: pa.Schema) -> Generat
     if ended is None:
         raise psycopg.OperationalError("the connection broke while rows were copied")
     if ended.status != ExecStatus.COMMAND_OK:
-        raise _failure(server, ended)
+        raise failure(server, ended)
 
 
 def _blocks(server: PGconn) -> Iterator[bytes]:
@@ -158,13 +158,6 @@ def _last_result(server: PGconn) -> PGresult | None:
     while server.get_result() is not None:
         pass
     return last
-
-
-def _failure(server: PGconn, result: PGresult) -> psycopg.Error:
-    """The error of a result; one that broke the connection has no code of PostgreSQL's and is named here."""
-    if server.status == ConnStatus.BAD:
-        return psycopg.OperationalError(f"the connection broke: {server.get_error_message().strip()}")
-    return psycopg.errors.error_from_result(result, encoding="utf-8")
 
 
 def json_of(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,6 +1,8 @@
 """Connections to PostgreSQL: autocommit, UTC, and nothing on the search path but PostgreSQL's own catalog."""
 
 import psycopg
+from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import TupleRow
 
 from everycent.base.platform.settings import Settings, SettingsError
@@ -41,6 +43,29 @@ def connect(settings: Settings) -> Connection:
         raise SettingsError(
             f"EVERYCENT_DATABASE_URL is not an address ({said}); right would be: postgresql://user@host:port/name"
         ) from None
+
+
+def ask_one(connection: Connection, query: str, *values: str) -> str | None:
+    """The one value of a query's one row, as text; `values` are its `$1`, `$2`, ..., as PostgreSQL reads them.
+
+    Straight by libpq: for a short question that is asked very often, of which the driver's own way would be a third.
+    """
+    assert connection.autocommit, "the driver would begin a transaction first"
+    with connection.lock:
+        server = connection.pgconn
+        result = server.exec_params(query.encode(), [value.encode() for value in values])
+    if result.status != ExecStatus.TUPLES_OK:
+        raise failure(server, result)
+    assert (result.ntuples, result.nfields) == (1, 1), "one row of one value"
+    value = result.get_value(0, 0)
+    return None if value is None else value.decode()
+
+
+def failure(server: PGconn, result: PGresult) -> psycopg.Error:
+    """The error of a result; one that broke the connection has no code of PostgreSQL's and is named here."""
+    if server.status == ConnStatus.BAD:
+        return psycopg.OperationalError(f"the connection broke: {server.get_error_message().strip()}")
+    return psycopg.errors.error_from_result(result, encoding="utf-8")
 
 
 def first_line(error: BaseException) -> str:

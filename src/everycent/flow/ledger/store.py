@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.sql import literal
 from everycent.base.platform.bulk import copy_in, copy_out
-from everycent.base.platform.database import Connection
+from everycent.base.platform.database import Connection, ask_one
 from everycent.flow.ledger.contract import TOTAL_MINOR, TRANSFER, Limit, Standing, Transfer, TransferKind
 from everycent.flow.ledger.core.judging import Books, Judgement, Limited
 from everycent.flow.ledger.core.moving import day_totals
@@ -220,34 +220,7 @@ def models(connection: Connection, tenant: str) -> list[str]:
     return [str(name) for (name,) in connection.execute(_MODELS, {"tenant": tenant})]
 
 
-#: One transfer, on accounts without limits: kept, and added to both accounts, in one statement. Each session adds to
-#: rows of its own (its stripe of the day), so that none waits for another that moves money of the same account.
-_POST_ONE = """
-    WITH kept AS (
-        INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,
-            currency, cause)
-        SELECT %(tenant)s, %(model)s, %(transfer_id)s, %(booked_on)s, %(debit)s, %(credit)s, %(amount)s, %(currency)s,
-            %(cause)s
-        WHERE NOT EXISTS (
-            SELECT FROM ledger.account_limit
-            WHERE tenant = %(tenant)s AND model = %(model)s AND account IN (%(debit)s, %(credit)s)
-                AND currency = %(currency)s)
-        ON CONFLICT DO NOTHING
-        RETURNING tenant, model, debit_account, credit_account, currency, booked_on, amount_minor
-    ), added AS (
-        INSERT INTO ledger.account AS held
-            (tenant, model, account, currency, booked_on, stripe, debits_minor, credits_minor)
-        SELECT tenant, model, account, currency, booked_on, 1 + pg_backend_pid() %% 256, debit, credit
-        FROM kept, LATERAL (
-            VALUES (debit_account, amount_minor, 0), (credit_account, 0, amount_minor)
-        ) AS moved (account, debit, credit)
-        ORDER BY account
-        ON CONFLICT (tenant, model, account, currency, booked_on, stripe) DO UPDATE
-        SET debits_minor = held.debits_minor + excluded.debits_minor,
-            credits_minor = held.credits_minor + excluded.credits_minor
-    )
-    SELECT count(*) FROM kept
-"""
+_POST_ONE = "SELECT ledger.post_one($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 #: Whoever sets a limit waits for all that are posting, and none of them begins before the limit is there.
 _BEGIN_POSTING = "LOCK TABLE ledger.transfer IN ROW EXCLUSIVE MODE"
@@ -321,22 +294,20 @@ _DROP_LIMIT = """
 def post_one(connection: Connection, tenant: str, model: str, asked: Transfer) -> bool:
     """Posts one transfer of kind POSTED if neither of its accounts is limited and its id is new: one round trip. False
     where it did not; `post` then says why."""
-    row = connection.execute(
+    said = ask_one(
+        connection,
         _POST_ONE,
-        {
-            "tenant": tenant,
-            "model": model,
-            "transfer_id": asked.transfer_id,
-            "booked_on": asked.booked_on,
-            "debit": asked.debit_account,
-            "credit": asked.credit_account,
-            "amount": asked.amount_minor,
-            "currency": asked.currency,
-            "cause": asked.cause,
-        },
-        prepare=True,
-    ).fetchone()
-    return row == (1,)
+        tenant,
+        model,
+        str(asked.transfer_id),
+        asked.booked_on.isoformat(),
+        asked.debit_account,
+        asked.credit_account,
+        str(asked.amount_minor),
+        asked.currency,
+        asked.cause,
+    )
+    return said == "t"
 
 
 def begin_posting(connection: Connection) -> None:
