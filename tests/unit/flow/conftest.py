@@ -24,7 +24,7 @@ from everycent.flow.payments.stage import PaymentPlan, plan_payments
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
 from everycent.flow.settlement.contract import StatementSpec
-from everycent.flow.settlement.service import Closing
+from everycent.flow.settlement.service import Asking, Closing
 from everycent.flow.settlement.stage import SettlementPlan, accrue, plan_settlement
 
 _DEFAULTS = {"charge": "goods", "bearer": "0", "currency": "CNY", "legal_entity": "shanghai"}
@@ -111,13 +111,12 @@ class Books:
         counts = {"rows_read": rows, "accepted": rows, "duplicates": 0, "conflicts": 0, "quarantined": 0}
         return batch.commit(counts, write)
 
-    def close(self, as_of: str, *, dry_run: bool = False) -> Closing:
+    def close(self, as_of: str, *, asking: Asking | None = None, dry_run: bool = False) -> Closing:
         """The day cut that begins `as_of`."""
         day = date.fromisoformat(as_of)
         details = self.database.details  # type: ignore[attr-defined]
-        return settlement.close_due(
-            self.connection, details, self.engine, self.tenant, self.model, day, dry_run=dry_run
-        )
+        where = (self.connection, details, self.engine, self.tenant, self.model)
+        return settlement.close_due(*where, day, asking=asking, dry_run=dry_run)
 
     def instruct(self, as_of: str, *, dry_run: bool = False) -> pa.Table:
         """Instructs what is closed."""

@@ -319,9 +319,38 @@ def _settle(market: Market, owed: list[dict[str, Any]]) -> None:
             sides = [("payable", payable), ("receivable", -receivable)] if gross else [("net", payable - receivable)]
             for side, due in sides:
                 _instruct(connection, statement, party, side, due)
+    _tell_lives(connection)
     connection.execute(
         "INSERT INTO ledger.account_limit SELECT tenant, model, account, currency, -1000000, NULL, sum(debits_minor),"
         " sum(credits_minor), 0, 0 FROM ledger.account WHERE account = 'party/brand:b-1' GROUP BY 1, 2, 3, 4"
+    )
+
+
+def _tell_lives(connection: Any) -> None:
+    """Of the closed statements, the second merchant's was confirmed and approved, the others waited for nothing."""
+    connection.execute(
+        """
+        UPDATE settlement.statement SET confirms = true, approve = '[{"by": "operations"}, {"by": "finance"}]',
+            state = 'approved', approval_id = '00000000-0000-0000-0000-00000000000a', moves = 4
+        WHERE party_id = 'merchant:m-2' AND state = 'closed';
+        UPDATE settlement.statement SET released_as_of = closed_as_of WHERE state <> 'open';
+        UPDATE settlement.statement SET moves = 1 WHERE state = 'closed';
+        INSERT INTO settlement.statement_move
+            (tenant, model, statement_id, move_no, move, from_state, to_state, person, as_of)
+        SELECT tenant, model, statement_id, move_no, move, from_state, to_state, person, closed_as_of
+        FROM settlement.statement JOIN (VALUES
+            (1, 'close', 'open', 'closed', 'everycent'), (2, 'confirm', 'closed', 'confirmed', 'ann'),
+            (3, 'approve', 'confirmed', 'approved', 'cid'), (4, 'release', 'approved', 'approved', 'cid')
+        ) AS made (move_no, move, from_state, to_state, person) ON move_no <= moves;
+        INSERT INTO approvals.request (tenant, model, request_id, kind, subject_id, digest, amount_minor, currency,
+            requested_by, levels, state, recorded_at, finished_at)
+        SELECT tenant, model, approval_id, 'statement', statement_id, 'd', abs(net_minor), currency, 'ann',
+            '[{"group": "operations"}, {"group": "finance"}]', 'approved', now(), now()
+        FROM settlement.statement WHERE state = 'approved';
+        INSERT INTO approvals.decision (tenant, model, request_id, level, person, yes, recorded_at)
+        SELECT tenant, model, request_id, level, person, true, now()
+        FROM approvals.request, (VALUES (1, 'bob'), (2, 'cid')) AS said (level, person)
+        """
     )
 
 

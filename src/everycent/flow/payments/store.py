@@ -119,17 +119,17 @@ def alone(connection: Connection) -> None:
 
 
 def parties_with_closed(connection: Connection, tenant: str, model: str) -> list[str]:
-    """The parties that have a closed statement, in the order of their ids' bytes."""
+    """The parties that have a released statement, in the order of their ids' bytes."""
     rows = connection.execute(
         'SELECT party_id COLLATE "C" AS party FROM settlement.statement'
-        " WHERE tenant = %s AND model = %s AND state = 'closed' GROUP BY 1 ORDER BY 1",
+        " WHERE tenant = %s AND model = %s AND released_as_of IS NOT NULL GROUP BY 1 ORDER BY 1",
         (tenant, model),
     )
     return [str(party) for (party,) in rows]
 
 
 def unsettled(connection: Connection, tenant: str, model: str, first: str, last: str) -> tuple[pa.Table, pa.Table]:
-    """The closed statements (STATEMENT rows) with a side without outcome for good, and their sides that have one.
+    """The released statements (STATEMENT rows) with a side without outcome for good, and their sides that have one.
 
     Of the parties from `first` to `last`, in the order of their ids' bytes.
     """
@@ -146,7 +146,7 @@ def unsettled(connection: Connection, tenant: str, model: str, first: str, last:
         FROM settlement.statement AS statement
             LEFT JOIN (SELECT statement_id, count(*) AS sides FROM ({done}) AS side GROUP BY statement_id) AS done
             USING (statement_id)
-        WHERE {where} AND {parties} AND state = 'closed'
+        WHERE {where} AND {parties} AND released_as_of IS NOT NULL
             AND coalesce(done.sides, 0) < CASE mode WHEN 'net' THEN 1 ELSE 2 END
         ORDER BY statement_id COLLATE "C"
     """

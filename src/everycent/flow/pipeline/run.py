@@ -12,6 +12,7 @@ import structlog
 
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
+from everycent.flow.approvals import service as approvals
 from everycent.flow.intake.contract import Control, EmptyFile, Source
 from everycent.flow.intake.service import Attached, controls_of, load_table, open_source, refuse_disagreeing
 from everycent.flow.ledger import service as ledger
@@ -122,7 +123,7 @@ def run(
         report("in order", 0, None)
         ordered = clear_waiting(session, plan, as_of, report)
         report("day cut", 0, None)
-        closing = _closed(session, model, as_of, gate)
+        closing = _closed(session, plan, as_of, gate, now)
         report("payments", 0, None)
         instructions = _instructed(session, plan, {name: table.rows for name, table in attached.items()}, as_of)
         _seal(session, model.name)
@@ -131,14 +132,16 @@ def run(
     return RunSummary(model.name, as_of, files, empty, tried, ordered, closed, *stayed)
 
 
-def _closed(session: Session, model: LoadedModel, as_of: date, gate: Gate | None) -> settlement.Closing:
+def _closed(session: Session, plan: ModelPlan, as_of: date, gate: Gate | None, now: datetime) -> settlement.Closing:
     """The day cut, once the gate was asked."""
     held = None if gate is None else gate.held()
-    where = (session.connection, session.details, session.engine, session.tenant, model.name)
-    closing = settlement.close_due(*where, as_of, held=held)
+    name = plan.model.name
+    where = (session.connection, session.details, session.engine, session.tenant, name)
+    asking = settlement.Asking(plan.settlement.needs, approvals, now)
+    closing = settlement.close_due(*where, as_of, held=held, asking=asking)
     for statement in closing.differing:
         _log.error("a statement's recount differs from what was accrued", statement=str(statement))
-    _log.info("day cut", model=model.name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
+    _log.info("day cut", model=name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
     for held_back in closing.held:
         _log.warning("a statement is held", statement=str(held_back))
     return closing

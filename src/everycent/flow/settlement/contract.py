@@ -10,13 +10,47 @@ from pydantic import Field
 
 from everycent.base.engine.declaration import Called, Declaration, Duration, Written
 from everycent.base.engine.tables import UUID, TableSchema
+from everycent.flow.approvals.contract import Levels, LevelSpec
 
 
 class StatementState(StrEnum):
-    """The life of a statement, in this issue: it accrues, then it is closed for good."""
+    """Where a statement stands. What is closed stays closed: its figures never change again."""
 
-    OPEN = "open"
-    CLOSED = "closed"
+    OPEN = "open"  # it accrues
+    CLOSED = "closed"  # waits for its party's word, for approval, or for nothing
+    DISPUTED = "disputed"  # its party, or who had to approve it, says that it is wrong
+    CONFIRMED = "confirmed"  # its party agrees, or was silent for as long as was agreed
+    APPROVED = "approved"  # all levels said yes
+
+
+class Refusal(StrEnum):
+    """Why a statement was not moved, named after the rule that this would break."""
+
+    UNNAMED = "unnamed"
+    UNKNOWN_STATEMENT = "unknown_statement"
+    REASON_MISSING = "reason_missing"
+    RELEASED = "released"
+    NOT_ASKED = "not_asked"
+    NOT_CONFIRMED = "not_confirmed"
+    WRONG_STATE = "wrong_state"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a statement was not moved, and in words what would be right."""
+
+    refusal: Refusal
+    message: str
+
+
+class ConfirmSpec(Declaration):
+    """That a closed statement waits for its party's word before it is approved and paid."""
+
+    silent_after: Duration | None = Field(
+        default=None,
+        description="so long after it was closed, in whole days, silence counts as agreement; without it, never",
+        examples=["3 days"],
+    )
 
 
 class StatementSpec(Declaration):
@@ -42,6 +76,38 @@ class StatementSpec(Declaration):
         default="net",
         description="net: one payment of the difference; gross: what is owed to the party and by it, each by itself",
     )
+    confirm: ConfirmSpec | None = Field(
+        default=None, description="that its party has to agree before it is paid; without it, nobody asks the party"
+    )
+    approve: Levels | None = Field(
+        default=None,
+        description="who has to say yes before it is paid, one group after another; without it, nobody",
+        examples=[["operations", {"by": "finance", "above": "10000"}]],
+    )
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the statements of a role wait for before they are paid; frozen on each as it closes.
+
+    `silent_days`: so many days after closing silence confirms it; None: never.
+    """
+
+    confirms: bool = False
+    silent_days: int | None = None
+    approve: tuple[LevelSpec, ...] = ()
+
+    @classmethod
+    def of(cls, spec: StatementSpec) -> "Needs":
+        """What a role's declaration asks for; a part of a day waits as a whole one."""
+        silent = None if spec.confirm is None else spec.confirm.silent_after
+        days = None if silent is None else -(-silent // timedelta(days=1))
+        return cls(spec.confirm is not None, days, spec.approve or ())
+
+    @property
+    def any(self) -> bool:
+        """Whether it waits for anything."""
+        return self.confirms or bool(self.approve)
 
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.

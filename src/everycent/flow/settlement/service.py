@@ -1,7 +1,11 @@
-"""Settlement's command: the day cut, which closes what is due."""
+"""Settlement's commands: the day cut, which closes what is due, and what people say of closed statements."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Protocol
+from uuid import UUID
 
 import psycopg
 import pyarrow as pa
@@ -9,16 +13,62 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
+from everycent.flow.approvals.contract import (
+    HOUSE,
+    LevelSpec,
+    Outcome,
+    Request,
+    RequestState,
+    Subject,
+    levels_of_data,
+    person,
+)
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.settlement import store
-from everycent.flow.settlement.contract import Held, HeldStatement
+from everycent.flow.settlement.contract import Held, HeldStatement, Needs, Refusal, Refused, StatementState
 from everycent.flow.settlement.core.holding import hold
+from everycent.flow.settlement.core.moves import NEED_REASON, Move, moved
 from everycent.flow.settlement.core.recount import Recount, RecountDiffers, recount
+from everycent.flow.settlement.store import Made, Statement
 
 _VIEW = "settlement_obligation"
+#: The kind of subject that statements are to approvals.
+STATEMENT_KIND = "statement"
+
+__all__ = [
+    "STATEMENT_KIND", "Answer", "Approvals", "Asking", "Closing", "Desk", "Move", "RecountDiffers", "close_due",
+    "confirm", "content_now", "decided", "dispute", "lives", "moves", "resolve",
+]  # fmt: skip
 
 
-__all__ = ["Closing", "RecountDiffers", "close_due"]
+class Approvals(Protocol):
+    """What statements ask of approvals, inside their own transaction: `flow/approvals/service.py`, wired by callers."""
+
+    def ask(
+        self,
+        connection: Connection,
+        tenant: str,
+        model: str,
+        subjects: Sequence[Subject],
+        levels: Sequence[LevelSpec],
+        now: datetime,
+    ) -> list[Request]:
+        """A request for each subject, in their order."""
+
+    def drop(self, connection: Connection, tenant: str, model: str, request_ids: Sequence[UUID], now: datetime) -> None:
+        """Withdraws pending requests, because their subjects are no longer to be approved."""
+
+    def expire(self, connection: Connection, tenant: str, model: str, kind: str, now: datetime) -> list[Request]:
+        """Ends the requests of a kind that nobody decided in time, and gives them."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What closed statements wait for, by role (`needs`), and who is asked for approval."""
+
+    needs: Mapping[str, Needs]
+    approvals: Approvals
+    now: datetime
 
 
 @dataclass(frozen=True)
@@ -27,7 +77,8 @@ class Closing:
 
     `closed`: the STATEMENT rows that it closed, as they stand now, ordered by statement_id. `differing`: the statements
     that stayed open because their recount does not agree. `open_on`: the first day that is open for booking. `held`:
-    the statements that stay open because a gate holds a record of theirs back.
+    the statements that stay open because a gate holds a record of theirs back. `silent`: earlier ones that count as
+    confirmed now, for their party was silent for as long as was agreed. `expired`: those that nobody approved in time.
     """
 
     as_of: date
@@ -35,6 +86,8 @@ class Closing:
     closed: pa.Table
     differing: tuple[RecountDiffers, ...]
     held: tuple[HeldStatement, ...] = ()
+    silent: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
 
 
 def close_due(
@@ -46,6 +99,7 @@ def close_due(
     as_of: date,
     *,
     held: Held | None = None,
+    asking: Asking | None = None,
     dry_run: bool = False,
 ) -> Closing:
     """The day cut that begins day `as_of`: closes, in one transaction, every statement whose closing day has come.
@@ -54,17 +108,21 @@ def close_due(
     statement stays open and is named, and the others close. So does one with a record that is `held`: a later cut
     closes it. The open day moves to `as_of`, never back, so what arrives
     later is booked after every period that is closed. Doing it again changes nothing. `connection` has to be the one of
-    `details`.
+    `details`. What waits for nothing is released for payment as it closes; without `asking` nothing waits.
     """
     with connection.transaction() as transaction:
         before = store.lock_books(connection, tenant, model, to_close=True)
         due = store.due(connection, tenant, model, as_of)
         counted = _recounted(details, engine, model, due, by_record=held is not None)
         closing_now, stopped = hold(counted.agreeing, held, _VIEW, engine)
-        store.close(connection, tenant, model, closing_now, as_of)
+        needs = {} if asking is None else asking.needs
+        now = None if asking is None else asking.now
+        store.close(connection, tenant, model, closing_now, as_of, needs, now)
         open_on = store.move_book_date(connection, tenant, model, as_of)
         assert open_on >= before, "the open day never moves back"
-        closing = Closing(as_of, open_on, _as_closed(closing_now, as_of), counted.differing, stopped)
+        silent, expired = _ask_on(connection, tenant, model, closing_now, open_on, asking)
+        closed = _as_closed(closing_now, as_of)
+        closing = Closing(as_of, open_on, closed, counted.differing, stopped, silent, expired)
         if dry_run:
             raise psycopg.Rollback(transaction)
     return closing
@@ -84,3 +142,178 @@ def _as_closed(statements: pa.Table, as_of: date) -> pa.Table:
         column = pa.array([value] * statements.num_rows, field.type)
         statements = statements.set_column(statements.schema.get_field_index(name), field, column)
     return statements
+
+
+def _ask_on(
+    connection: Connection, tenant: str, model: str, closed: pa.Table, as_of: date, asking: Asking | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Asks for what the closed ones wait for; the statements that silence confirmed, and those that nobody approved in
+    time."""
+    if asking is None:
+        return (), ()
+    desk = Desk(connection, tenant, asking.approvals, HOUSE, asking.now)
+    at_once = {role for role, need in asking.needs.items() if need.approve and not need.confirms}
+    ids = [row["statement_id"] for row in closed.select(["statement_id", "role"]).to_pylist() if row["role"] in at_once]
+    _go_on(desk, model, store.hold(connection, tenant, model, ids), as_of)
+    silent = store.hold_silent(connection, tenant, model, as_of)
+    _make(desk, model, silent, Move.CONFIRM, "nobody disputed it in time", as_of)
+    _go_on(desk, model, store.hold(connection, tenant, model, [each.statement_id for each in silent]), as_of)
+    over = [request.subject.subject_id for request in asking.approvals.expire(
+        connection, tenant, model, STATEMENT_KIND, asking.now)]  # fmt: skip
+    _make(desk, model, store.hold(connection, tenant, model, over), Move.DECLINE, "nobody approved it in time", as_of)
+    return tuple(each.statement_id for each in silent), tuple(sorted(over))
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a person stands who says something of statements."""
+
+    connection: Connection
+    tenant: str
+    approvals: Approvals
+    by: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a command about a statement; of a refused one why, and what would be right."""
+
+    statement_id: str
+    outcome: Outcome
+    refused: Refused | None = None
+    waits_for: Move | None = None
+
+
+def confirm(desk: Desk, statement_id: str, why: str | None = None) -> Answer:
+    """Says for its party that it is right."""
+    return _act(desk, statement_id, Move.CONFIRM, why)
+
+
+def dispute(desk: Desk, statement_id: str, why: str) -> Answer:
+    """Says what is wrong with it. Whoever was asked to approve it is no longer."""
+    return _act(desk, statement_id, Move.DISPUTE, why)
+
+
+def resolve(desk: Desk, statement_id: str, why: str) -> Answer:
+    """Says what was done about a dispute. Its figures stay: what was wrong is put right on the next statement. Its
+    party, and who has to approve it, are asked anew."""
+    return _act(desk, statement_id, Move.RESOLVE, why)
+
+
+def _act(desk: Desk, statement_id: str, move: Move, why: str | None) -> Answer:
+    by = person(desk.by)
+    if by is None:
+        return _refused(statement_id, Refusal.UNNAMED, f"'{desk.by}' is not a person's name; say who you are")
+    model = statement_id.partition("/")[0]
+    with desk.connection.transaction():
+        held = store.hold(desk.connection, desk.tenant, model, [statement_id])
+        if not held:
+            said = f"there is no statement {statement_id}; `everycent statement list` shows them"
+            return _refused(statement_id, Refusal.UNKNOWN_STATEMENT, said)
+        (statement,) = held
+        if store.last_move(desk.connection, desk.tenant, model, statement_id) == (move, by, why):
+            return Answer(statement_id, Outcome.UNCHANGED, None, statement.life.waits_for)
+        after = moved(statement.life, move)
+        if isinstance(after, Refused):
+            return Answer(statement_id, Outcome.REFUSED, after, statement.life.waits_for)
+        if move in NEED_REASON and not (why or "").strip():
+            return _refused(statement_id, Refusal.REASON_MISSING, f"a {move} needs a reason; say why")
+        as_of = store.open_on(desk.connection, desk.tenant, model)
+        named = Desk(desk.connection, desk.tenant, desk.approvals, by, desk.now)
+        _make(named, model, held, move, why, as_of)
+        _go_on(named, model, store.hold(desk.connection, desk.tenant, model, [statement_id]), as_of)
+        (statement,) = store.hold(desk.connection, desk.tenant, model, [statement_id])
+    return Answer(statement_id, Outcome.DONE, None, statement.life.waits_for)
+
+
+def _refused(statement_id: str, refusal: Refusal, message: str) -> Answer:
+    return Answer(statement_id, Outcome.REFUSED, Refused(refusal, message))
+
+
+def _make(desk: Desk, model: str, statements: Sequence[Statement], move: Move, why: str | None, as_of: date) -> None:
+    """Moves statements that may be moved so. A request that is under way for them is taken back where they leave it."""
+    made = Made(desk.by, why, as_of, desk.now)
+    for before in StatementState:
+        ids = [each.statement_id for each in statements if each.life.state is before]
+        if ids:
+            store.move(desk.connection, desk.tenant, model, ids, move, before, made)
+    if move in (Move.DISPUTE, Move.DECLINE):
+        under_way = [each.approval_id for each in statements if each.approval_id is not None]
+        desk.approvals.drop(desk.connection, desk.tenant, model, under_way, desk.now)
+
+
+def _go_on(desk: Desk, model: str, statements: Sequence[Statement], as_of: date) -> None:
+    """Asks for approval of those that wait for it now, and releases those that wait for nothing."""
+    waiting = [each for each in statements if each.life.waits_for is Move.APPROVE and each.approval_id is None]
+    approved = []
+    for levels in dict.fromkeys(each.levels for each in waiting):
+        some = [each for each in waiting if each.levels == levels]
+        subjects = [
+            Subject(STATEMENT_KIND, each.statement_id, each.digest, each.amount_minor, each.currency, desk.by)
+            for each in some
+        ]
+        asked = desk.approvals.ask(desk.connection, desk.tenant, model, subjects, _levels(levels), desk.now)
+        by_id = {one.statement_id: request for one, request in zip(some, asked, strict=True)}
+        ids = {statement_id: request.request_id for statement_id, request in by_id.items()}
+        store.set_approval(desk.connection, desk.tenant, model, ids)
+        approved += [each for each in some if by_id[each.statement_id].state is RequestState.APPROVED]
+    house = Desk(desk.connection, desk.tenant, desk.approvals, HOUSE, desk.now)
+    _make(house, model, approved, Move.APPROVE, "no level is asked for so small an amount", as_of)
+    released = [each for each in statements if each.life.waits_for is Move.RELEASE and not each.life.released]
+    again = store.hold(desk.connection, desk.tenant, model, [each.statement_id for each in approved])
+    _make(house, model, [*released, *again], Move.RELEASE, None, as_of)
+
+
+def _levels(frozen: str | None) -> tuple[LevelSpec, ...]:
+    return levels_of_data(json.loads(frozen or "[]"))
+
+
+def content_now(connection: Connection, tenant: str, model: str, statement_id: str) -> str | None:
+    """The digest of what a yes to it would be about; None where nothing is to approve. It stays so until the
+    transaction ends."""
+    held = store.hold(connection, tenant, model, [statement_id])
+    return next((each.digest for each in held if each.life.waits_for is Move.APPROVE), None)
+
+
+def decided(desk: Desk, model: str, request: Request) -> None:
+    """Does what follows from a request that ended: approved, its statement is released for payment; else it goes back
+    to operations, who resolve it."""
+    assert request.subject.kind == STATEMENT_KIND and request.state is not RequestState.PENDING
+    with desk.connection.transaction():
+        held = store.hold(desk.connection, desk.tenant, model, [request.subject.subject_id])
+        mine = [each for each in held if each.approval_id == request.request_id]
+        as_of = store.open_on(desk.connection, desk.tenant, model)
+        if request.state is RequestState.APPROVED:
+            _make(desk, model, mine, Move.APPROVE, _word_of(request), as_of)
+            _go_on(desk, model, store.hold(desk.connection, desk.tenant, model, [each.statement_id for each in mine]),
+                   as_of)  # fmt: skip
+        else:
+            _make(desk, model, mine, Move.DECLINE, _word_of(request) or f"its request is {request.state}", as_of)
+
+
+def _word_of(request: Request) -> str | None:
+    """What was said with the last decision."""
+    return next((each.reason for each in request.decisions[-1:] if each.reason), None)
+
+
+def lives(
+    connection: Connection,
+    tenant: str,
+    *,
+    model: str | None = None,
+    ids: Sequence[str] | None = None,
+    state: str | None = None,
+    waits_for: str | None = None,
+    party: str | None = None,
+    limit: int | None = None,
+) -> list[dict[str, object]]:
+    """Statements with where they stand, the oldest first. `waits_for`: close, confirm, approve, resolve or payment."""
+    return store.lives(
+        connection, tenant, model=model, ids=ids, state=state, waits_for=waits_for, party=party, limit=limit
+    )
+
+
+def moves(connection: Connection, tenant: str, statement_id: str) -> list[dict[str, object]]:
+    """All moves of a statement, in their order: from where to where, who, why, on which business day and when."""
+    return store.moves(connection, tenant, statement_id.partition("/")[0], statement_id)

@@ -1,14 +1,22 @@
 """All SQL of settlement. Callers own the transaction."""
 
-from datetime import date
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import Cursor
+from psycopg.rows import TupleRow
 
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
-from everycent.flow.settlement.contract import ACCRUAL, STATEMENT
+from everycent.flow.approvals.contract import levels_as_data
+from everycent.flow.settlement.contract import ACCRUAL, STATEMENT, Needs, StatementState
+from everycent.flow.settlement.core.moves import MOVES, Life, Move
 
 
 class BookDateMoved(Exception):
@@ -17,6 +25,16 @@ class BookDateMoved(Exception):
 
 class ClosedStatement(AssertionError):
     """A bug: something would accrue on a statement that is closed."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Who makes a move, why, on which business day and when."""
+
+    by: str
+    why: str | None
+    as_of: date
+    now: datetime
 
 
 _FIRST_DAY = date.min  # a model without a day cut yet: every day is open
@@ -34,7 +52,7 @@ _MOVE_BOOK_DATE = """
 """
 
 _STAGED = """
-    CREATE TEMPORARY TABLE staged_accrual (LIKE settlement.statement) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE staged_accrual (LIKE settlement.statement INCLUDING DEFAULTS) ON COMMIT DROP;
     ALTER TABLE pg_temp.staged_accrual ALTER state DROP NOT NULL
 """
 
@@ -64,11 +82,79 @@ _ACCRUED_INTO_CLOSED = """
     ORDER BY 1 LIMIT 1
 """
 
+#: What a statement waits for is frozen on it as it closes; one that waits for nothing may be paid at once.
 _CLOSE = """
-    UPDATE settlement.statement SET state = 'closed', closed_as_of = %(as_of)s
-    FROM staged_closing
-    WHERE statement.tenant = %(tenant)s AND statement.model = %(model)s
-        AND statement.statement_id = staged_closing.statement_id AND statement.state = 'open'
+    WITH closed AS (
+        UPDATE settlement.statement AS held
+        SET state = 'closed', closed_as_of = %(as_of)s, moves = held.moves + 1,
+            confirms = coalesce(needed.confirms, false), silent_days = needed.silent_days,
+            confirm_by = %(as_of)s::date + needed.silent_days, approve = needed.approve,
+            released_as_of = CASE WHEN needed.role IS NULL THEN %(as_of)s::date END
+        FROM staged_closing AS due LEFT JOIN jsonb_to_recordset(%(needs)s::jsonb) AS needed
+            (role text, confirms boolean, silent_days integer, approve jsonb) USING (role)
+        WHERE held.tenant = %(tenant)s AND held.model = %(model)s AND held.statement_id = due.statement_id
+            AND held.state = 'open'
+        RETURNING held.statement_id, held.moves
+    )
+    INSERT INTO settlement.statement_move
+        (tenant, model, statement_id, move_no, move, from_state, to_state, person, as_of, recorded_at)
+    SELECT %(tenant)s, %(model)s, statement_id, moves, 'close', 'open', 'closed', 'everycent', %(as_of)s,
+        coalesce(%(now)s::timestamptz, now())
+    FROM closed
+"""
+
+#: `sets`: the columns that the move changes beside the state.
+_MOVE = """
+    WITH moved AS (
+        UPDATE settlement.statement SET state = %(after)s, moves = moves + 1, {sets}
+        WHERE tenant = %(tenant)s AND model = %(model)s AND statement_id = ANY(%(ids)s) AND state = %(before)s
+        RETURNING statement_id, moves
+    )
+    INSERT INTO settlement.statement_move (tenant, model, statement_id, move_no, move, from_state, to_state, person,
+        reason, as_of, recorded_at)
+    SELECT %(tenant)s, %(model)s, statement_id, moves, %(move)s, %(before)s, %(after)s, %(by)s, %(why)s, %(as_of)s,
+        %(now)s
+    FROM moved
+"""
+_MOVE_SETS = {
+    Move.CONFIRM: "confirm_by = NULL",
+    Move.DISPUTE: "approval_id = NULL",
+    Move.RESOLVE: "approval_id = NULL, rounds = rounds + 1, confirm_by = %(as_of)s::date + silent_days",
+    Move.APPROVE: "confirm_by = NULL",
+    Move.DECLINE: "approval_id = NULL",
+    Move.RELEASE: "released_as_of = %(as_of)s",
+}
+
+#: The digest is of all that a yes is about; the round is in it, so that a statement is approved anew after a dispute.
+_HELD = """
+    SELECT model, statement_id, state, confirms, approve::text, released_as_of IS NOT NULL, approval_id, currency,
+        CASE mode WHEN 'net' THEN abs(net_minor) ELSE abs(payable_minor) + abs(receivable_minor) END,
+        md5(concat_ws('|', statement_id, party_id, period_first, period_last, currency, legal_entity, mode,
+            payable_minor, receivable_minor, obligations, closed_as_of, rounds))
+    FROM settlement.statement
+    WHERE tenant = %(tenant)s AND model = %(model)s AND {condition}
+    ORDER BY statement_id COLLATE "C"
+    FOR UPDATE
+"""
+_LAST_MOVE = """
+    SELECT move, person, reason FROM settlement.statement_move
+    WHERE tenant = %s AND model = %s AND statement_id = %s ORDER BY move_no DESC LIMIT 1
+"""
+_LIVES = """
+    SELECT model, statement_id, party_id, role, period_first, period_last, currency, legal_entity, mode, payable_minor,
+        receivable_minor, net_minor, obligations, state, CASE
+            WHEN state = 'open' THEN 'close'
+            WHEN state = 'disputed' THEN 'resolve'
+            WHEN released_as_of IS NOT NULL THEN 'payment'
+            WHEN state = 'closed' AND confirms THEN 'confirm'
+            ELSE 'approve' END AS waits_for,
+        closes_on, closed_as_of, confirm_by, released_as_of, approval_id, moves
+    FROM settlement.statement
+    WHERE tenant = %(tenant)s AND (%(model)s::text IS NULL OR model = %(model)s)
+"""
+_MOVES = """
+    SELECT move_no, move, from_state, to_state, person, reason, as_of, recorded_at FROM settlement.statement_move
+    WHERE tenant = %s AND model = %s AND statement_id = %s ORDER BY move_no
 """
 
 
@@ -116,7 +202,7 @@ def closed(connection: Connection, tenant: str, model: str) -> pa.Table:
     """The ids of the statements that are closed: one column, statement_id."""
     query = (
         f"SELECT statement_id FROM settlement.statement WHERE tenant = {literal(tenant)} AND model = {literal(model)}"
-        " AND state = 'closed' ORDER BY 1"
+        " AND state <> 'open' ORDER BY 1"
     )
     return copy_out(connection, query, pa.schema([("statement_id", pa.string())]))
 
@@ -180,15 +266,149 @@ def statements(connection: Connection, tenant: str, model: str) -> pa.Table:
     return _read(connection, tenant, model, "true")
 
 
-def close(connection: Connection, tenant: str, model: str, agreeing: pa.Table, as_of: date) -> None:
-    """Closes the statements of `agreeing` (STATEMENT rows), for good."""
+def close(
+    connection: Connection,
+    tenant: str,
+    model: str,
+    agreeing: pa.Table,
+    as_of: date,
+    needs: Mapping[str, Needs],
+    now: datetime | None = None,
+) -> None:
+    """Closes the statements of `agreeing` (STATEMENT rows), for good. `needs`: what those of a role wait for then."""
     if agreeing.num_rows == 0:
         return
-    connection.execute("CREATE TEMPORARY TABLE staged_closing (statement_id text) ON COMMIT DROP")
-    copy_in(connection, "pg_temp.staged_closing", agreeing.select(["statement_id"]))
-    closed = connection.execute(_CLOSE, {"tenant": tenant, "model": model, "as_of": as_of}).rowcount
+    frozen = [
+        {
+            "role": role,
+            "confirms": need.confirms,
+            "silent_days": need.silent_days,
+            "approve": levels_as_data(need.approve) or None,
+        }
+        for role, need in needs.items()
+    ]
+    connection.execute("CREATE TEMPORARY TABLE staged_closing (statement_id text, role text) ON COMMIT DROP")
+    copy_in(connection, "pg_temp.staged_closing", agreeing.select(["statement_id", "role"]))
+    told = {"tenant": tenant, "model": model, "as_of": as_of, "needs": json.dumps(frozen), "now": now}
+    closed = connection.execute(_CLOSE, told).rowcount
     connection.execute("DROP TABLE pg_temp.staged_closing")
     assert closed == agreeing.num_rows, f"closed {closed} of {agreeing.num_rows} statements"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement that is held: where it stands, and what a yes to it would be about."""
+
+    model: str
+    statement_id: str
+    life: Life
+    approval_id: UUID | None
+    levels: str | None  # that have to say yes, as JSON
+    digest: str
+    amount_minor: int  # that it moves: of the net, or of both sides where they are settled apart
+    currency: str
+
+
+def hold(connection: Connection, tenant: str, model: str, ids: Sequence[str]) -> list[Statement]:
+    """Statements by their ids, in the order of their bytes; nobody else moves them until the transaction ends."""
+    return _held(connection, tenant, model, "statement_id = ANY(%(ids)s)", ids=list(ids))
+
+
+def hold_silent(connection: Connection, tenant: str, model: str, as_of: date) -> list[Statement]:
+    """As `hold`: those whose party was silent for as long as was agreed."""
+    condition = "state = 'closed' AND confirms AND confirm_by <= %(as_of)s"
+    return _held(connection, tenant, model, condition, as_of=as_of)
+
+
+def _held(connection: Connection, tenant: str, model: str, condition: str, **values: object) -> list[Statement]:
+    rows = connection.execute(_HELD.format(condition=condition), {"tenant": tenant, "model": model, **values})
+    return [
+        Statement(
+            row[0],
+            row[1],
+            Life(StatementState(row[2]), row[3], row[4] is not None, row[5]),
+            row[6],
+            row[4],
+            row[9],
+            int(row[8]),
+            row[7],
+        )
+        for row in rows
+    ]
+
+
+def move(
+    connection: Connection,
+    tenant: str,
+    model: str,
+    ids: Sequence[str],
+    move: Move,
+    before: StatementState,
+    made: Made,
+) -> None:
+    """Moves statements that are held and stand in state `before`, and writes it down."""
+    told = {
+        "tenant": tenant, "model": model, "ids": list(ids), "move": move.value, "before": before.value,
+        "after": MOVES[move][before].value, "by": made.by, "why": made.why, "as_of": made.as_of, "now": made.now,
+    }  # fmt: skip
+    moved = connection.execute(_MOVE.format(sets=_MOVE_SETS[move]), told).rowcount
+    assert moved == len(ids), f"{move}: {moved} of {len(ids)} statements were {before}"
+
+
+def set_approval(connection: Connection, tenant: str, model: str, requests: Mapping[str, UUID]) -> None:
+    """Writes on statements which request is under way for them."""
+    connection.execute(
+        """UPDATE settlement.statement AS held SET approval_id = asked.request_id
+        FROM unnest(%s::text[], %s::uuid[]) AS asked (statement_id, request_id)
+        WHERE held.tenant = %s AND held.model = %s AND held.statement_id = asked.statement_id""",
+        (list(requests), list(requests.values()), tenant, model),
+    )
+
+
+def last_move(connection: Connection, tenant: str, model: str, statement_id: str) -> tuple[str, str, str | None] | None:
+    """The move that a statement made last, by whom and why."""
+    row = connection.execute(_LAST_MOVE, (tenant, model, statement_id)).fetchone()
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def lives(
+    connection: Connection,
+    tenant: str,
+    *,
+    model: str | None = None,
+    ids: Sequence[str] | None = None,
+    state: str | None = None,
+    waits_for: str | None = None,
+    party: str | None = None,
+    limit: int | None = None,
+) -> list[dict[str, object]]:
+    """Statements with where they stand, those that wait longest first."""
+    conditions = {
+        "statement_id = ANY(%(ids)s)": ids,
+        "state = %(state)s": state,
+        "waits_for = %(waits_for)s": waits_for,
+        "party_id = %(party)s": party,
+    }
+    chosen = " AND ".join([said for said, given in conditions.items() if given is not None] or ["true"])
+    cursor = connection.execute(
+        f"""SELECT * FROM ({_LIVES}) AS life WHERE {chosen}
+        ORDER BY closes_on, model COLLATE "C", statement_id COLLATE "C" LIMIT %(limit)s""",
+        {
+            "tenant": tenant, "model": model, "ids": None if ids is None else list(ids), "state": state,
+            "waits_for": waits_for, "party": party, "limit": limit,
+        },
+    )  # fmt: skip
+    return _as_dicts(cursor)
+
+
+def moves(connection: Connection, tenant: str, model: str, statement_id: str) -> list[dict[str, object]]:
+    """All moves of a statement, in their order."""
+    return _as_dicts(connection.execute(_MOVES, (tenant, model, statement_id)))
+
+
+def _as_dicts(cursor: Cursor[TupleRow]) -> list[dict[str, object]]:
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def _read(connection: Connection, tenant: str, model: str, condition: str) -> pa.Table:

@@ -164,7 +164,7 @@ def _settled(finder: Finder, model: str, statement_ids: Sequence[str]) -> tuple[
     events, missing = [], []
     for row in rows:
         net = _money({"currency": row["currency"], "amount_minor": row["net_minor"]})
-        if row["state"] == "closed":
+        if row["closed_as_of"] is not None:
             said, at = f"{row['statement_id']} closed: {net}", row["closed_as_of"]
         else:
             said, at = f"{row['statement_id']} is open and closes: {net} so far", row["closes_on"]

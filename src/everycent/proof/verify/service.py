@@ -10,10 +10,12 @@ from everycent.base.platform.details import Details
 from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
 from everycent.proof.verify.core import (
+    approvals,
     breaks,
     charges,
     corrected,
     ledger,
+    lives,
     ordered,
     payments,
     recon,
@@ -38,6 +40,8 @@ RULES: tuple[Rule, ...] = (
     *ordered.RULES,
     *corrected.RULES,
     *statements.RULES,
+    *lives.RULES,
+    *approvals.RULES,
     *payments.RULES,
     *ledger.RULES,
     *recon.RULES,

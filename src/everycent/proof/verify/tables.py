@@ -91,7 +91,19 @@ DECIDED = {
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,
         currency=_TEXT, legal_entity=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM, obligations=_LONG,
-        net_minor=_SUM, state=_TEXT, closes_on=_DAY, closed_as_of=_DAY,
+        net_minor=_SUM, state=_TEXT, closes_on=_DAY, closed_as_of=_DAY, confirms=pa.bool_(), approve=_TEXT,
+        approval_id=_UUID, rounds=pa.int32(), released_as_of=_DAY, moves=pa.int32(),
+    ),
+    "settlement.statement_move": _columns(
+        statement_id=_TEXT, move_no=pa.int32(), move=_TEXT, from_state=_TEXT, to_state=_TEXT, person=_TEXT,
+        reason=_TEXT, as_of=_DAY,
+    ),
+    "approvals.request": _columns(
+        request_id=_UUID, kind=_TEXT, subject_id=_TEXT, amount_minor=_SUM, currency=_TEXT, levels=_TEXT, state=_TEXT,
+        requested_by=_TEXT,
+    ),
+    "approvals.decision": _columns(
+        request_id=_UUID, level=pa.int16(), person=_TEXT, on_behalf_of=_TEXT, yes=pa.bool_()
     ),
     "payments.instruction": _columns(
         instruction_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, direction=_TEXT, amount_minor=_SUM,

@@ -13,6 +13,7 @@ from everycent.serve.cli.breaks_app import breaks_app
 from everycent.serve.cli.ledger_app import ledger_app
 from everycent.serve.cli.party_app import party_app
 from everycent.serve.cli.payments_app import payments_app
+from everycent.serve.cli.statements_app import approvals_app, statement_app
 from everycent.serve.cli.terminal import err
 
 app = typer.Typer(
@@ -44,6 +45,8 @@ app.add_typer(breaks_app, name="breaks")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(party_app, name="party")
 app.add_typer(payments_app, name="payments")
+app.add_typer(statement_app, name="statement")
+app.add_typer(approvals_app, name="approvals")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.
 _RECON_COMMANDS = ("files", "run", "sketch", "compare", "put", "watch", "check", "work", "schedule", "jobs")

@@ -28,6 +28,10 @@ from everycent.proof.recon.service import BadSketch, CutRefused, NothingToCompar
 from everycent.serve.cli import exits
 
 
+class NotSaid(Exception):
+    """What is asked cannot be answered as it was said; the message says what would be right."""
+
+
 class NothingStored(Exception):
     """What is asked about is not in the database; the message says what is."""
 
@@ -51,6 +55,7 @@ REFUSALS = (
     NothingFound,
     NothingToCompare,
     NotDone,
+    NotSaid,
     SeveralFound,
     UnknownFormat,
     UnknownStep,

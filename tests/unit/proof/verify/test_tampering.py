@@ -50,7 +50,12 @@ STATEMENT = "each statement is the sum of its obligations"
 POSTED = "each batch posted its obligations, account by account"
 PLACED = "each end of an obligation stands on its party's statement of its period"
 PERIOD = "each statement's days are those that its period names"
-OUTCOME = "each side of a closed statement has its outcome, with its amount"
+OUTCOME = "each side of a released statement has its outcome, with its amount"
+STOOD = "each statement stands where its moves led"
+DATED = "each statement was closed and released on the days that its moves say"
+RELEASED = "each released statement was confirmed and approved as was frozen on it"
+DECIDED_REQUEST = "each request stands where its decisions led"
+OTHERS = "each level of a request is decided by another person, none of them who asked for it"
 INSTRUCTED = "each instruction moves what its statements add up to, for their party"
 ACCOUNTS = "each account's balance is the sum of its transfers"
 BALANCES = "each party's balance is what its statements say and no instruction has moved"
@@ -246,7 +251,27 @@ DECIDED = [
      {"each party is named after its role and its key"}),
     ("UPDATE settlement.statement SET party_id = 'merchant:m-2' WHERE period = '2026-W11'",
      {PLACED, "each statement is one party's, named after what it holds"}),
-    ("UPDATE settlement.statement SET state = 'open', closed_as_of = NULL WHERE party_id = 'merchant:m-1'", {OUTCOME}),
+    ("UPDATE settlement.statement SET state = 'open', closed_as_of = NULL, released_as_of = NULL"
+     " WHERE party_id = 'merchant:m-1'", {OUTCOME, STOOD}),
+    ("UPDATE settlement.statement SET released_as_of = NULL WHERE party_id = 'merchant:m-1'", {OUTCOME, DATED}),
+    ("UPDATE settlement.statement SET released_as_of = released_as_of + 1 WHERE state = 'approved'", {DATED}),
+    ("UPDATE settlement.statement SET closed_as_of = closes_on + 1, released_as_of = closes_on + 1"
+     " WHERE state <> 'open'", {DATED}),
+    ("DELETE FROM settlement.statement_move WHERE move = 'approve'", {STOOD}),
+    ("DELETE FROM settlement.statement_move WHERE move = 'confirm'", {STOOD, RELEASED}),
+    ("UPDATE settlement.statement_move SET move = 'release' WHERE move = 'confirm'", {"each move of a statement is one"
+     " that may be made", RELEASED}),
+    ("UPDATE settlement.statement_move SET to_state = 'disputed' WHERE move = 'close'", {STOOD}),
+    ("UPDATE settlement.statement SET approval_id = NULL WHERE state = 'approved'", {RELEASED}),
+    ("UPDATE settlement.statement SET approval_id = gen_random_uuid() WHERE state = 'approved'", {RELEASED}),
+    ("UPDATE approvals.request SET amount_minor = amount_minor + 1", {RELEASED}),
+    ("UPDATE approvals.request SET subject_id = 'other'", {RELEASED}),
+    ("UPDATE approvals.request SET levels = '[]'", {RELEASED, DECIDED_REQUEST}),
+    ("UPDATE approvals.request SET state = 'refused'", {RELEASED, DECIDED_REQUEST}),
+    ("DELETE FROM approvals.decision WHERE level = 1", {DECIDED_REQUEST}),
+    ("UPDATE approvals.decision SET yes = false WHERE level = 1", {DECIDED_REQUEST}),
+    ("UPDATE approvals.decision SET person = 'ann' WHERE level = 2", {OTHERS}),
+    ("UPDATE approvals.decision SET on_behalf_of = 'bob' WHERE level = 2", {OTHERS}),
     ("DELETE FROM settlement.statement WHERE period = '2026-W11'", {PLACED, STATEMENT, BALANCES}),
     ("UPDATE payments.instruction SET amount_minor = amount_minor + 1 WHERE party_id = 'merchant:m-1'",
      {INSTRUCTED, BALANCES, "each instruction is posted, once"}),

@@ -1,12 +1,12 @@
 """How each party role of a model is settled, checked once before any row is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.settlement.contract import StatementSpec
+from everycent.flow.settlement.contract import Needs, StatementSpec
 
 
 class UnsettledRole(ValueError):
@@ -19,12 +19,13 @@ class RoleNotSettled(ValueError):
 
 @dataclass(frozen=True)
 class StatementRole:
-    """One party role's statements. `mode` is net or gross."""
+    """One party role's statements. `mode` is net or gross; `needs`: what they wait for before they are paid."""
 
     role: str
     cycle: Cycle
     ready_after: timedelta
     mode: str
+    needs: Needs = field(default_factory=Needs)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class SettlementPlan:
     model: str
     roles: tuple[StatementRole, ...]
     operators: tuple[str, ...]
+
+    @property
+    def needs(self) -> Mapping[str, Needs]:
+        """By role, what statements wait for before they are paid; roles whose wait for nothing are left out."""
+        return {each.role: each.needs for each in self.roles if each.needs.any}
 
 
 def plan_settlement(
@@ -53,6 +59,6 @@ def plan_settlement(
         if role not in statements:
             raise UnsettledRole(f"parties: who gets paid how? role '{role}' has no statements; declare its cycle there")
         spec = statements[role]
-        settled.append(StatementRole(role, Cycle.parse(spec.cycle), spec.ready_after, spec.mode))
+        settled.append(StatementRole(role, Cycle.parse(spec.cycle), spec.ready_after, spec.mode, Needs.of(spec)))
     assert len(settled) + len(operators) == len(party_roles), "every role is settled or the operator"
     return SettlementPlan(model, tuple(settled), operators)

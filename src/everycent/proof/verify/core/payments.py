@@ -1,17 +1,22 @@
-"""Instructions: each side of a closed statement has one outcome; an instruction pays exactly its statements."""
+"""Instructions: each side of a released statement has one outcome; an instruction pays exactly its statements."""
 
 from everycent.proof.verify.core.rule import Rule
 
-#: The sides of closed statements: one net amount, or payable and receivable apart. Above 0 is owed to the party.
+#: The sides of released statements: one net amount, or payable and receivable apart. Above 0 is owed to the party.
 _SIDES = """(SELECT *, 'net' AS side, payable_minor - receivable_minor AS due FROM settlement.statement
-        WHERE state = 'closed' AND mode = 'net'
-    UNION ALL SELECT *, 'payable', payable_minor FROM settlement.statement WHERE state = 'closed' AND mode = 'gross'
+        WHERE released_as_of IS NOT NULL AND mode = 'net'
+    UNION ALL SELECT *, 'payable', payable_minor FROM settlement.statement
+        WHERE released_as_of IS NOT NULL AND mode = 'gross'
     UNION ALL SELECT *, 'receivable', -receivable_minor FROM settlement.statement
-        WHERE state = 'closed' AND mode = 'gross')"""
+        WHERE released_as_of IS NOT NULL AND mode = 'gross')"""
+#: What people released waits for the next instructing, which takes all that was released until then.
+_WAITS = """(o.statement_id IS NULL AND d.state <> 'closed' AND d.statement_id NOT IN (
+        SELECT statement_id FROM payments.instruction_statement) AND d.released_as_of >= coalesce((
+        SELECT max(as_of) FROM payments.instruction_statement), d.released_as_of))"""
 
 #: A side that its instruction did not pay has no outcome until it is instructed anew.
 SIDE_OUTCOME = Rule(
-    "each side of a closed statement has its outcome, with its amount",
+    "each side of a released statement has its outcome, with its amount",
     "payments.instruction_statement",
     f"""SELECT {{'s': coalesce(d.statement_id, o.statement_id), 'side': coalesce(d.side, o.side)}} AS place,
         format('statement {{}}, {{}}: {{}} minor units are due, {{}} have an outcome', coalesce(d.statement_id,
@@ -19,9 +24,10 @@ SIDE_OUTCOME = Rule(
             coalesce(d.side, o.side), coalesce(d.due::VARCHAR, 'none'), coalesce(o.amount_minor::VARCHAR, 'none'))
                 AS message
     FROM {_SIDES} d FULL JOIN payments.instruction_statement o ON o.statement_id = d.statement_id AND o.side = d.side
-    WHERE d.due IS DISTINCT FROM o.amount_minor AND (o.statement_id IS NOT NULL OR NOT EXISTS (
-        FROM payments.reopened_statement r
-        WHERE r.statement_id = d.statement_id AND r.side = d.side AND r.amount_minor = d.due))""",
+    WHERE d.due IS DISTINCT FROM o.amount_minor AND NOT coalesce({_WAITS}, false)
+        AND (o.statement_id IS NOT NULL OR NOT EXISTS (
+            FROM payments.reopened_statement r
+            WHERE r.statement_id = d.statement_id AND r.side = d.side AND r.amount_minor = d.due))""",
 )
 
 OUTCOME_KEPT = Rule(

@@ -88,7 +88,7 @@ STATEMENT_PERIOD = Rule(
         WHEN length(period) = 7 THEN period = strftime(period_first, '%Y-%m') AND day(period_first) = 1
             AND period_last = last_day(period_first)
         ELSE period = strftime(period_first, '%Y-%m-%d') AND period_last = period_first END)
-        OR (state = 'closed') <> coalesce(closed_as_of >= closes_on, false)""",
+        OR (state <> 'open') <> coalesce(closed_as_of >= closes_on, false)""",
 )
 
 PARTY_NAMED = Rule(

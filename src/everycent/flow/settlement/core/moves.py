@@ -1,0 +1,79 @@
+"""The life of a statement: its states and the moves between them, all in this one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from everycent.flow.settlement.contract import Refusal, Refused, StatementState
+
+
+class Move(StrEnum):
+    """What may happen to a statement."""
+
+    CLOSE = "close"  # at the day cut, once its recount agrees
+    CONFIRM = "confirm"  # its party agrees, or is silent for as long as was agreed
+    DISPUTE = "dispute"  # its party says what is wrong
+    RESOLVE = "resolve"  # operations say what was done about it; its party is asked again
+    APPROVE = "approve"  # all levels said yes
+    DECLINE = "decline"  # a level said no, or nobody decided in time, or the request was taken back
+    RELEASE = "release"  # nothing is left to ask: it may be paid
+
+
+_S = StatementState
+
+#: By move, the state before -> the state after. What is not here is refused.
+MOVES: Mapping[Move, Mapping[StatementState, StatementState]] = MappingProxyType(
+    {
+        Move.CLOSE: {_S.OPEN: _S.CLOSED},
+        Move.CONFIRM: {_S.CLOSED: _S.CONFIRMED},
+        Move.DISPUTE: {_S.CLOSED: _S.DISPUTED, _S.CONFIRMED: _S.DISPUTED},
+        Move.RESOLVE: {_S.DISPUTED: _S.CLOSED},
+        Move.APPROVE: {_S.CLOSED: _S.APPROVED, _S.CONFIRMED: _S.APPROVED},
+        Move.DECLINE: {_S.CLOSED: _S.DISPUTED, _S.CONFIRMED: _S.DISPUTED},
+        Move.RELEASE: {state: state for state in (_S.CLOSED, _S.CONFIRMED, _S.APPROVED)},
+    }
+)
+#: Moves that say nothing without a reason.
+NEED_REASON = frozenset({Move.DISPUTE, Move.RESOLVE, Move.DECLINE})
+
+
+@dataclass(frozen=True)
+class Life:
+    """Where a statement stands, and what was frozen on it when it closed. `released`: it may be paid."""
+
+    state: StatementState
+    confirms: bool = False
+    approves: bool = False
+    released: bool = False
+
+    @property
+    def waits_for(self) -> Move:
+        """The move that comes next where all goes well."""
+        if self.state is _S.OPEN:
+            return Move.CLOSE
+        if self.state is _S.DISPUTED:
+            return Move.RESOLVE
+        if self.state is _S.CLOSED and self.confirms:
+            return Move.CONFIRM
+        return Move.APPROVE if self.approves and self.state is not _S.APPROVED else Move.RELEASE
+
+
+def moved(life: Life, move: Move) -> StatementState | Refused:
+    """The state after the move, or why it is not allowed."""
+    after = MOVES[move].get(life.state)
+    if life.released:
+        said = "it is released for payment; what is wrong with it is put right on the next statement"
+        return Refused(Refusal.RELEASED, said)
+    if after is None:
+        right = ", ".join(MOVES[move])
+        return Refused(Refusal.WRONG_STATE, f"it is {life.state}; {move} is allowed from {right}")
+    if move is Move.CONFIRM and not life.confirms:
+        return Refused(Refusal.NOT_ASKED, "its model asks nobody to confirm it")
+    if move in (Move.APPROVE, Move.DECLINE) and not life.approves:
+        return Refused(Refusal.NOT_ASKED, "its model asks nobody to approve it")
+    if move in (Move.APPROVE, Move.DECLINE, Move.RELEASE) and life.waits_for is Move.CONFIRM:
+        return Refused(Refusal.NOT_CONFIRMED, "its party has not confirmed it yet")
+    if move is Move.RELEASE and life.waits_for is not Move.RELEASE:
+        return Refused(Refusal.WRONG_STATE, f"it waits for {life.waits_for} first")
+    return after

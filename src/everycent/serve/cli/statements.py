@@ -1,0 +1,242 @@
+"""`everycent statement`: what people see of statements, and what they say of closed ones."""
+
+import getpass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
+from everycent.base.platform.database import Connection
+from everycent.base.platform.settings import Settings
+from everycent.flow.approvals import service as approvals
+from everycent.flow.approvals.contract import Outcome, Request, RequestState
+from everycent.flow.pipeline.session import Session, open_session
+from everycent.flow.settlement import service as settlement
+from everycent.flow.settlement.contract import StatementState
+from everycent.serve.approving import Word, say
+from everycent.serve.cli import exits
+from everycent.serve.cli.refusals import NothingStored, NotSaid
+from everycent.serve.cli.terminal import err, out, print_json, print_table
+from everycent.serve.wiring import migrations
+
+_WAITS_FOR = ("close", "confirm", "approve", "resolve", "payment")
+_ACTS: dict[str, Callable[[settlement.Desk, str, Any], settlement.Answer]] = {
+    "confirm": settlement.confirm,
+    "dispute": settlement.dispute,
+    "resolve": settlement.resolve,
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which statements of a command line are meant."""
+
+    model: str | None
+    state: str | None
+    waits_for: str | None
+    party: str | None
+    limit: int
+
+    def check(self) -> None:
+        """Raises NotSaid."""
+        if self.state is not None and self.state not in {*StatementState}:
+            raise NotSaid(f"--state {self.state}: write one of {', '.join(StatementState)}")
+        if self.waits_for is not None and self.waits_for not in _WAITS_FOR:
+            raise NotSaid(f"--waits-for {self.waits_for}: write one of {', '.join(_WAITS_FOR)}")
+
+
+def user(by: str | None) -> str:
+    """Who gives a command."""
+    return by if by is not None else getpass.getuser()
+
+
+def list_command(chosen: Chosen, *, as_json: bool) -> int:
+    """Lists statements with what they wait for."""
+    chosen.check()
+    with open_session(Settings.load(), migrations()) as session:
+        found = settlement.lives(
+            session.connection, session.tenant, model=chosen.model, state=chosen.state, waits_for=chosen.waits_for,
+            party=chosen.party, limit=chosen.limit,
+        )  # fmt: skip
+    if as_json:
+        print_json({"statements": [_plain(each) for each in found]})
+        return exits.OK
+    if not found:
+        out.print("no statement fits")
+        return exits.OK
+    rows = [
+        [each["statement_id"], _amount(each, "net_minor"), each["currency"], each["state"], each["waits_for"],
+         each["closes_on"], each["released_as_of"]] for each in found
+    ]  # fmt: skip
+    columns = ("statement", "net", "", "state", "waits for", "closes on", "released")
+    print_table("Statements", columns, rows, right=frozenset({1}))
+    return exits.OK
+
+
+def show_command(statement_id: str, *, as_json: bool) -> int:
+    """Shows one with its figures and with who has to say yes."""
+    now = datetime.now(UTC)
+    with open_session(Settings.load(), migrations()) as session:
+        found = _one(session, statement_id)
+        asked = _requests(session, statement_id)
+        waiting = {
+            request.request_id: at
+            for request, at in approvals.waiting(session.connection, session.tenant, found["model"], now)
+        }
+    levels = [_levels(request) for request in asked]
+    if as_json:
+        print_json({**_plain(found), "approvals": levels})
+        return exits.OK
+    for name, value in found.items():
+        if value is not None and name not in ("moves", "approval_id"):
+            shown = _amount(found, name) if name.endswith("_minor") else value
+            out.print(f"{name.removesuffix('_minor'):>16}  {shown}", markup=False)
+    for request in asked:
+        at = waiting.get(request.request_id)
+        for_whom = "" if at is None else f", waits for {' or '.join(at.groups)}"
+        said = ", ".join(f"{each.by}: {'yes' if each.yes else 'no'}" for each in request.decisions)
+        line = f"{str(request.request_id)[:8]} {request.state}{for_whom} {said}".rstrip()
+        out.print(f"{'approval':>16}  {line}", markup=False)
+    return exits.OK
+
+
+def log_command(statement_id: str, *, as_json: bool) -> int:
+    """Shows its moves and what was decided about it, in order of time."""
+    with open_session(Settings.load(), migrations()) as session:
+        _one(session, statement_id)
+        told = settlement.moves(session.connection, session.tenant, statement_id)
+        asked = _requests(session, statement_id)
+    events = [{**move, "on_behalf_of": None, "level": None} for move in told]
+    events += [
+        {
+            "move_no": None, "move": "yes" if each.yes else "no", "from_state": None, "to_state": None,
+            "person": each.by, "reason": each.reason, "as_of": None, "recorded_at": each.at,
+            "on_behalf_of": each.on_behalf_of, "level": each.level,
+        }
+        for request in asked for each in request.decisions
+    ]  # fmt: skip
+    events.sort(key=lambda each: (str(each["recorded_at"]), each["move_no"] or 0))
+    if as_json:
+        print_json({"statement_id": statement_id, "log": events})
+        return exits.OK
+    rows = [
+        [f"{each['recorded_at']:%Y-%m-%d %H:%M}", each["move"] if each["level"] is None else
+         f"{each['move']}, level {each['level']}", each["to_state"], each["person"] if each["on_behalf_of"] is None
+         else f"{each['person']} for {each['on_behalf_of']}", each["reason"], each["as_of"]] for each in events
+    ]  # fmt: skip
+    print_table(statement_id, ("at (UTC)", "what", "state", "who", "why", "business day"), rows)
+    return exits.OK
+
+
+def act_command(act: str, ids: Sequence[str], by: str | None, why: str | None, *, as_json: bool) -> int:
+    """Confirms, disputes or resolves statements, each by itself; 1 where one was refused."""
+    with open_session(Settings.load(), migrations()) as session:
+        desk = settlement.Desk(session.connection, session.tenant, approvals, user(by), datetime.now(UTC))
+        answers = [_ACTS[act](desk, statement_id, why) for statement_id in dict.fromkeys(ids)]
+    told = [
+        Told(each.statement_id, each.outcome, None if each.refused is None else str(each.refused.refusal),
+             "" if each.refused is None else each.refused.message) for each in answers
+    ]  # fmt: skip
+    return tell("statement_id", told, as_json=as_json)
+
+
+def approve_command(ids: Sequence[str], by: str | None, why: str | None, *, yes: bool, as_json: bool) -> int:
+    """Says yes or no to statements, each by itself; 1 where one was refused."""
+    now = datetime.now(UTC)
+    with open_session(Settings.load(), migrations()) as session:
+        told = [_approve(session, each, Word(user(by), yes, why), now) for each in dict.fromkeys(ids)]
+    return tell("statement_id", told, as_json=as_json)
+
+
+def _approve(session: Session, statement_id: str, word: Word, now: datetime) -> "Told":
+    found = _one(session, statement_id)
+    asked = _requests(session, statement_id)
+    under_way = [each for each in asked if each.request_id == found["approval_id"]]
+    if not under_way:
+        said = f"nobody is asked to approve it: it is {found['state']} and waits for {found['waits_for']}"
+        return Told(statement_id, Outcome.REFUSED, "not_asked", said)
+    where = (session.connection, session.tenant, found["model"])
+    answer = say(*where, under_way[0].request_id, word, now)
+    return Told(statement_id, answer.outcome, answer.refusal and str(answer.refusal), answer.message)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a command about one thing."""
+
+    what: str
+    outcome: Outcome
+    refusal: str | None = None
+    message: str = ""
+
+
+def tell(name: str, told: Iterable[Told], *, as_json: bool) -> int:
+    """Prints what became of each; 1 where one was refused."""
+    by_outcome: dict[Outcome, list[Told]] = {outcome: [] for outcome in Outcome}
+    for each in told:
+        by_outcome[each.outcome].append(each)
+    refused = by_outcome[Outcome.REFUSED]
+    if as_json:
+        print_json(
+            {
+                "done": [each.what for each in by_outcome[Outcome.DONE]],
+                "unchanged": [each.what for each in by_outcome[Outcome.UNCHANGED]],
+                "refused": [{name: each.what, "refusal": each.refusal, "why": each.message} for each in refused],
+            }
+        )
+    else:
+        again = by_outcome[Outcome.UNCHANGED]
+        as_were = f", {len(again):,} as they were" if again else ""
+        out.print(f"{len(by_outcome[Outcome.DONE]):,} done{as_were}", markup=False)
+        for each in refused:
+            err.print(f"refused: {each.what}: {each.message} ({each.refusal})", markup=False)
+    return exits.FAILED if refused else exits.OK
+
+
+def _one(session: Session, statement_id: str) -> dict[str, Any]:
+    """Raises NothingStored."""
+    found = settlement.lives(session.connection, session.tenant, ids=[statement_id])
+    if not found:
+        raise NothingStored(f"there is no statement '{statement_id}'; `everycent statement list` shows their ids")
+    return found[0]
+
+
+def _requests(session: Session, statement_id: str) -> list[Request]:
+    return requests_of(session.connection, session.tenant, statement_id)
+
+
+def requests_of(connection: Connection, tenant: str, statement_id: str) -> list[Request]:
+    """All requests about a statement, the oldest first."""
+    model = statement_id.partition("/")[0]
+    kind = settlement.STATEMENT_KIND
+    found = approvals.requests(connection, tenant, model, kind=kind, subject_id=statement_id)
+    return sorted(found, key=lambda each: (each.requested_at, str(each.request_id)))
+
+
+def _levels(request: Request) -> dict[str, Any]:
+    decided = {each.level: each for each in request.decisions}
+    return {
+        "request_id": str(request.request_id),
+        "state": request.state,
+        "requested_by": request.subject.requested_by,
+        "levels": [
+            {
+                "group": level.group,
+                "yes": decided[at].yes if at in decided else None,
+                "by": decided[at].by if at in decided else None,
+                "waits": request.state is RequestState.PENDING and at == len(request.decisions) + 1,
+            }
+            for at, level in enumerate(request.levels, 1)
+        ],
+    }
+
+
+def _plain(found: dict[str, Any]) -> dict[str, Any]:
+    """Amounts as integers of minor units."""
+    return {name: int(value) if name.endswith("_minor") else value for name, value in found.items()}
+
+
+def _amount(found: dict[str, Any], name: str) -> str:
+    return format_minor(int(found[name]), currency(found["currency"]))

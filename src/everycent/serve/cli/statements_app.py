@@ -1,0 +1,159 @@
+"""The commands below `everycent statement` and `everycent approvals`, their options. Heavy modules are imported by the
+command that needs them."""
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+statement_app = typer.Typer(no_args_is_help=True, help="Statements: list, look at, confirm, dispute, resolve, approve.")
+approvals_app = typer.Typer(
+    no_args_is_help=True, help="Approvals: what waits for whom, yes and no, groups, lent voices."
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Statements, by their ids.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A statement, by its id.")]
+Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who you are; the user of this machine if not.")]
+Why = Annotated[str | None, typer.Option(help="Why; the log keeps it.")]
+Reason = Annotated[str, typer.Option("--why", help="Why; the log keeps it.")]
+Model = Annotated[str | None, typer.Option(help="Only this model, by its name.")]
+Yes = Annotated[bool, typer.Option("--yes/--no", help="Whether you agree; a no needs --why.")]
+
+
+@statement_app.command("list")
+def statement_list(
+    model: Model = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only those that are open, closed, disputed, confirmed or approved.")
+    ] = None,
+    waits_for: Annotated[
+        str | None, typer.Option(help="Only those that wait for: close, confirm, approve, resolve or payment.")
+    ] = None,
+    party: Annotated[str | None, typer.Option(help="Only this party's, by its id: merchant:m-7.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many are shown, the oldest first.")] = 50,
+    json: Json = False,
+) -> int:
+    """List statements, and what each waits for."""
+    from everycent.serve.cli.statements import Chosen, list_command
+
+    return list_command(Chosen(model, state, waits_for, party, limit), as_json=json)
+
+
+@statement_app.command("show")
+def statement_show(id: Id, json: Json = False) -> int:
+    """Show one statement: its figures, where it stands, and who has to say yes to it."""
+    from everycent.serve.cli.statements import show_command
+
+    return show_command(id, as_json=json)
+
+
+@statement_app.command("log")
+def statement_log(id: Id, json: Json = False) -> int:
+    """Show all that happened to a statement since it closed: who, when and why."""
+    from everycent.serve.cli.statements import log_command
+
+    return log_command(id, as_json=json)
+
+
+@statement_app.command("confirm")
+def statement_confirm(ids: Ids, why: Why = None, by: Who = None, json: Json = False) -> int:
+    """Say for their party that statements are right."""
+    from everycent.serve.cli.statements import act_command
+
+    return act_command("confirm", ids, by, why, as_json=json)
+
+
+@statement_app.command("dispute")
+def statement_dispute(ids: Ids, why: Reason, by: Who = None, json: Json = False) -> int:
+    """Say what is wrong with statements; they are not paid until that is resolved."""
+    from everycent.serve.cli.statements import act_command
+
+    return act_command("dispute", ids, by, why, as_json=json)
+
+
+@statement_app.command("resolve")
+def statement_resolve(ids: Ids, why: Reason, by: Who = None, json: Json = False) -> int:
+    """Say what was done about disputes; who had to confirm and to approve is asked anew."""
+    from everycent.serve.cli.statements import act_command
+
+    return act_command("resolve", ids, by, why, as_json=json)
+
+
+@statement_app.command("approve")
+def statement_approve(ids: Ids, yes: Yes = True, why: Why = None, by: Who = None, json: Json = False) -> int:
+    """Say yes or no to paying statements, on the level that waits; with the last yes they are released for payment."""
+    from everycent.serve.cli.statements import approve_command
+
+    return approve_command(ids, by, why, yes=yes, as_json=json)
+
+
+Request = Annotated[str, typer.Argument(metavar="REQUEST", help="A request, by the beginning of its id.")]
+
+
+@approvals_app.command("list")
+def approvals_list(
+    model: Model = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="WHO", help="Only those that this person may decide.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """List the requests that wait, and for whom."""
+    from everycent.serve.cli.approving import list_command
+
+    return list_command(model, by, as_json=json)
+
+
+@approvals_app.command("decide")
+def approvals_decide(request: Request, yes: Yes, why: Why = None, by: Who = None, json: Json = False) -> int:
+    """Say yes or no to a request, on the level that waits."""
+    from everycent.serve.cli.approving import say_command
+
+    return say_command(request, by, why, yes=yes, withdraws=False, as_json=json)
+
+
+@approvals_app.command("withdraw")
+def approvals_withdraw(request: Request, by: Who = None, json: Json = False) -> int:
+    """Take a request back that you made."""
+    from everycent.serve.cli.approving import say_command
+
+    return say_command(request, by, None, yes=False, withdraws=True, as_json=json)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
+
+
+@approvals_app.command("delegate")
+def approvals_delegate(
+    to: Annotated[str, typer.Option(help="Who may speak for you.")],
+    since: Annotated[date, typer.Option("--since", parser=_day, metavar="DATE", help="From this day on (UTC).")],
+    until: Annotated[date, typer.Option("--until", parser=_day, metavar="DATE", help="Up to this day, it inside.")],
+    kind: Annotated[
+        list[str] | None, typer.Option(help="For this kind of requests alone: statement. May come again.")
+    ] = None,
+    by: Who = None,
+    json: Json = False,
+) -> int:
+    """Lend your voice to another person for some days."""
+    from everycent.serve.cli.approving import delegate_command
+
+    return delegate_command(to, since, until, kind or [], by, as_json=json)
+
+
+@approvals_app.command("group")
+def approvals_group(
+    group: Annotated[str | None, typer.Argument(help="The group; all groups if not given.")] = None,
+    add: Annotated[list[str] | None, typer.Option(help="Who comes in. May come again.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="Who leaves. May come again.")] = None,
+    by: Who = None,
+    json: Json = False,
+) -> int:
+    """Show who is in which group, or put people in and out."""
+    from everycent.serve.cli.approving import group_command
+
+    return group_command(group, add or [], remove or [], by, as_json=json)

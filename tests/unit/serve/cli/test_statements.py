@@ -1,0 +1,130 @@
+"""`everycent statement` and `everycent approvals` on the command line, from orders to what is paid."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_market import market
+
+from everycent.serve.cli import exits
+from everycent.serve.cli.app import run_app
+
+MODEL = market(
+    """\
+    charges:
+      goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
+    statements:
+      merchant:
+        cycle: daily
+        confirm: {silent_after: 3 days}
+        approve: [operations, {by: finance, above: "50.00"}]
+      brand: {cycle: monthly}
+    """
+)
+SOLD = "id,merchant,brand,price,coupon,at\nA1,m-7,b,99.99,0,2026-03-01 10:00:00\nA2,m-8,b,2.00,0,2026-03-01 10:00:00\n"
+LARGE, SMALL = (f"promotions/merchant:m-{n}/2026-03-01/CNY/shanghai" for n in (7, 8))
+
+Say = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def say(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Gives a command; its exit code and its JSON object."""
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+
+    def command(text: str, *more: str) -> tuple[int, Any]:
+        code = run_app([*text.split(), *more, "--json"])
+        printed = capsys.readouterr()
+        return code, json.loads(printed.out) if printed.out else printed.err
+
+    return command
+
+
+@pytest.fixture
+def closed(say: Say, tmp_path: Path) -> Callable[[str], Any]:
+    """Runs the market as of a day; what the run says."""
+    (tmp_path / "model.yaml").write_text(MODEL, encoding="utf-8")
+    (tmp_path / "sold.csv").write_text(SOLD, encoding="utf-8")
+    for group, people in {"operations": ("bob", "cid"), "finance": ("dora",)}.items():
+        adds = [word for name in people for word in ("--add", name)]
+        assert say("approvals group", group, *adds, "--by", "chief")[0] == exits.OK
+
+    def run(as_of: str) -> Any:
+        records = ("--records", str(tmp_path / "sold.csv"))
+        code, told = say("run", str(tmp_path / "model.yaml"), *records, "--as-of", as_of)
+        assert code == exits.OK and told["verified"], told
+        return told
+
+    return run
+
+
+def test_a_statement_goes_from_closed_to_paid_by_peoples_words(say: Say, closed: Any, capsys: Any) -> None:
+    told = closed("2026-03-02")
+    assert (told["closed_statements"], told["instructions"]) == (2, 0)
+    _, listed = say("statement list --waits-for confirm")
+    assert [(each["statement_id"], each["net_minor"]) for each in listed["statements"]] == [(LARGE, 9999), (SMALL, 200)]
+    assert say("statement confirm", LARGE, SMALL, "--by", "ann")[1]["done"] == [LARGE, SMALL]
+    assert [each["level"] for each in say("approvals list --by bob")[1]["requests"]] == [1, 1]
+    assert say("approvals list --by dora")[1]["requests"] == []
+    assert say("statement approve", LARGE, SMALL, "--by", "bob")[1]["done"] == [LARGE, SMALL]
+    (request,) = say("approvals list --by dora")[1]["requests"]
+    assert (request["subject_id"], request["groups"], request["requested_by"]) == (LARGE, ["finance"], "ann")
+    assert say("verify")[1]["verified"], "what is approved may wait for the next run"
+    assert say("approvals decide", request["request_id"][:8], "--yes", "--by", "dora", "--why", "ok")[0] == exits.OK
+    assert closed("2026-03-03")["instructions"] == 2
+    shown = say("statement show", LARGE)[1]
+    assert (shown["state"], shown["waits_for"], shown["released_as_of"]) == ("approved", "payment", "2026-03-02")
+    assert [[level["by"] for level in each["levels"]] for each in shown["approvals"]] == [["bob", "dora"]]
+    log = say("statement log", LARGE)[1]["log"]
+    assert [(each["move"], each["person"]) for each in log] == [
+        ("close", "everycent"), ("confirm", "ann"), ("yes", "bob"), ("yes", "dora"), ("approve", "dora"),
+        ("release", "everycent"),
+    ]  # fmt: skip
+    for asked in (["statement", "list"], ["statement", "show", LARGE], ["statement", "log", LARGE],
+                  ["approvals", "list"], ["approvals", "group"]):  # fmt: skip
+        assert run_app(asked) == exits.OK
+    printed = capsys.readouterr().out
+    assert "approved dora: yes" in printed.replace("bob: yes, ", "") and "nothing waits" in printed
+
+
+def test_what_is_not_allowed_is_refused_by_name(say: Say, closed: Any) -> None:
+    closed("2026-03-02")
+
+    def refused(*asked: str) -> tuple[int, str]:
+        code, told = say(*asked)
+        return code, told["refused"][0]["refusal"]
+
+    assert refused("statement approve", LARGE, "--by", "bob") == (exits.FAILED, "not_asked")
+    assert refused("statement confirm", LARGE, "--by", "everycent") == (exits.FAILED, "unnamed")
+    assert refused("statement resolve", LARGE, "--why", "done", "--by", "bob") == (exits.FAILED, "wrong_state")
+    say("statement confirm", LARGE, "--by", "bob")
+    assert refused("statement approve", LARGE, "--by", "bob") == (exits.FAILED, "own_request")
+    assert refused("statement approve", LARGE, "--by", "dora") == (exits.FAILED, "not_in_group")
+    assert refused("statement approve", LARGE, "--by", "cid", "--no") == (exits.FAILED, "reason_missing")
+    (request,) = say("approvals list")[1]["requests"]
+    assert refused("approvals withdraw", request["request_id"], "--by", "cid") == (exits.FAILED, "not_requester")
+    assert say("approvals withdraw", request["request_id"], "--by", "bob")[0] == exits.OK
+    assert say("statement show", LARGE)[1]["state"] == "disputed"
+    assert refused("approvals group", "finance", "--add", "eve", "--by", "eve") == (exits.FAILED, "own_membership")
+    days = ("--since", "2026-03-01", "--until", "2026-02-01")
+    assert refused("approvals delegate", "--to", "eve", *days, "--by", "cid") == (exits.FAILED, "delegation_backwards")
+    assert say("verify")[1]["verified"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["statement", "list", "--state", "lost"], "--state lost: write one of open, closed, disputed"),
+        (["statement", "list", "--waits-for", "god"], "--waits-for god: write one of close, confirm"),
+        (["statement", "show", "none"], "there is no statement 'none'"),
+        (["statement", "approve", "none"], "there is no statement 'none'"),
+        (["approvals", "decide", "zz", "--yes"], "there is no request 'zz'"),
+        (["approvals", "group", "--add", "ann"], "--add and --remove need a group"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(say: Say, capsys: Any, asked: list[str], says: str) -> None:
+    assert run_app(asked) == exits.REFUSED
+    assert says in " ".join(capsys.readouterr().err.split())
