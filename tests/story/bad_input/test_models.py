@@ -87,7 +87,7 @@ UNUSABLE_MODELS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "a cycle that is not there": (
         ("cycle: daily", "cycle: fortnightly"),
-        "model.yaml:29:21: statements.merchant.cycle: 'fortnightly' does not fit; write daily, weekly, monthly, or T+n",
+        "model.yaml:29:21: statements.merchant.cycle: 'fortnightly' does not fit; write daily, weekly",
     ),
     "a minimum in other minor units": (
         ("channels: [bank_file]", "channels: [bank_file], minimum: 0.005"),

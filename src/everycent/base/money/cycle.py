@@ -26,6 +26,7 @@ class Length(StrEnum):
 
     DAY = "day"
     WEEK = "week"
+    HALF_MONTH = "half_month"
     MONTH = "month"
 
 
@@ -50,13 +51,16 @@ class Cycle:
 
     @classmethod
     def parse(cls, text: str) -> "Cycle":
-        """From a model's text: daily, weekly, monthly, or T+n: each day's, n days after it. Raises NotACycle."""
-        named = {"daily": Length.DAY, "weekly": Length.WEEK, "monthly": Length.MONTH}.get(text)
+        """From a model's text: daily, weekly, half_monthly, monthly, or T+n (each day's, n days after it).
+
+        Raises NotACycle.
+        """
+        named = _NAMED.get(text)
         if named is not None:
             return cls(named)
         found = re.fullmatch(r"T\+(\d{1,3})", text)
         if found is None:
-            raise NotACycle(f"'{text}' is not a cycle; write daily, weekly, monthly, or T+n such as T+3")
+            raise NotACycle(f"'{text}' is not a cycle; write {', '.join(_NAMED)}, or T+n such as T+3")
         # A day is over only when the next has begun, so T+0 closes no earlier than T+1.
         return cls(Length.DAY, max(1, int(found[1])))
 
@@ -65,9 +69,9 @@ class Cycle:
         return _PERIOD[self.length](day)
 
     def period_of_label(self, label: str) -> Period:
-        """The period of a label: 2026-03-01, 2026-W09 or 2026-03. Raises NotAPeriod."""
+        """The period of a label: 2026-03-01, 2026-W09, 2026-03-H1 or 2026-03. Raises NotAPeriod."""
         try:
-            day = date.fromisoformat(label + _FIRST_DAY[self.length])
+            day = date.fromisoformat(_HALVES.sub(_first_of_half, label) + _FIRST_DAY[self.length])
         except ValueError:
             day = None
         if day is None or self.period(day).label != label:
@@ -110,6 +114,18 @@ def _week_of(day: date) -> Period:
     return Period(f"{year:04d}-W{week:02d}", monday, monday + 6 * _DAY)
 
 
+def _half_month_of(day: date) -> Period:
+    month = _month_of(day)
+    sixteenth = month.first + 15 * _DAY
+    if day < sixteenth:
+        return Period(f"{month.label}-H1", month.first, sixteenth - _DAY)
+    return Period(f"{month.label}-H2", sixteenth, month.last)
+
+
+def _first_of_half(half: re.Match[str]) -> str:
+    return "-01" if half[1] == "1" else "-16"
+
+
 def _month_of(day: date) -> Period:
     first = day.replace(day=1)
     next_first = (first + 31 * _DAY).replace(day=1)
@@ -119,7 +135,15 @@ def _month_of(day: date) -> Period:
 _PERIOD: dict[Length, Callable[[date], Period]] = {
     Length.DAY: _day_of,
     Length.WEEK: _week_of,
+    Length.HALF_MONTH: _half_month_of,
     Length.MONTH: _month_of,
 }
-_FIRST_DAY = {Length.DAY: "", Length.WEEK: "-1", Length.MONTH: "-01"}
-_EXAMPLE = {Length.DAY: "2026-03-01", Length.WEEK: "2026-W09", Length.MONTH: "2026-03"}
+_NAMED = {"daily": Length.DAY, "weekly": Length.WEEK, "half_monthly": Length.HALF_MONTH, "monthly": Length.MONTH}
+_HALVES = re.compile(r"-H([12])$")
+_FIRST_DAY = {Length.DAY: "", Length.WEEK: "-1", Length.HALF_MONTH: "", Length.MONTH: "-01"}
+_EXAMPLE = {
+    Length.DAY: "2026-03-01",
+    Length.WEEK: "2026-W09",
+    Length.HALF_MONTH: "2026-03-H1",
+    Length.MONTH: "2026-03",
+}

@@ -59,13 +59,14 @@ class StatementSpec(Declaration):
     cycle: Annotated[
         str,
         Written(
-            r"^(daily|weekly|monthly|T\+\d{1,3})$",
-            "daily, weekly, monthly, or T+n such as T+3",
-            ("daily", "weekly", "monthly"),
+            r"^(daily|weekly|half_monthly|monthly|T\+\d{1,3})$",
+            "daily, weekly, half_monthly, monthly, or T+n such as T+3",
+            ("daily", "weekly", "half_monthly", "monthly"),
         ),
         Called("cycle"),
     ] = Field(
-        description="how long a statement's period is: daily, weekly (Monday to Sunday), monthly, or T+n: each "
+        description="how long a statement's period is: daily, weekly (Monday to Sunday), half_monthly "
+        "(to the 15th, and the rest), monthly, or T+n: each "
         "business day's, closed n days after it",
         examples=["weekly", "T+3"],
     )
@@ -117,7 +118,7 @@ _ACCRUED = [
     pa.field("statement_id", pa.string(), nullable=False),  # <model>/<party_id>/<period>/<currency>/<legal_entity>
     pa.field("party_id", pa.string(), nullable=False),
     pa.field("role", pa.string(), nullable=False),
-    pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03
+    pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03-H1, 2026-03
     pa.field("period_first", pa.date32(), nullable=False),
     pa.field("period_last", pa.date32(), nullable=False),
     pa.field("closes_on", pa.date32(), nullable=False),  # the first day whose day cut closes it

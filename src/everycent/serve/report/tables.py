@@ -9,6 +9,7 @@ from everycent.serve.report.words import both
 _CODE_IN_A_LINE = 34
 _MOODS = {
     "closed": "good", "accepted": "good", "equal": "good", "paid": "good", "passed": "good",
+    "approved": "good", "confirmed": "good", "disputed": "bad",
     "open": "wait", "held": "wait", "duplicate": "", "pay": "", "collect": "",
     "conflict": "bad", "quarantined": "bad", "not passed": "bad",
 }  # fmt: skip

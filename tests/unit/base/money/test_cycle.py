@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from everycent.base.money.cycle import Cycle, NotACycle, NotAPeriod
 
-CYCLES = ["daily", "weekly", "monthly", "T+0", "T+3"]
+CYCLES = ["daily", "weekly", "half_monthly", "monthly", "T+0", "T+3"]
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,9 @@ CYCLES = ["daily", "weekly", "monthly", "T+0", "T+3"]
         ("T+3", "2026-03-01", "2026-03-01", "2026-03-01", "2026-03-01"),
         ("weekly", "2026-03-01", "2026-W09", "2026-02-23", "2026-03-01"),
         ("weekly", "2027-01-02", "2026-W53", "2026-12-28", "2027-01-03"),  # the ISO year, not the calendar's
+        ("half_monthly", "2026-03-15", "2026-03-H1", "2026-03-01", "2026-03-15"),
+        ("half_monthly", "2026-03-16", "2026-03-H2", "2026-03-16", "2026-03-31"),
+        ("half_monthly", "2024-02-29", "2024-02-H2", "2024-02-16", "2024-02-29"),
         ("monthly", "2026-03-31", "2026-03", "2026-03-01", "2026-03-31"),
         ("monthly", "2024-02-29", "2024-02", "2024-02-01", "2024-02-29"),
         ("monthly", "2026-12-01", "2026-12", "2026-12-01", "2026-12-31"),
@@ -36,6 +39,7 @@ def test_the_period_of_a_day(cycle: str, day: str, label: str, first: str, last:
         ("T+3", timedelta(0), "2026-03-04"),
         ("T+3", timedelta(days=2), "2026-03-06"),
         ("weekly", timedelta(days=7), "2026-03-09"),
+        ("half_monthly", timedelta(0), "2026-03-16"),
         ("monthly", timedelta(minutes=10), "2026-04-02"),
     ],
 )
@@ -46,12 +50,21 @@ def test_when_the_period_of_sunday_1_march_may_close(cycle: str, ready_after: ti
 
 @pytest.mark.parametrize("text", ["", "yearly", "T+", "T+1000", "t+1", "T-1", "Weekly"])
 def test_other_words_are_no_cycle(text: str) -> None:
-    with pytest.raises(NotACycle, match="write daily, weekly, monthly, or T"):
+    with pytest.raises(NotACycle, match="write daily, weekly, half_monthly, monthly, or T"):
         Cycle.parse(text)
 
 
 @pytest.mark.parametrize(
-    ("cycle", "label"), [("weekly", "2026-W54"), ("monthly", "2026-13"), ("daily", "2026-02-30"), ("weekly", "2026-03")]
+    ("cycle", "label"),
+    [
+        ("weekly", "2026-W54"),
+        ("monthly", "2026-13"),
+        ("daily", "2026-02-30"),
+        ("weekly", "2026-03"),
+        ("half_monthly", "2026-03-H3"),
+        ("half_monthly", "2026-03-01"),
+        ("daily", "2026-03-H1"),
+    ],
 )
 def test_a_label_of_no_period_is_refused(cycle: str, label: str) -> None:
     with pytest.raises(NotAPeriod, match=f"'{label}' is not a period"):

@@ -88,7 +88,7 @@ def test_the_version_hash_covers_the_rate_tables_beside_the_model(tmp_path: Path
         (
             "  merchant: {cycle: weekly}",
             "  merchant: {cycle: fortnightly}",
-            "model.yaml:21:21: statements.merchant.cycle: 'fortnightly' does not fit; write daily, weekly, monthly",
+            "model.yaml:21:21: statements.merchant.cycle: 'fortnightly' does not fit; write daily, weekly",
         ),
         ("    debtor: platform\n", "", "model.yaml:15:3: charges.goods: a charge is owed either by its 'debtor'"),
         (

@@ -85,6 +85,10 @@ STATEMENT_PERIOD = Rule(
     FROM settlement.statement WHERE NOT (closes_on > period_last AND CASE
         WHEN period LIKE '%-W%' THEN period = strftime(period_first, '%G-W%V') AND isodow(period_first) = 1
             AND period_last = period_first + 6
+        WHEN period LIKE '%-H1' THEN period = strftime(period_first, '%Y-%m-H1') AND day(period_first) = 1
+            AND period_last = period_first + 14
+        WHEN period LIKE '%-H2' THEN period = strftime(period_first, '%Y-%m-H2') AND day(period_first) = 16
+            AND period_last = last_day(period_first)
         WHEN length(period) = 7 THEN period = strftime(period_first, '%Y-%m') AND day(period_first) = 1
             AND period_last = last_day(period_first)
         ELSE period = strftime(period_first, '%Y-%m-%d') AND period_last = period_first END)
