@@ -183,7 +183,7 @@ def test_what_is_altered_behind_the_houses_back_is_named(payer) -> None:  # type
             "each instruction's money is where its state says",
         "UPDATE payments.instruction SET state = 'created', booking = 'in_flight' WHERE booking = 'paid'":
             "each instruction's money is booked where it is",
-        "DELETE FROM payments.reopened_statement": "each side of a closed statement has its outcome, with its amount",
+        "DELETE FROM payments.reopened_statement": "each side of a released statement has its outcome, with its amount",
         "INSERT INTO payments.instruction_statement SELECT tenant, model, statement_id, side, amount_minor, "
         "'instructed', instruction_id, as_of FROM payments.reopened_statement":
             "what is instructed anew was not paid, and is not being paid",
