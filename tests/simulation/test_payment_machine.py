@@ -99,6 +99,29 @@ class Payments(RuleBasedStateMachine):
                 self.house.say(Said(key, move, "by hand", who, "a person"))
         self.look()
 
+    @rule(seed=SEEDS)
+    def a_busy_day(self, seed: int) -> None:
+        """All at once: closings, workers, the channel, messages and persons, in any order."""
+        chance = random.Random(seed)
+        for _ in range(30):
+            inner = chance.randrange(2**32)
+            match chance.randrange(8):
+                case 0:
+                    self.close([chance.randint(1, 500)])
+                case 1 | 2:
+                    self.worker_submits(inner)
+                case 3:
+                    self.worker_asks(inner)
+                case 4:
+                    self.persons(inner)
+                case _:
+                    self.fate.begin(inner)
+                    self.channel.work()
+                    said = self.channel.deliver()
+                    if said is not None:
+                        self.house.say(said)
+        self.look()
+
     def look(self) -> None:
         check(self.house, self.channel)
 
@@ -147,7 +170,7 @@ def machine(idempotent: bool, queryable: bool, lies: bool) -> type[Payments]:
 def run(made: type[Payments], examples: int) -> int:
     """Runs it; how many steps were made."""
     how = settings(
-        max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(made, settings=how)
     return made.steps
@@ -157,6 +180,6 @@ def run(made: type[Payments], examples: int) -> int:
 @pytest.mark.parametrize("queryable", [False, True], ids=["mute", "queryable"])
 @pytest.mark.parametrize("idempotent", [False, True], ids=["sends twice", "idempotent"])
 def test_money_is_never_paid_twice_and_never_lost(idempotent: bool, queryable: bool, lies: bool) -> None:
-    made = run(machine(idempotent, queryable, lies), 45)
+    made = run(machine(idempotent, queryable, lies), 20)
     print(f"{made:,} steps")
     assert made >= STEPS / 8, f"{made:,} steps: too few"
