@@ -192,7 +192,7 @@ def accounts(
         ).fetchall()
 
 
-def moves(connection: Connection, tenant: str, account: Account) -> list[dict[str, Any]]:
+def moves(connection: Connection, tenant: str, model: str, account_id: uuid.UUID) -> list[dict[str, Any]]:
     """What moved an account, in order."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
@@ -200,7 +200,7 @@ def moves(connection: Connection, tenant: str, account: Account) -> list[dict[st
             SELECT move_no, move, from_state, to_state, moved_by, reason, recorded_at FROM parties.account_move
             WHERE tenant = %s AND model = %s AND account_id = %s ORDER BY move_no
             """,
-            (tenant, account.model, account.account_id),
+            (tenant, model, account_id),
         ).fetchall()
 
 

@@ -10,6 +10,7 @@ from everycent.base.platform.details import Details
 from everycent.proof.verify.content import check_content
 from everycent.proof.verify.contract import Check, Verdict
 from everycent.proof.verify.core import (
+    accounts,
     approvals,
     breaks,
     charges,
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     *ordered.RULES,
     *corrected.RULES,
     *statements.RULES,
+    *accounts.RULES,
     *lives.RULES,
     *approvals.RULES,
     *payments.RULES,

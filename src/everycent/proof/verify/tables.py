@@ -88,6 +88,12 @@ DECIDED = {
         factor=_TEXT, pot=_TEXT, period=_TEXT, total_after=_LONG, quantity_after=_LONG
     ),
     "parties.party": _columns(party_id=_TEXT, role=_TEXT, party_key=_TEXT),
+    "parties.payout_account": _columns(
+        account_id=_UUID, party_id=_TEXT, state=_TEXT, is_change=pa.bool_(), given_by=_TEXT, usable_on=_DAY,
+    ),
+    "parties.account_move": _columns(
+        account_id=_UUID, move_no=_LONG, move=_TEXT, from_state=_TEXT, to_state=_TEXT, moved_by=_TEXT
+    ),
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,
         currency=_TEXT, legal_entity=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM, obligations=_LONG,

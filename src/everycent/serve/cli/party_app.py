@@ -5,9 +5,14 @@ from typing import Annotated
 
 import typer
 
-party_app = typer.Typer(no_args_is_help=True, help="Parties: who is owed and owes, their contracts.")
+from everycent.serve.cli.account_app import account_app
+
+party_app = typer.Typer(
+    no_args_is_help=True, help="Parties: who is owed and owes, their contracts, where they are paid."
+)
 contract_app = typer.Typer(no_args_is_help=True, help="Contracts that come as messages, and make parties.")
 party_app.add_typer(contract_app, name="contract")
+party_app.add_typer(account_app, name="account")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The settlement model, a YAML file.")]

@@ -17,6 +17,7 @@ from everycent.flow.intake.contract import SourceError
 from everycent.flow.intake.service import UnknownFormat, UnknownStep
 from everycent.flow.ledger.contract import NoSuchTransfer, NotSealedYet
 from everycent.flow.model.contract import ModelRefused
+from everycent.flow.parties.service import NumberAltered
 from everycent.flow.payments.contract import ComeBackRefused, InstructionAltered
 from everycent.flow.payments.service import ChannelBusy, ChannelNotSet
 from everycent.flow.pipeline.contract import InputRefused
@@ -63,6 +64,7 @@ REFUSALS = (
     UnknownCurrency,
     AmbiguousFactor,
     InstructionAltered,
+    NumberAltered,
     UnstorableText,
     ScratchRefused,
     *_WRONG_PATH,
