@@ -100,7 +100,8 @@ class Level:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be approved. `digest`: of its content, another one where that changes. `amount_minor`: 0 or more."""
+    """What is to be approved. `digest`: of its content, another one where that changes. `amount_minor`: 0 or more.
+    `requested_by`: a name as `person` gives it, or HOUSE."""
 
     kind: str
     subject_id: str

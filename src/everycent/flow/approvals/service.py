@@ -10,6 +10,7 @@ from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals import store
 from everycent.flow.approvals.contract import (
+    HOUSE,
     Answer,
     Decision,
     Delegation,
@@ -43,6 +44,7 @@ def ask(
     what was decided since. One whose amount needs no level is approved at once."""
     asked = []
     for subject in subjects:
+        assert person(subject.requested_by) == subject.requested_by or subject.requested_by == HOUSE, subject
         needed = needed_levels(levels, subject.amount_minor, currency(subject.currency))
         at = standing_of(needed, (), now, now)
         asked.append((Request(_request_id(tenant, model, subject), subject, needed, at.state, now), at.due_at))

@@ -29,10 +29,12 @@ TRANSFER = TableSchema(
     key=("transfer_id",),
 )
 
-#: Account names begin with one of these: `party/<party_id>`, `operator/<legal_entity>/<charge>`, `channel/<name>`.
+#: Account names begin with one of these: `party/<party_id>`, `operator/<legal_entity>/<charge>`, `channel/<name>`,
+#: `bank/<legal_entity>`, which is the legal entity's own money at its bank.
 PARTY_ACCOUNT = "party/"
 OPERATOR_ACCOUNT = "operator/"
 CHANNEL_ACCOUNT = "channel/"
+BANK_ACCOUNT = "bank/"
 
 #: The cause of a batch's transfers: its obligations of one day between two accounts, added up.
 OBLIGATIONS_CAUSE = "obligations"

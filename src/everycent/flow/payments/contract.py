@@ -71,9 +71,6 @@ ANSWERS = (Move.ACCEPT, Move.PAY, Move.REFUSE, Move.RETURN, Move.DENY)
 UNRESOLVED = "unresolved"
 OTHER_AMOUNT = "other_amount"
 
-#: The legal entity's own money at its bank, in the ledger.
-BANK_ACCOUNT = "bank/"
-
 
 @dataclass(frozen=True)
 class Capabilities:

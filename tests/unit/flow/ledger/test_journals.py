@@ -146,11 +146,15 @@ account Liabilities:Party:Merchant:M-1  ; "party/merchant:m-1"
     )
 
 
-@given(st.lists(text_of, min_size=2, max_size=2, unique=True), st.sampled_from(["", "party/", "operator/", "channel/"]))
+@given(
+    st.lists(text_of, min_size=2, max_size=2, unique=True),
+    st.sampled_from(["", "party/", "operator/", "channel/", "bank/"]),
+)
 @example(["-x3A-", ":"], "")
 @example(["m", "M"], "party/r:")
 @example(["0m", "M"], "channel/")
 @example(["", "0"], "channel/")
+@example(["x-", "X-"], "bank/")
 @example(["a:b", "a/b"], "party/")
 @example(["-", "-x2D-"], "")
 def test_accounts_keep_names_of_their_own(names: list[str], kind: str) -> None:
@@ -179,8 +183,8 @@ def books_of_all_kinds(seed: int) -> list[Transfer]:
     names = [
         "party/merchant:m-1", "party/merchant:M-1", "party/merchant:商户/一号", "party/brand:ブランド", "party/brand:a",
         "party/brand:a/b", "operator/shanghai/goods", "operator/上海/佣金", "operator/none", "channel/bank_file",
-        "channel/", "odd  name; of : all (kinds) [here] \"quoted\" \\ \t\n=*!", "-x3A-", ":", "0", "é",
-        "e\u0301", "𝒳", "a" * 300,
+        "channel/", "bank/上海", "bank/", "odd  name; of : all (kinds) [here] \"quoted\" \\ \t\n=*!", "-x3A-", ":", "0",
+        "é", "e\u0301", "𝒳", "a" * 300,
     ]  # fmt: skip
     made: list[Transfer] = []
     for number in range(1, 201):

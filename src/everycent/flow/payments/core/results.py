@@ -7,8 +7,8 @@ bank account where it was paid, back to the party where it was not, or came back
 import hashlib
 from uuid import UUID
 
-from everycent.flow.ledger.contract import CHANNEL_ACCOUNT, PARTY_ACCOUNT
-from everycent.flow.payments.contract import BANK_ACCOUNT, Booking
+from everycent.flow.ledger.contract import BANK_ACCOUNT, CHANNEL_ACCOUNT, PARTY_ACCOUNT
+from everycent.flow.payments.contract import Booking
 
 
 def place_of(booking: Booking, party_id: str, channel: str, legal_entity: str) -> str:

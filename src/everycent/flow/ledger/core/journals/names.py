@@ -8,7 +8,7 @@ with letters, digits and hyphens (beancount/core/account.py); a commodity has 2 
 import re
 from hashlib import sha256
 
-from everycent.flow.ledger.contract import CHANNEL_ACCOUNT, OPERATOR_ACCOUNT, PARTY_ACCOUNT
+from everycent.flow.ledger.contract import BANK_ACCOUNT, CHANNEL_ACCOUNT, OPERATOR_ACCOUNT, PARTY_ACCOUNT
 
 _COMMODITY = re.compile(r"[A-Z][A-Z0-9]{1,23}")
 _WORDS = ("TRUE", "FALSE", "NULL")  # what Beancount reads as values
@@ -17,8 +17,8 @@ _STEM, _DIGITS = 15, 8
 
 
 def account_name(account: str) -> str:
-    """What an account is called: what parties are owed is a liability, channels are assets, the operator's own side is
-    income (and its costs, with the other sign); accounts of other names are equity.
+    """What an account is called: what parties are owed is a liability, channels and banks are assets, the operator's
+    own side is income (and its costs, with the other sign); accounts of other names are equity.
 
     No account's name is the beginning of another's, so that a balance is its own and nobody else's.
     """
@@ -32,6 +32,8 @@ def account_name(account: str) -> str:
             return f"Income:Operator:{_component(legal_entity)}:{_component(charge)}"
     elif account.startswith(CHANNEL_ACCOUNT):
         return f"Assets:Channel:{_component(account.removeprefix(CHANNEL_ACCOUNT))}"
+    elif account.startswith(BANK_ACCOUNT):
+        return f"Assets:Bank:{_component(account.removeprefix(BANK_ACCOUNT))}"
     return f"Equity:Other:{_component(account)}"
 
 
