@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -13,7 +13,7 @@ from everycent.base.platform.database import Connection
 from everycent.flow.parties import account_store as store
 from everycent.flow.parties.account_keys import AccountKeys
 from everycent.flow.parties.account_store import Account
-from everycent.flow.parties.contract import USABLE_ACCOUNT
+from everycent.flow.parties.contract import USABLE_ACCOUNT, key_values
 from everycent.flow.parties.contract_store import tell
 from everycent.flow.parties.core.account_moves import AccountMove, AccountRefused, AccountState, NotMoved, moved
 from everycent.flow.parties.core.account_number import Method, masked, plain_number, usable_on
@@ -221,6 +221,20 @@ def usable_accounts(connection: Connection, tenant: str, model: str, as_of: date
         for each in store.usable(connection, tenant, model, as_of)
     ]
     return USABLE_ACCOUNT.check(pa.Table.from_pylist(rows, schema=USABLE_ACCOUNT.columns))
+
+
+def keyed_accounts(usable: pa.Table, role: str, columns: Sequence[str], methods: Collection[Method]) -> pa.Table:
+    """Those of USABLE_ACCOUNT rows that are of a role and of these methods: its key `columns`, number, holder."""
+    begins = f"{role}:"
+    mine = [
+        (key_values(row["party_id"].removeprefix(begins)), row["number"], row["holder"])
+        for row in usable.to_pylist()
+        if row["party_id"].startswith(begins) and row["method"] in methods
+    ]
+    rows = [[*values, number, holder] for values, number, holder in mine]
+    names = (*columns, "number", "holder")
+    assert all(len(row) == len(names) for row in rows), f"a key of {role} has {len(columns)} values"
+    return pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
 
 
 def found(connection: Connection, tenant: str, keys: AccountKeys, number: str) -> list[Account]:

@@ -168,6 +168,11 @@ class PartySpec(Declaration):
         return self
 
 
+def verified_table(role: str) -> str:
+    """The table of a role's verified accounts, as payments look them up."""
+    return f"verified accounts of {role}"
+
+
 def contract_table(role: str) -> str:
     """The table of a role's contracts that came as messages, as factors look them up."""
     return _CONTRACTS_OF + role
@@ -183,6 +188,17 @@ def party_key(values: Sequence[str]) -> str:
     assert values, "a party key has at least one value"
     assert all(values), f"an empty value in {values} names nobody"
     return "/".join(value.replace("\\", "\\\\").replace("/", "\\/") for value in values)
+
+
+def key_values(party_key: str) -> list[str]:
+    """The values that a party's key was made of."""
+    values, rest = [""], iter(party_key)
+    for character in rest:
+        if character == "/":
+            values.append("")
+        else:
+            values[-1] += next(rest) if character == "\\" else character
+    return values
 
 
 def party_id_sql(role: str, spec: PartySpec, column_sql: Callable[[str], str] = identifier) -> str:

@@ -12,7 +12,16 @@ from everycent.flow.parties import contract_store
 from everycent.flow.parties.account_keys import AccountKeys, NumberAltered, new_key
 from everycent.flow.parties.account_store import accounts, refused_answers
 from everycent.flow.parties.account_store import moves as account_moves
-from everycent.flow.parties.accounts import AccountPolicy, Done, Given, ask_all, found, rekey, usable_accounts
+from everycent.flow.parties.accounts import (
+    AccountPolicy,
+    Done,
+    Given,
+    ask_all,
+    found,
+    keyed_accounts,
+    rekey,
+    usable_accounts,
+)
 from everycent.flow.parties.accounts import give as give_account
 from everycent.flow.parties.accounts import move as move_account
 from everycent.flow.parties.contract_store import Kept, contracts, events, parties, refusals, related
@@ -56,6 +65,7 @@ __all__ = [
     "events",
     "found",
     "give_account",
+    "keyed_accounts",
     "move_account",
     "new_key",
     "parties",

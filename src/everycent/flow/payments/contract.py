@@ -4,10 +4,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from everycent.base.engine.declaration import Declaration, Duration, Name, NumberText, Variable, Words
 from everycent.base.engine.tables import UUID, TableSchema
@@ -227,10 +227,14 @@ INSTRUCTED_STATEMENT = TableSchema(
 
 
 class PayoutAccountSpec(Declaration):
-    """Where a party's account number is found: an attached table by party key; the party's own key otherwise."""
+    """Where a party's account number is found: an attached table by party key, or the party's own verified account; its
+    key otherwise."""
 
     table: str | None = Field(
         default=None, description="an attached table keyed by the party's key columns", examples=["bank_accounts"]
+    )
+    verified: bool = Field(
+        default=False, description="instead: the party's own verified account, as `everycent party account` keeps it"
     )
     number: Name = Field(default="account", description="its column with the account's number", examples=["iban"])
     name: Name = Field(default="account_name", description="its column with the holder's name", examples=["holder"])
@@ -239,6 +243,12 @@ class PayoutAccountSpec(Declaration):
         description="its key column with the currency that an account takes, by ISO 4217 code; all otherwise",
         examples=["currency"],
     )
+
+    @model_validator(mode="after")
+    def _table_or_verified(self) -> Self:
+        if self.verified and self.table is not None:
+            raise ValueError("accounts have one source: write either 'table' or 'verified: yes'")
+        return self
 
 
 #: An amount in major units; with several currencies, by code.

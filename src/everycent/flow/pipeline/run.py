@@ -31,6 +31,7 @@ from everycent.flow.pipeline.rewinding import building
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.sourcing import Sourcing, sourcing
 from everycent.flow.pipeline.taking import COUNTED, FileTask
+from everycent.flow.pipeline.verified import account_keys, verified_accounts
 from everycent.flow.pipeline.versions import refuse_left_behind, refuse_other_version
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
@@ -97,7 +98,8 @@ def run(
     gate: Gate | None = None,
 ) -> RunSummary:
     """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
-    InputRefused (an earlier version's order is not in this one), StorageFailed.
+    InputRefused (an earlier version's order is not in this one), StorageFailed; SettingsError where parties are paid to
+    their verified accounts and the accounts' keys are not set.
 
     Every file is opened before the first is taken in, so that one which cannot be read leaves nothing behind; an empty
     one is passed over where it was found in a folder or by a pattern, with others that have rows. Whatever
@@ -106,6 +108,7 @@ def run(
     `gate` holds back is not closed.
     """
     plan = plan_model(model, session.tenant, inputs.tables)
+    keys = account_keys(plan)
     with run_lock(session.details, model.name, on_wait):
         report("attached tables", 0, len(plan.tables))
         attached = {name: attached_table(session, plan, inputs.tables, name) for name in plan.tables}
@@ -125,7 +128,10 @@ def run(
         report("day cut", 0, None)
         closing = _closed(session, plan, as_of, gate, now)
         report("payments", 0, None)
-        instructions = _instructed(session, plan, {name: table.rows for name, table in attached.items()}, as_of)
+        accounts = {name: table.rows for name, table in attached.items()} | verified_accounts(
+            session, plan, as_of, keys
+        )
+        instructions = _instructed(session, plan, accounts, as_of)
         _seal(session, model.name)
     closed = closing.closed.num_rows
     stayed = (closing.differing, instructions, closing.held)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import Currency, all_currencies
 from everycent.flow.intake.contract import TableSpec
-from everycent.flow.parties.contract import PartySpec
+from everycent.flow.parties.contract import PartySpec, verified_table
 from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec, RestChannelSpec
 
 BANK_FILE, REST = "bank_file", "rest"
@@ -83,7 +83,10 @@ def plan_payments(
         if role not in party_roles or party_roles[role].operator is not None:
             raise PayoutRefused(("payouts", role), f"'{role}' is not a party role that is paid; remove it")
     currencies = tuple(known for code in codes for known in all_currencies() if known.code == code)
-    some_accounts = any(spec.account is not None and spec.account.table is not None for spec in payouts.values())
+    some_accounts = any(
+        spec.account is not None and (spec.account.verified or spec.account.table is not None)
+        for spec in payouts.values()
+    )
     roles = tuple(
         _role(role, payouts.get(role, PayoutSpec()), party, tables, currencies, some_accounts)
         for role, party in party_roles.items()
@@ -160,6 +163,8 @@ def _by_currency(
 def _accounts(
     role: str, spec: PayoutAccountSpec, party: PartySpec, tables: Mapping[str, TableSpec]
 ) -> AccountSource | None:
+    if spec.verified:
+        return AccountSource(verified_table(role), party.key, "number", "holder", None)
     if spec.table is None:
         return None
     path = ("payouts", role, "account")

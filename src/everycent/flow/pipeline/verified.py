@@ -1,0 +1,39 @@
+"""The verified accounts that a model's parties are paid to, as payments look accounts up."""
+
+from datetime import date
+
+import pyarrow as pa
+
+from everycent.flow.parties.contract import verified_table
+from everycent.flow.parties.service import AccountKeys, Method, keyed_accounts, usable_accounts
+from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.session import Session
+
+
+def account_keys(plan: ModelPlan) -> AccountKeys | None:
+    """The keys that open the accounts' numbers; None where no role is paid to them. Raises SettingsError."""
+    return AccountKeys.load() if _roles(plan) else None
+
+
+def verified_accounts(session: Session, plan: ModelPlan, as_of: date, keys: AccountKeys | None) -> dict[str, pa.Table]:
+    """By the name of its table each role's accounts on the day. A bank's file takes no other than bank cards.
+
+    Raises NumberAltered, SettingsError.
+    """
+    if keys is None:
+        return {}
+    usable = usable_accounts(session.connection, session.tenant, plan.model.name, as_of, keys)
+    return {
+        verified_table(role): keyed_accounts(usable, role, plan.model.spec.parties[role].key, methods)
+        for role, methods in _roles(plan).items()
+    }
+
+
+def _roles(plan: ModelPlan) -> dict[str, tuple[Method, ...]]:
+    """The roles that are paid to verified accounts, with the methods that their channel pays by."""
+    by_bank = (Method.BANK_CARD,)
+    return {
+        role: by_bank if payout.channels[:1] == ("bank_file",) else tuple(Method)
+        for role, payout in plan.model.spec.payouts.items()
+        if payout.account is not None and payout.account.verified
+    }

@@ -1,0 +1,69 @@
+"""Parties are paid to their verified accounts: nobody before, and a change only when it has cooled."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from contract_messages import said
+from market_place import MarketPlace
+from small_market import Fact, market
+
+from everycent.base.money.calendar import BusinessCalendar
+from everycent.base.platform.settings import SettingsError
+from everycent.flow.parties import service
+from everycent.flow.parties.accounts import answered
+from everycent.flow.parties.service import AccountKeys, AccountMove, AccountPolicy, Done, Given, Method
+
+NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
+MODEL = market("""\
+onboarding: {sources: {mall: ["1"]}}
+charges:
+  goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
+statements: {merchant: {cycle: daily, mode: net}, brand: {cycle: monthly, mode: net}}
+payouts: {merchant: {account: {verified: yes}}, brand: {account: {}}}
+""").replace("merchant: {key: [merchant]}", "merchant: {key: [merchant], onboard: {}}")
+FACTS: list[Fact] = [
+    ("sold", "A1", "A1,m/1,b-1,100.00,0.00,2026-03-01 10:00"),
+    ("sold", "A2", "A2,m-2,b-1,50.00,0.00,2026-03-01 10:00"),
+    ("sold", "A3", "A3,m/1,b-1,10.00,0.00,2026-03-02 10:00"),
+    ("sold", "A4", "A4,m/1,b-1,20.00,0.00,2026-03-03 10:00"),
+]
+CARD, OTHER = "6222020012345678", "6222020087654320"
+POLICY = AccountPolicy(BusinessCalendar.parse("Asia/Shanghai", "00:00"), timedelta(days=1))
+
+
+def verified(place: MarketPlace, keys: AccountKeys, number: str, method: Method = Method.BANK_CARD) -> None:
+    """The account of merchant m/1, given by ann, confirmed by bob, accepted by the service."""
+    connection, at = place.session.connection, (place.session.tenant, place.model.name)
+    done = service.give_account(connection, *at, keys, Given("merchant:m\\/1", method, number, "Tea House", "ann"), NOW)
+    assert isinstance(done, Done), done
+    service.move_account(connection, at[0], done.account.account_id, AccountMove.CONFIRM, "bob", None, NOW)
+    service.ask_all(connection, *at, lambda _: None, NOW)
+    answered(connection, *at, done.account.account_id, accepted=True, reason=None, policy=POLICY, now=NOW)
+
+
+def paid(place: MarketPlace) -> list[tuple[str, int, str | None, str]]:
+    return place.session.connection.execute(
+        "SELECT party_id, amount_minor::bigint, account, state FROM payments.instruction ORDER BY as_of, party_id"
+    ).fetchall()
+
+
+def test_parties_are_paid_to_their_verified_accounts(place: MarketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = place.about(MODEL)
+    monkeypatch.delenv("EVERYCENT_ACCOUNT_KEYS", raising=False)
+    with pytest.raises(SettingsError, match="EVERYCENT_ACCOUNT_KEYS is not set"):
+        place.deliver(FACTS)
+    assert paid(place) == [], "nothing was taken in"
+    monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", service.new_key("k1"))
+    keys, session = AccountKeys.load(), place.session
+    plan = service.plan_onboarding(place.model.spec.onboarding, place.model.spec.parties)
+    service.take_contracts(session.connection, session.tenant, place.model.name, plan, [said(merchant="m/1")], NOW)
+    verified(place, keys, CARD)
+    verified(place, keys, OTHER)
+    place.deliver(FACTS, date(2026, 3, 2))
+    assert paid(place) == [
+        ("merchant:m-2", 5000, None, "waiting"), ("merchant:m\\/1", 10000, CARD, "created"),
+    ]  # fmt: skip
+    place.deliver([], date(2026, 3, 3))
+    place.deliver([], date(2026, 3, 4))
+    assert [account for party, _, account, _ in paid(place) if party != "merchant:m-2"] == [CARD, OTHER, OTHER]
+    place.proven()
