@@ -50,6 +50,21 @@ def test_shards_add_up_in_any_cut(rows: list[tuple[int, int]], other: list[tuple
     assert first.rows == whole.rows == len(rows)
 
 
+@pytest.mark.parametrize(("left_more", "right_more"), [(10_000, 10_000), (100_000, 90_000), (0, 80_000), (300_000, 0)])
+def test_a_sketch_too_small_to_tell_rows_apart_tells_about_how_many_they_are(left_more: int, right_more: int) -> None:
+    both, seeded = 50_000, np.random.default_rng(left_more + right_more)
+    rows = seeded.integers(0, _MOST, (2, both + left_more + right_more), dtype=np.uint64, endpoint=True)
+    sketches = []
+    for more in (slice(both, both + left_more), slice(both + left_more, None)):
+        sketch = Sketch.empty(2_000, 5)
+        for part in (slice(0, both), more):
+            sketch.add(rows[0, part], rows[1, part])
+        sketches.append(sketch)
+    assert not sketches[0].differences(sketches[1])[0].complete
+    differ = left_more + right_more
+    assert abs(sketches[0].about_apart(sketches[1]) - differ) < differ // 8
+
+
 @given(_SIDE, st.integers(2, 9))
 def test_a_row_that_one_side_has_several_times_more_is_found_with_its_number(
     rows: list[tuple[int, int]], more: int

@@ -107,6 +107,24 @@ def test_the_keys_that_differ_are_told_by_hashes_however_many(engine: LocalEngin
     assert many.num_rows == len(many["k"].unique()) > ROWS // 10
 
 
+def test_where_the_look_saw_nothing_the_sketch_itself_tells_how_many_differ(engine: LocalEngine) -> None:
+    """The first rows agree; of the last 60,000 every other one differs: more than the room that was made for them."""
+    asked: list[int] = []
+    rows, agree, apart = 580_000, 520_000, 30_000
+    engine.connection.execute(
+        f"CREATE OR REPLACE TABLE ours AS SELECT 'P' || i AS key, i AS amount_minor FROM range({rows}) AS n(i)"
+    )
+    engine.connection.execute(
+        f"""CREATE OR REPLACE TABLE bill AS SELECT key,
+            amount_minor + (amount_minor >= {agree} AND amount_minor % 2 = 0)::BIGINT AS amount_minor FROM ours"""
+    )
+    found = differing("ours", "bill", ("amount_minor",), (rows, rows), engine, lambda few: bool(asked.append(few)))
+    assert found is not None
+    assert found.keys.num_rows == apart
+    assert len(asked) == 1
+    assert abs(asked[0] - 2 * apart) < apart // 5
+
+
 def test_sides_that_agree_leave_nothing_to_compare(engine: LocalEngine) -> None:
     sides(engine, 5, one_in=2_000)
     found = reconcile(ReconPlan("bill", 0, False, False, True), "ours", "ours", engine)

@@ -35,8 +35,11 @@ ONE_IN_LEAST = 70
 #: Room for more differences leaves the processor's cache: keeping all hashes takes less time, where they fit memory.
 ROOM_IN_CACHE = 150_000
 
-#: So many rows of each side are looked at before the rest, and of those one key in so many.
-LOOKED_AT, ONE_IN = 500_000, 16
+#: So many rows of each side are looked at before the rest, and of those one key in so many; all keys where fewer meet.
+LOOKED_AT, ONE_IN, MET_LEAST = 500_000, 16, 1_000
+
+#: Among few keys, so many more that differ may be missed by chance: a roomier sketch costs less than a second one.
+UNSEEN = 3
 
 #: What `differing` finds: hashes of keys, and whether a side may have several rows of such a key.
 KEYS = pa.schema([pa.field("k", pa.uint64()), pa.field("repeated", pa.bool_())])
@@ -73,16 +76,17 @@ def differing(
     begun = [_begin(side) for side in sides]
     passes = passes_of(sum(rows), engine.memory_mb)
     expected = _expected(begun, rows)
-    room = room_of(expected, rows, passes)
-    if room is None and joins(expected):
-        return None
     streams: list[Stream] = [chain(*both) for both in zip(begun, sides, strict=True)]
     del begun, sides  # what was looked at goes once it is added
-    if room is not None:
+    tried = 0
+    while (room := room_of(max(expected, tried), rows, passes)) is not None:
         found = _by_sketch(streams, rows, room, engine)
-        if found is not None:
+        if isinstance(found, Found):
             return found
+        expected, tried = found, room
         streams = [_hashes(side, compared, engine) for side in (left, right)]
+    if joins(expected):
+        return None
     if passes == 1:
         return _by_multisets([streams], 1, rows, engine)
     del streams
@@ -108,8 +112,8 @@ def passes_of(rows: int, memory_mb: int) -> int:
     return -(-rows * BYTES_PER_ROW // (memory_mb * _MB)) or 1
 
 
-def _by_sketch(sides: Sequence[Stream], rows: tuple[int, int], room: int, engine: LocalEngine) -> Found | None:
-    """None where the sketch is too small."""
+def _by_sketch(sides: Sequence[Stream], rows: tuple[int, int], room: int, engine: LocalEngine) -> Found | int:
+    """Where the sketch is too small: about how many rows differ."""
     sketches, places = [], []
     noted = sum(rows) * BYTES_PER_PLACE <= engine.memory_mb * _MB
     for side, count in zip(sides, rows, strict=True):
@@ -123,7 +127,7 @@ def _by_sketch(sides: Sequence[Stream], rows: tuple[int, int], room: int, engine
     assert [sketch.rows for sketch in sketches] == list(rows), "a side has other rows than were counted"
     found, _ = sketches[0].differences(sketches[1])
     if not found.complete:
-        return None
+        return sketches[0].about_apart(sketches[1])
     keys = np.unique(found.keys)
     table = _table(keys, np.ones(len(keys), np.bool_))  # rows that both sides have are not seen
     return Found(table, (places[0].of(keys), places[1].of(keys)) if noted else None)
@@ -173,15 +177,25 @@ def _begin(side: Stream) -> Begun:
 def _expected(begun: Sequence[Begun], rows: tuple[int, int]) -> int:
     """About how many rows differ: of the keys that were seen on both sides, as many as in all; and what one side has
     more. It only ever costs time where it is wrong: a sketch that is too small says so."""
-    (left_keys, left_rows), (right_keys, right_rows) = map(_some, begun)
+    met, differ = _met(begun, ONE_IN)
+    unseen = 0
+    if met < MET_LEAST:
+        met, differ = _met(begun, 1)
+        unseen = 2 * UNSEEN * min(rows) // max(1, met)
+    seen = 2 * differ * min(rows) // max(1, met)
+    return max(seen, min(seen + unseen, ROOM_IN_CACHE // 3)) + abs(rows[0] - rows[1])
+
+
+def _met(begun: Sequence[Begun], one_in: int) -> tuple[int, int]:
+    """Of the first rows, how many keys both sides have, and of how many the rows differ; one key in so many counts."""
+    (left_keys, left_rows), (right_keys, right_rows) = (_some(side, one_in) for side in begun)
     _, at_left, at_right = np.intersect1d(left_keys, right_keys, return_indices=True)
-    differ = int((left_rows[at_left] != right_rows[at_right]).sum())
-    return 2 * differ * min(rows) // max(1, len(at_left)) + abs(rows[0] - rows[1])
+    return len(at_left), int((left_rows[at_left] != right_rows[at_right]).sum())
 
 
-def _some(begun: Begun) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Of the first rows those whose key is one in ONE_IN, the same keys on both sides."""
-    kept = [(keys[mark], rows[mark]) for keys, rows in begun for mark in [keys % ONE_IN == 0]]
+def _some(begun: Begun, one_in: int) -> tuple[Hashes, Hashes]:
+    """Of the first rows those whose key is one in so many, the same keys on both sides."""
+    kept = [(keys[mark], rows[mark]) for keys, rows in begun for mark in [keys % one_in == 0]]
     none = np.zeros(0, dtype=np.uint64)
     keys, rows = (np.concatenate([none, *(part[side] for part in kept)]) for side in (0, 1))
     return keys, rows

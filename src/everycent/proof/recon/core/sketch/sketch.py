@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from everycent.base.engine.arrays import read_only
-from everycent.proof.recon.core.sketch.cells import PLACE_BITS, THIRDS, WIDTH, Cells, Hashes, add, peel
+from everycent.proof.recon.core.sketch.cells import COUNT, PLACE_BITS, THIRDS, WIDTH, Cells, Hashes, add, peel
 
 #: Cells for ten differences, so that peeling gets through but for one table in thousands: very many differences
 #: need 12.3 cells for ten (Molloy 2005), and more for few.
@@ -66,6 +66,15 @@ class Sketch:
         found = peel(rest.cells, np.uint64(self.seed), keys, rows, counts)
         complete = not rest.cells.any()
         return Differences(keys[:found], rows[:found], counts[:found], complete), rest
+
+    def about_apart(self, other: "Sketch") -> int:
+        """About how many rows differ from the other side's, within some percent however many they are. What cancels
+        adds nothing to a cell's count; what differs adds one or takes one, so that a count's square tells how many
+        such there are (Alon, Matias and Szegedy, 1996). A row that is there several times more counts as more."""
+        self._assert_alike(other)
+        counts = (self.cells[:, COUNT] - other.cells[:, COUNT]).view(np.int64)
+        squares, more = int(np.dot(counts, counts)), self.rows - other.rows
+        return max(abs(more), squares // THIRDS - more * more * THIRDS // len(counts))
 
     def _assert_alike(self, other: "Sketch") -> None:
         assert self.cells.shape == other.cells.shape, "sketches of different sizes do not add up"
