@@ -39,11 +39,11 @@ from everycent.proof.recon.core.stated import stated
 from everycent.proof.recon.stage import reconcile
 
 ROUNDS, MANY_ROWS = 3, 10_000_000
+PANDAS_ROWS_MAX = 2_000_000
 ALLOWED_MB = 500
 
 #: What ours gives its engine, so that its peak is at most 500 MB up to 10 million rows a side, and 1 GB above.
 ENGINE_MB, ENGINE_MB_ABOVE = 200, 500
-PANDAS_ROWS_MAX = 2_000_000
 
 #: From this part on everycent keeps the hashes of all rows, and takes the memory that a join takes.
 JOINED_FROM = Decimal("0.007")

@@ -10,7 +10,7 @@ from everycent.proof.recon.contract import ROW, SIDE
 from everycent.proof.recon.core.differing import ROWS_LEAST, differing, passes_of, room_of
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.rereading import NEAR, nearby
-from everycent.proof.recon.core.sketch.sketch import most_differences
+from everycent.proof.recon.core.sketch.sketch import Sketch, most_differences
 from everycent.proof.recon.stage import Reconciled, reconcile
 
 ROWS = ROWS_LEAST + 1_000
@@ -107,22 +107,32 @@ def test_the_keys_that_differ_are_told_by_hashes_however_many(engine: LocalEngin
     assert many.num_rows == len(many["k"].unique()) > ROWS // 10
 
 
-def test_where_the_look_saw_nothing_the_sketch_itself_tells_how_many_differ(engine: LocalEngine) -> None:
-    """The first rows agree; of the last 60,000 every other one differs: more than the room that was made for them."""
-    asked: list[int] = []
-    rows, agree, apart = 580_000, 520_000, 30_000
+@pytest.mark.parametrize(
+    ("one_in", "larger"), [pytest.param(20, True, id="a larger one does"), pytest.param(2, False, id="hashes are kept")]
+)
+def test_where_the_look_saw_nothing_the_sketch_itself_tells_how_many_differ(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, one_in: int, larger: bool
+) -> None:
+    """The first rows agree, of the last 40,000 one in so many does not: more than the room that was made for them."""
+    for name, value in (("LOOKED_AT", 20_000), ("_ROWS_PER_READ", 20_480), ("ROOM_LEAST", 300)):
+        monkeypatch.setattr(f"everycent.proof.recon.core.differing.{name}", value)
+    rooms: list[int] = []
+    empty = Sketch.empty
+    monkeypatch.setattr(Sketch, "empty", lambda room, seed: rooms.append(room) or empty(room, seed))
+    rows, apart, asked = 240_000, 40_000 // one_in, list[int]()
     engine.connection.execute(
         f"CREATE OR REPLACE TABLE ours AS SELECT 'P' || i AS key, i AS amount_minor FROM range({rows}) AS n(i)"
     )
     engine.connection.execute(
-        f"""CREATE OR REPLACE TABLE bill AS SELECT key,
-            amount_minor + (amount_minor >= {agree} AND amount_minor % 2 = 0)::BIGINT AS amount_minor FROM ours"""
+        f"""CREATE OR REPLACE TABLE bill AS SELECT key, amount_minor +
+            (amount_minor >= {rows - 40_000} AND amount_minor % {one_in} = 0)::BIGINT AS amount_minor FROM ours"""
     )
     found = differing("ours", "bill", ("amount_minor",), (rows, rows), engine, lambda few: bool(asked.append(few)))
     assert found is not None
     assert found.keys.num_rows == apart
-    assert len(asked) == 1
-    assert abs(asked[0] - 2 * apart) < apart // 5
+    told = [rooms[2] // 2] if larger else asked
+    assert (len(rooms), len(asked)) == ((4, 0) if larger else (2, 1))
+    assert abs(told[0] - 2 * apart) < apart // 5
 
 
 def test_sides_that_agree_leave_nothing_to_compare(engine: LocalEngine) -> None:

@@ -1,4 +1,4 @@
-"""Which breaks each cure is for now: the first rule that fits takes a break, and no rule takes more than it may.
+"""Which breaks each cure takes up next: the first rule that fits takes a break, and no rule takes more than it may.
 
 Open breaks are looked at in the engine, all at once; only those that are to be repaired leave it, by their ids.
 """

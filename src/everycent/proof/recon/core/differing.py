@@ -38,8 +38,9 @@ ROOM_IN_CACHE = 150_000
 #: So many rows of each side are looked at before the rest, and of those one key in so many; all keys where fewer meet.
 LOOKED_AT, ONE_IN, MET_LEAST = 500_000, 16, 1_000
 
-#: Among few keys, so many more that differ may be missed by chance: a roomier sketch costs less than a second one.
-UNSEEN = 3
+#: Among few keys, so many that differ are easily missed by chance. Room for what they stand for costs less than a
+#: second sketch, as long as the cells stay well within the processor's cache.
+UNSEEN, UNSEEN_MOST = 3, 50_000
 
 #: What `differing` finds: hashes of keys, and whether a side may have several rows of such a key.
 KEYS = pa.schema([pa.field("k", pa.uint64()), pa.field("repeated", pa.bool_())])
@@ -178,12 +179,12 @@ def _expected(begun: Sequence[Begun], rows: tuple[int, int]) -> int:
     """About how many rows differ: of the keys that were seen on both sides, as many as in all; and what one side has
     more. It only ever costs time where it is wrong: a sketch that is too small says so."""
     met, differ = _met(begun, ONE_IN)
-    unseen = 0
-    if met < MET_LEAST:
+    few = met < MET_LEAST
+    if few:
         met, differ = _met(begun, 1)
-        unseen = 2 * UNSEEN * min(rows) // max(1, met)
-    seen = 2 * differ * min(rows) // max(1, met)
-    return max(seen, min(seen + unseen, ROOM_IN_CACHE // 3)) + abs(rows[0] - rows[1])
+    for_each = 2 * min(rows) // max(1, met)
+    seen = differ * for_each + abs(rows[0] - rows[1])
+    return max(seen, min(seen + UNSEEN * for_each, UNSEEN_MOST)) if few else seen
 
 
 def _met(begun: Sequence[Begun], one_in: int) -> tuple[int, int]:
