@@ -8,6 +8,8 @@ from uuid import UUID
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Answer, Outcome, Request, RequestState, Verdict
+from everycent.flow.non_order import service as non_order
+from everycent.flow.non_order.contract import NON_ORDER_KIND
 from everycent.flow.settlement import service as settlement
 
 
@@ -35,8 +37,23 @@ class _Statements:
         settlement.decided(settlement.Desk(connection, tenant, approvals, by, now), model, request)
 
 
+class _NonOrderCharges:
+    """Non-order charges, as owner of requests."""
+
+    def content_now(self, connection: Connection, tenant: str, model: str, subject_id: str) -> str | None:
+        return non_order.content_now(connection, tenant, model, subject_id)
+
+    def decided(
+        self, connection: Connection, tenant: str, model: str, request: Request, by: str, now: datetime
+    ) -> None:
+        from everycent.flow.pipeline.service import ChargeHouse  # heavy, and wanted by few
+
+        counter = non_order.Counter(connection, tenant, model, ChargeHouse(), by, now)
+        non_order.decided(counter, request)
+
+
 #: By kind of subject.
-OWNERS: dict[str, Owner] = {settlement.STATEMENT_KIND: _Statements()}
+OWNERS: dict[str, Owner] = {settlement.STATEMENT_KIND: _Statements(), NON_ORDER_KIND: _NonOrderCharges()}
 
 
 @dataclass(frozen=True)

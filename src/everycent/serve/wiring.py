@@ -42,6 +42,7 @@ _MIGRATED = (
     "flow.rating",
     "flow.clearing",
     "flow.settlement",
+    "flow.non_order",
     "flow.payments",
     "proof.recon",
 )

@@ -14,6 +14,7 @@ from everycent.base.money.currency import Currency, currency
 from everycent.flow.clearing.contract import BudgetSpec, ChargeSpec, OrderSpec
 from everycent.flow.intake.contract import RecordSpec, TableSpec
 from everycent.flow.model.yaml_source import ModelIssue, Source
+from everycent.flow.non_order.contract import NonOrderSpec
 from everycent.flow.parties.contract import OnboardingSpec, PartySpec, role_of_contract_table
 from everycent.flow.payments.contract import PayoutSpec
 from everycent.flow.rating.contract import FactorSpec, RuleTableSpec, with_made_factors
@@ -100,6 +101,9 @@ class SettlementModel(Declaration):
     factors: dict[Name, FactorSpec] = Field(default_factory=dict, description="named values that formulas use")
     budgets: dict[Name, BudgetSpec] = Field(default_factory=dict, description="where what bearers carry is totalled")
     charges: dict[Name, ChargeSpec] = Field(description="what records cost, and who owes it to whom")
+    non_order_charges: dict[Name, NonOrderSpec] = Field(
+        default_factory=dict, description="charges that no order causes: deposits, fines, platform fees"
+    )
     legal_entities: str | None = Field(
         default=None,
         description="a CSV file beside the model with who settles which charge from when on: tenant, business (a "
@@ -135,6 +139,16 @@ class SettlementModel(Declaration):
         own = [code for record in self.records.values() for code in record.currency_codes]
         named = [charge.currency for charge in self.charges.values() if charge.currency is not None]
         return list(dict.fromkeys([self.currency, *own, *named]))
+
+    @property
+    def charged(self) -> list[str]:
+        """All that a legal entity settles: the names of charges, and of kinds that no order causes."""
+        return [*self.charges, *self.non_order_charges]
+
+    @property
+    def settled_roles(self) -> list[str]:
+        """The party roles that have statements: all but the operator."""
+        return [role for role, party in self.parties.items() if party.operator is None]
 
     def decision_file(self, charge: str) -> str | None:
         """The file of a charge's decision table; None where its rules are written in the model."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
-from everycent.flow.payments import stage, store
+from everycent.flow.payments import charge_store, stage, store
 from everycent.flow.payments.channels.rest import read_call_back
 from everycent.flow.payments.contract import (
     INSTRUCTION,
@@ -93,7 +93,8 @@ def instruct(
     *,
     dry_run: bool = False,
 ) -> pa.Table:
-    """Instructs, in one transaction, every closed statement that is not settled, and posts the transfers.
+    """Instructs, in one transaction, every closed statement and every booked non-order charge that is not settled, and
+    posts the transfers.
 
     Instructions that waited for an account are looked at again. Doing it again changes nothing. `tables`: the model's
     attached tables by name. Returns the new instructions: INSTRUCTION rows by instruction_id.
@@ -105,7 +106,9 @@ def instruct(
             store.set_accounts(connection, tenant, model, find_accounts(plan, waiting, tables, as_of, engine))
         made = [INSTRUCTION.empty()]
         reopenings = store.reopenings(connection, tenant, model)
-        parties = store.parties_with_closed(connection, tenant, model)
+        charged = charge_store.parties_with_charges(connection, tenant, model, as_of)
+        # by their bytes, as the database orders them
+        parties = sorted({*store.parties_with_closed(connection, tenant, model), *charged}, key=str.encode)
         for at in range(0, len(parties), _PARTIES_AT_ONCE):
             some = parties[at : at + _PARTIES_AT_ONCE]
             statements, settled = store.unsettled(connection, tenant, model, some[0], some[-1])
@@ -119,6 +122,9 @@ def instruct(
                 model=model,
                 as_of=as_of,
                 reopenings=reopenings,
+                charges=charge_store.unsettled(connection, tenant, model, as_of, some[0], some[-1])
+                if charged
+                else None,
             )
             store.write(connection, tenant, model, new.instructions, new.statements)
             post(connection, tenant, model, None, new.transfers)

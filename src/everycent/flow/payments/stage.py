@@ -12,7 +12,7 @@ from everycent.base.engine.sql import literal
 from everycent.flow.ledger.contract import CHANNEL_ACCOUNT, PARTY_ACCOUNT, TRANSFER
 from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION
 from everycent.flow.payments.core.accounts import find_accounts
-from everycent.flow.payments.core.netting import PARTS_SQL, groups_sql, payout_table
+from everycent.flow.payments.core.netting import CHARGE_PARTS_SQL, PARTS_SQL, groups_sql, payout_table
 from everycent.flow.payments.core.plan import PaymentPlan, PayoutRefused, plan_payments
 
 __all__ = ["Instructed", "PaymentPlan", "PayoutRefused", "instruct", "plan_payments"]
@@ -38,15 +38,20 @@ def instruct(
     model: str,
     as_of: date,
     reopenings: int = 0,
+    charges: pa.Table | None = None,
 ) -> Instructed:
     """Nets closed statements into one amount per party, legal entity, currency and side, and instructs it.
 
     `statements`: closed STATEMENT rows with a side still to settle. `settled`: their sides (statement_id, side) that
-    are settled already. `tables`: the model's attached tables, by name.
+    are settled already. `tables`: the model's attached tables, by name. `charges`: non-order charges to settle, apart
+    or with those statements (columns statement_id, apart, role, party_id, legal_entity, currency, amount_minor).
     """
     foreign = set(pc.unique(statements["currency"]).to_pylist()) - {known.code for known in plan.currencies}
     assert not foreign, f"the model pays in {[known.code for known in plan.currencies]}, a statement is in {foreign}"
     parts = engine.query(PARTS_SQL, statement=statements, settled=settled)
+    if charges is not None and charges.num_rows:
+        along = engine.query(CHARGE_PARTS_SQL, charge=charges, part=parts).cast(parts.schema)
+        parts = pa.concat_tables([parts, along])
     groups = engine.query(groups_sql(tenant, model, as_of, reopenings), part=parts, payout=payout_table(plan))
     outcomes = engine.query(_outcomes_sql(as_of), part=parts, grouped=groups).cast(INSTRUCTED_STATEMENT.columns)
     instructed = engine.query(_INSTRUCTED_SQL, grouped=groups)
@@ -61,7 +66,7 @@ def instruct(
 def _outcomes_sql(as_of: date) -> str:
     return f"""
         SELECT statement_id, side, amount_minor, outcome, instruction_id, DATE {literal(as_of.isoformat())} AS as_of
-        FROM part JOIN grouped USING (role, party_id, legal_entity, currency, side)
+        FROM part JOIN grouped USING (role, party_id, legal_entity, currency, side, apart)
         ORDER BY statement_id, side
     """
 

@@ -16,6 +16,8 @@ from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
+from everycent.flow.payments.charge_store import deposits as deposits
+from everycent.flow.payments.charge_store import standings as standings
 from everycent.flow.payments.contract import (
     INSTRUCTED_STATEMENT,
     INSTRUCTION,

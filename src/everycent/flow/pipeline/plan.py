@@ -13,6 +13,7 @@ from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
 from everycent.flow.intake.service import UnknownFormat, UnknownStep, declared_fields, format_written, load_steps
 from everycent.flow.intake.stage import IntakePlan, IntakeRefused, plan_intake
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
+from everycent.flow.non_order.stage import NonOrderPlan, NonOrderRefused, plan_non_order
 from everycent.flow.parties.stage import OnboardingRefused, plan_onboarding
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
 from everycent.flow.pipeline.tables import dated_entities, decision_tables, table_specs
@@ -51,6 +52,7 @@ class ModelPlan:
     clearing: ClearingPlan
     settlement: SettlementPlan
     payments: PaymentPlan
+    non_order: NonOrderPlan
     running: tuple[Running, ...] = ()
     turns: Mapping[str, TurnPlan] = field(default_factory=dict)
     shares: Mapping[str, tuple[SharePlan, ...]] = field(default_factory=dict)
@@ -152,7 +154,7 @@ def plan_model(
         rating |= {} if rated is None else {kind: rated}
     in_turn = {name for planned in rating.values() for name in planned.in_turn} | shared_in_order(spec.charges)
     own = (model.currency, model.operator, spec.budgets, spec.charges_in_various, _currencies(kinds), in_turn)
-    clearing = attempt(plan_clearing, spec.charges, spec.parties, *own, settled)
+    clearing = attempt(plan_clearing, spec.charges, spec.parties, *own, _of_orders(model, settled))
     running = None if len(intake) < len(kinds) else attempt(_plan_running, model, intake)
     terms = {
         kind: _terms(model, planned, intake[kind], tables, decisions)
@@ -163,7 +165,8 @@ def plan_model(
     shares = {kind: plan_shares(each) for kind, each in terms.items() if each.plan.per_share}
     attempt(plan_onboarding, spec.onboarding, spec.parties)
     payments = attempt(plan_payments, spec.payouts, spec.parties, tables, spec.currency_codes)
-    if issues or clearing is None or payments is None or running is None:
+    non_order = attempt(_plan_non_order, model, settled)
+    if issues or clearing is None or payments is None or running is None or non_order is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
     return ModelPlan(
         model,
@@ -174,6 +177,7 @@ def plan_model(
         clearing,
         plan_settlement(spec.statements, spec.parties, model.name),
         payments,
+        non_order,
         running,
         turns,
         shares,
@@ -191,6 +195,17 @@ def _tables(
     return found
 
 
+def _of_orders(model: LoadedModel, settled: Mapping[str, Settled]) -> Mapping[str, Settled]:
+    """Who settles what orders cause."""
+    return {name: each for name, each in settled.items() if name in model.spec.charges}
+
+
+def _plan_non_order(model: LoadedModel, settled: Mapping[str, Settled]) -> NonOrderPlan:
+    spec = model.spec
+    known = (spec.settled_roles, list(spec.charges), spec.currency_codes)
+    return plan_non_order(spec.non_order_charges, *known, model.operator, settled)
+
+
 def _currencies(kinds: Mapping[str, RecordSpec]) -> dict[str, str]:
     """The columns that hold records' currencies, by kind."""
     return {kind: record.currency for kind, record in kinds.items() if record.currency is not None}
@@ -206,7 +221,14 @@ class _Attempt:
     def __call__(self, plan: Callable[Taken, Planned], *args: Taken.args, **kwargs: Taken.kwargs) -> Planned | None:
         try:
             return plan(*args, **kwargs)
-        except (IntakeRefused, RatingRefused, ClearingRefused, PayoutRefused, OnboardingRefused) as refusal:
+        except (
+            IntakeRefused,
+            RatingRefused,
+            ClearingRefused,
+            PayoutRefused,
+            OnboardingRefused,
+            NonOrderRefused,
+        ) as refusal:
             self.issues.append(_issue(self.model, refusal))
             return None
 

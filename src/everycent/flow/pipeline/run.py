@@ -22,6 +22,7 @@ from everycent.flow.parties import store as parties_store
 from everycent.flow.parties.contract import role_of_contract_table
 from everycent.flow.payments import service as payments
 from everycent.flow.pipeline import store
+from everycent.flow.pipeline.charging import expire
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
@@ -131,6 +132,7 @@ def run(
         accounts = {name: table.rows for name, table in attached.items()} | verified_accounts(
             session, plan, as_of, keys
         )
+        expire(session, model.name, now)
         instructions = _instructed(session, plan, accounts, as_of)
         _seal(session, model.name)
     closed = closing.closed.num_rows

@@ -1,6 +1,7 @@
 """The pipeline's commands: check a model, run it over files, test its golden cases, write its results."""
 
 from everycent.flow.pipeline.asked_rules import RecordTried, rules_of_record
+from everycent.flow.pipeline.charging import ChargeHouse, Fees
 from everycent.flow.pipeline.correcting import Wish
 from everycent.flow.pipeline.dictionary import FactorEntry, factor_dictionary
 from everycent.flow.pipeline.difference import Difference, compare
@@ -19,9 +20,11 @@ from everycent.flow.pipeline.session import Session, local_engine, open_session
 
 __all__ = [
     "Cashier",
+    "ChargeHouse",
     "Chosen",
     "Difference",
     "FactorEntry",
+    "Fees",
     "FileTaken",
     "GoldenOutcome",
     "Inputs",

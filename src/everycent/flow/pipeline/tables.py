@@ -110,7 +110,7 @@ def dated_entities(model: LoadedModel, tenant: str, issues: list[ModelIssue]) ->
         return {}
     try:
         columns, rows = _rows_beside(file, model.files.get(file), "the table of legal entities")
-        return read_legal_entities(file, columns, rows, tenant, model.name, list(model.spec.charges))
+        return read_legal_entities(file, columns, rows, tenant, model.name, model.spec.charged)
     except (ValueError, ClearingRefused) as error:
         issues.append(model.source.issue(str(error), ("legal_entities",)))
         return {}

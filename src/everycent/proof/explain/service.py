@@ -9,7 +9,7 @@ from everycent.proof.explain.contract import Explanation, NothingFound, SeveralF
 from everycent.proof.explain.core.asked import Asked, readings
 from everycent.proof.explain.records import record_explained
 from everycent.proof.explain.replay import replay
-from everycent.proof.explain.statements import instruction_explained, statement_explained
+from everycent.proof.explain.statements import instruction_explained, non_order_explained, statement_explained
 from everycent.proof.explain.store import Finder, Row
 
 __all__ = ["explain", "replay"]
@@ -32,6 +32,9 @@ def explain(
         instruction = finder.instruction(asked[0].record_id)
         if instruction is not None:
             return instruction_explained(finder, instruction)
+        charge = finder.non_order_charge(asked[0].record_id)
+        if charge is not None:
+            return non_order_explained(finder, charge)
     models = [model] if model is not None else finder.models()
     for reading in asked:
         found = _records(finder, models, reading)

@@ -62,14 +62,41 @@ def instruction_explained(finder: Finder, row: Row) -> Explanation:
         ("as of", str(row["as_of"])),
         ("settled by", row["legal_entity"]),
     ]
+    charges = finder.charges_of_instruction(row["model"], row["instruction_id"])
     amount = format_minor(int(row["amount_minor"]), money)
+    parts = [*(statement_explained(finder, each) for each in statements[:_LONGEST]),
+             *(non_order_explained(finder, each) for each in charges[:_LONGEST])]  # fmt: skip
     return Explanation(
         "instruction",
         str(row["instruction_id"]),
         f"{row['instruction_id']}: {row['direction']} {amount} {money}",
         tuple(facts),
-        tuple(statement_explained(finder, each) for each in statements[:_LONGEST]),
-        more=max(0, len(statements) - _LONGEST),
+        tuple(parts),
+        more=len(statements) + len(charges) - len(parts),
+    )
+
+
+def non_order_explained(finder: Finder, row: Row) -> Explanation:
+    """A charge that no order causes: who gave it, of whom, and what became of its money."""
+    money = currency(row["currency"])
+    amount = format_minor(int(row["amount_minor"]), money)
+    way = "to be paid to" if row["direction"] == "pay" else "owed by"
+    facts = [
+        ("party", row["party_id"]),
+        ("given", f"by {row['given_by']} of {row['source']}, as {row['reference']}"),
+        ("why", row["reason"] or "(not said)"),
+        ("state", ", ".join(filter(None, (row["state"], row["declined_why"])))),
+        ("owed from", str(row["booked_on"] or row["occurred_on"])),
+        ("settled by", f"{row['legal_entity']}, with its own {row['settled_by']}" if row["settled_by"] == "instruction"
+         else f"{row['legal_entity']}, with the next statement"),
+        *(("outcome", _outcome(side, money))
+          for side in finder.sides_of_statement(row["model"], str(row["charge_id"]))),
+    ]  # fmt: skip
+    return Explanation(
+        "non_order_charge",
+        str(row["charge_id"]),
+        f"{row['kind']} {row['reference']}: {amount} {money} {way} {row['party_id']}",
+        tuple(facts),
     )
 
 

@@ -221,6 +221,21 @@ class Finder:
             id=instruction_id,
         )
 
+    def non_order_charge(self, charge_id: UUID) -> Row | None:
+        """A charge that no order causes, by its id."""
+        found = self._query("SELECT * FROM non_order.charge WHERE {tenant} AND charge_id = %(id)s", id=charge_id)
+        return found[0] if found else None
+
+    def charges_of_instruction(self, model: str, instruction_id: UUID) -> list[Row]:
+        """The non-order charges that an instruction settles."""
+        return self._query(
+            """SELECT c.* FROM payments.instruction_statement s
+            JOIN non_order.charge c ON (c.tenant, c.model, c.charge_id::text) = (s.tenant, s.model, s.statement_id)
+            WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.instruction_id = %(id)s ORDER BY c.charge_id""",
+            model=model,
+            id=instruction_id,
+        )
+
     def nearest(self, text: str) -> list[str]:
         """Names that look most like `text`: keys of records, statements."""
         selects = ["SELECT NULL::VARCHAR AS name, NULL::VARCHAR AS short WHERE false"]

@@ -42,6 +42,7 @@ SEALED = {
     "platform.model_version": ("model_version",),
     "platform.batch": ("batch_no",),
     "platform.generation": ("generation",),
+    "non_order.charge": ("charge_id",),
     "payments.instruction": ("instruction_id",),
     "payments.instruction_move": ("instruction_id", "move_no"),
     "recon.run": ("scenario", "run_no"),

@@ -111,6 +111,11 @@ DECIDED = {
     "approvals.decision": _columns(
         request_id=_UUID, level=pa.int16(), person=_TEXT, on_behalf_of=_TEXT, yes=pa.bool_()
     ),
+    "non_order.charge": _columns(
+        charge_id=_UUID, kind=_TEXT, account=_TEXT, party_id=_TEXT, legal_entity=_TEXT, direction=_TEXT,
+        settled_by=_TEXT, amount_minor=_LONG, currency=_TEXT, approval_id=_UUID, given_by=_TEXT, state=_TEXT,
+        booked_on=_DAY,
+    ),
     "payments.instruction": _columns(
         instruction_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, direction=_TEXT, amount_minor=_SUM,
         channel=_TEXT, as_of=_DAY, state=_TEXT, booking=_TEXT, finding=_TEXT, moves=_LONG,

@@ -11,6 +11,7 @@ from everycent import __version__
 from everycent.serve.cli import exits, files_app, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
 from everycent.serve.cli.ledger_app import ledger_app
+from everycent.serve.cli.non_order_app import non_order_app
 from everycent.serve.cli.party_app import party_app
 from everycent.serve.cli.payments_app import payments_app
 from everycent.serve.cli.statements_app import approvals_app, statement_app
@@ -43,6 +44,7 @@ jobs_app.add_to(recon_app)
 
 app.add_typer(breaks_app, name="breaks")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(non_order_app, name="non-order")
 app.add_typer(party_app, name="party")
 app.add_typer(payments_app, name="payments")
 app.add_typer(statement_app, name="statement")

@@ -8,9 +8,9 @@ from everycent.base.engine.sql import literal
 from everycent.flow.payments.core.plan import PaymentPlan
 
 #: `statement`: closed STATEMENT rows. `settled`: sides (statement_id, side) that have an outcome for good.
-#: A side's amount is signed: above 0 is owed to the party.
+#: A side's amount is signed: above 0 is owed to the party. `apart`: what it is not netted with others of, else empty.
 PARTS_SQL = """
-    SELECT statement_id, side, role, party_id, legal_entity, currency, amount_minor
+    SELECT statement_id, side, role, party_id, legal_entity, currency, amount_minor, '' AS apart
     FROM (
         SELECT *, 'net' AS side, payable_minor - receivable_minor AS amount_minor FROM statement WHERE mode = 'net'
         UNION ALL
@@ -22,24 +22,44 @@ PARTS_SQL = """
 """
 
 
+#: `charge`: non-order charges (CHARGES of charge_store). Those that go with a statement take the side that its party's
+#: parts have; without such a part they wait.
+CHARGE_PARTS_SQL = """
+    WITH stood AS (
+        SELECT party_id, legal_entity, currency, bool_or(side = 'net') AS netted FROM part GROUP BY ALL
+    ), sided AS (
+        SELECT *, CASE WHEN amount_minor > 0 THEN 'payable' ELSE 'receivable' END AS own_side FROM charge
+    )
+    SELECT statement_id, own_side AS side, role, party_id, legal_entity, currency, amount_minor, statement_id AS apart
+    FROM sided WHERE sided.apart
+    UNION ALL
+    SELECT statement_id, CASE WHEN netted THEN 'net' ELSE own_side END, role, party_id, legal_entity, currency,
+        amount_minor, ''
+    FROM sided JOIN stood USING (party_id, legal_entity, currency) WHERE NOT sided.apart
+    ORDER BY statement_id
+"""
+
+
 def groups_sql(tenant: str, model: str, as_of: date, reopenings: int) -> str:
     """The groups of table `part` with `total_minor`, `outcome`, `direction`, `channel` and `instruction_id`.
 
-    A group below its role's minimum is carried. The id derives from all that the group pays, its statements included,
-    so the same closing gives the same ids, and two closings on one day do not meet. What is instructed anew after
-    `reopenings` (how many sides of statements were opened so far) gets another id than before.
+    A group below its role's minimum is carried, what stands apart never. The id derives from all that the
+    group pays, its statements included, so the same closing gives the same ids, and two closings on one day do not
+    meet. What is instructed anew after `reopenings` (how many sides of statements were opened so far) gets another id
+    than before.
     """
     occasion = f"{as_of.isoformat()}#{reopenings}" if reopenings else as_of.isoformat()
     head = f"concat_ws(chr(31), {literal(tenant)}, {literal(model)}, {literal(occasion)}"
     return f"""
         WITH summed AS (
-            SELECT role, party_id, legal_entity, currency, side, sum(amount_minor) AS total_minor,
+            SELECT role, party_id, legal_entity, currency, side, apart, sum(amount_minor) AS total_minor,
                 string_agg(statement_id, chr(31) ORDER BY statement_id) AS statements
             FROM part GROUP BY ALL
         ), decided AS (
             SELECT summed.*, payout.channel,
                 CASE WHEN total_minor > 0 THEN 'pay' WHEN total_minor < 0 THEN 'collect' END AS direction,
-                CASE WHEN total_minor = 0 THEN 'zero' WHEN abs(total_minor) < payout.minimum_minor THEN 'carried'
+                CASE WHEN total_minor = 0 THEN 'zero'
+                    WHEN apart = '' AND abs(total_minor) < payout.minimum_minor THEN 'carried'
                     ELSE 'instructed' END AS outcome
             FROM summed JOIN payout USING (role, currency)
         )

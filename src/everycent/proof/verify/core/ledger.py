@@ -179,7 +179,9 @@ PARTY_BALANCES = Rule(
         SELECT 'party/' || party_id AS account, currency, sum(due) AS due FROM (
             SELECT party_id, currency, payable_minor - receivable_minor AS due FROM settlement.statement
             UNION ALL SELECT party_id, currency, CASE direction WHEN 'pay' THEN -amount_minor ELSE amount_minor END
-            FROM payments.instruction WHERE booking <> 'back') GROUP BY ALL),
+            FROM payments.instruction WHERE booking <> 'back'
+            UNION ALL SELECT party_id, currency, CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END
+            FROM non_order.charge WHERE state = 'booked') GROUP BY ALL),
     held AS (
         SELECT account, currency, sum(credits_minor - debits_minor) AS balance FROM ledger.account
             WHERE account LIKE 'party/%' GROUP BY ALL)

@@ -9,6 +9,9 @@ _SIDES = """(SELECT *, 'net' AS side, payable_minor - receivable_minor AS due FR
         WHERE released_as_of IS NOT NULL AND mode = 'gross'
     UNION ALL SELECT *, 'receivable', -receivable_minor FROM settlement.statement
         WHERE released_as_of IS NOT NULL AND mode = 'gross')"""
+#: Whose each of them is, and each non-order charge, which stands among them under its own id.
+_OF = """(SELECT statement_id, party_id, currency, legal_entity FROM settlement.statement
+    UNION ALL SELECT charge_id::VARCHAR, party_id, currency, legal_entity FROM non_order.charge)"""
 #: What people released waits for the next instructing, which takes all that was released until then.
 _WAITS = """(o.statement_id IS NULL AND d.state <> 'closed' AND d.statement_id NOT IN (
         SELECT statement_id FROM payments.instruction_statement) AND d.released_as_of >= coalesce((
@@ -23,7 +26,9 @@ SIDE_OUTCOME = Rule(
             o.statement_id),
             coalesce(d.side, o.side), coalesce(d.due::VARCHAR, 'none'), coalesce(o.amount_minor::VARCHAR, 'none'))
                 AS message
-    FROM {_SIDES} d FULL JOIN payments.instruction_statement o ON o.statement_id = d.statement_id AND o.side = d.side
+    FROM {_SIDES} d FULL JOIN (
+        FROM payments.instruction_statement WHERE statement_id NOT IN (SELECT charge_id::VARCHAR FROM non_order.charge)
+        ) o ON o.statement_id = d.statement_id AND o.side = d.side
     WHERE d.due IS DISTINCT FROM o.amount_minor AND NOT coalesce({_WAITS}, false)
         AND (o.statement_id IS NOT NULL OR NOT EXISTS (
             FROM payments.reopened_statement r
@@ -44,16 +49,17 @@ OUTCOME_KEPT = Rule(
 INSTRUCTION_SUMS = Rule(
     "each instruction moves what its statements add up to, for their party",
     "payments.instruction",
-    """WITH added AS (
+    f"""WITH added AS (
         SELECT instruction_id, sum(o.amount_minor) AS due, min(s.party_id) AS party_id, max(s.party_id) AS other,
             min(s.currency) AS currency, max(s.currency) AS other_currency, min(s.legal_entity) AS legal_entity,
             max(s.legal_entity) AS other_entity
         FROM (SELECT statement_id, instruction_id, amount_minor FROM payments.instruction_statement
             UNION ALL SELECT statement_id, instruction_id, amount_minor FROM payments.reopened_statement) o
-            JOIN settlement.statement s USING (statement_id)
+            JOIN {_OF} s USING (statement_id)
         WHERE instruction_id IS NOT NULL GROUP BY instruction_id)
     SELECT coalesce(i.instruction_id, a.instruction_id) AS place,
-        format('instruction {}: {} {} {} {}, its statements add up to {} {} for {}', coalesce(i.instruction_id,
+        format('instruction {{}}: {{}} {{}} {{}} {{}}, its statements add up to {{}} {{}} for {{}}',
+            coalesce(i.instruction_id,
             a.instruction_id),
             coalesce(i.direction, 'none:'), coalesce(i.party_id, 'nobody'), coalesce(i.amount_minor, 0),
             coalesce(i.currency, ''), coalesce(a.due, 0), coalesce(a.currency, ''), coalesce(a.party_id, 'nobody'))
@@ -70,11 +76,12 @@ INSTRUCTION_SUMS = Rule(
 ZERO_GROUPS = Rule(
     "sides settled without payment add up to nothing",
     "payments.instruction_statement",
-    """SELECT {'p': s.party_id, 'l': s.legal_entity, 'c': s.currency, 'd': o.side, 'a': o.as_of} AS place,
-        format('{} ({}, {}), {} of {}: settled without payment, but its statements add up to {}', s.party_id,
+    f"""SELECT {{'p': s.party_id, 'l': s.legal_entity, 'c': s.currency, 'd': o.side, 'a': o.as_of}} AS place,
+        format('{{}} ({{}}, {{}}), {{}} of {{}}: settled without payment, but its statements add up to {{}}',
+            s.party_id,
             s.legal_entity,
             s.currency, o.side, o.as_of, sum(o.amount_minor)) AS message
-    FROM payments.instruction_statement o JOIN settlement.statement s USING (statement_id) WHERE o.outcome = 'zero'
+    FROM payments.instruction_statement o JOIN {_OF} s USING (statement_id) WHERE o.outcome = 'zero'
     GROUP BY s.party_id, s.legal_entity, s.currency, o.side, o.as_of HAVING sum(o.amount_minor) <> 0""",
 )
 
