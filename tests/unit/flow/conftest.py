@@ -17,7 +17,7 @@ from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.ledger import stage as ledger_stage
 from everycent.flow.ledger import store as ledger_store
-from everycent.flow.parties.contract import PartySpec
+from everycent.flow.parties.contract import CONTRACT_PERIOD, PartySpec
 from everycent.flow.payments import service as payments
 from everycent.flow.payments.contract import PayoutSpec
 from everycent.flow.payments.stage import PaymentPlan, plan_payments
@@ -25,7 +25,7 @@ from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
 from everycent.flow.settlement.contract import StatementSpec
 from everycent.flow.settlement.service import Asking, Closing
-from everycent.flow.settlement.stage import SettlementPlan, accrue, plan_settlement
+from everycent.flow.settlement.stage import SettlementPlan, accrue, plan_settlement, under_contracts
 
 _DEFAULTS = {"charge": "goods", "bearer": "0", "currency": "CNY", "legal_entity": "shanghai"}
 _NAMES = uuid.UUID(int=0)
@@ -76,6 +76,7 @@ class Books:
     code: str = "CNY"
     table_specs: dict[str, TableSpec] = field(default_factory=dict)
     tables: dict[str, pa.Table] = field(default_factory=dict)
+    contracts: pa.Table = field(default_factory=CONTRACT_PERIOD.empty)
     batches: int = 0
 
     @property
@@ -88,7 +89,7 @@ class Books:
 
     @property
     def plan(self) -> SettlementPlan:
-        return plan_settlement(self.statements, ROLES, self.model)
+        return under_contracts(plan_settlement(self.statements, ROLES, self.model), self.contracts, self.engine)
 
     @property
     def payment_plan(self) -> PaymentPlan:
@@ -116,7 +117,8 @@ class Books:
         day = date.fromisoformat(as_of)
         details = self.database.details  # type: ignore[attr-defined]
         where = (self.connection, details, self.engine, self.tenant, self.model)
-        return settlement.close_due(*where, day, asking=asking, dry_run=dry_run)
+        keeping = settlement.Keeping(self.plan, ledger_store.write)
+        return settlement.close_due(*where, day, asking=asking, keeping=keeping, dry_run=dry_run)
 
     def instruct(self, as_of: str, *, dry_run: bool = False) -> pa.Table:
         """Instructs what is closed."""

@@ -30,11 +30,13 @@ TRANSFER = TableSchema(
 )
 
 #: Account names begin with one of these: `party/<party_id>`, `operator/<legal_entity>/<charge>`, `channel/<name>`,
-#: `bank/<legal_entity>`, which is the legal entity's own money at its bank.
+#: `bank/<legal_entity>`, which is the legal entity's own money at its bank, `reserve/<party_id>`, which is the party's
+#: and held back.
 PARTY_ACCOUNT = "party/"
 OPERATOR_ACCOUNT = "operator/"
 CHANNEL_ACCOUNT = "channel/"
 BANK_ACCOUNT = "bank/"
+RESERVE_ACCOUNT = "reserve/"
 
 #: The cause of a batch's transfers: its obligations of one day between two accounts, added up.
 OBLIGATIONS_CAUSE = "obligations"

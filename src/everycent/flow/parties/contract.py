@@ -45,6 +45,9 @@ CONTRACT_PERIOD = TableSchema(
             pa.field("reserve_ratio", pa.decimal128(9, 8)),
             pa.field("reserve_release_seconds", pa.int64()),
             pa.field("minimum_payout_minor", pa.string(), nullable=False),  # JSON: minor units by currency
+            pa.field("silent_days", pa.int64()),  # so long after closing, silence confirms
+            pa.field("negative", pa.string()),  # collect | carry
+            pa.field("invoice", pa.string()),  # before_payment | none
         ]
     ),
     key=("party_id", "since"),

@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +37,8 @@ _PERIODS = """
 
 _TERMS = """
     party_id, role, contract_no, revision, since, until, cycle, mode, legal_entity, reserve_ratio,
-    CAST(extract(epoch FROM reserve_release_after) AS bigint), CAST(minimum_payout_minor AS text)
+    CAST(extract(epoch FROM reserve_release_after) AS bigint), CAST(minimum_payout_minor AS text),
+    silent_days, negative, invoice
 """
 
 
@@ -109,7 +110,7 @@ def keep(connection: Connection, tenant: str, model: str, kept: Sequence[Kept], 
         cursor.executemany(
             """
             INSERT INTO parties.contract
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             """,
             [_contract_row(tenant, model, said, party) for said, party in taken],
         )
@@ -127,10 +128,11 @@ def _message_row(tenant: str, model: str, each: Kept, now: datetime) -> tuple[ob
 
 def _contract_row(tenant: str, model: str, said: ContractMessage, party: Party) -> tuple[object, ...]:
     reserve = (None, None) if said.reserve is None else (said.reserve.ratio, said.reserve.release_after)
+    silent_days = None if said.silent_after is None else -(-said.silent_after // timedelta(days=1))
     return (
         tenant, model, *said.contract_key, said.revision, party.party_id, party.role, list(party.values),
         said.valid_from, said.valid_to, said.cycle, said.mode, list(said.charges), said.legal_entity, *reserve,
-        json.dumps(said.minimum_minor), said.digest,
+        json.dumps(said.minimum_minor), said.digest, silent_days, said.negative, None,
     )  # fmt: skip
 
 
@@ -242,6 +244,7 @@ def contracts(
     query = """
         SELECT model, contract_no, revision, source_system, source_tenant, party_id, valid_from, valid_to, cycle, mode,
             charges, legal_entity, reserve_ratio, reserve_release_after, minimum_payout_minor,
+            silent_days, negative, invoice,
             CASE WHEN until IS NULL OR since < until THEN since END AS since, until
         FROM (
             SELECT c.*, valid_from AS since, least(valid_to, min(valid_from) OVER (

@@ -16,6 +16,7 @@ from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.pipeline import ordering, store
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.contract_terms import under_its_contracts
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.refund_order import give_back_in_order
 from everycent.flow.pipeline.rewinding import Rewound, building, resume, rewind
@@ -112,6 +113,7 @@ def rewind_from(
         session.connection.transaction() if dry_run else nullcontext() as transaction,
     ):
         refuse_left_behind(session, plan, always=True)
+        plan = under_its_contracts(session, plan)
         store.register_version(session.connection, session.tenant, plan)
         _abandon_other(session, plan, tell)
         done = _rewound(session, plan, start, lambda at, total: report("rewind", at, total))

@@ -18,6 +18,7 @@ from everycent.flow.intake.contract import RECORD
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.contract_terms import under_its_contracts
 from everycent.flow.pipeline.corrected_batch import write_correction
 from everycent.flow.pipeline.correcting import Correction, Wish, corrected
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
@@ -86,6 +87,7 @@ def rerate(
         if building(session, model.name) is not None:
             raise InputRefused(f"a rewind of '{model.name}' broke off; end it first, with everycent rewind run")
         refuse_left_behind(session, plan, always=True)
+        plan = under_its_contracts(session, plan)
         attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
         store.register_version(session.connection, session.tenant, plan)
         work = _Work(session, plan, sourcing(session, plan, attached), wish, now)

@@ -23,6 +23,7 @@ from everycent.flow.parties.contract import role_of_contract_table
 from everycent.flow.payments import service as payments
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.charging import expire
+from everycent.flow.pipeline.contract_terms import under_its_contracts
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
@@ -111,6 +112,7 @@ def run(
     plan = plan_model(model, session.tenant, inputs.tables)
     keys = account_keys(plan)
     with run_lock(session.details, model.name, on_wait):
+        plan = under_its_contracts(session, plan)
         report("attached tables", 0, len(plan.tables))
         attached = {name: attached_table(session, plan, inputs.tables, name) for name in plan.tables}
         opened, empty = _open_all(session, plan, inputs, attached, report)
@@ -146,7 +148,8 @@ def _closed(session: Session, plan: ModelPlan, as_of: date, gate: Gate | None, n
     name = plan.model.name
     where = (session.connection, session.details, session.engine, session.tenant, name)
     asking = settlement.Asking(plan.settlement.needs, approvals, now)
-    closing = settlement.close_due(*where, as_of, held=held, asking=asking)
+    keeping = settlement.Keeping(plan.settlement, ledger_store.write)
+    closing = settlement.close_due(*where, as_of, held=held, asking=asking, keeping=keeping)
     for statement in closing.differing:
         _log.error("a statement's recount differs from what was accrued", statement=str(statement))
     _log.info("day cut", model=name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
@@ -189,6 +192,7 @@ def rate_parked(
     """
     plan = plan_model(model, session.tenant, tables)
     with run_lock(session.details, model.name, on_wait):
+        plan = under_its_contracts(session, plan)
         attached = {name: attached_table(session, plan, tables, name) for name in plan.tables}
         refuse_left_behind(session, plan)
         store.register_version(session.connection, session.tenant, plan)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Called, Declaration, Duration, Written
+from everycent.base.engine.declaration import Called, Declaration, Duration, NumberText, Written
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.flow.approvals.contract import Levels, LevelSpec
 
@@ -53,6 +54,31 @@ class ConfirmSpec(Declaration):
     )
 
 
+#: A ratio's decimals: it is an integer of 1 / RATIO_ONE in sums.
+_RATIO_DECIMALS = 8
+RATIO_ONE = 10**_RATIO_DECIMALS
+
+
+class ReserveSpec(Declaration):
+    """A part of each statement that is held back for some time, for what may still come back."""
+
+    ratio: NumberText = Field(
+        description="of what the statement's own obligations give its party: 0.05 holds back 5 %, rounded half up",
+        examples=["0.05"],
+    )
+    release_after: Duration = Field(
+        description="so long after it was closed, in whole days, it is paid with the statement that is open then",
+        examples=["30 days"],
+    )
+
+    @model_validator(mode="after")
+    def _a_part(self) -> Self:
+        decimals = len(self.ratio.partition(".")[2])
+        if not 0 < Decimal(self.ratio) <= 1 or decimals > _RATIO_DECIMALS:
+            raise ValueError(f"'ratio' is {self.ratio}; write more than 0 and at most 1, with up to 8 decimals")
+        return self
+
+
 class StatementSpec(Declaration):
     """How a party role is settled."""
 
@@ -76,6 +102,16 @@ class StatementSpec(Declaration):
     mode: Literal["net", "gross"] = Field(
         default="net",
         description="net: one payment of the difference; gross: what is owed to the party and by it, each by itself",
+    )
+    negative: Literal["collect", "carry"] = Field(
+        default="collect",
+        description="what becomes of a statement that ends below 0: collect: its party is asked to pay it; carry: it "
+        "is taken from the next statement",
+    )
+    reserve: ReserveSpec | None = Field(
+        default=None,
+        description="a part that is held back, and for how long; without it, nothing is",
+        examples=[{"ratio": "0.05", "release_after": "30 days"}],
     )
     confirm: ConfirmSpec | None = Field(
         default=None, description="that its party has to agree before it is paid; without it, nobody asks the party"
@@ -111,6 +147,42 @@ class Needs:
         return self.confirms or bool(self.approve)
 
 
+@dataclass(frozen=True)
+class HandingOn:
+    """What a role's statements keep for later as they close; frozen on each then.
+
+    `carries`: what ends below 0 is taken from the next one. `reserve_ratio`: of what its own obligations give, times
+    RATIO_ONE, is held back for `reserve_days` after closing.
+    """
+
+    carries: bool = False
+    reserve_ratio: int = 0
+    reserve_days: int = 0
+
+    @classmethod
+    def of(cls, spec: StatementSpec) -> "HandingOn":
+        """What a role's declaration says; a part of a day waits as a whole one."""
+        held = spec.reserve
+        if held is None:
+            return cls(spec.negative == "carry")
+        days = -(-held.release_after // timedelta(days=1))
+        return cls(spec.negative == "carry", int(Decimal(held.ratio) * RATIO_ONE), days)
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is kept for later."""
+        return self.carries or self.reserve_ratio > 0
+
+
+class LineKind(StrEnum):
+    """What a line that is no obligation says. Above 0 its amount is owed to the party."""
+
+    CARRIED_OUT = "carried_out"  # it ended below 0: this much of it is taken from `other_statement`
+    CARRIED_IN = "carried_in"  # what `other_statement` ended with, below 0
+    RESERVE_HELD = "reserve_held"  # below 0: kept until `release_on`
+    RESERVE_RELEASED = "reserve_released"  # what `other_statement` held back
+
+
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.
 TOTAL_MINOR = pa.decimal128(38, 0)
 
@@ -125,6 +197,7 @@ _ACCRUED = [
     pa.field("currency", pa.string(), nullable=False),
     pa.field("legal_entity", pa.string(), nullable=False),
     pa.field("mode", pa.string(), nullable=False),  # net | gross
+    pa.field("agreed", pa.string()),  # JSON: the contract it is settled under, and its words; None: the model's hold
     pa.field("payable_minor", TOTAL_MINOR, nullable=False),  # owed to the party; refunds lower it, below 0 too
     pa.field("receivable_minor", TOTAL_MINOR, nullable=False),  # owed by the party
     pa.field("obligations", pa.int64(), nullable=False),  # ends of obligations: one between two parties counts on both
@@ -149,11 +222,45 @@ STATEMENT = TableSchema(
         [
             *_ACCRUED,
             pa.field("net_minor", TOTAL_MINOR, nullable=False),  # payable - receivable
+            pa.field("lines_minor", TOTAL_MINOR, nullable=False),  # of its lines; in gross mode on the payable side
             pa.field("state", pa.string(), nullable=False),  # a StatementState
             pa.field("closed_as_of", pa.date32()),  # the day cut that closed it
         ]
     ),
     key=("statement_id",),
+)
+
+#: What stands on statements beside obligations (settlement.statement_line).
+LINE = TableSchema(
+    name="settlement.statement_line",
+    columns=pa.schema(
+        [
+            pa.field("line_id", UUID, nullable=False),  # from tenant, kind and both statements
+            pa.field("statement_id", pa.string(), nullable=False),
+            pa.field("kind", pa.string(), nullable=False),  # a LineKind
+            pa.field("amount_minor", TOTAL_MINOR, nullable=False),  # above 0 is owed to the party
+            pa.field("other_statement", pa.string()),  # where it came from, or goes to
+            pa.field("party_id", pa.string(), nullable=False),
+            pa.field("currency", pa.string(), nullable=False),
+            pa.field("legal_entity", pa.string(), nullable=False),
+            pa.field("as_of", pa.date32(), nullable=False),  # its business day, and its ledger date
+            pa.field("release_on", pa.date32()),  # of what is held back: the first day on which it is not
+        ]
+    ),
+    key=("line_id",),
+)
+
+#: What contracts with parties say of their statements, from `since` to the day before `until`; by party_id, since.
+AGREED = pa.schema(
+    [
+        pa.field("party_id", pa.string(), nullable=False),
+        pa.field("since", pa.date32(), nullable=False),
+        pa.field("until", pa.date32()),  # None: it has no end
+        pa.field("length", pa.string(), nullable=False),  # a base.money.cycle.Length
+        pa.field("closes_after", pa.int32(), nullable=False),  # a period's last day, in days
+        pa.field("mode", pa.string(), nullable=False),  # net | gross
+        pa.field("agreed", pa.string(), nullable=False),  # JSON: contract, revision, and the words that it has
+    ]
 )
 
 #: A record that is held back, and why: no statement with an obligation of it is closed.

@@ -24,10 +24,21 @@ from everycent.flow.approvals.contract import (
     person,
 )
 from everycent.flow.clearing.contract import OBLIGATION
-from everycent.flow.settlement import store
-from everycent.flow.settlement.contract import Held, HeldStatement, Needs, Refusal, Refused, StatementState
+from everycent.flow.settlement import line_store, store
+from everycent.flow.settlement.contract import (
+    STATEMENT,
+    HandingOn,
+    Held,
+    HeldStatement,
+    Needs,
+    Refusal,
+    Refused,
+    StatementState,
+)
+from everycent.flow.settlement.core.handing_on import hand_on, line_transfers, with_lines
 from everycent.flow.settlement.core.holding import hold
 from everycent.flow.settlement.core.moves import NEED_REASON, Move, moved
+from everycent.flow.settlement.core.plan import SettlementPlan
 from everycent.flow.settlement.core.recount import Recount, RecountDiffers, recount
 from everycent.flow.settlement.store import Made, Statement
 
@@ -36,8 +47,24 @@ _VIEW = "settlement_obligation"
 STATEMENT_KIND = "statement"
 
 __all__ = [
-    "STATEMENT_KIND", "Answer", "Approvals", "Asking", "Closing", "Desk", "Move", "RecountDiffers", "close_due",
-    "confirm", "content_now", "decided", "dispute", "lives", "moves", "resolve",
+    "STATEMENT_KIND",
+    "Answer",
+    "Approvals",
+    "Asking",
+    "Closing",
+    "Desk",
+    "Keeping",
+    "Move",
+    "RecountDiffers",
+    "close_due",
+    "confirm",
+    "content_now",
+    "decided",
+    "dispute",
+    "lines",
+    "lives",
+    "moves",
+    "resolve",
 ]  # fmt: skip
 
 
@@ -71,6 +98,22 @@ class Asking:
     now: datetime
 
 
+class PostTransfers(Protocol):
+    """Posts TRANSFER rows inside the caller's transaction: the ledger's `store.write`, wired by the pipeline."""
+
+    def __call__(
+        self, connection: Connection, tenant: str, model: str, batch_no: int | None, transfers: pa.Table
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What statements hand on as they close, and where that is posted."""
+
+    plan: SettlementPlan
+    post: PostTransfers
+
+
 @dataclass(frozen=True)
 class Closing:
     """What a day cut did.
@@ -100,6 +143,7 @@ def close_due(
     *,
     held: Held | None = None,
     asking: Asking | None = None,
+    keeping: Keeping | None = None,
     dry_run: bool = False,
 ) -> Closing:
     """The day cut that begins day `as_of`: closes, in one transaction, every statement whose closing day has come.
@@ -108,24 +152,57 @@ def close_due(
     statement stays open and is named, and the others close. So does one with a record that is `held`: a later cut
     closes it. The open day moves to `as_of`, never back, so what arrives
     later is booked after every period that is closed. Doing it again changes nothing. `connection` has to be the one of
-    `details`. What waits for nothing is released for payment as it closes; without `asking` nothing waits.
+    `details`. What waits for nothing is released for payment as it closes; without `asking` nothing waits. Balances
+    below 0 are carried on, and parts held back and released, as `keeping` says; without it, none is.
     """
     with connection.transaction() as transaction:
         before = store.lock_books(connection, tenant, model, to_close=True)
         due = store.due(connection, tenant, model, as_of)
         counted = _recounted(details, engine, model, due, by_record=held is not None)
         closing_now, stopped = hold(counted.agreeing, held, _VIEW, engine)
-        needs = {} if asking is None else asking.needs
-        now = None if asking is None else asking.now
-        store.close(connection, tenant, model, closing_now, as_of, needs, now)
         open_on = store.move_book_date(connection, tenant, model, as_of)
         assert open_on >= before, "the open day never moves back"
+        if keeping is not None:
+            closing_now = _handed_on(connection, engine, tenant, model, closing_now, open_on, keeping)
+        now = None if asking is None else asking.now
+        store.close(connection, tenant, model, closing_now, as_of, _terms(asking, keeping), now)
         silent, expired = _ask_on(connection, tenant, model, closing_now, open_on, asking)
         closed = _as_closed(closing_now, as_of)
         closing = Closing(as_of, open_on, closed, counted.differing, stopped, silent, expired)
         if dry_run:
             raise psycopg.Rollback(transaction)
     return closing
+
+
+def _terms(asking: Asking | None, keeping: Keeping | None) -> dict[str, store.Terms]:
+    """By role, what is frozen on statements as they close."""
+    needs = {} if asking is None else asking.needs
+    kept = {} if keeping is None else {role.role: role.hands_on for role in keeping.plan.roles}
+    roles = dict.fromkeys((*needs, *kept))
+    return {role: (needs.get(role, Needs()), kept.get(role, HandingOn())) for role in roles}
+
+
+def _handed_on(
+    connection: Connection,
+    engine: LocalEngine,
+    tenant: str,
+    model: str,
+    closing: pa.Table,
+    open_on: date,
+    keeping: Keeping,
+) -> pa.Table:
+    """Writes what the statements of `closing` hand on, and what is released now; these statements with their lines."""
+    held = line_store.held_until(connection, tenant, model, open_on)
+    plan = keeping.plan
+    if held.num_rows == 0 and closing.num_rows == 0:
+        return closing
+    if held.num_rows == 0 and plan.agreed.num_rows == 0 and not any(role.hands_on.any for role in plan.roles):
+        return closing
+    handed = hand_on(plan, tenant, closing, held, open_on, engine)
+    store.accrue_on_open(connection, tenant, model, handed.opened)
+    line_store.write(connection, tenant, model, handed.lines)
+    keeping.post(connection, tenant, model, None, line_transfers(handed.lines, engine))
+    return STATEMENT.check(with_lines(closing, handed.lines, engine))
 
 
 def _recounted(details: Details, engine: LocalEngine, model: str, due: pa.Table, *, by_record: bool) -> Recount:
@@ -152,7 +229,7 @@ def _ask_on(
     if asking is None:
         return (), ()
     desk = Desk(connection, tenant, asking.approvals, HOUSE, asking.now)
-    at_once = {role for role, need in asking.needs.items() if need.approve and not need.confirms}
+    at_once = {role for role, need in asking.needs.items() if need.approve}
     ids = [row["statement_id"] for row in closed.select(["statement_id", "role"]).to_pylist() if row["role"] in at_once]
     _go_on(desk, model, store.hold(connection, tenant, model, ids), as_of)
     silent = store.hold_silent(connection, tenant, model, as_of)
@@ -317,3 +394,8 @@ def lives(
 def moves(connection: Connection, tenant: str, statement_id: str) -> list[dict[str, object]]:
     """All moves of a statement, in their order: from where to where, who, why, on which business day and when."""
     return store.moves(connection, tenant, statement_id.partition("/")[0], statement_id)
+
+
+def lines(connection: Connection, tenant: str, statement_id: str) -> list[dict[str, object]]:
+    """What stands on a statement beside its obligations, in the order in which it came."""
+    return line_store.lines(connection, tenant, statement_id.partition("/")[0], statement_id)

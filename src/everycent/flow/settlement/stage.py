@@ -1,6 +1,6 @@
 """Settlement's stage: obligations → obligations with their statements, and what each statement accrues."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,10 +8,11 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.settlement.contract import ACCRUAL
+from everycent.flow.settlement.core.agreed import AGREED_DAY, agree, agreed_days, pairs_of
 from everycent.flow.settlement.core.placing import period_columns, periods_of, placing_sql, statement_id_sql
 from everycent.flow.settlement.core.plan import SettlementPlan, plan_settlement
 
-__all__ = ["Accrued", "SettlementPlan", "accrue", "plan_settlement"]
+__all__ = ["Accrued", "SettlementPlan", "accrue", "plan_settlement", "under_contracts"]
 
 
 @dataclass(frozen=True)
@@ -26,36 +27,72 @@ class Accrued:
     accruals: pa.Table
 
 
+def under_contracts(plan: SettlementPlan, contracts: pa.Table, engine: LocalEngine) -> SettlementPlan:
+    """The plan with the terms of parties' contracts (CONTRACT_PERIOD rows), which go before the model's."""
+    return replace(plan, agreed=agree(plan.roles, contracts, engine))
+
+
 def accrue(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> Accrued:
     """Places each obligation (OBLIGATION rows) on both its ends' statements; adds up what each statement accrues."""
     OBLIGATION.check(obligations)
     if obligations.num_rows == 0:
         return Accrued(obligations, ACCRUAL.empty())
-    placed = _place(plan, obligations, engine)
-    accruals = _accruals(plan, obligations, engine)
+    agreed = plan.agreed
+    own = AGREED_DAY.empty_table()
+    if agreed.num_rows:
+        own = agreed_days(agreed, pairs_of(agreed, obligations, engine), engine)
+    placed = _place(plan, obligations, own, engine)
+    accruals = _accruals(plan, obligations, own, engine)
     ends = 2 * placed.num_rows - placed["debtor_statement"].null_count - placed["creditor_statement"].null_count
     assert pc.sum(accruals["obligations"]).as_py() in (ends, None), "an end of an obligation is on no statement"
     assert placed.num_rows == obligations.num_rows, "placing makes and loses no obligation"
     return Accrued(OBLIGATION.check(placed), ACCRUAL.check(accruals))
 
 
-def _place(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> pa.Table:
+def _place(plan: SettlementPlan, obligations: pa.Table, own: pa.Table, engine: LocalEngine) -> pa.Table:
+    """`own`: AGREED_DAY rows of the parties that have contracts."""
     given = obligations.select(["debtor", "creditor", "currency", "legal_entity"])
     for name, labels in period_columns(plan, obligations["booked_on"]).items():
         given = given.append_column(name, labels)
-    # A projection alone: the engine keeps the order of rows, so the answer stands beside the rows asked about.
-    sql = f"""
-        SELECT {placing_sql(plan, "debtor")} AS debtor_statement, {placing_sql(plan, "creditor")} AS creditor_statement
-        FROM given
-    """
-    statements = engine.query(sql, given=given)
+    if own.num_rows == 0:
+        # A projection alone: the engine keeps the order of rows, so the answer stands beside the rows asked about.
+        sql = f"""
+            SELECT {placing_sql(plan, "debtor")} AS debtor_statement,
+                {placing_sql(plan, "creditor")} AS creditor_statement
+            FROM given
+        """
+        statements = engine.query(sql, given=given)
+    else:
+        given = given.append_column("booked_on", obligations["booked_on"])
+        given = given.append_column("row_no", pa.array(range(given.num_rows), pa.int64()))
+        statements = engine.query(_agreed_placing_sql(plan), given=given, own=own)
     for name in ("debtor_statement", "creditor_statement"):
         at = obligations.column_names.index(name)
         obligations = obligations.set_column(at, OBLIGATION.columns.field(name), statements[name])
     return obligations
 
 
-def _accruals(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> pa.Table:
+def _agreed_placing_sql(plan: SettlementPlan) -> str:
+    """As `placing_sql`, after what is agreed with each party for the day."""
+
+    def placed(end: str) -> str:
+        agreed = statement_id_sql(plan.model, end, f"{end}_agreed.period")
+        return f"CASE WHEN {end}_agreed.period IS NULL THEN {placing_sql(plan, end)} ELSE {agreed} END"
+
+    return f"""
+        SELECT {placed("debtor")} AS debtor_statement, {placed("creditor")} AS creditor_statement
+        FROM given
+            LEFT JOIN own AS debtor_agreed
+                ON debtor_agreed.party_id = debtor AND debtor_agreed.booked_on = given.booked_on
+            LEFT JOIN own AS creditor_agreed
+                ON creditor_agreed.party_id = creditor AND creditor_agreed.booked_on = given.booked_on
+        ORDER BY row_no
+    """
+
+
+def _accruals(plan: SettlementPlan, obligations: pa.Table, own: pa.Table, engine: LocalEngine) -> pa.Table:
+    names = ("mode", "period", "period_first", "period_last", "closes_on")
+    terms = ", ".join([*(f"coalesce(own.{name}, periods.{name}) AS {name}" for name in names), "own.agreed"])
     sql = f"""
         WITH side AS (
             SELECT creditor AS party_id, booked_on, currency, legal_entity,
@@ -64,17 +101,22 @@ def _accruals(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) 
             UNION ALL
             SELECT debtor, booked_on, currency, legal_entity, CAST(0 AS HUGEINT), sum(amount_minor), count(*)
             FROM obligations GROUP BY ALL
+        ), ends AS (
+            SELECT side.*, periods.role, {terms}
+            FROM side JOIN periods ON periods.role = split_part(side.party_id, ':', 1)
+                    AND periods.booked_on = side.booked_on
+                LEFT JOIN own ON own.party_id = side.party_id AND own.booked_on = side.booked_on
         )
         SELECT
             {statement_id_sql(plan.model, "party_id", "period")} AS statement_id,
-            party_id, role, period, period_first, period_last, closes_on, currency, legal_entity, mode,
+            party_id, role, period, period_first, period_last, closes_on, currency, legal_entity, mode, agreed,
             CAST(sum(payable) AS DECIMAL(38, 0)) AS payable_minor,
             CAST(sum(receivable) AS DECIMAL(38, 0)) AS receivable_minor,
             CAST(sum(ends) AS BIGINT) AS obligations,
-            min(side.booked_on) AS booked_from
-        FROM side JOIN periods ON periods.role = split_part(party_id, ':', 1) AND periods.booked_on = side.booked_on
+            min(booked_on) AS booked_from
+        FROM ends
         GROUP BY ALL
         ORDER BY statement_id
     """
     periods = periods_of(plan, obligations["booked_on"])
-    return engine.query(sql, obligations=obligations, periods=periods).cast(ACCRUAL.columns)
+    return engine.query(sql, obligations=obligations, periods=periods, own=own).cast(ACCRUAL.columns)

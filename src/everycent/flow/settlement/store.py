@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 import pyarrow as pa
@@ -15,7 +16,14 @@ from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals.contract import levels_as_data
-from everycent.flow.settlement.contract import ACCRUAL, STATEMENT, Needs, StatementState
+from everycent.flow.settlement.contract import (
+    ACCRUAL,
+    RATIO_ONE,
+    STATEMENT,
+    HandingOn,
+    Needs,
+    StatementState,
+)
 from everycent.flow.settlement.core.moves import MOVES, Life, Move
 
 
@@ -36,6 +44,9 @@ class Made:
     as_of: date
     now: datetime
 
+
+#: What is frozen on the statements of a role as they close.
+Terms = tuple[Needs, HandingOn]
 
 _FIRST_DAY = date.min  # a model without a day cut yet: every day is open
 
@@ -62,11 +73,11 @@ _STAGED = """
 _ACCRUE = """
     INSERT INTO settlement.statement AS held (
         tenant, model, statement_id, party_id, role, period, period_first, period_last, closes_on, currency,
-        legal_entity, mode, payable_minor, receivable_minor, obligations, state
+        legal_entity, mode, agreed, payable_minor, receivable_minor, obligations, state
     )
     SELECT
         tenant, model, statement_id, party_id, role, period, period_first, period_last, closes_on, currency,
-        legal_entity, mode, payable_minor, receivable_minor, obligations, 'open'
+        legal_entity, mode, agreed, payable_minor, receivable_minor, obligations, 'open'
     FROM staged_accrual
     ORDER BY statement_id
     ON CONFLICT (tenant, model, statement_id) DO UPDATE
@@ -87,11 +98,18 @@ _CLOSE = """
     WITH closed AS (
         UPDATE settlement.statement AS held
         SET state = 'closed', closed_as_of = %(as_of)s, moves = held.moves + 1,
-            confirms = coalesce(needed.confirms, false), silent_days = needed.silent_days,
-            confirm_by = %(as_of)s::date + needed.silent_days, approve = needed.approve,
-            released_as_of = CASE WHEN needed.role IS NULL THEN %(as_of)s::date END
-        FROM staged_closing AS due LEFT JOIN jsonb_to_recordset(%(needs)s::jsonb) AS needed
-            (role text, confirms boolean, silent_days integer, approve jsonb) USING (role)
+            confirms = coalesce(needed.confirms, false) OR own.silent_days IS NOT NULL,
+            silent_days = coalesce(own.silent_days, needed.silent_days),
+            confirm_by = %(as_of)s::date + coalesce(own.silent_days, needed.silent_days), approve = needed.approve,
+            carries = coalesce(own.negative = 'carry', needed.carries, false),
+            reserve_ratio = coalesce(own.reserve_ratio, needed.reserve_ratio, 0),
+            reserve_days = coalesce(own.reserve_days, needed.reserve_days, 0),
+            released_as_of = CASE WHEN needed.asks IS NOT TRUE AND own.silent_days IS NULL THEN %(as_of)s::date END
+        FROM staged_closing AS due LEFT JOIN jsonb_to_recordset(%(frozen)s::jsonb) AS needed
+            (role text, asks boolean, confirms boolean, silent_days integer, approve jsonb, carries boolean,
+            reserve_ratio numeric, reserve_days integer) USING (role)
+            CROSS JOIN LATERAL jsonb_to_record(coalesce(due.agreed, '{}')::jsonb) AS own
+            (silent_days integer, negative text, reserve_ratio numeric, reserve_days integer)
         WHERE held.tenant = %(tenant)s AND held.model = %(model)s AND held.statement_id = due.statement_id
             AND held.state = 'open'
         RETURNING held.statement_id, held.moves
@@ -128,9 +146,10 @@ _MOVE_SETS = {
 #: The digest is of all that a yes is about; the round is in it, so that a statement is approved anew after a dispute.
 _HELD = """
     SELECT model, statement_id, state, confirms, approve::text, released_as_of IS NOT NULL, approval_id, currency,
-        CASE mode WHEN 'net' THEN abs(net_minor) ELSE abs(payable_minor) + abs(receivable_minor) END,
+        CASE mode WHEN 'net' THEN abs(net_minor + lines_minor)
+            ELSE abs(payable_minor + lines_minor) + abs(receivable_minor) END,
         md5(concat_ws('|', statement_id, party_id, period_first, period_last, currency, legal_entity, mode,
-            payable_minor, receivable_minor, obligations, closed_as_of, rounds))
+            payable_minor, receivable_minor, obligations, closed_as_of, rounds, nullif(lines_minor, 0)))
     FROM settlement.statement
     WHERE tenant = %(tenant)s AND model = %(model)s AND {condition}
     ORDER BY statement_id COLLATE "C"
@@ -142,7 +161,7 @@ _LAST_MOVE = """
 """
 _LIVES = """
     SELECT model, statement_id, party_id, role, period_first, period_last, currency, legal_entity, mode, payable_minor,
-        receivable_minor, net_minor, obligations, state, CASE
+        receivable_minor, net_minor, lines_minor, obligations, agreed, state, CASE
             WHEN state = 'open' THEN 'close'
             WHEN state = 'disputed' THEN 'resolve'
             WHEN released_as_of IS NOT NULL THEN 'payment'
@@ -170,7 +189,9 @@ _TAKE_BACK = """
 _REMOVE_EMPTY = """
     DELETE FROM settlement.statement AS held USING staged_gone AS gone
     WHERE held.tenant = %(tenant)s AND held.model = %(model)s AND held.statement_id = gone.statement_id
-        AND held.state = 'open' AND held.obligations = 0
+        AND held.state = 'open' AND held.obligations = 0 AND NOT EXISTS (
+            SELECT FROM settlement.statement_line AS line WHERE line.tenant = held.tenant AND line.model = held.model
+                AND line.statement_id = held.statement_id)
 """
 
 
@@ -210,7 +231,8 @@ def closed(connection: Connection, tenant: str, model: str) -> pa.Table:
 def replace(connection: Connection, tenant: str, model: str, gone: pa.Table, accruals: pa.Table) -> None:
     """Takes from open statements what is no longer so, and adds what is (ACCRUAL rows), on past days too.
 
-    `gone`: statement_id, payable_minor, receivable_minor, obligations. A statement that then holds nothing is removed.
+    `gone`: statement_id, payable_minor, receivable_minor, obligations. A statement that then holds nothing, and has no
+    line, is removed.
     Raises ClosedStatement, a bug.
     """
     lock_books(connection, tenant, model, to_close=True)
@@ -272,24 +294,31 @@ def close(
     model: str,
     agreeing: pa.Table,
     as_of: date,
-    needs: Mapping[str, Needs],
+    terms: Mapping[str, Terms],
     now: datetime | None = None,
 ) -> None:
-    """Closes the statements of `agreeing` (STATEMENT rows), for good. `needs`: what those of a role wait for then."""
+    """Closes the statements of `agreeing` (STATEMENT rows), for good. `terms`: what is frozen on those of a role, where
+    their contracts say nothing else."""
     if agreeing.num_rows == 0:
         return
     frozen = [
         {
             "role": role,
-            "confirms": need.confirms,
-            "silent_days": need.silent_days,
-            "approve": levels_as_data(need.approve) or None,
+            "asks": needs.any,
+            "confirms": needs.confirms,
+            "silent_days": needs.silent_days,
+            "approve": levels_as_data(needs.approve) or None,
+            "carries": kept.carries,
+            "reserve_ratio": str(Decimal(kept.reserve_ratio) / RATIO_ONE),
+            "reserve_days": kept.reserve_days,
         }
-        for role, need in needs.items()
+        for role, (needs, kept) in terms.items()
     ]
-    connection.execute("CREATE TEMPORARY TABLE staged_closing (statement_id text, role text) ON COMMIT DROP")
-    copy_in(connection, "pg_temp.staged_closing", agreeing.select(["statement_id", "role"]))
-    told = {"tenant": tenant, "model": model, "as_of": as_of, "needs": json.dumps(frozen), "now": now}
+    connection.execute(
+        "CREATE TEMPORARY TABLE staged_closing (statement_id text, role text, agreed text) ON COMMIT DROP"
+    )
+    copy_in(connection, "pg_temp.staged_closing", agreeing.select(["statement_id", "role", "agreed"]))
+    told = {"tenant": tenant, "model": model, "as_of": as_of, "frozen": json.dumps(frozen), "now": now}
     closed = connection.execute(_CLOSE, told).rowcount
     connection.execute("DROP TABLE pg_temp.staged_closing")
     assert closed == agreeing.num_rows, f"closed {closed} of {agreeing.num_rows} statements"

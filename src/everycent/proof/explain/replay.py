@@ -163,7 +163,7 @@ def _settled(finder: Finder, model: str, statement_ids: Sequence[str]) -> tuple[
     )
     events, missing = [], []
     for row in rows:
-        net = _money({"currency": row["currency"], "amount_minor": row["net_minor"]})
+        net = _money({"currency": row["currency"], "amount_minor": row["net_minor"] + row["lines_minor"]})
         if row["closed_as_of"] is not None:
             said, at = f"{row['statement_id']} closed: {net}", row["closed_as_of"]
         else:

@@ -1,6 +1,8 @@
 """Statements and instructions explained: what they add up, and what became of them."""
 
+import json
 from collections import defaultdict
+from collections.abc import Iterator
 
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency, currency
@@ -29,12 +31,14 @@ def statement_explained(finder: Finder, row: Row) -> Explanation:
     facts = [
         ("party", row["party_id"]),
         ("period", f"{row['period']}: {row['period_first']} to {row['period_last']}, closes on {row['closes_on']}"),
+        ("terms", _terms(row["agreed"])),
         ("payable", format_minor(int(row["payable_minor"]), money)),
         ("receivable", format_minor(int(row["receivable_minor"]), money)),
         *(
             (f"of which {name}", f"{format_minor(sum(due), money)} in {_counted(len(due), 'obligation')}")
             for name, due in sorted(per_charge.items())
         ),
+        *_lines(finder.lines_of_statement(row["model"], row["statement_id"]), money),
         *(("outcome", _outcome(side, money)) for side in finder.sides_of_statement(row["model"], row["statement_id"])),
     ]
     largest = sorted(
@@ -43,7 +47,8 @@ def statement_explained(finder: Finder, row: Row) -> Explanation:
     return Explanation(
         "statement",
         row["statement_id"],
-        f"{row['statement_id']}: {format_minor(int(row['net_minor']), money)} {money}, {_state(row)}",
+        f"{row['statement_id']}: {format_minor(int(row['net_minor'] + row['lines_minor']), money)} {money},"
+        f" {_state(row)}",
         tuple(facts),
         tuple(_obligations(finder, row["model"], largest[:_LONGEST], money)),
         more=max(0, len(largest) - _LONGEST),
@@ -118,6 +123,26 @@ def _obligation(row: Row, record: Row | None, money: Currency) -> Explanation:
         f"{row['record_id']}/{row['charge']}/{row['bearer']}",
         f"{row['charge']} {format_minor(row['due_minor'], money)} from {source}",
     )
+
+
+def _terms(agreed: str | None) -> str:
+    """Where its terms come from."""
+    if agreed is None:
+        return "the model's"
+    words = json.loads(agreed)
+    rest = ", ".join(f"{name} {value}" for name, value in words.items() if name not in ("contract", "revision"))
+    return f"contract {words['contract']}, revision {words['revision']} ({rest}); else the model's"
+
+
+def _lines(lines: list[Row], money: Currency) -> Iterator[tuple[str, str]]:
+    """What stands on it beside its obligations, and where that comes from or goes to."""
+    for line in lines:
+        amount = format_minor(int(line["amount_minor"]), money)
+        if line["release_on"] is not None:
+            said = f"{amount}, until {line['release_on']}"
+        else:
+            said = f"{amount} {'to' if line['kind'] == 'carried_out' else 'from'} {line['other_statement']}"
+        yield line["kind"].replace("_", " "), said
 
 
 def _state(row: Row) -> str:

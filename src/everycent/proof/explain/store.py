@@ -211,6 +211,16 @@ class Finder:
             id=statement_id,
         )
 
+    def lines_of_statement(self, model: str, statement_id: str) -> list[Row]:
+        """What stands on a statement beside its obligations."""
+        return self._query(
+            """SELECT * FROM settlement.statement_line
+            WHERE {tenant} AND model = %(model)s AND statement_id = %(id)s
+            ORDER BY as_of, kind, other_statement COLLATE "C", line_id""",
+            model=model,
+            id=statement_id,
+        )
+
     def statements_of_instruction(self, model: str, instruction_id: UUID) -> list[Row]:
         """The statements that an instruction pays."""
         return self._query(

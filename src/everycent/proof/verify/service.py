@@ -16,6 +16,7 @@ from everycent.proof.verify.core import (
     charges,
     corrected,
     ledger,
+    lines,
     lives,
     non_order,
     ordered,
@@ -24,6 +25,7 @@ from everycent.proof.verify.core import (
     records,
     shares,
     statements,
+    terms,
 )
 from everycent.proof.verify.core.rule import Rule
 from everycent.proof.verify.declared import declared_tables
@@ -42,6 +44,8 @@ RULES: tuple[Rule, ...] = (
     *ordered.RULES,
     *corrected.RULES,
     *statements.RULES,
+    *terms.RULES,
+    *lines.RULES,
     *accounts.RULES,
     *lives.RULES,
     *approvals.RULES,

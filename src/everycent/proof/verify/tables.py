@@ -94,12 +94,24 @@ DECIDED = {
     "parties.account_move": _columns(
         account_id=_UUID, move_no=_LONG, move=_TEXT, from_state=_TEXT, to_state=_TEXT, moved_by=_TEXT
     ),
+    "parties.contract": _columns(
+        party_id=_TEXT, contract_no=_TEXT, revision=pa.int32(), valid_from=_DAY, valid_to=_DAY, cycle=_TEXT, mode=_TEXT,
+        reserve_ratio=pa.decimal128(9, 8), minimum_payout_minor=_TEXT, silent_days=pa.int32(), negative=_TEXT,
+        invoice=_TEXT,
+    ),
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,
         currency=_TEXT, legal_entity=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM, obligations=_LONG,
         net_minor=_SUM, state=_TEXT, closes_on=_DAY, closed_as_of=_DAY, confirms=pa.bool_(), approve=_TEXT,
-        approval_id=_UUID, rounds=pa.int32(), released_as_of=_DAY, moves=pa.int32(),
+        approval_id=_UUID, rounds=pa.int32(), released_as_of=_DAY, moves=pa.int32(), lines_minor=_SUM,
+        agreed=_TEXT, silent_days=pa.int32(), carries=pa.bool_(), reserve_ratio=pa.decimal128(9, 8),
+        reserve_days=pa.int32(),
     ),
+    "settlement.statement_line": _columns(
+        line_id=_UUID, statement_id=_TEXT, kind=_TEXT, amount_minor=_SUM, other_statement=_TEXT, party_id=_TEXT,
+        currency=_TEXT, legal_entity=_TEXT, as_of=_DAY, release_on=_DAY, settled_by=_UUID,
+    ),
+    "settlement.book_date": _columns(open_on=_DAY),
     "settlement.statement_move": _columns(
         statement_id=_TEXT, move_no=pa.int32(), move=_TEXT, from_state=_TEXT, to_state=_TEXT, person=_TEXT,
         reason=_TEXT, as_of=_DAY,

@@ -1,6 +1,7 @@
 """`everycent statement`: what people see of statements, and what they say of closed ones."""
 
 import getpass
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Outcome, Request, RequestState
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.flow.settlement import service as settlement
-from everycent.flow.settlement.contract import StatementState
+from everycent.flow.settlement.contract import LineKind, StatementState
 from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored, NotSaid
@@ -22,6 +23,8 @@ from everycent.serve.cli.terminal import err, out, print_json, print_table
 from everycent.serve.wiring import migrations
 
 _WAITS_FOR = ("close", "confirm", "approve", "resolve", "payment")
+#: What lines are called, as narrow as the other names.
+_KINDS = {kind.value: kind.value.replace("_", " ") for kind in LineKind}
 _ACTS: dict[str, Callable[[settlement.Desk, str, Any], settlement.Answer]] = {
     "confirm": settlement.confirm,
     "dispute": settlement.dispute,
@@ -67,10 +70,10 @@ def list_command(chosen: Chosen, *, as_json: bool) -> int:
         out.print("no statement fits")
         return exits.OK
     rows = [
-        [each["statement_id"], _amount(each, "net_minor"), each["currency"], each["state"], each["waits_for"],
+        [each["statement_id"], _due(each), each["currency"], each["state"], each["waits_for"],
          each["closes_on"], each["released_as_of"]] for each in found
     ]  # fmt: skip
-    columns = ("statement", "net", "", "state", "waits for", "closes on", "released")
+    columns = ("statement", "due", "", "state", "waits for", "closes on", "released")
     print_table("Statements", columns, rows, right=frozenset({1}))
     return exits.OK
 
@@ -81,18 +84,22 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
     with open_session(Settings.load(), migrations()) as session:
         found = _one(session, statement_id)
         asked = _requests(session, statement_id)
+        beside = settlement.lines(session.connection, session.tenant, statement_id)
         waiting = {
             request.request_id: at
             for request, at in approvals.waiting(session.connection, session.tenant, found["model"], now)
         }
     levels = [_levels(request) for request in asked]
     if as_json:
-        print_json({**_plain(found), "approvals": levels})
+        print_json({**_plain(found), "lines": [_plain(each) for each in beside], "approvals": levels})
         return exits.OK
+    out.print(f"{'terms':>16}  {_terms(found['agreed'])}", markup=False)
     for name, value in found.items():
-        if value is not None and name not in ("moves", "approval_id"):
+        if value is not None and name not in ("moves", "approval_id", "agreed"):
             shown = _amount(found, name) if name.endswith("_minor") else value
             out.print(f"{name.removesuffix('_minor'):>16}  {shown}", markup=False)
+    for each in beside:
+        out.print(f"{_KINDS[str(each['kind'])]:>16}  {_amount(each, 'amount_minor')}{_of_line(each)}", markup=False)
     for request in asked:
         at = waiting.get(request.request_id)
         for_whom = "" if at is None else f", waits for {' or '.join(at.groups)}"
@@ -234,8 +241,34 @@ def _levels(request: Request) -> dict[str, Any]:
 
 
 def _plain(found: dict[str, Any]) -> dict[str, Any]:
-    """Amounts as integers of minor units."""
-    return {name: int(value) if name.endswith("_minor") else value for name, value in found.items()}
+    """Amounts as integers of minor units, what was agreed as an object."""
+    plain = {name: int(value) if name.endswith("_minor") else value for name, value in found.items()}
+    agreed = found.get("agreed")
+    return plain if agreed is None else {**plain, "agreed": json.loads(agreed)}
+
+
+def _terms(agreed: Any) -> str:
+    """Under which contract a statement is settled, and what that says; the model's words hold for the rest."""
+    if agreed is None:
+        return "the model's"
+    words = json.loads(agreed)
+    told = {name: value for name, value in words.items() if name not in ("contract", "revision", "minimum_minor")}
+    for code, minor in words.get("minimum_minor", {}).items():
+        told["minimum"] = f"{format_minor(minor, currency(code))} {code}"
+    rest = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
+    return f"contract {words['contract']}, revision {words['revision']}: {rest}; else the model's"
+
+
+def _due(found: dict[str, Any]) -> str:
+    """What its party is owed, or owes (below 0), with its lines."""
+    return format_minor(int(found["net_minor"] + found["lines_minor"]), currency(found["currency"]))
+
+
+def _of_line(line: dict[str, Any]) -> str:
+    """Where it comes from, or goes to."""
+    if line["release_on"] is not None:
+        return f" until {line['release_on']}{', released' if line['is_released'] else ''}"
+    return f" {'to' if line['kind'] == 'carried_out' else 'from'} {line['other_statement']}"
 
 
 def _amount(found: dict[str, Any], name: str) -> str:

@@ -156,8 +156,8 @@ def _paid(connection: Connection, who: tuple[str, str, str]) -> dict[str, int]:
 def _statements(connection: Connection, who: tuple[str, str, str]) -> tuple[StatementRow, ...]:
     rows = connection.execute(
         "SELECT statement_id, party_id, period, state, closes_on, obligations, payable_minor, receivable_minor,"
-        " net_minor FROM settlement.statement WHERE tenant = %s AND model = %s AND currency = %s"
-        " ORDER BY abs(net_minor) DESC, statement_id LIMIT %s",
+        " net_minor + lines_minor FROM settlement.statement WHERE tenant = %s AND model = %s AND currency = %s"
+        " ORDER BY abs(net_minor + lines_minor) DESC, statement_id LIMIT %s",
         (*who, ROWS_SHOWN),
     )
     return tuple(StatementRow(*_whole(row)) for row in rows)
@@ -166,10 +166,11 @@ def _statements(connection: Connection, who: tuple[str, str, str]) -> tuple[Stat
 #: Above 0 is owed to the party, below it by the party.
 _STATES = """
     WITH due AS (
-        SELECT statement_id, state, net_minor AS due_minor FROM settlement.statement
+        SELECT statement_id, state, net_minor + lines_minor AS due_minor FROM settlement.statement
         WHERE tenant = %(tenant)s AND model = %(model)s AND currency = %(currency)s AND mode = 'net'
         UNION ALL
-        SELECT statement_id, state, unnest(ARRAY[payable_minor, -receivable_minor]) FROM settlement.statement
+        SELECT statement_id, state, unnest(ARRAY[payable_minor + lines_minor, -receivable_minor])
+        FROM settlement.statement
         WHERE tenant = %(tenant)s AND model = %(model)s AND currency = %(currency)s AND mode = 'gross'
     )
     SELECT state, count(DISTINCT statement_id), coalesce(sum(due_minor) FILTER (WHERE due_minor > 0), 0),

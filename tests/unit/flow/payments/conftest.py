@@ -51,6 +51,7 @@ def closed() -> Callable[..., pa.Table]:
         for cells in _lines(text):
             payable, receivable = (parse_minor(cells[name], currency(code)) for name in ("payable", "receivable"))
             row = {**_STATEMENT, "currency": code, **cells, "net_minor": payable - receivable}
+            row["lines_minor"] = parse_minor(cells.get("lines", "0"), currency(code))
             row |= {"payable_minor": payable, "receivable_minor": receivable}
             rows.append({name: row.get(name) for name in STATEMENT.columns.names})
         return pa.Table.from_pylist(rows, schema=STATEMENT.columns)

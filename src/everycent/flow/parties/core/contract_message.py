@@ -19,6 +19,8 @@ from everycent.base.money.cycle import Cycle, NotACycle
 from everycent.flow.parties.contract import MerchantType
 
 _CHARACTERS_MAX = 200
+#: Words that contracts did not have at first: where they are absent, a message has the digest that it had then.
+_CAME_LATER = ("silent_after", "negative")
 
 
 class Refused(StrEnum):
@@ -101,7 +103,8 @@ class Reserve(_Part):
 
 class ContractMessage(_Part):
     """A contract that was approved, or a change of it. `revision` 1 is the contract; it holds from `valid_from`, the
-    first day, to `valid_to`, the first day it no longer does (None: it has no end)."""
+    first day, to `valid_to`, the first day it no longer does (None: it has no end). Of its statements it says what the
+    model's `statements` says of the role's; what it does not say, the model does."""
 
     contract: Text
     revision: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
@@ -120,6 +123,8 @@ class ContractMessage(_Part):
     legal_entity: OptionalText = None
     reserve: Reserve | None = None
     minimum_payout: dict[str, str] = Field(default_factory=dict)
+    silent_after: Duration | None = None
+    negative: Literal["collect", "carry"] | None = None
     approved_at: datetime | None = None
 
     @property
@@ -148,7 +153,9 @@ class ContractMessage(_Part):
     @property
     def digest(self) -> str:
         """SHA-256 in hex of what it says: blanks, the order of words and absent ones do not show."""
-        said = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        words = self.model_dump(mode="json")
+        words = {name: value for name, value in words.items() if value is not None or name not in _CAME_LATER}
+        said = json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -8,13 +8,16 @@ from everycent.base.engine.sql import literal
 from everycent.flow.payments.core.plan import PaymentPlan
 
 #: `statement`: closed STATEMENT rows. `settled`: sides (statement_id, side) that have an outcome for good.
-#: A side's amount is signed: above 0 is owed to the party. `apart`: what it is not netted with others of, else empty.
+#: A side's amount is signed: above 0 is owed to the party. Lines beside obligations stand on the payable side. `apart`:
+#: what it is not netted with others of, else empty.
 PARTS_SQL = """
-    SELECT statement_id, side, role, party_id, legal_entity, currency, amount_minor, '' AS apart
+    SELECT statement_id, side, role, party_id, legal_entity, currency, amount_minor, '' AS apart, period_last,
+        CAST(agreed ->> ('$.minimum_minor.' || currency) AS HUGEINT) AS agreed_minimum
     FROM (
-        SELECT *, 'net' AS side, payable_minor - receivable_minor AS amount_minor FROM statement WHERE mode = 'net'
+        SELECT *, 'net' AS side, payable_minor - receivable_minor + lines_minor AS amount_minor
+        FROM statement WHERE mode = 'net'
         UNION ALL
-        SELECT *, 'payable' AS side, payable_minor AS amount_minor FROM statement WHERE mode = 'gross'
+        SELECT *, 'payable' AS side, payable_minor + lines_minor AS amount_minor FROM statement WHERE mode = 'gross'
         UNION ALL
         SELECT *, 'receivable' AS side, -receivable_minor AS amount_minor FROM statement WHERE mode = 'gross'
     ) AS part
@@ -30,11 +33,12 @@ CHARGE_PARTS_SQL = """
     ), sided AS (
         SELECT *, CASE WHEN amount_minor > 0 THEN 'payable' ELSE 'receivable' END AS own_side FROM charge
     )
-    SELECT statement_id, own_side AS side, role, party_id, legal_entity, currency, amount_minor, statement_id AS apart
+    SELECT statement_id, own_side AS side, role, party_id, legal_entity, currency, amount_minor, statement_id AS apart,
+        CAST(NULL AS DATE) AS period_last, CAST(NULL AS HUGEINT) AS agreed_minimum
     FROM sided WHERE sided.apart
     UNION ALL
     SELECT statement_id, CASE WHEN netted THEN 'net' ELSE own_side END, role, party_id, legal_entity, currency,
-        amount_minor, ''
+        amount_minor, '', NULL, NULL
     FROM sided JOIN stood USING (party_id, legal_entity, currency) WHERE NOT sided.apart
     ORDER BY statement_id
 """
@@ -43,23 +47,24 @@ CHARGE_PARTS_SQL = """
 def groups_sql(tenant: str, model: str, as_of: date, reopenings: int) -> str:
     """The groups of table `part` with `total_minor`, `outcome`, `direction`, `channel` and `instruction_id`.
 
-    A group below its role's minimum is carried, what stands apart never. The id derives from all that the
-    group pays, its statements included, so the same closing gives the same ids, and two closings on one day do not
-    meet. What is instructed anew after `reopenings` (how many sides of statements were opened so far) gets another id
-    than before.
+    A group below its minimum is carried, what stands apart never: that of the contract of its last statement, else its
+    role's. The id derives from all that the group pays, its statements included, so the same closing gives the same
+    ids, and two closings on one day do not meet. What is instructed anew after `reopenings` (how many sides of
+    statements were opened so far) gets another id than before.
     """
     occasion = f"{as_of.isoformat()}#{reopenings}" if reopenings else as_of.isoformat()
     head = f"concat_ws(chr(31), {literal(tenant)}, {literal(model)}, {literal(occasion)}"
     return f"""
         WITH summed AS (
             SELECT role, party_id, legal_entity, currency, side, apart, sum(amount_minor) AS total_minor,
+                first(agreed_minimum ORDER BY period_last DESC NULLS LAST, statement_id DESC) AS agreed_minimum,
                 string_agg(statement_id, chr(31) ORDER BY statement_id) AS statements
             FROM part GROUP BY ALL
         ), decided AS (
             SELECT summed.*, payout.channel,
                 CASE WHEN total_minor > 0 THEN 'pay' WHEN total_minor < 0 THEN 'collect' END AS direction,
                 CASE WHEN total_minor = 0 THEN 'zero'
-                    WHEN apart = '' AND abs(total_minor) < payout.minimum_minor THEN 'carried'
+                    WHEN apart = '' AND abs(total_minor) < coalesce(agreed_minimum, payout.minimum_minor) THEN 'carried'
                     ELSE 'instructed' END AS outcome
             FROM summed JOIN payout USING (role, currency)
         )

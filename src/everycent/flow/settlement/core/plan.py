@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import pyarrow as pa
+
 from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.settlement.contract import Needs, StatementSpec
+from everycent.flow.settlement.contract import AGREED, HandingOn, Needs, StatementSpec
 
 
 class UnsettledRole(ValueError):
@@ -19,22 +21,28 @@ class RoleNotSettled(ValueError):
 
 @dataclass(frozen=True)
 class StatementRole:
-    """One party role's statements. `mode` is net or gross; `needs`: what they wait for before they are paid."""
+    """One party role's statements. `mode` is net or gross; `needs`: what they wait for before they are paid;
+    `hands_on`: what they keep for later ones."""
 
     role: str
     cycle: Cycle
     ready_after: timedelta
     mode: str
     needs: Needs = field(default_factory=Needs)
+    hands_on: HandingOn = field(default_factory=HandingOn)
 
 
 @dataclass(frozen=True)
 class SettlementPlan:
-    """All roles of a model: those with statements, in declared order, and those that are the operator."""
+    """All roles of a model: those with statements, in declared order, and those that are the operator.
+
+    `agreed`: AGREED rows, the terms of parties that have contracts.
+    """
 
     model: str
     roles: tuple[StatementRole, ...]
     operators: tuple[str, ...]
+    agreed: pa.Table = field(default_factory=AGREED.empty_table)
 
     @property
     def needs(self) -> Mapping[str, Needs]:
@@ -59,6 +67,7 @@ def plan_settlement(
         if role not in statements:
             raise UnsettledRole(f"parties: who gets paid how? role '{role}' has no statements; declare its cycle there")
         spec = statements[role]
-        settled.append(StatementRole(role, Cycle.parse(spec.cycle), spec.ready_after, spec.mode, Needs.of(spec)))
+        cycle, kept = Cycle.parse(spec.cycle), HandingOn.of(spec)
+        settled.append(StatementRole(role, cycle, spec.ready_after, spec.mode, Needs.of(spec), kept))
     assert len(settled) + len(operators) == len(party_roles), "every role is settled or the operator"
     return SettlementPlan(model, tuple(settled), operators)

@@ -178,6 +178,7 @@ PARTY_BALANCES = Rule(
     """WITH said AS (
         SELECT 'party/' || party_id AS account, currency, sum(due) AS due FROM (
             SELECT party_id, currency, payable_minor - receivable_minor AS due FROM settlement.statement
+            UNION ALL SELECT party_id, currency, amount_minor FROM settlement.statement_line
             UNION ALL SELECT party_id, currency, CASE direction WHEN 'pay' THEN -amount_minor ELSE amount_minor END
             FROM payments.instruction WHERE booking <> 'back'
             UNION ALL SELECT party_id, currency, CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END

@@ -77,8 +77,9 @@ RELEASED = Rule(
     asked AS (
         SELECT s.*, coalesce(said.confirmed, false) AS confirmed, r.state AS request_state,
             r.kind = 'statement' AND r.subject_id = s.statement_id AND r.currency = s.currency
-                AND r.amount_minor = CASE s.mode WHEN 'net' THEN abs(s.payable_minor - s.receivable_minor)
-                    ELSE abs(s.payable_minor) + abs(s.receivable_minor) END AS is_of_it,
+                AND r.amount_minor = CASE s.mode
+                    WHEN 'net' THEN abs(s.payable_minor - s.receivable_minor + s.lines_minor)
+                    ELSE abs(s.payable_minor + s.lines_minor) + abs(s.receivable_minor) END AS is_of_it,
             coalesce(json_array_length(r.levels), 0) AS asked_levels,
             json_array_length(s.approve) - len(list_filter(json_extract_string(s.approve, '$[*].above'),
                 lambda above: coalesce(above, 'null') <> 'null')) AS always

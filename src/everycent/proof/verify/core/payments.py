@@ -3,9 +3,9 @@
 from everycent.proof.verify.core.rule import Rule
 
 #: The sides of released statements: one net amount, or payable and receivable apart. Above 0 is owed to the party.
-_SIDES = """(SELECT *, 'net' AS side, payable_minor - receivable_minor AS due FROM settlement.statement
+_SIDES = """(SELECT *, 'net' AS side, payable_minor - receivable_minor + lines_minor AS due FROM settlement.statement
         WHERE released_as_of IS NOT NULL AND mode = 'net'
-    UNION ALL SELECT *, 'payable', payable_minor FROM settlement.statement
+    UNION ALL SELECT *, 'payable', payable_minor + lines_minor FROM settlement.statement
         WHERE released_as_of IS NOT NULL AND mode = 'gross'
     UNION ALL SELECT *, 'receivable', -receivable_minor FROM settlement.statement
         WHERE released_as_of IS NOT NULL AND mode = 'gross')"""

@@ -89,6 +89,8 @@ STATEMENT_PERIOD = Rule(
             AND period_last = period_first + 14
         WHEN period LIKE '%-H2' THEN period = strftime(period_first, '%Y-%m-H2') AND day(period_first) = 16
             AND period_last = last_day(period_first)
+        WHEN period LIKE '%..%' THEN agreed IS NOT NULL
+            AND period = strftime(period_first, '%Y-%m-%d') || '..' || strftime(period_last, '%Y-%m-%d')
         WHEN length(period) = 7 THEN period = strftime(period_first, '%Y-%m') AND day(period_first) = 1
             AND period_last = last_day(period_first)
         ELSE period = strftime(period_first, '%Y-%m-%d') AND period_last = period_first END)

@@ -8,7 +8,13 @@ with letters, digits and hyphens (beancount/core/account.py); a commodity has 2 
 import re
 from hashlib import sha256
 
-from everycent.flow.ledger.contract import BANK_ACCOUNT, CHANNEL_ACCOUNT, OPERATOR_ACCOUNT, PARTY_ACCOUNT
+from everycent.flow.ledger.contract import (
+    BANK_ACCOUNT,
+    CHANNEL_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    PARTY_ACCOUNT,
+    RESERVE_ACCOUNT,
+)
 
 _COMMODITY = re.compile(r"[A-Z][A-Z0-9]{1,23}")
 _WORDS = ("TRUE", "FALSE", "NULL")  # what Beancount reads as values
@@ -17,16 +23,16 @@ _STEM, _DIGITS = 15, 8
 
 
 def account_name(account: str) -> str:
-    """What an account is called: what parties are owed is a liability, channels and banks are assets, the operator's
-    own side is income (and its costs, with the other sign); accounts of other names are equity.
+    """What an account is called: what parties are owed, or have in reserve, is a liability, channels and banks are
+    assets, the operator's own side is income (and its costs, with the other sign); accounts of other names are equity.
 
     No account's name is the beginning of another's, so that a balance is its own and nobody else's.
     """
-    if account.startswith(PARTY_ACCOUNT):
-        role, colon, key = account.removeprefix(PARTY_ACCOUNT).partition(":")
-        if colon:
-            return f"Liabilities:Party:{_component(role)}:{_component(key)}"
-    elif account.startswith(OPERATOR_ACCOUNT):
+    for beginning, name in ((PARTY_ACCOUNT, "Party"), (RESERVE_ACCOUNT, "Reserve")):
+        role, colon, key = account.removeprefix(beginning).partition(":")
+        if account.startswith(beginning) and colon:
+            return f"Liabilities:{name}:{_component(role)}:{_component(key)}"
+    if account.startswith(OPERATOR_ACCOUNT):
         legal_entity, slash, charge = account.removeprefix(OPERATOR_ACCOUNT).partition("/")
         if slash:
             return f"Income:Operator:{_component(legal_entity)}:{_component(charge)}"

@@ -1,0 +1,16 @@
+"""A model's plan with what parties' own contracts say of their statements."""
+
+from dataclasses import replace
+
+from everycent.flow.parties import store as parties_store
+from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.pipeline.session import Session
+from everycent.flow.settlement.stage import under_contracts
+
+
+def under_its_contracts(session: Session, plan: ModelPlan) -> ModelPlan:
+    """The plan under the contracts that came as messages until now; the same where no role has any."""
+    if all(party.onboard is None for party in plan.model.spec.parties.values()):
+        return plan
+    contracts = parties_store.contract_periods(session.connection, session.tenant, plan.model.name)
+    return replace(plan, settlement=under_contracts(plan.settlement, contracts, session.engine))
