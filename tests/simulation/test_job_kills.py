@@ -25,7 +25,7 @@ recon:
   bill:
     left: {file: ours.csv, columns: {id: text, paid: money}, key: id, amount: paid}
     right: {file: bill.csv, columns: {id: text, paid: money}, key: id, amount: paid}
-    arrival: {folder: ., settled: 0 minutes}
+    trigger: {file_arrival: {paths: ., settled: 0 minutes}}
     shards: SHARDS
 """
 )

@@ -15,34 +15,33 @@ from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import (
     CheckerFindings,
     Handled,
-    HandlingSpec,
     LinkFailed,
-    Occasion,
     RunResult,
     SideSpec,
     Surroundings,
 )
+from everycent.proof.recon.jobs.firing import Triggered, firings
 from everycent.proof.recon.service import (
     Chosen,
     CutRefused,
     ReconRun,
     RunKey,
     SideRows,
-    Words,
     asked,
     keep_checked,
     keep_fired,
     keep_raw_rows,
-    marks_fired,
 )
 from everycent.proof.recon.service import run as run_recon
+from everycent.serve.booking import book_entries
 from everycent.serve.checking import checked_by
+from everycent.serve.handling import words_for
 from everycent.serve.links import Links, links_of
 from everycent.serve.loading import LoadedSides, Place, load_sides, surrounded
 from everycent.serve.many_sides import DAY_APART, ManySides
 from everycent.serve.recon_batches import batches_of
 from everycent.serve.recon_modes import parts_beyond_limit
-from everycent.serve.reconciling import PlannedScenario, Prepared, Report, Scenario
+from everycent.serve.reconciling import PlannedScenario, Prepared, Report, Scenario, Scope
 
 
 @dataclass(frozen=True)
@@ -129,17 +128,16 @@ def run_due(
     """What the scenario's trigger fires, run by run. What became a run is not fired again. beside: gets the sides where
     they are two of more, day by day."""
     session, name = place.session, place.scope.name
-    trigger = links_of(scenario.spec).trigger
-    if trigger is None:
+    if scenario.spec.trigger is None:
         return
-    fired_before = marks_fired(session.connection, session.tenant, name, scenario.name)
     try:
-        arguments = (place.around, Occasion(now, events, fired_before))
-        firings = list(asked(trigger, "due", arguments, scenario.spec.limits))
+        fired = firings(
+            session.connection, session.tenant, trigger_of(place.scope, scenario), place.around, now, events
+        )
     except (LinkFailed, SourceError) as error:
         yield Chained(scenario.name, failure=str(error))
         return
-    for firing in firings:
+    for firing in fired:
         around = replace(place.around, as_of=firing.as_of or place.around.as_of)
         given = {
             word: [path for path in firing.files if any(fnmatch(path.name, pattern) for pattern in side.plan.spec.file)]
@@ -147,9 +145,17 @@ def run_due(
         }
         done = run_chain(replace(place, around=around), scenario, given, firing.keys, beside, by_day=True)
         if done.result is not None:
-            key = RunKey(session.tenant, name, done.result.run_id)
-            keep_fired(session.connection, key, scenario.name, firing.mark)
+            here = (session.tenant, name, scenario.name)
+            keep_fired(session.connection, here, firing.marks, done.result.run_id)
         yield done
+
+
+def trigger_of(scope: Scope, scenario: PlannedScenario, asks: Mapping[str, Any] | None = None) -> Triggered:
+    """A scenario's trigger, which it has. `asks`: what its jobs' loader has to know."""
+    spec, trigger = scenario.spec, links_of(scenario.spec).trigger
+    assert trigger is not None, f"{scenario.name} has a trigger"
+    sides = tuple(side.file for side in (spec.left, spec.right) if side.file)
+    return Triggered(scope.name, scenario.name, trigger, spec.limits, sides, asks or {}, spec.shards)
 
 
 def run_chain(
@@ -207,8 +213,9 @@ def _compared(place: Place, scenario: PlannedScenario, links: Links, sides: Load
         checked = checks_of(place, scenario, links, (sides.left, sides.right), found.breaks)
         key = RunKey(session.tenant, name, run.run_id)
         keep_raw_rows(session.connection, key, raw)
-        words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
-        keep_checked(session.connection, session.engine, key, words, (sides.left, sides.right), checked, run.again)
+        given = (sides.left, sides.right)
+        keep_checked(session.connection, session.engine, key, words_for(scenario), given, checked, run.again)
+        book_entries(session, key, scenario.name, run, given, place.around.as_of)
     result = result_of(place, scenario, run, raw, checked)
     return Scenario(scenario.name, run, scenario.currency, sides.stated, scenario.called, has_amounts(scenario)), result
 

@@ -32,7 +32,7 @@ class Handled:
 
 def words_for(scenario: PlannedScenario) -> Words:
     """The scenario's words as they stand in its file now."""
-    return Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
+    return Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec(), scenario.plan.booking)
 
 
 def workshop(place: Place, scenario: PlannedScenario, who: str | None, now: datetime) -> Workshop:

@@ -183,7 +183,7 @@ def plan_scenarios(model: Scope, plan: Kinds) -> list[PlannedScenario]:
         issues += link_issues(model.source, path, spec)
         try:
             money = model.currency if spec.currency is None else currency(spec.currency)
-            recon_plan = plan_recon(name, spec, money, rates_of(model.path.parent, spec))
+            recon_plan = plan_recon(name, spec, money, rates_of(model.path.parent, spec), model.calendar)
         except UnknownCurrency as unknown:
             issues.append(model.source.issue(str(unknown), (*path, "currency")))
             continue

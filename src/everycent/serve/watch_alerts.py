@@ -7,7 +7,8 @@ from os import environ
 from everycent.base.platform.work_folder import work_folder
 from everycent.flow.pipeline.service import Session
 from everycent.proof.recon.contract import Surroundings
-from everycent.proof.recon.service import broken_as_sides, run
+from everycent.proof.recon.service import RunKey, broken_as_sides, run
+from everycent.serve.booking import book_entries
 from everycent.serve.handling import handle
 from everycent.serve.loading import Place
 from everycent.serve.reconciling import PlannedScenario
@@ -37,6 +38,9 @@ def _store(session: Session, live: Live, scenario: PlannedScenario, now: datetim
     if sides is None:
         return
     how = (who.tenant, who.model, scenario.currency.code, scenario.plan)
-    run(connection, engine, *how, *sides, scenario.spec.breaks, now)
+    with connection.transaction():
+        ran = run(connection, engine, *how, *sides, scenario.spec.breaks, now)
+        key = RunKey(who.tenant, who.model, ran.run_id)
+        book_entries(session, key, scenario.name, ran, sides, live.model.calendar.today(now))
     for side in sides:
         engine.connection.execute(f"DROP TABLE {side.rows}")

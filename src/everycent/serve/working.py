@@ -15,13 +15,15 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.lake import file_digest
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session
-from everycent.proof.recon.contract import CheckerFindings, HandlingSpec, ReconSpec
-from everycent.proof.recon.jobs.arrivals import Watched
+from everycent.proof.recon.contract import CheckerFindings, ReconSpec
+from everycent.proof.recon.jobs.firing import Triggered
 from everycent.proof.recon.jobs.scheduling import Timed
 from everycent.proof.recon.jobs.store import Asked
 from everycent.proof.recon.jobs.working import Loaded, Planned
-from everycent.proof.recon.service import Came, ReconRun, RunKey, SideRows, Words, keep_checked, keep_raw_rows
-from everycent.serve.chaining import checks_of, handled_by, result_of
+from everycent.proof.recon.service import Came, ReconRun, RunKey, SideRows, keep_checked, keep_raw_rows
+from everycent.serve.booking import book_entries
+from everycent.serve.chaining import checks_of, handled_by, result_of, trigger_of
+from everycent.serve.handling import words_for
 from everycent.serve.links import links_of
 from everycent.serve.loading import LoadedSides, Place, RawTables, load_sides, surrounded
 from everycent.serve.recon_batches import batches_of
@@ -60,32 +62,21 @@ class Offered:
     scope: Scope
     specs: Mapping[str, ReconSpec]
     timed: tuple[Timed, ...]
-    watched: tuple[Watched, ...]
+    triggered: tuple[Triggered, ...]
 
 
 def offered(session: Session, places: Places) -> Offered:
     """Raises ModelRefused."""
     scope, kinds = open_scope(session, places.model)
-    specs, asks = {one.name: one.spec for one in plan_scenarios(scope, kinds)}, places.asks()
+    planned, asks = plan_scenarios(scope, kinds), places.asks()
+    specs = {one.name: one.spec for one in planned}
     timed = [
         Timed(scope.name, name, spec.schedule, scope.calendar, asks, spec.shards)
         for name, spec in specs.items()
         if spec.schedule is not None
     ]
-    watched = [
-        Watched(
-            scope.name,
-            name,
-            spec.arrival,
-            scope.path.resolve().parent / spec.arrival.folder,
-            [side.file for side in (spec.left, spec.right) if side.file],
-            asks,
-            spec.shards,
-        )
-        for name, spec in specs.items()
-        if spec.arrival is not None
-    ]
-    return Offered(scope, specs, tuple(timed), tuple(watched))
+    triggered = [trigger_of(scope, one, asks) for one in planned if one.spec.trigger is not None]
+    return Offered(scope, specs, tuple(timed), tuple(triggered))
 
 
 def by_hand(offer: Offered, places: Places, scenario: str, shards: int | None, now: datetime) -> Asked:
@@ -119,7 +110,7 @@ class DeclaredScenarios:
             paths = _paths(asked)
             given = {word: _of_side(getattr(spec, word).file, paths) for word in _SIDES}
             _refuse_missing(asked, spec, given, paths)
-            sides = load_sides(place, scenario, links_of(spec), given)
+            sides = load_sides(place, scenario, links_of(spec), given, asked.asks.get("keys"))
             came = tuple(rows for raw in sides.raw.values() for rows in raw.all_in_tables(self.session))
             told = tuple(str(stated) for stated in sides.stated if not stated.control.agrees)
             return Loaded(sides.left, sides.right, told, taken, came)
@@ -135,8 +126,8 @@ class DeclaredScenarios:
             checked = checks_of(place, scenario, links_of(scenario.spec), sides, ran.reconciled.breaks)
         session, key = self.session, RunKey(self.session.tenant, place.scope.name, ran.run_id)
         keep_raw_rows(session.connection, key, raw)
-        words = Words(scenario.name, scenario.currency.code, scenario.spec.breaks or HandlingSpec())
-        keep_checked(session.connection, session.engine, key, words, sides, checked, ran.again)
+        keep_checked(session.connection, session.engine, key, words_for(scenario), sides, checked, ran.again)
+        book_entries(session, key, scenario.name, ran, sides, place.around.as_of)
 
         def follow() -> Sequence[str]:
             told = [*_failures(checked), *self._handled(asked, ran, raw, checked)]

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pytest
 from chained import Chains, keys
 from order_service import order_service
+from pydantic import ValidationError
 
 from everycent.base.engine.local import LocalEngine
-from everycent.proof.recon.chain import LinkFailed, Occasion, Surroundings
+from everycent.proof.recon.chain import Arrived, LinkFailed, Occasion, Surroundings
+from everycent.proof.recon.contract import ReconSpec
 from everycent.proof.recon.triggers.events import ORDER, EventWords
 from everycent.proof.recon.triggers.file_arrival import TRIGGER, FileArrivalWords
 
@@ -80,11 +82,18 @@ def test_three_sides_are_told_beside_each_other_day_by_day(chains: Chains) -> No
 
 
 def test_a_name_without_its_day(tmp_path: Path) -> None:
-    (tmp_path / "bill.csv").write_text("id\n")
-    words = FileArrivalWords(paths=("*.csv",), still=timedelta(0), day=r"bill_(\d{4})(\d{2})(\d{2})")
-    around = Surroundings(tmp_path, date(2026, 3, 3), tmp_path)
+    words = FileArrivalWords(paths=("*.csv",), day=r"bill_(\d{4})(\d{2})(\d{2})")
+    occasion = Occasion(NOW, files=(Arrived(tmp_path / "bill.csv", "3f"),))
     with pytest.raises(LinkFailed, match=r"finds no day in bill\.csv"):
-        TRIGGER.due(words, around, Occasion(datetime.now(UTC) + timedelta(minutes=1)))
+        TRIGGER.due(words, Surroundings(tmp_path, date(2026, 3, 3), tmp_path), occasion)
+
+
+def test_words_of_before_are_refused_with_those_of_today() -> None:
+    with pytest.raises(ValidationError, match="`still` is called `settled`; write settled: 5 minutes"):
+        FileArrivalWords.model_validate({"paths": "inbox", "still": "5 minutes"})
+    words = {"arrival": {"folder": "inbox", "marker": ".done"}}
+    with pytest.raises(ValidationError, match=r"write trigger: {file_arrival: {paths: inbox, marker: \.done}}"):
+        ReconSpec.model_validate(words)
 
 
 def test_events_name_the_orders_that_are_looked_at(chains: Chains) -> None:

@@ -1,7 +1,7 @@
 """Jobs of declared scenarios: of a model, and of a file of its own with loaders, checkers and handlers."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import pytest
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session
+from everycent.proof.recon.contract import Surroundings
 from everycent.proof.recon.jobs import store
+from everycent.proof.recon.jobs.firing import ask_fired
 from everycent.proof.recon.jobs.progress import Progress, progress_of
 from everycent.proof.recon.jobs.scheduling import ask_due
 from everycent.proof.recon.jobs.store import JobState
@@ -133,6 +135,23 @@ def test_only_what_is_declared_can_be_asked_for(session: Session, place: Places)
         by_hand(offer, place, "stock", None, datetime(2026, 3, 2, tzinfo=UTC))
     asked = by_hand(offer, place, "payments", 5, datetime(2026, 3, 2, tzinfo=UTC))
     assert (asked.shards, str(asked.day)) == (5, "2026-03-02")
+
+
+def test_what_a_trigger_fires_is_a_job_once(session: Session, place: Places, worked: Any) -> None:
+    folder = place.model.parent
+    words = r"trigger: {file_arrival: {paths: ., settled: 0 minutes, day: 'bill_(\d{4})(\d{2})(\d{2})'}}"
+    place.model.write_text(FILE.replace('schedule: {daily: "02:30", after: 1 day}', words))
+    (folder / "bill_0301.csv").rename(folder / "bill_20260301.csv")
+    [fired] = offered(session, place).triggered
+    around = Surroundings(folder, date(2026, 3, 5), folder)
+    now = datetime.now(UTC)
+    [number] = ask_fired(session.connection, "default", fired, around, now)
+    done = worked(number)
+    assert (done.job.state, done.job.error, done.job.asked.day) == (JobState.DONE, None, date(2026, 3, 1))
+    assert done.job.asked.occasion.startswith("file_arrival 2026-03-01 ")
+    assert ask_fired(session.connection, "default", fired, around, now) == []
+    marks = session.connection.execute("SELECT split_part(mark, ':', 1), job_no, run_id FROM recon.fired").fetchall()
+    assert sorted(marks)[0] == ("bill_20260301.csv", number, None)
 
 
 DAILY = """

@@ -22,13 +22,13 @@ from everycent.base.platform.details import Details
 LEFT_OUT = (
     "recorded_at", "committed_at", "started_at", "finished_at", "next_try_at", "fetched_at", "attempts", "seal",
     "found_at", "moved_at", "due_at", "delivered_at",
-    "arrived_no", "checked_at", "checks", "posting_no", "sealed",
+    "arrived_no", "checked_at", "checks", "posting_no", "sealed", "job_no",
 )  # fmt: skip
 _NOT_FACTS = (
     "platform.batch_part", "platform.migrated", "platform.revision", "platform.kept_sum", "clearing.frontier",
     "clearing.accumulator", "rating.standing_total", "ledger.seal",
     "recon.pending", "recon.pace", "recon.event_count", "recon.cleared",
-    "recon.job", "recon.job_step", "recon.schedule", "recon.arriving_file", "recon.arrived_file",
+    "recon.job", "recon.job_step", "recon.schedule", "recon.arriving_file",
 )  # fmt: skip
 #: JSON text holds no control characters, so with these as quote and delimiter COPY gives the lines as they are.
 _RAW = r"(FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')"

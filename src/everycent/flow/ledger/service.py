@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import psycopg
+import pyarrow as pa
 
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger import store
@@ -17,6 +18,7 @@ __all__ = [
     "Contended",
     "JournalFormat",
     "accounts_at",
+    "book",
     "commodity",
     "export",
     "models",
@@ -65,6 +67,13 @@ def post(
         except _Again:
             continue
     raise Contended(f"{len(asked)} transfers: others posted some of them in the same moment, {_TRIES} times; ask again")
+
+
+def book(connection: Connection, tenant: str, model: str, transfers: pa.Table) -> None:
+    """Posts TRANSFER rows that are decided already, set-wise and whatever limits say, in the transaction of the caller,
+    who keeps why. An id that is posted already is a bug of the caller's."""
+    with connection.transaction():
+        store.write(connection, tenant, model, None, transfers)
 
 
 def _is_plain(asked: Transfer) -> bool:

@@ -7,7 +7,7 @@ parser is a format of bills (`flow.intake.contract.BillFormat`) or a side's decl
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -108,22 +108,52 @@ class Loader(Protocol):
 
 
 @dataclass(frozen=True)
+class Awaited:
+    """The files that a trigger waits for: names, patterns or folders, from the scenario's folder on. One counts once it
+    has not changed for so long as `settled`, or where `marker` is given: once one of its name and that ending is there.
+    """
+
+    paths: tuple[str, ...]
+    settled: timedelta
+    marker: str | None = None
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A file that is whole, and the SHA-256 of its content."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
 class Occasion:
-    """What a trigger is asked with. `events` are rows that came in (null: none); `done` the marks of what was fired."""
+    """What a trigger is asked with. `events` are rows that came in (null: none); `done` the marks of what was fired;
+    `files`, by path, what is there of those that it waits for (SeesFiles); `sides` the names, of each side that is a
+    file, of its files."""
 
     now: datetime
     events: pa.Table | None = None
     done: frozenset[str] = frozenset()
+    files: tuple[Arrived, ...] = ()
+    sides: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Firing:
-    """One run that is due. `mark` names it for ever, so that it is run once; `keys`: of the driving side, None: all."""
+    """One run that is due. `mark` names it for ever, so that it is run once; `keys`: of the driving side, None: all.
+    `takes`: further marks that are done with it, as of each of its files."""
 
     mark: str
     as_of: date | None = None
     keys: tuple[str, ...] | None = None
     files: tuple[Path, ...] = ()
+    takes: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """All that is not due again."""
+        return frozenset((self.mark, *self.takes))
 
 
 class Trigger(Protocol):
@@ -139,6 +169,14 @@ class Trigger(Protocol):
 
     def due(self, words: Any, around: Surroundings, occasion: Occasion) -> Sequence[Firing]:
         """What is to be run now and was not fired before, in its order. It keeps nothing. Raises LinkFailed."""
+
+
+@runtime_checkable
+class SeesFiles(Protocol):
+    """What a trigger has, too, that waits for files: it is then asked with those that are whole."""
+
+    def awaits(self, words: Any) -> Awaited:
+        """Which files, and when one is whole."""
 
 
 #: Before the name of a declared column in the sides that checkers get.

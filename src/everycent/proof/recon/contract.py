@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -21,6 +21,8 @@ from everycent.flow.intake.contract import FORMAT, FormatWord, refuse_words_besi
 from everycent.proof.recon.chain import DECLARED as DECLARED
 from everycent.proof.recon.chain import FINDING as FINDING
 from everycent.proof.recon.chain import RAW_ROW as RAW_ROW
+from everycent.proof.recon.chain import Arrived as Arrived
+from everycent.proof.recon.chain import Awaited as Awaited
 from everycent.proof.recon.chain import Checker as Checker
 from everycent.proof.recon.chain import CheckerFindings as CheckerFindings
 from everycent.proof.recon.chain import CheckSides as CheckSides
@@ -35,6 +37,7 @@ from everycent.proof.recon.chain import Occasion as Occasion
 from everycent.proof.recon.chain import ResultHandler as ResultHandler
 from everycent.proof.recon.chain import RunResult as RunResult
 from everycent.proof.recon.chain import SeesColumns as SeesColumns
+from everycent.proof.recon.chain import SeesFiles as SeesFiles
 from everycent.proof.recon.chain import Surroundings as Surroundings
 from everycent.proof.recon.chain import Trigger as Trigger
 from everycent.proof.recon.cures import RepairAttempt as RepairAttempt
@@ -78,7 +81,7 @@ from everycent.proof.recon.modes import (
     Total,
 )
 from everycent.proof.recon.rules import MatchRuleSpec as MatchRuleSpec
-from everycent.proof.recon.timing import ArrivalSpec, ScheduleSpec
+from everycent.proof.recon.timing import ScheduleSpec
 
 
 class Bucket(StrEnum):
@@ -364,6 +367,10 @@ def covered(basis: SideSpec, side: SideSpec) -> SideSpec:
     return basis.model_copy(update={"when": both})
 
 
+#: What `trigger: {file_arrival: ...}` calls what `arrival` called so.
+_ARRIVAL_WORDS = {"folder": "paths", "settled": "settled", "marker": "marker"}
+
+
 class ReconSpec(Declaration):
     """A reconciliation of two sides by key, two-way, in detail and in total."""
 
@@ -401,7 +408,6 @@ class ReconSpec(Declaration):
     limits: LimitsSpec = LIMITS
     breaks: HandlingSpec | None = Field(default=None, description="what becomes of the breaks that are found")
     schedule: ScheduleSpec | None = Field(default=None, description="when workers run it by themselves")
-    arrival: ArrivalSpec | None = Field(default=None, description="the folder whose files workers run it on")
     shards: int | None = Field(
         default=None,
         ge=1,
@@ -413,6 +419,15 @@ class ReconSpec(Declaration):
     inline: InlineSpec | None = Field(
         default=None, description="a statement with a record that is a break here stays open; needs `live`"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arrival_is_a_trigger(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "arrival" in given:
+            words = {**given["arrival"]} if isinstance(given["arrival"], dict) else {"folder": given["arrival"]}
+            said = ", ".join(f"{name}: {words[old]}" for old, name in _ARRIVAL_WORDS.items() if words.get(old))
+            raise ValueError(f"`arrival` is a trigger among others; write trigger: {{file_arrival: {{{said}}}}}")
+        return given
 
     @model_validator(mode="after")
     def _two_sides_or_more(self) -> Self:

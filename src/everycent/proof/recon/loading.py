@@ -111,7 +111,7 @@ HANDLE: Final[Any] = Field(
 )
 TRIGGER: Final[Any] = Field(
     default=None,
-    description="when and for what `recon run --due` runs it (everycent.recon_triggers)",
-    examples=[{"file_arrival": {"paths": "bills/*.csv"}}],
+    description="when and for what workers, and `recon run --due`, run it (everycent.recon_triggers)",
+    examples=[{"file_arrival": {"paths": "inbox", "settled": "2 minutes"}}],
 )
 LIMITS: Final[Any] = Field(default_factory=LimitsSpec, description="what a link may take before it is given up")

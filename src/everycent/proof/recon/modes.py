@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from everycent.base.engine.declaration import Called, Declaration, FormulaText, Name, NumberText, Words
+from everycent.flow.ledger.contract import PARTY_ACCOUNT
 
 #: What a row of a side has beside its key, its amount and its status, by the words of a side; in this order.
 SEEN = ("occurred_at", "reference", "counterparty", "group", "fee", "currency")
@@ -123,7 +124,17 @@ Covers = Annotated[
         examples=["method in ('V', 'M')"],
     ),
 ]
-Account = Annotated[str, Field(min_length=1, max_length=200), Called("the name of an account")]
+
+
+def _no_partys(account: str) -> str:
+    if account.startswith(PARTY_ACCOUNT):
+        raise ValueError(f"'{account}': a party's account is what its statements say; name an account of your own")
+    return account
+
+
+Account = Annotated[
+    str, Field(min_length=1, max_length=200), AfterValidator(_no_partys), Called("the name of an account")
+]
 
 
 class BookSpec(Declaration):
@@ -141,11 +152,16 @@ class BookSpec(Declaration):
     conversion_difference: Account | None = Field(
         default=None, description="takes what a conversion leaves", examples=["expense/exchange"]
     )
+    written_off: Account | None = Field(
+        default=None, description="takes what a person writes off", examples=["expense/write-offs"]
+    )
 
     @model_validator(mode="after")
     def _something_to_book(self) -> Self:
         if not self.account_of:
-            raise ValueError("nothing is booked; name the account of within_tolerance, fee or conversion_difference")
+            *some, last = _causes()
+            causes = f"{', '.join(some)} or {last}"
+            raise ValueError(f"nothing is booked; name the account of {causes}")
         if self.against in self.account_of.values():
             raise ValueError(f"against: '{self.against}' takes a difference as well; an entry has two accounts")
         return self
@@ -153,8 +169,11 @@ class BookSpec(Declaration):
     @property
     def account_of(self) -> dict[str, str]:
         """By cause."""
-        causes = [name for name in type(self).model_fields if name != "against"]
-        return {cause: account for cause in causes if (account := getattr(self, cause)) is not None}
+        return {cause: account for cause in _causes() if (account := getattr(self, cause)) is not None}
+
+
+def _causes() -> list[str]:
+    return [name for name in BookSpec.model_fields if name != "against"]
 
 
 Book = Annotated[BookSpec | None, Field(description="into which accounts what is written off is booked")]

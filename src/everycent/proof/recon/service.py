@@ -14,6 +14,7 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.database import Connection
+from everycent.proof.recon.booked import book_written_off, rebook
 from everycent.proof.recon.breaks.observing import observe, observe_findings
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.contract import SIDE, CheckerFindings
@@ -73,7 +74,6 @@ from everycent.proof.recon.store import (
     load_beyond,
     load_run,
     lock_scenario,
-    marks_fired,
     models_reconciled,
     raw_rows_of,
     run_no_of,
@@ -164,6 +164,7 @@ __all__ = [
     "asked",
     "batch_seen",
     "beyond_limit",
+    "book_written_off",
     "breaks_of",
     "breaks_standing",
     "broken_as_sides",
@@ -188,7 +189,6 @@ __all__ = [
     "keep_checked",
     "keep_fired",
     "keep_raw_rows",
-    "marks_fired",
     "may_go_on",
     "models_reconciled",
     "most_differences",
@@ -205,6 +205,7 @@ __all__ = [
     "put_events",
     "raw_rows_of",
     "read_sketch",
+    "rebook",
     "reconcile",
     "refuse_full",
     "refuse_other_words",
@@ -262,7 +263,8 @@ def run(
     `day`: of a scenario that carries what is open on from cut to cut, and `batches` those whose records are on its
     sides: CutRefused where the day cannot be cut. `compare`: gives what `reconcile` would, where that was
     found before."""
-    words, at = Words(plan.scenario, currency, handling or HandlingSpec()), now or datetime.now(UTC)
+    words = Words(plan.scenario, currency, handling or HandlingSpec(), plan.booking)
+    at = now or datetime.now(UTC)
     who = (tenant, model, plan.scenario)
     with connection.transaction():
         lock_scenario(connection, tenant, model, plan.scenario)

@@ -1,6 +1,6 @@
 """All SQL of recon. Callers own the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -286,21 +286,26 @@ def keep_findings(connection: Connection, key: RunKey, checked: Sequence[Checker
     _list_rows(connection, key, ["recon.finding"])
 
 
-def marks_fired(connection: Connection, tenant: str, model: str, scenario: str) -> frozenset[str]:
-    """What a scenario's trigger fired before."""
-    rows = connection.execute(
-        "SELECT mark FROM recon.fired WHERE (tenant, model, scenario) = (%s, %s, %s)", (tenant, model, scenario)
-    )
+def marks_fired(connection: Connection, place: tuple[str, str, str]) -> frozenset[str]:
+    """What a scenario's trigger fired before. `place`: tenant, model, scenario."""
+    rows = connection.execute("SELECT mark FROM recon.fired WHERE (tenant, model, scenario) = (%s, %s, %s)", place)
     return frozenset(str(mark) for (mark,) in rows)
 
 
-def keep_fired(connection: Connection, key: RunKey, scenario: str, mark: str) -> None:
-    """What a trigger fired has become a run."""
-    connection.execute(
-        """INSERT INTO recon.fired (tenant, model, scenario, mark, run_id) VALUES (%s, %s, %s, %s, %s)
-        ON CONFLICT DO NOTHING""",
-        (key.tenant, key.model, scenario, mark, key.run_id),
-    )
+def keep_fired(
+    connection: Connection,
+    place: tuple[str, str, str],
+    marks: Collection[str],
+    run_id: UUID | None = None,
+    job_no: int | None = None,
+) -> None:
+    """What a trigger fired has become a run, or a job."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """INSERT INTO recon.fired (tenant, model, scenario, mark, run_id, job_no) VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT DO NOTHING""",
+            [(*place, mark, run_id, job_no) for mark in sorted(marks)],
+        )
 
 
 def models_reconciled(connection: Connection, tenant: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The words of when a scenario is run: by a schedule on the business calendar, or because files arrive."""
+"""The words of a schedule: when a scenario is run by the clock, on the business calendar."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -139,20 +139,3 @@ class ScheduleSpec(Declaration):
                 "a schedule is either 'daily' or 'every'; write for example {daily: \"02:30\", after: 1 day}"
             )
         return self
-
-
-class ArrivalSpec(Declaration):
-    """A folder that is looked into: the scenario is run once each of its sides' files has come, and never twice on the
-    same content."""
-
-    folder: str = Field(description="the folder, beside the model's file or as a full path", examples=["inbox"])
-    settled: Duration = Field(
-        default=timedelta(minutes=2),
-        description="a file counts once it has not changed for so long",
-        examples=["10 minutes"],
-    )
-    marker: str | None = Field(
-        default=None,
-        description="a file counts at once where one of the same name and this ending is beside it, and not before",
-        examples=[".done"],
-    )

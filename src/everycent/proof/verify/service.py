@@ -12,6 +12,7 @@ from everycent.proof.verify.contract import Check, Verdict
 from everycent.proof.verify.core import (
     accounts,
     approvals,
+    booked,
     breaks,
     charges,
     corrected,
@@ -53,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     *payments.RULES,
     *ledger.RULES,
     *recon.RULES,
+    *booked.RULES,
     *breaks.RULES,
 )
 

@@ -190,7 +190,12 @@ DECIDED = {
     "recon.match_difference": _columns(run_id=_UUID, match_no=_LONG, cause=_TEXT, difference_minor=_SUM),
     "recon.entry": _columns(
         run_id=_UUID, entry_no=_LONG, cause=_TEXT, key=_TEXT, match_no=_LONG, debit_account=_TEXT, credit_account=_TEXT,
-        amount_minor=_SUM,
+        amount_minor=_SUM, currency=_TEXT,
+    ),
+    "recon.booked_entry": _columns(
+        transfer_id=_UUID, scenario=_TEXT, run_id=_UUID, entry_no=_LONG, break_id=_UUID, cause=_TEXT, key=_TEXT,
+        debit_account=_TEXT, credit_account=_TEXT, amount_minor=_SUM, currency=_TEXT, booked_on=_DAY, back_id=_UUID,
+        back_on=_DAY,
     ),
     "recon.payout_part": _columns(run_id=_UUID, payout=_TEXT, paid_key=_TEXT, paid_minor=_SUM, amount_minor=_SUM),
     "recon.match_alternative": _columns(

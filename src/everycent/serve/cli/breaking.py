@@ -18,6 +18,7 @@ from everycent.proof.recon.breaks.exporting import export_of
 from everycent.proof.recon.breaks.partners import partners
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, ages, find, history
 from everycent.proof.recon.contract import CAUSES
+from everycent.serve.booking import act_booked
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
 from everycent.serve.cli.terminal import err, out, print_json, print_table
@@ -187,7 +188,8 @@ def act_command(meant: Meant, action: Action, *, as_json: bool) -> int:
     now = datetime.now(UTC)
     with open_session(Settings.load(), migrations()) as session:
         found = meant_breaks(session.connection, session.tenant, meant, now)
-        done = action(Desk(session.connection, session.tenant, meant.person, now), found)
+        desk = Desk(session.connection, session.tenant, meant.person, now)
+        done = act_booked(session, lambda: action(desk, found), now)
     if as_json:
         refused = [{"break_id": str(each.break_id), "key": each.key, "why": why} for each, why in done.refused]
         print_json({"moved": done.moved, "unchanged": done.unchanged, "refused": refused, "notes": done.notes})

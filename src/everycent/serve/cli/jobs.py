@@ -12,14 +12,16 @@ from zoneinfo import ZoneInfo
 
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.service import Session, open_session
+from everycent.proof.recon.contract import LinkFailed
 from everycent.proof.recon.jobs import store
-from everycent.proof.recon.jobs.arrivals import ask_arrived
+from everycent.proof.recon.jobs.firing import ask_fired
 from everycent.proof.recon.jobs.progress import Progress, progress_of
 from everycent.proof.recon.jobs.scheduling import ask_due
 from everycent.proof.recon.jobs.store import Job, JobState, Stage
 from everycent.proof.recon.jobs.working import Ended, Worker
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
+from everycent.serve.loading import surrounded
 from everycent.serve.wiring import migrations
 from everycent.serve.working import DeclaredScenarios, Places, by_hand, offered
 
@@ -52,11 +54,12 @@ def work_command(places: Sequence[Places], poll_s: float | None, *, as_json: boo
     """Works; with `poll_s` None only on what is due now. 1 where a job stopped with an error."""
     ended: list[Ended] = []
     asked: list[int] = []
+    told: set[str] = set()
     with open_session(Settings.load(), migrations()) as session, Stop().listening() as stop:
         worker = _worker(session)
         worker.sweep()
         while not stop.asked:
-            asked += _look(session, places)
+            asked += _look(session, places, told)
             seen = time.monotonic()
             while not stop.asked and (one := worker.work()) is not None:
                 ended.append(one)
@@ -90,17 +93,23 @@ def _worker(session: Session) -> Worker:
     return Worker(session.connection, session.engine, session.tenant, folder, name, DeclaredScenarios(session), _now)
 
 
-def _look(session: Session, places: Sequence[Places]) -> list[int]:
-    """Asks for what is due; the jobs' numbers."""
+def _look(session: Session, places: Sequence[Places], told: set[str]) -> list[int]:
+    """Asks for what is due; the jobs' numbers. A trigger that fails is told once, and keeps none from firing."""
     asked: list[int] = []
     for place in places:
         offer, now = offered(session, place), _now()
         for timed in offer.timed:
             asked += ask_due(session.connection, session.tenant, timed, now)
-        for watched in offer.watched:
-            day = offer.scope.calendar.today(now)
-            number = ask_arrived(session.connection, session.tenant, watched, now, day)
-            asked += [] if number is None else [number]
+        if not offer.triggered:
+            continue
+        with surrounded(session, offer.scope, offer.scope.calendar.today(now)) as around:
+            for triggered in offer.triggered:
+                try:
+                    asked += ask_fired(session.connection, session.tenant, triggered, around, now)
+                except LinkFailed as failed:
+                    if str(failed) not in told:
+                        err.print(f"{triggered.scenario} was not looked at: {failed}", markup=False)
+                    told.add(str(failed))
     return asked
 
 

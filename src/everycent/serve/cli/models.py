@@ -66,7 +66,7 @@ def _check_scenarios(path: Path, *, as_json: bool) -> int:
     facts = {
         "scenario_file": file.name,
         "reconciliations": [one.name for one in planned],
-        "scheduled": [one.name for one in planned if one.spec.schedule is not None or one.spec.arrival is not None],
+        "scheduled": [one.name for one in planned if one.spec.schedule is not None or one.spec.trigger is not None],
         "carried_on": [one.name for one in planned if one.spec.carry],
         "live": [one.name for one in planned if one.spec.live is not None],
     }

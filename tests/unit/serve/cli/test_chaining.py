@@ -18,7 +18,7 @@ recon:
     right: {file: "*.csv", columns: {id: text, amount: money}, key: id, amount: amount}
     handle: [log]
   others:
-    trigger: {file_arrival: {paths: "inbox/*.csv", still: 0 days}}
+    trigger: {file_arrival: {paths: "inbox/*.csv", settled: 0 days}}
     left: {load: {files: {paths: ours.csv}}, columns: {id: text, amount: money}, key: id, amount: amount}
     right: {file: "*.csv", columns: {id: text, amount: money}, key: id, amount: amount}
 """

@@ -17,7 +17,7 @@ from everycent.base.platform.bulk import copy_into_engine
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.moving import HOUSE, move_all
 from everycent.proof.recon.breaks.seeing import FIGURES, Observed, keep_ids, see_findings, see_run
-from everycent.proof.recon.breaks.words import Words, written
+from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.chain import CheckerFindings
 from everycent.proof.recon.core.moves import DECIDED, Move, Reason, first_state
 from everycent.proof.recon.core.side import SideRows
@@ -100,7 +100,7 @@ def _note(connection: Connection, tenant: str, model: str, run_id: UUID, words: 
     """Notes the observation, unless it says what the last one did; True where the last one was of this run."""
     given = {
         "tenant": tenant, "model": model, "scenario": words.scenario, "run_id": run_id, "currency": words.currency,
-        "handling": json.dumps(written(words.handling)), "now": now,
+        "handling": json.dumps(words.kept()), "now": now,
     }  # fmt: skip
     last = connection.execute(
         """SELECT observation_no, run_id = %(run_id)s, handling = %(handling)s::jsonb FROM recon.observation

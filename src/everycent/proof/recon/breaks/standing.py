@@ -12,7 +12,6 @@ from psycopg.rows import class_row, dict_row
 
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.words import Words
-from everycent.proof.recon.handling import HandlingSpec
 
 
 @dataclass(frozen=True)
@@ -219,4 +218,4 @@ def words_of(connection: Connection, tenant: str, model: str) -> Mapping[str, Wo
         WHERE tenant = %s AND model = %s ORDER BY scenario, observation_no DESC""",
         (tenant, model),
     )
-    return {name: Words(name, code, HandlingSpec.model_validate(handling)) for name, code, handling in rows}
+    return {name: Words.read(name, code, kept) for name, code, kept in rows}

@@ -19,6 +19,17 @@ class BookPlan:
     currency: str  # of differences that name none
 
 
+@dataclass(frozen=True)
+class Booking:
+    """Where what a person writes off is booked: `account` takes it, `against` has the open item; on the business day of
+    this time zone and day cut."""
+
+    against: str
+    account: str
+    time_zone: str
+    day_cut: str
+
+
 def entries(
     plan: BookPlan, write_offs: pa.Table, matched: pa.Table, differences: pa.Table, engine: LocalEngine
 ) -> pa.Table:

@@ -8,9 +8,10 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from everycent.base.money.amount import NotAnAmount, parse_minor
+from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
 from everycent.proof.recon.contract import ReconSpec
-from everycent.proof.recon.core.booking import BookPlan
+from everycent.proof.recon.core.booking import Booking, BookPlan
 from everycent.proof.recon.core.dimensions import TotalPlan
 from everycent.proof.recon.core.matching.needs import refuse_lacking, refuse_unseen
 from everycent.proof.recon.core.matching.plan import MatchPlan, plan_match
@@ -39,6 +40,7 @@ class ReconPlan:
     total: TotalPlan | None = None
     payout: PayoutPlan | None = None
     book: BookPlan | None = None
+    booking: Booking | None = None  # of what people write off
     carry: bool = False
     currency: str = ""  # of rows that name none
     tolerances: Mapping[str, int] = field(default_factory=dict)
@@ -57,9 +59,14 @@ _MODES = {"rules", "mode", "detail", "total", "payout", "carry", "book"}
 
 
 def plan_recon(
-    scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[str, pa.Table] = MappingProxyType({})
+    scenario: str,
+    spec: ReconSpec,
+    currency: Currency,
+    rates: Mapping[str, pa.Table] = MappingProxyType({}),
+    calendar: BusinessCalendar | None = None,
 ) -> ReconPlan:
-    """Resolves `spec`. Statuses are compared where both sides declare one. `rates`: EXCHANGE_RATE by name.
+    """Resolves `spec`. Statuses are compared where both sides declare one. `rates`: EXCHANGE_RATE by name; `calendar`:
+    whose days what people write off is booked on, None: it is not.
 
     ValueError when a tolerance has more decimals than its currency; RuleRefused, TotalRefused.
     """
@@ -73,6 +80,7 @@ def plan_recon(
         detail=spec.detail,
         payout=_payout(scenario, spec),
         book=None if spec.book is None else BookPlan(spec.book.against, spec.book.account_of, currency.code),
+        booking=_booking(spec, calendar),
         carry=_carry(scenario, spec),
         total=_total(scenario, spec, currency),
         words=f"{'' if said == '{}' else said + _digest(spec, rates)}{_told(spec, tolerances)}",
@@ -133,6 +141,13 @@ def _payout(scenario: str, spec: ReconSpec) -> PayoutPlan | None:
         raise ValueError(f"recon '{scenario}': payout: rows of a payout add up; write `rows: sum` on the report")
     parts = {kind: part for part in type(words.parts).model_fields for kind in getattr(words.parts, part)}
     return PayoutPlan(words.report, parts)
+
+
+def _booking(spec: ReconSpec, calendar: BusinessCalendar | None) -> Booking | None:
+    if spec.book is None or spec.book.written_off is None or calendar is None:
+        return None
+    day_cut = calendar.day_cut.isoformat("minutes")
+    return Booking(spec.book.against, spec.book.written_off, calendar.time_zone, day_cut)
 
 
 def _total(scenario: str, spec: ReconSpec, currency: Currency) -> TotalPlan | None:

@@ -1,110 +1,84 @@
-"""Jobs because files arrived: a folder is looked into, and each content starts a job once, whatever its name.
+"""Files that arrive: which of those that a trigger waits for are whole, and what is in them, each read once.
 
-Whether a file is complete is told by a marker beside it, or by its not having changed between two looks that are so
-far apart; what was seen is kept in the database, so that it does not matter who looks.
+Whether a file is whole is told by a marker beside it, or by its not having changed for so long: by its own time of
+change or, where its clock is another's, by what was seen of it before. That is kept in the database, so that it does
+not matter who looks.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from everycent.base.platform.database import Connection
 from everycent.base.platform.lake import file_digest
-from everycent.proof.recon.jobs import store
-from everycent.proof.recon.jobs.store import Asked
-from everycent.proof.recon.timing import ArrivalSpec
+from everycent.proof.recon.chain import Arrived, Awaited, Surroundings
 
 
-@dataclass(frozen=True)
-class Watched:
-    """A scenario that waits for files. `sides`: of each side that is a file its names' patterns."""
-
-    model: str
-    scenario: str
-    arrival: ArrivalSpec
-    folder: Path
-    sides: Sequence[Sequence[str]]
-    asks: Mapping[str, Any] = field(default_factory=dict)
-    shards: int | None = None
-
-    def takes(self, name: str) -> bool:
-        """Whether a file of this name is one of a side."""
-        return any(fnmatch(name, pattern) for side in self.sides for pattern in side)
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A complete file, and the SHA-256 of its content."""
-
-    path: Path
-    digest: str
-
-
-def ask_arrived(connection: Connection, tenant: str, watched: Watched, now: datetime, day: date) -> int | None:
-    """Asks for a job on the files that have arrived and that no job had, once there is one of each side; its number.
-
-    `day`: the business day that it reconciles. A folder that is not there holds nothing.
-    """
-    place = (tenant, watched.model, watched.scenario)
-    with connection.transaction():
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("recon arrivals\x1f" + "\x1f".join(place),)
-        )
-        fresh = list(_fresh(connection, place, watched, now))
-        names = [file.path.name for file in fresh]
-        if not fresh or not all(_has(names, patterns) for patterns in watched.sides):
-            return None
-        text = "\x1f".join(sorted(file.digest for file in fresh))
-        asks = {**watched.asks, "files": [{"path": str(file.path), "digest": file.digest} for file in fresh]}
-        occasion = f"arrival {hashlib.sha256(text.encode()).hexdigest()[:32]}"
-        number = store.ask(
-            connection, tenant, Asked(watched.model, watched.scenario, occasion, asks, day, watched.shards)
-        )
-        assert number is not None, "these contents were not taken before"
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO recon.arrived_file (tenant, model, scenario, content_hash, path, job_no)"
-                " VALUES (%s, %s, %s, %s, %s, %s)",
-                [(*place, file.digest, str(file.path), number) for file in fresh],
-            )
-    return number
-
-
-def _has(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    return any(fnmatch(name, pattern) for name in names for pattern in patterns)
-
-
-def _fresh(connection: Connection, place: tuple[str, str, str], watched: Watched, now: datetime) -> Iterator[Arrived]:
-    """Complete files whose content no job had; of several with the same content the first by name."""
-    rows = connection.execute(
-        "SELECT content_hash FROM recon.arrived_file WHERE (tenant, model, scenario) = (%s, %s, %s)", place
-    )
-    taken = {digest for (digest,) in rows}
-    for path in _files(watched):
-        digest = _complete(connection, place, watched.arrival, path, now)
-        if digest is not None and digest not in taken:
-            taken.add(digest)
+def whole_files(
+    connection: Connection,
+    place: tuple[str, str, str],
+    awaited: Awaited,
+    sides: Sequence[Sequence[str]],
+    around: Surroundings,
+    now: datetime,
+) -> Iterator[Arrived]:
+    """By path, those that a side takes; all of them where no side is a file. `place`: tenant, model, scenario. A folder
+    that is not there holds nothing."""
+    for path in _files(awaited, sides, around):
+        digest = _content(connection, place, awaited, path, now)
+        if digest is not None:
             yield Arrived(path, digest)
 
 
-def _files(watched: Watched) -> list[Path]:
-    if not watched.folder.is_dir():
-        return []
-    marker = watched.arrival.marker
-    files = sorted(path for path in watched.folder.iterdir() if watched.takes(path.name) and path.is_file())
-    return [path for path in files if marker is None or not path.name.endswith(marker)]
+def _files(awaited: Awaited, sides: Sequence[Sequence[str]], around: Surroundings) -> list[Path]:
+    found: set[Path] = set()
+    for text in awaited.paths:
+        place = Path(around.filled(text))
+        if (around.folder / place).is_dir():
+            found.update((around.folder / place).iterdir())
+        else:
+            beginning = Path(place.anchor) if place.is_absolute() else around.folder
+            found.update(beginning.glob(str(place.relative_to(place.anchor))))
+    wanted = [pattern for side in sides for pattern in side] or ["[!.]*"]
+    return sorted(
+        path
+        for path in found
+        if any(fnmatch(path.name, pattern) for pattern in wanted)
+        and not (awaited.marker is not None and path.name.endswith(awaited.marker))
+        and path.is_file()
+    )
 
 
-def _complete(
-    connection: Connection, place: tuple[str, str, str], arrival: ArrivalSpec, path: Path, now: datetime
+def _content(
+    connection: Connection, place: tuple[str, str, str], awaited: Awaited, path: Path, now: datetime
 ) -> str | None:
-    """The content's hash of a file that is complete; it is read once as long as the file does not change."""
-    found = path.stat()
-    seen = (found.st_size, found.st_mtime_ns)
+    """The content's hash of a file that is whole; it is read once as long as the file does not change."""
+    try:
+        found = path.stat()
+        since, known = _seen(connection, place, path, (found.st_size, found.st_ctime_ns), now)
+        if awaited.marker is not None:
+            whole = path.with_name(path.name + awaited.marker).exists()
+        else:
+            whole = now - min(since, datetime.fromtimestamp(found.st_mtime, UTC)) >= awaited.settled
+        if not whole or known is not None:
+            return known if whole else None
+        digest = file_digest(path)
+    except FileNotFoundError:  # somebody took it away meanwhile
+        return None
+    connection.execute(
+        """UPDATE recon.arriving_file SET content_hash = %s
+        WHERE (tenant, model, scenario, path) = (%s, %s, %s, %s)""",
+        (digest, *place, str(path)),
+    )
+    return digest
+
+
+def _seen(
+    connection: Connection, place: tuple[str, str, str], path: Path, seen: tuple[int, int], now: datetime
+) -> tuple[datetime, str | None]:
+    """Since when the file is as it is, by its size and the time of its last change, which no sender sets; and its
+    content's hash where that is known."""
     row = connection.execute(
         """INSERT INTO recon.arriving_file AS f (tenant, model, scenario, path, bytes, modified_ns, since)
         VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -118,17 +92,4 @@ def _complete(
         (*place, str(path), *seen, now),
     ).fetchone()
     assert row is not None, "an INSERT ... RETURNING of one row returns it"
-    since, known = row
-    if arrival.marker is not None:
-        complete = path.with_name(path.name + arrival.marker).exists()
-    else:
-        complete = now - since >= arrival.settled
-    if not complete or known is not None:
-        return known if complete else None
-    digest = file_digest(path)
-    connection.execute(
-        """UPDATE recon.arriving_file SET content_hash = %s
-        WHERE (tenant, model, scenario, path) = (%s, %s, %s, %s)""",
-        (digest, *place, str(path)),
-    )
-    return digest
+    return row[0], row[1]
