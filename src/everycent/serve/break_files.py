@@ -1,16 +1,18 @@
 """Writes what a comparison of two files found: breaks.parquet, breaks.csv, breaks.xlsx; whole, or not at all."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.base.money.currency import Currency, UnknownCurrency, currency
 from everycent.proof.recon.contract import CAUSES, Bucket, CauseText
 from everycent.serve.comparing import Compared
 
@@ -21,6 +23,7 @@ SHEETS_MAX = 4
 _CELL_CHARACTERS_MAX = 32_767
 #: A spreadsheet holds numbers in 64-bit floats: what has more digits is written as text.
 _DIGITS_EXACT = 15
+_DECIMALS_SHOWN_MAX = 9
 _FIRST_DAY = datetime(1900, 3, 1)  # noqa: DTZ001 (a spreadsheet's dates know no zone, and are wrong before)
 #: How a cell begins that a spreadsheet takes for a formula.
 _FORMULA = r"^[=+\-@\t\r]"
@@ -160,12 +163,7 @@ def _write_workbook(compared: Compared, table: pa.Table, path: Path) -> None:
 
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": False}
     book = Workbook(str(path), {**options, "strings_to_numbers": False, "tmpdir": str(path.parent)})
-    places = compared.plan.decimals
-    looks = {
-        "head": book.add_format({"bold": True, "bottom": 1}),
-        "amount": book.add_format({"num_format": f"#,##0.{'0' * places}" if places else "#,##0"}),
-        "time": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-    }  # fmt: skip
+    looks = looks_of(book)
     _summary(book.add_worksheet("summary"), compared, _left_out(table), looks)
     write_sheets(book, "breaks", table.slice(0, SHEET_ROWS_MAX * SHEETS_MAX), looks)
     try:
@@ -174,8 +172,34 @@ def _write_workbook(compared: Compared, table: pa.Table, path: Path) -> None:
         raise error.args[0] if error.args and isinstance(error.args[0], OSError) else OSError(str(error)) from None
 
 
-def write_sheets(book: Any, title: str, table: pa.Table, looks: dict[str, Any]) -> None:
-    """The table on as many sheets as it needs: `title`, `title 2`, and so on, each with the head."""
+def looks_of(book: Any) -> dict[str, Any]:
+    """The formats of heads, times and amounts; those of an amount are called by how many decimals it has."""
+    amounts = {
+        f"amount{places}": book.add_format({"num_format": f"#,##0.{'0' * places}" if places else "#,##0"})
+        for places in range(_DECIMALS_SHOWN_MAX + 1)
+    }
+    head, time = book.add_format({"bold": True, "bottom": 1}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    return {"head": head, "time": time, **amounts}
+
+
+def known(code: str | None) -> Currency | None:
+    """The currency of a code; None of what is none, as of several."""
+    try:
+        return None if code is None else currency(code)
+    except UnknownCurrency:
+        return None
+
+
+def write_sheets(
+    book: Any,
+    title: str,
+    table: pa.Table,
+    looks: dict[str, Any],
+    amounts_in: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """The table on as many sheets as it needs: `title`, `title 2`, and so on, each with the head. amounts_in: of
+    columns of amounts, that of the currency whose decimals each has."""
+    held = {table.column_names.index(name): table.column_names.index(code) for name, code in amounts_in.items()}
     for number, since in enumerate(range(0, max(table.num_rows, 1), SHEET_ROWS_MAX), 1):
         part = table.slice(since, SHEET_ROWS_MAX)
         sheet = book.add_worksheet(title if number == 1 else f"{title} {number}")
@@ -185,9 +209,15 @@ def write_sheets(book: Any, title: str, table: pa.Table, looks: dict[str, Any]) 
             sheet.write_string(0, at, name, looks["head"])
         for row, values in enumerate(rows_of(part), 1):
             for at, value in enumerate(values):
-                write_cell(sheet, row, at, value, looks)
+                write_cell(sheet, row, at, _with_decimals(value, values[held[at]]) if at in held else value, looks)
         if part.num_rows:
             sheet.autofilter(0, 0, part.num_rows, part.num_columns - 1)
+
+
+def _with_decimals(value: Decimal | None, code: str | None) -> Decimal | None:
+    """An amount with the decimals of its currency."""
+    money = known(code)
+    return value if value is None or money is None else value.quantize(Decimal(1).scaleb(-money.exponent))
 
 
 def rows_of(table: pa.Table) -> Iterator[Sequence[Any]]:
@@ -202,7 +232,7 @@ def write_cell(sheet: Any, row: int, at: int, value: object, looks: dict[str, An
         case None:
             return
         case Decimal() if len(value.as_tuple().digits) <= _DIGITS_EXACT:
-            sheet.write_number(row, at, value, looks["amount"])
+            sheet.write_number(row, at, value, looks[f"amount{_decimals_shown(value)}"])
         case int() if abs(value) < 10**_DIGITS_EXACT:
             sheet.write_number(row, at, value)
         case datetime() if value >= _FIRST_DAY:
@@ -213,6 +243,11 @@ def write_cell(sheet: Any, row: int, at: int, value: object, looks: dict[str, An
             sheet.write_string(row, at, f"{value:f}")
         case _:
             sheet.write_string(row, at, str(value)[:_CELL_CHARACTERS_MAX])
+
+
+def _decimals_shown(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return min(max(-exponent, 0), _DECIMALS_SHOWN_MAX) if isinstance(exponent, int) else 0
 
 
 def _summary(sheet: Any, compared: Compared, left_out: str | None, looks: dict[str, Any]) -> None:

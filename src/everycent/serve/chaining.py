@@ -248,6 +248,8 @@ def result_of(
         totals=found.totals,
         raw_rows=raw,
         checked=checked,
+        break_currencies=run.beyond.money.breaks,
+        total_currencies=run.beyond.money.totals,
     )
 
 

@@ -165,7 +165,7 @@ class LoadingSide:
         self.growing = GrowingSide(side.plan, place.session.engine, self.table)
         self._given, self._limits = given, scenario.spec.limits
         self._columns = ("recon", scenario.name, word, "columns")
-        self._fields = declared_fields(self._columns, side.columns, scenario.currency, place.scope.calendar)
+        self._fields = declared_fields(self._columns, side.columns, side.currency, place.scope.calendar)
 
     def work(self, keys: Keys | None = None) -> Work:
         """Its loader at work."""

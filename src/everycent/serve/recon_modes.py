@@ -1,5 +1,6 @@
 """What a scenario's modes need from outside, and what they give: tables of rates, files of matches."""
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from everycent.base.money.amount import format_minor
-from everycent.base.money.currency import Currency
+from everycent.base.money.currency import Currency, currency
 from everycent.flow.pipeline.service import write_table
 from everycent.proof.recon.contract import EXCHANGE_RATE, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MatchLabel, ReconSpec
 from everycent.proof.recon.service import PARTS, ReconRun, apart, beyond_limit
@@ -41,16 +42,27 @@ def _rates(path: Path) -> pa.Table:
         raise RatesRefused(f"rates: {path.name} cannot be read: {error}") from None
 
 
-def matches_as_dict(run: ReconRun) -> dict[str, Any]:
-    """How many matches rules made, by how sure they are, and what sure ones leave, by cause; for programs."""
+def matches_as_dict(run: ReconRun, money: Currency) -> dict[str, Any]:
+    """How many matches rules made, by how sure they are, and what sure ones leave, by cause, in the scenario's currency
+    `money` and by currency in others; for programs."""
     found = run.beyond.explained
-    causes: dict[str, int] = {}
-    for row in found.differences.to_pylist():
-        causes[row["cause"]] = causes.get(row["cause"], 0) + int(row["difference_minor"])
+    by_currency = differences_by_currency(run, money)
     return {
         **{str(label): found.matches_with(label) for label in MatchLabel},
-        "differences_minor": dict(sorted(causes.items())),
+        "differences_minor": by_currency.pop(money.code, {}),
+        "differences_in_others_minor": by_currency,
     }
+
+
+def differences_by_currency(run: ReconRun, money: Currency) -> dict[str, dict[str, int]]:
+    """By currency and cause, what sure matches leave in minor units; those that name no currency are in the scenario's,
+    `money`, which comes first."""
+    causes: dict[str, dict[str, int]] = {}
+    for row in run.beyond.explained.differences.to_pylist():
+        of = causes.setdefault(row["currency"] or money.code, {})
+        of[row["cause"]] = of.get(row["cause"], 0) + int(row["difference_minor"])
+    codes = sorted(causes, key=lambda code: (code != money.code, code))
+    return {code: dict(sorted(causes[code].items())) for code in codes}
 
 
 def totals_as_dict(run: ReconRun, shown: int = 20) -> dict[str, Any] | None:
@@ -80,11 +92,14 @@ def parts_told(scenario: str, run: ReconRun, money: Currency) -> list[str]:
     found = totals_as_dict(run, shown=3)
     if found is None or not found["apart"]:
         return []
-    lines = [
-        f"{scenario}: {line['dimension']}: left less right is {format_minor(line['difference_minor'], money)}, details "
-        + ("were not compared" if line["detail_minor"] is None else f"show {format_minor(line['detail_minor'], money)}")
-        for line in found["lines"]
-    ]
+    lines = []
+    for line in found["lines"]:
+        code = json.loads(line["dimension"]).get("currency")
+        of = money if code is None else currency(code)
+        parted = format_minor(line["difference_minor"], of)
+        detail = line["detail_minor"]
+        told = "were not compared" if detail is None else f"show {format_minor(detail, of)}"
+        lines.append(f"{scenario}: {line['dimension']}: left less right is {parted}, details {told}")
     limit = f", {found['beyond_limit']} of them beyond the limit: the run has failed" if found["beyond_limit"] else ""
     return [f"{scenario}: {found['apart']} of {found['dimensions']} totals part{limit}", *lines]
 
@@ -144,14 +159,20 @@ def write_payouts(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Pa
     return [write_table(folder / "payouts.parquet", pa.concat_tables(told))] if told else []
 
 
-def entries_as_dict(run: ReconRun) -> dict[str, Any] | None:
-    """How many entries, and what they come to by cause, whichever way round; None where nothing is booked."""
+def entries_as_dict(run: ReconRun, money: Currency) -> dict[str, Any] | None:
+    """How many entries, and what they come to by cause, whichever way round, in the scenario's currency `money` and by
+    currency in others; None where nothing is booked."""
     if not run.beyond.entries.num_rows:
         return None
-    causes: dict[str, int] = {}
-    for row in run.beyond.entries.group_by("cause").aggregate([("amount_minor", "sum")]).to_pylist():
-        causes[row["cause"]] = int(row["amount_minor_sum"])
-    return {"entries": run.beyond.entries.num_rows, "turnover_minor": dict(sorted(causes.items()))}
+    turnover: dict[str, dict[str, int]] = {}
+    summed = run.beyond.entries.group_by(["currency", "cause"]).aggregate([("amount_minor", "sum")]).to_pylist()
+    for row in sorted(summed, key=lambda row: (row["currency"], row["cause"])):
+        turnover.setdefault(row["currency"], {})[row["cause"]] = int(row["amount_minor_sum"])
+    return {
+        "entries": run.beyond.entries.num_rows,
+        "turnover_minor": turnover.pop(money.code, {}),
+        "turnover_in_others_minor": turnover,
+    }
 
 
 def write_entries(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Path]:

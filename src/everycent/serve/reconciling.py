@@ -27,6 +27,7 @@ from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import ModelPlan, Session, given_files, plan_model, write_table
 from everycent.proof.recon.contract import ReconSpec, SideSpec
 from everycent.proof.recon.service import (
+    FINEST,
     ReconPlan,
     ReconRun,
     RuleRefused,
@@ -38,6 +39,7 @@ from everycent.proof.recon.service import (
 )
 from everycent.serve.checking import seen_by_checkers
 from everycent.serve.handling_words import handling_issues
+from everycent.serve.in_currency import each_currency, with_currencies
 from everycent.serve.links import link_issues
 from everycent.serve.many_sides import each_pair
 from everycent.serve.recon_modes import (
@@ -151,25 +153,28 @@ class Scenario:
         return self.run.changed
 
     def as_dict(self) -> dict[str, Any]:
-        """The totals, for programs."""
-        found = self.run.reconciled
+        """The totals, for programs. What adds up minor units of several currencies is None: `currencies` has them."""
+        found, parts = self.run.reconciled, each_currency(self.run, self.currency)
+        alone = len(parts) == 1
         return {
             "changed": self.changed,
-            "left_minor": found.left_total.amount_minor,
-            "right_minor": found.right_total.amount_minor,
-            "difference_minor": found.difference_minor,
+            "left_minor": found.left_total.amount_minor if alone else None,
+            "right_minor": found.right_total.amount_minor if alone else None,
+            "difference_minor": found.difference_minor if alone else None,
             "residual_minor": residual_minor(found),
             "breaks": found.breaks.num_rows,
             "buckets": {
                 row["bucket"]: {
-                    name: int(row[name]) for name in ("keys", "left_rows", "right_rows", "difference_minor")
+                    name: int(row[name]) if alone or not name.endswith("_minor") else None
+                    for name in ("keys", "left_rows", "right_rows", "difference_minor")
                 }
                 for row in found.totals.to_pylist()
             },
-            "matches": matches_as_dict(self.run),
+            "currencies": {} if alone else {part.currency.code: part.as_dict() for part in parts},
+            "matches": matches_as_dict(self.run, self.currency),
             "totals": totals_as_dict(self.run),
             "payouts": payouts_as_dict(self.run),
-            "entries": entries_as_dict(self.run),
+            "entries": entries_as_dict(self.run, self.currency),
             "carried": carried_as_dict(self.run),
             "controls": [stated.as_dict() for stated in self.stated],
         }
@@ -248,7 +253,7 @@ def prepare(session: Session, model: LoadedModel, records: Sequence[str], bills:
         for word, side in (("left", scenario.left), ("right", scenario.right)):
             columns, spec = ("recon", scenario.name, word, "columns"), side.plan.spec
             for path in _files(spec, prepared.files):
-                check_file(columns, side.columns, path, spec, scenario.currency, model.calendar)
+                check_file(columns, side.columns, path, spec, side.currency, model.calendar)
     return prepared
 
 
@@ -259,7 +264,7 @@ def _files(spec: SideSpec, files: Sequence[Path]) -> list[Path]:
 def write_breaks(folder: Path, scenarios: Sequence[Scenario]) -> Path:
     """breaks.parquet: what does not agree, of all scenarios, in their order."""
     parts = [
-        scenario.run.reconciled.breaks.add_column(
+        with_currencies(scenario.run, scenario.currency).add_column(
             0, "scenario", pa.array([scenario.name] * scenario.run.reconciled.breaks.num_rows, pa.string())
         )
         for scenario in scenarios
@@ -290,13 +295,13 @@ def _plan_side(
     try:
         _ = None if spec.format is None else format_written(spec.format)
         columns = TypeAdapter(dict[str, ColumnSpec]).validate_python(spec.columns)
-        fields = declared_fields((*path, "columns"), columns, money, model.calendar)
         if spec.records is None:
-            return Side(
-                columns,
-                money,
-                plan_side(spec, {field.reader.name: field.reader.type for field in fields}, money, model.calendar),
-            )
+            in_minor = [name for name, column in columns.items() if column.unit == "minor" and column.currency is None]
+            columns, read_in = _as_read(spec, columns, money)
+            fields = declared_fields((*path, "columns"), columns, read_in, model.calendar)
+            types = {field.reader.name: field.reader.type for field in fields}
+            return Side(columns, read_in, plan_side(spec, types, money, model.calendar, in_minor))
+        declared_fields((*path, "columns"), columns, money, model.calendar)
         records = plan.intake[spec.records]
         types = {name: column.type for name, column in records.columns.items()}
         own = {name: ColumnType("money", money.exponent) for name, of in records.money.of.items() if of == RECORDS_OWN}
@@ -311,6 +316,19 @@ def _plan_side(
     except ValueError as error:
         issues.append(model.source.issue(str(error), path))
     return None
+
+
+def _as_read(spec: SideSpec, columns: dict[str, ColumnSpec], money: Currency) -> tuple[dict[str, ColumnSpec], Currency]:
+    """The columns and the currency that money is read in, where each row names its own: with the decimals of the
+    finest, until it is known which one it is. Minor units are whole, whatever they are of."""
+    if spec.currency is None:
+        return columns, money
+    minor = {
+        name: column.model_copy(update={"currency": money.code})
+        for name, column in columns.items()
+        if column.unit == "minor" and column.currency is None
+    }
+    return {**columns, **minor}, Currency("the finest currency", FINEST)
 
 
 def _of_events(model: Scope, path: tuple[str, ...]) -> bool:

@@ -191,7 +191,7 @@ def _keep(
 def _read(session: Session, live: Live, scenario: PlannedScenario, name: str, side: Side, events: Arrived) -> SideRows:
     """The events as rows of their side; a row's source_line is the event's place among these."""
     word = ("recon", scenario.name, name, "columns")
-    fields = declared_fields(word, side.columns, scenario.currency, live.model.calendar)
+    fields = declared_fields(word, side.columns, side.currency, live.model.calendar)
     wanted = (*columns_to_read(fields, required=True), *columns_to_read(fields, required=False))
     cells = {column: events.cells(column) for column in wanted}
     lines = pa.array(range(len(events.lines)), pa.int64())

@@ -1,5 +1,6 @@
 """What reconciliations say of a business id: breaks, write-offs, their handling, and where a run found nothing."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -80,16 +81,23 @@ def _key(parts: Sequence[Any]) -> str | None:
 
 
 def _found(model: str, row: Row) -> Event:
-    money = currency(row["currency"])
-    amounts = " against ".join(
-        "nothing" if row[f"{side}_amount_minor"] is None else format_minor(int(row[f"{side}_amount_minor"]), money)
-        for side in ("left", "right")
-    )
-    said = f"{row['scenario']} run {row['run_no']}, {row['key']}: {CAUSES[row['cause']].en} ({amounts} {money})"
+    amounts = " against ".join(_worth(row, side) for side in ("left", "right"))
+    said = f"{row['scenario']} run {row['run_no']}, {row['key']}: {CAUSES[row['cause']].en} ({amounts})"
     places = [f"{row[f'{side}_file']}:{row[f'{side}_line']}" for side in ("left", "right") if row[f"{side}_line"]]
     ident = f"{row['run_id']}/{row['finding_no']}"
     kind = "reconciled" if row["written_off"] else "break"
     return Event(row["recorded_at"], kind, ident, said, model, " ".join(places))
+
+
+def _worth(row: Row, side: str) -> str:
+    """What a side of a break has: of each currency, where its rows are in several."""
+    if row[f"{side}_amounts"] is not None:
+        amounts = {code: int(minor) for code, minor in json.loads(row[f"{side}_amounts"]).items()}
+    elif row[f"{side}_amount_minor"] is not None:
+        amounts = {row[f"{side}_currency"] or row["currency"]: int(row[f"{side}_amount_minor"])}
+    else:
+        return "nothing"
+    return " + ".join(f"{format_minor(minor, currency(code))} {code}" for code, minor in amounts.items())
 
 
 def _moved(model: str, row: Row) -> Event:
@@ -155,7 +163,11 @@ _NEWEST = f"""SELECT DISTINCT ON (scenario) scenario, run_no, run_id, {_OBSERVED
     WHERE {{tenant}} AND model = %(model)s ORDER BY scenario, run_no DESC"""
 
 _FOUND = f"""SELECT r.scenario, r.run_no, r.currency, {_OBSERVED}, f.* FROM (
-        SELECT *, false AS written_off FROM recon.break UNION ALL SELECT *, true FROM recon.write_off) AS f
+        SELECT *, false AS written_off
+        FROM recon.break LEFT JOIN recon.break_currency USING (tenant, model, run_id, finding_no)
+        UNION ALL
+        SELECT *, true
+        FROM recon.write_off LEFT JOIN recon.write_off_currency USING (tenant, model, run_id, finding_no)) AS f
     JOIN recon.run r USING (tenant, model, run_id)
     WHERE {{tenant}} AND model = %(model)s AND (f.key = ANY(%(keys)s) OR f.key LIKE %(begins)s)
     ORDER BY r.scenario, r.run_no, f.finding_no"""

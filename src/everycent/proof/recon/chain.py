@@ -262,7 +262,8 @@ class CheckerFindings:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that is done and stored, for those who handle it. Amounts are in minor units of `currency`."""
+    """A run that is done and stored, for those who handle it. Amounts are in minor units of `currency`, but for those
+    that are listed as of others."""
 
     tenant: str
     model: str  # the model's name, or the scenario file's
@@ -279,6 +280,8 @@ class RunResult:
     totals: pa.Table  # TOTALS
     raw_rows: pa.Table  # RAW_ROW
     checked: tuple[CheckerFindings, ...] = ()
+    break_currencies: pa.Table | None = None  # BREAK_CURRENCY, of breaks that are not in `currency` alone
+    total_currencies: pa.Table | None = None  # TOTAL_CURRENCY, where rows are in several: these do not add up
 
     @property
     def agrees(self) -> bool:

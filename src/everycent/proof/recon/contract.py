@@ -195,6 +195,31 @@ TOTALS = pa.schema(
     ]
 )
 
+#: What a break is in that is not in the scenario's currency alone; `finding_no` is its place among the run's from 1 on.
+#: Ordered by it.
+BREAK_CURRENCY = pa.schema(
+    [
+        pa.field("finding_no", pa.int64()),
+        pa.field("left_currency", pa.string()),  # null: no row on that side, or rows in several
+        pa.field("right_currency", pa.string()),
+        pa.field("left_amounts", pa.string()),  # of rows in several: minor units by currency, as a JSON object
+        pa.field("right_amounts", pa.string()),
+    ]
+)
+
+#: What buckets hold of each currency, where rows are in others than the scenario's. Ordered by bucket, currency.
+TOTAL_CURRENCY = pa.schema(
+    [
+        pa.field("bucket", pa.string()),
+        pa.field("currency", pa.string()),
+        pa.field("left_rows", pa.int64()),
+        pa.field("right_rows", pa.int64()),
+        pa.field("left_minor", _AMOUNT),
+        pa.field("right_minor", _AMOUNT),
+        pa.field("difference_minor", _AMOUNT),
+    ]
+)
+
 #: A row that equal rows left over, on its way through the rules. Only `row_no` and `amount_minor` are never null.
 ITEM = pa.schema(
     [
@@ -473,4 +498,9 @@ class ReconSpec(Declaration):
         for word, given in beyond_a_key.items():
             if self.live is not None and given:
                 raise ValueError(f"`live` looks at each key by itself; leave `{word}` to a scenario without it")
+        if self.live is not None and any(side.currency for side in (self.left, self.right) if side is not None):
+            raise ValueError(
+                "`live` compares events as amounts of the scenario's currency; leave a side's `currency` to a scenario"
+                " without it, or choose the events of one currency by `when`"
+            )
         return self

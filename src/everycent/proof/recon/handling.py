@@ -7,15 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, Duration, FormulaText, Name, NumberText, Words
+from everycent.base.engine.declaration import Declaration, Duration, FormulaText, Name, Words
+from everycent.proof.recon.limits import Amounts
 
 _NO_TIME = timedelta(0)
-
-
-def _not_negative(text: str) -> str:
-    if text.startswith("-"):
-        raise ValueError(f"{text} is negative; write 0 or more")
-    return text
 
 
 def _http(url: str) -> str:
@@ -40,7 +35,6 @@ def _inside(path: str) -> str:
     return path
 
 
-Amount = Annotated[NumberText, AfterValidator(_not_negative)]
 Url = Annotated[str, AfterValidator(_http)]
 MailServer = Annotated[str, AfterValidator(_smtp)]
 Beside = Annotated[str, AfterValidator(_inside)]
@@ -88,7 +82,8 @@ class RepairRuleSpec(Declaration):
     when: FormulaText | None = Field(
         default=None,
         description="and of which this holds: a condition over key, kind, cause, left_status, right_status, "
-        "left_amount, right_amount, difference",
+        "left_amount, right_amount, difference, currency; amounts are of the scenario's currency, and have no value in "
+        "others, unless the condition says in which `currency` they are",
         examples=["right_status = 'SUCCESS'"],
     )
     handler: str | None = Field(
@@ -107,10 +102,11 @@ class RepairRuleSpec(Declaration):
     most: int = Field(
         default=100, ge=1, description="breaks of one reconciliation that it repairs, at most", examples=[20]
     )
-    most_amount: Amount | None = Field(
+    most_amount: Amounts | None = Field(
         default=None,
-        description="what their differences may add up to in one reconciliation, in major units; any otherwise",
-        examples=["1000.00"],
+        description="what their differences may add up to in one reconciliation, in major units; any otherwise. One "
+        "amount is of the scenario's currency, of others by code; what is in none of them is not repaired",
+        examples=["1000.00", {"CNY": "1000.00", "JPY": "20000"}],
     )
 
     @model_validator(mode="after")
@@ -187,13 +183,17 @@ class AlertSpec(Declaration):
 class WriteOffSpec(Declaration):
     """What a person may write off."""
 
-    limit: Amount | None = Field(
-        default=None, description="a larger difference cannot be written off, in major units", examples=["100.00"]
-    )
-    approve_above: Amount | None = Field(
+    limit: Amounts | None = Field(
         default=None,
-        description="a larger difference waits for a second person's yes; 0: each does. Nothing waits otherwise",
-        examples=["1.00"],
+        description="a larger difference cannot be written off, in major units; one amount is of the scenario's "
+        "currency, of others by code. What is in none of them waits for a second person's yes",
+        examples=["100.00", {"CNY": "100.00", "JPY": "2000"}],
+    )
+    approve_above: Amounts | None = Field(
+        default=None,
+        description="a larger difference waits for a second person's yes; 0: each does, as does one in a currency that "
+        "is not named. Nothing waits otherwise",
+        examples=["1.00", {"CNY": "1.00", "JPY": "20"}],
     )
 
 

@@ -11,6 +11,7 @@ from everycent.proof.recon.contract import BREAK, BY_KEY, DIMENSION, ENTRY, MATC
 from everycent.proof.recon.core.booking import entries
 from everycent.proof.recon.core.carrying import CARRIED, CUT
 from everycent.proof.recon.core.dimensions import dimensions
+from everycent.proof.recon.core.in_currencies import InCurrencies, in_currencies
 from everycent.proof.recon.core.leftovers import of_no_matter, totals_of
 from everycent.proof.recon.core.payout import PAYOUT_PART, decompose
 from everycent.proof.recon.core.plan import ReconPlan
@@ -27,6 +28,7 @@ _RULED = (Bucket.MATCHED, Bucket.AMBIGUOUS, Bucket.BUDGET_EXHAUSTED)
 class Beyond:
     """What a scenario's modes found beyond its buckets: what rules claimed, both sides in total (DIMENSION), what is
     written off as entries (ENTRY), what payouts are made of (PAYOUT_PART); at a day cut (CUT) what is open (CARRIED).
+    `money`: in which currencies all of it is, where these are not the scenario's alone.
     """
 
     explained: Explained = field(default_factory=Explained.nothing)
@@ -35,6 +37,7 @@ class Beyond:
     entries: pa.Table = field(default_factory=ENTRY.empty_table)
     carried: pa.Table = field(default_factory=CARRIED.empty_table)
     cut: pa.Table = field(default_factory=CUT.empty_table)
+    money: InCurrencies = field(default_factory=InCurrencies)
 
 
 def compare_in_modes(
@@ -79,13 +82,26 @@ def with_payouts(
     )
 
 
+def with_currencies(
+    plan: ReconPlan,
+    done: Reconciled,
+    found: Beyond,
+    left: pa.Table | str,
+    right: pa.Table | str,
+    engine: LocalEngine,
+) -> Beyond:
+    """`found` with the currencies of what was found between the sides."""
+    return replace(found, money=in_currencies(plan, done, found.explained.matches, left, right, engine))
+
+
 def with_entries(plan: ReconPlan, done: Reconciled, found: Beyond, engine: LocalEngine) -> Beyond:
     """`found` with what is written off as entries for the books, where the scenario names accounts; those that it has
     stay."""
     if plan.book is None or found.entries.num_rows:
         return found
     explained = found.explained
-    booked = entries(plan.book, done.write_offs, explained.matches, explained.differences, engine)
+    off = (done.write_offs, found.money.write_offs)
+    booked = entries(plan.book, off, explained.matches, explained.differences, engine)
     return replace(found, entries=booked)
 
 

@@ -57,8 +57,8 @@ def explain_leftovers(
     """
     breaks = numbered(found.breaks)
     items = (
-        items_of("left", breaks, left, plan.left_sums, engine),
-        items_of("right", breaks, right, plan.right_sums, engine),
+        items_of("left", breaks, left, plan.left_sums, plan.currency, engine),
+        items_of("right", breaks, right, plan.right_sums, plan.currency, engine),
     )
     said = match(rules, *items, engine)
     matched = matched_rows(said.matches, breaks, items, engine)

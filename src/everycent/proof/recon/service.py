@@ -39,6 +39,7 @@ from everycent.proof.recon.core.pairing import by_values
 from everycent.proof.recon.core.payout import PARTS, PAYOUT_PART, payouts_of
 from everycent.proof.recon.core.plan import ReconPlan, RuleRefused, TotalRefused, plan_recon
 from everycent.proof.recon.core.portable import hash_sql, hashes, secret_check, seed_of
+from everycent.proof.recon.core.seen import FINEST
 from everycent.proof.recon.core.side import (
     GrowingSide,
     SidePlan,
@@ -60,7 +61,15 @@ from everycent.proof.recon.core.sketch.sketch import Differences, Sketch, most_d
 from everycent.proof.recon.core.two_files import FilesPlan, plan_files, side_view
 from everycent.proof.recon.cuts import Batches, CutRefused, carry_in, carry_on, refuse_passed
 from everycent.proof.recon.handling import HandlingSpec
-from everycent.proof.recon.in_modes import Beyond, Compare, compare_in_modes, residual_minor, with_entries, with_payouts
+from everycent.proof.recon.in_modes import (
+    Beyond,
+    Compare,
+    compare_in_modes,
+    residual_minor,
+    with_currencies,
+    with_entries,
+    with_payouts,
+)
 from everycent.proof.recon.plugged import Chosen, UnknownLink, Work, asked, choose
 from everycent.proof.recon.second_pass import Explained, explain_leftovers
 from everycent.proof.recon.stage import Reconciled, reconcile
@@ -112,6 +121,7 @@ from everycent.proof.recon.watching.store import (
 
 __all__ = [
     "ENVELOPE",
+    "FINEST",
     "OUTCOMES",
     "PARTS",
     "PAYOUT_PART",
@@ -278,6 +288,7 @@ def run(
             if cut is not None:
                 refuse_passed(connection, who, cut.day)
                 beyond = carry_on(plan, cut, done, beyond, engine)
+            beyond = with_currencies(plan, done, beyond, left.rows, right.rows, engine)
             beyond = with_payouts(plan, done, beyond, left.rows, right.rows, engine)
             beyond = with_entries(plan, done, beyond, engine)
             run_no = insert_run(connection, key, plan, currency, left, right, done, beyond)

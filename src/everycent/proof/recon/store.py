@@ -14,18 +14,21 @@ from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.contract import (
     BREAK,
+    BREAK_CURRENCY,
     DIMENSION,
     ENTRY,
     MATCH_ALTERNATIVE,
     MATCH_DIFFERENCE,
     MATCHED_ROW,
     RAW_ROW,
+    TOTAL_CURRENCY,
     TOTALS,
     Bucket,
     CheckerFindings,
 )
 from everycent.proof.recon.core.buckets import cause_texts_sql
 from everycent.proof.recon.core.carrying import CARRIED, CUT
+from everycent.proof.recon.core.in_currencies import InCurrencies
 from everycent.proof.recon.core.payout import PAYOUT_PART
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
@@ -119,6 +122,9 @@ def insert_run(
         beyond.carried,
         beyond.entries,
         beyond.payouts.append_column("part_no", pa.array(range(1, beyond.payouts.num_rows + 1), pa.int64())),
+        beyond.money.breaks,
+        beyond.money.write_offs,
+        beyond.money.totals,
     )
     for table, found in zip(_BEYOND, more, strict=True):
         copy_in(connection, table, found, key.constants)
@@ -146,6 +152,9 @@ _BEYOND = {
     "recon.carried": (CARRIED, "carried_no"),
     "recon.entry": (ENTRY, "entry_no"),
     "recon.payout_part": (PAYOUT_PART, "part_no"),
+    "recon.break_currency": (BREAK_CURRENCY, "finding_no"),
+    "recon.write_off_currency": (BREAK_CURRENCY, "finding_no"),
+    "recon.total_currency": (TOTAL_CURRENCY, 'bucket COLLATE "C", currency COLLATE "C"'),
 }
 _FOUND = ("recon.total", "recon.break", "recon.write_off", "recon.refused", *_BEYOND)
 _DIGEST = """SELECT md5(coalesce(string_agg(h, '' ORDER BY h), '')) FROM (
@@ -176,7 +185,7 @@ def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconc
 
 def load_beyond(connection: Connection, key: RunKey) -> Beyond:
     """What the modes of the stored run found."""
-    matches, differences, alternatives, dimensions, cut, carried, entries, payouts = (
+    matches, differences, alternatives, dimensions, cut, carried, entries, payouts, *money = (
         copy_out(
             connection,
             f"SELECT {', '.join(map(identifier, schema.names))} FROM {table} WHERE {key.sql} ORDER BY {by}",
@@ -191,6 +200,7 @@ def load_beyond(connection: Connection, key: RunKey) -> Beyond:
         cut=cut,
         entries=entries,
         payouts=payouts,
+        money=InCurrencies(*money),
     )
 
 

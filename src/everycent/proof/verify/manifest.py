@@ -145,6 +145,7 @@ _FOUND = (
     "recon.cut",
     "recon.carried",
     "recon.entry", "recon.payout_part",
+    "recon.break_currency", "recon.write_off_currency", "recon.total_currency",
     "recon.raw_row", "recon.finding",
 )  # fmt: skip
 #: Of a table that a run did not know: no rows.

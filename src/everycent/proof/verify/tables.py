@@ -155,7 +155,11 @@ DECIDED = {
         credits_pending_minor=_SUM,
     ),
     "recon.run": _columns(
-        run_id=_UUID, scenario=_TEXT, run_no=_LONG, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM,
+        run_id=_UUID, scenario=_TEXT, run_no=_LONG, currency=_TEXT, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM,
+        right_minor=_SUM, difference_minor=_SUM,
+    ),
+    "recon.total_currency": _columns(
+        run_id=_UUID, bucket=_TEXT, currency=_TEXT, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM,
         right_minor=_SUM, difference_minor=_SUM,
     ),
     "recon.total": _columns(
@@ -178,8 +182,14 @@ DECIDED = {
         left_amount_minor=_SUM, right_amount_minor=_SUM, difference_minor=_SUM,
     )),
     "recon.write_off": _FINDING,
+    "recon.break_currency": (_MONEY := _columns(
+        run_id=_UUID, finding_no=_LONG, left_currency=_TEXT, right_currency=_TEXT, left_amounts=_TEXT,
+        right_amounts=_TEXT,
+    )),
+    "recon.write_off_currency": _MONEY,
     "recon.match": _columns(
-        run_id=_UUID, match_no=_LONG, label=_TEXT, side=_TEXT, row_no=_LONG, amount_minor=_SUM, rows=_LONG,
+        run_id=_UUID, match_no=_LONG, label=_TEXT, side=_TEXT, row_no=_LONG, amount_minor=_SUM, currency=_TEXT,
+        rows=_LONG,
     ),
     "recon.dimension": _columns(
         run_id=_UUID, dimension=_TEXT, left_rows=_LONG, right_rows=_LONG, left_minor=_SUM, right_minor=_SUM,
@@ -187,7 +197,9 @@ DECIDED = {
     ),
     "recon.cut": _columns(run_id=_UUID, scenario=_TEXT, day=_DAY),
     "recon.carried": _columns(run_id=_UUID, side=_TEXT, amount_minor=_LONG, occurred_on=_DAY),
-    "recon.match_difference": _columns(run_id=_UUID, match_no=_LONG, cause=_TEXT, difference_minor=_SUM),
+    "recon.match_difference": _columns(
+        run_id=_UUID, match_no=_LONG, cause=_TEXT, difference_minor=_SUM, currency=_TEXT
+    ),
     "recon.entry": _columns(
         run_id=_UUID, entry_no=_LONG, cause=_TEXT, key=_TEXT, match_no=_LONG, debit_account=_TEXT, credit_account=_TEXT,
         amount_minor=_SUM, currency=_TEXT,

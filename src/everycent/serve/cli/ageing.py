@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.session import open_session
@@ -15,10 +14,12 @@ from everycent.proof.recon.breaks.desk import NotDone
 from everycent.proof.recon.breaks.exporting import BY, ageing
 from everycent.proof.recon.breaks.standing import AGES
 from everycent.serve.cli import exits
-from everycent.serve.cli.breaking import Meant
+from everycent.serve.cli.breaking import Meant, summed_said
 from everycent.serve.cli.terminal import out, print_json, print_table
 from everycent.serve.sheets import write_sheet
 from everycent.serve.wiring import migrations
+
+_AMOUNTS = ("difference", "at_stake")
 
 
 def ageing_command(meant: Meant, by: str, file: Path | None, *, as_json: bool) -> int:
@@ -29,29 +30,25 @@ def ageing_command(meant: Meant, by: str, file: Path | None, *, as_json: bool) -
     with open_session(Settings.load(), migrations()) as session:
         rows = ageing(session.connection, session.tenant, meant.chosen, by, now)
     if file is not None:
-        write_sheet(file, "ageing", _table(rows, by, now))
+        write_sheet(file, "ageing", _table(rows, by, now), dict.fromkeys(_AMOUNTS, "currency"))
     if as_json:
         print_json({"by": by, "rows": rows})
         return exits.OK
     shown = [
         [row["name"], f"{row['breaks']:,}", *(f"{number:,}" for number in row["ages"].values()), f"{row['overdue']:,}",
-         f"{(now - row['oldest_at']).days} d", _amount(row, "difference_minor"), _amount(row, "at_stake_minor"),
-         row["currency"]] for row in rows
+         f"{(now - row['oldest_at']).days} d",
+         *(summed_said(row[f"{name}_minor"], row["currency"]) for name in _AMOUNTS)] for row in rows
     ]  # fmt: skip
-    columns = (by, "breaks", *(name for name, _ in AGES), "overdue", "oldest", "difference", "at stake", "")
-    print_table(f"Open breaks by {by}", columns, shown, right=frozenset(range(1, len(columns) - 1)))
+    columns = (by, "breaks", *(name for name, _ in AGES), "overdue", "oldest", "difference", "at stake")
+    print_table(f"Open breaks by {by}", columns, shown, right=frozenset(range(1, len(columns))))
     if file is not None:
         out.print(f"written: {file}", markup=False)
     return exits.OK
 
 
-def _amount(row: dict[str, Any], name: str) -> str:
-    return format_minor(row[name], currency(row["currency"]))
-
-
 def _table(rows: Any, by: str, now: datetime) -> pa.Table:
     """For a sheet: a column for each age."""
-    decimals = max((currency(row["currency"]).exponent for row in rows), default=0)
+    decimals = max((currency(row["currency"]).exponent for row in rows if row["currency"]), default=0)
     exact = pa.decimal128(38, decimals)
     columns: dict[str, pa.Array] = {
         by: pa.array([row["name"] for row in rows], pa.string()),
@@ -60,8 +57,12 @@ def _table(rows: Any, by: str, now: datetime) -> pa.Table:
         "overdue": pa.array([row["overdue"] for row in rows], pa.int64()),
         "oldest_days": pa.array([(now - row["oldest_at"]).days for row in rows], pa.int64()),
     }
-    for name in ("difference", "at_stake"):
-        major = [Decimal(row[f"{name}_minor"]).scaleb(-currency(row["currency"]).exponent) for row in rows]
+    for name in _AMOUNTS:
+        major = [
+            None if row["currency"] is None
+            else Decimal(row[f"{name}_minor"]).scaleb(-currency(row["currency"]).exponent)
+            for row in rows
+        ]  # fmt: skip
         columns[name] = pa.array(major, exact)
     columns["currency"] = pa.array([row["currency"] for row in rows], pa.string())
     return pa.table(columns)

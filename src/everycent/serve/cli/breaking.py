@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.amount import format_minor
-from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.proof.recon.breaks import desk as at
+from everycent.proof.recon.breaks.amounts import amount_said, amounts_said, difference_said, side_said
 from everycent.proof.recon.breaks.desk import BY_HAND, Desk, Done, NotDone, Reason, State
-from everycent.proof.recon.breaks.exporting import export_of
+from everycent.proof.recon.breaks.exporting import AMOUNTS_IN, export_of
 from everycent.proof.recon.breaks.partners import partners
 from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, ages, find, history
 from everycent.proof.recon.contract import CAUSES
@@ -83,7 +82,7 @@ def list_command(meant: Meant, limit: int, file: Path | None, *, as_json: bool) 
         counted = ages(session.connection, session.tenant, chosen, now)
         found = find(session.connection, session.tenant, chosen, now, limit)
         if file is not None:
-            write_sheet(file, "breaks", export_of(session.connection, session.tenant, chosen, now))
+            write_sheet(file, "breaks", export_of(session.connection, session.tenant, chosen, now), AMOUNTS_IN)
     total = sum(row["breaks"] for row in counted)
     if as_json:
         print_json({"count": total, "ages": counted, "breaks": [each.as_dict() for each in found]})
@@ -92,19 +91,19 @@ def list_command(meant: Meant, limit: int, file: Path | None, *, as_json: bool) 
         out.print(f"written: {file} ({total:,} breaks)", markup=False)
         return exits.OK
     rows = [
-        [str(each.break_id)[:8], each.scenario, each.key, _amount(each.difference_minor, each.currency), each.currency,
-         each.cause, _state(each), _age(now - each.found_at), each.owner, each.said] for each in found
+        [str(each.break_id)[:8], each.scenario, each.key, difference_said(each), each.cause,
+         _state(each), _age(now - each.found_at), each.owner, each.said] for each in found
     ]  # fmt: skip
     if not total:
         out.print("no break fits")
         return exits.OK
-    columns = ("id", "scenario", "key", "difference", "", "cause", "state", "age", "owner", "said")
+    columns = ("id", "scenario", "key", "difference", "cause", "state", "age", "owner", "said")
     print_table(f"Breaks: {len(found):,} of {total:,}", columns, rows, right=frozenset({3}))
     summed = [
-        [row["age"], row["state"], f"{row['breaks']:,}", _amount(row["difference_minor"], row["currency"]),
-         row["currency"]] for row in counted
-    ]  # fmt: skip
-    print_table("By age", ("found", "state", "breaks", "difference", ""), summed, right=frozenset({2, 3}))
+        [row["age"], row["state"], f"{row['breaks']:,}", summed_said(row["difference_minor"], row["currency"])]
+        for row in counted
+    ]
+    print_table("By age", ("found", "state", "breaks", "difference"), summed, right=frozenset({2, 3}))
     return exits.OK
 
 
@@ -135,24 +134,23 @@ def _print_ways(ways: Sequence[dict[str, Any]]) -> None:
     """What an ambiguous break may belong to."""
     rows = [
         [
-            way["rank"], row["side"], row["key"], _amount(row["amount_minor"], row["currency"]), row["currency"],
-            row["status"], "" if row["line"] is None else f"{row['file']}, line {row['line']}", way["rule"],
+            way["rank"], row["side"], row["key"], amount_said(row["amount_minor"], row["currency"]), row["status"],
+            "" if row["line"] is None else f"{row['file']}, line {row['line']}", way["rule"],
         ]
         for way in ways for row in way["rows"]
     ]  # fmt: skip
     if rows:
         title = "May belong to: the likeliest first; the rows of one number belong together"
-        print_table(title, ("", "side", "key", "amount", "", "status", "where", "rule"), rows, right=frozenset({0, 3}))
+        print_table(title, ("", "side", "key", "amount", "status", "where", "rule"), rows, right=frozenset({0, 3}))
 
 
 def _shown(found: StandingBreak) -> dict[str, object]:
     """What a person reads of a break."""
     sides = {}
     for side in ("left", "right"):
-        minor, status, file = (getattr(found, f"{side}_{what}") for what in ("amount_minor", "status", "file"))
-        amount = None if minor is None else f"{_amount(minor, found.currency)} {found.currency}"
+        status, file = (getattr(found, f"{side}_{what}") for what in ("status", "file"))
         place = None if file is None else f"{file}, line {getattr(found, f'{side}_line')}"
-        sides[side] = " · ".join(text for text in (amount, status, place) if text) or "none"
+        sides[side] = " · ".join(text for text in (side_said(found, side), status, place) if text) or "none"
     text = CAUSES.get(found.cause)
     return {
         "break": found.break_id,
@@ -162,7 +160,7 @@ def _shown(found: StandingBreak) -> dict[str, object]:
         "means": found.cause if text is None else f"{text.en} · {text.zh}",
         "said": found.said,
         **sides,
-        "difference": f"{_amount(found.difference_minor, found.currency)} {found.currency}",
+        "difference": difference_said(found),
         "state": _state(found),
         "owner": found.owner,
         "found": f"{found.found_at:%Y-%m-%d %H:%M} UTC by run {found.first_run_no}, last by run {found.last_run_no}",
@@ -179,7 +177,9 @@ def _told(detail: dict[str, Any] | None) -> str:
     words += [f"to {detail['owner']}"] if "owner" in detail else []
     words += [str(detail["reason"])] if "reason" in detail else []
     if "difference_minor" in detail:
-        words.append(f"{_amount(int(detail['difference_minor']), detail['currency'])} {detail['currency']}")
+        words.append(amount_said(int(detail["difference_minor"]), detail["currency"]))
+    if "left" in detail:
+        words.append(" - ".join(filter(None, (amounts_said(detail[side]) for side in ("left", "right")))))
     return ", ".join(words)
 
 
@@ -279,8 +279,9 @@ def _state(found: StandingBreak) -> str:
     return found.state if found.reason is None else f"{found.state}: {found.reason}"
 
 
-def _amount(minor: int, code: str) -> str:
-    return format_minor(minor, currency(code))
+def summed_said(minor: int | None, code: str | None) -> str:
+    """What differences add up to; those in several currencies do not."""
+    return "in several currencies" if minor is None or code is None else amount_said(minor, code)
 
 
 def _age(length: timedelta) -> str:

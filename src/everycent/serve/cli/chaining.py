@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from everycent.base.money.currency import Currency, currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.intake.service import open_source
 from everycent.flow.model.service import load_model
@@ -23,10 +24,11 @@ from everycent.serve.break_files import guarded
 from everycent.serve.chaining import Chained, run_chain, run_due
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten, under_way
+from everycent.serve.in_currency import each_currency, largest_breaks, with_currencies
 from everycent.serve.loading import Place, surrounded
 from everycent.serve.many_sides import ManySides
 from everycent.serve.recon_modes import (
-    matches_as_dict,
+    differences_by_currency,
     parts_told,
     write_across,
     write_carried,
@@ -214,12 +216,12 @@ def _write_modes(folder: Path, done: Sequence[Chained], across: Mapping[str, pa.
 
 def _breaks(done: Chained) -> pa.Table | None:
     """The breaks with the scenario's name before them, and behind them the first row of each side as it was loaded."""
-    if done.result is None:
+    if done.result is None or done.scenario is None:
         return None
     raw = {
         (row["side"], row["source_file"], row["source_line"]): row["raw"] for row in done.result.raw_rows.to_pylist()
     }
-    table = done.result.breaks
+    table = with_currencies(done.scenario.run, done.scenario.currency)
     for side in ("left", "right"):
         places = zip(table[f"{side}_file"].to_pylist(), table[f"{side}_line"].to_pylist(), strict=True)
         texts = pa.array([raw.get((side, file, line)) for file, line in places], pa.string())
@@ -245,31 +247,36 @@ def _print(done: Chained) -> None:
     if done.scenario is None or done.result is None:
         err.print(f"everycent: {done.name} was not compared: {done.failure}", markup=False)
         return
-    result, found = done.result, done.scenario.run.reconciled
+    result = done.result
     again = "" if result.changed else "; these sides were compared before"
     out.print(f"\n{done.name}, run {result.run_no}{again}", markup=False)
+    parts = each_currency(done.scenario.run, done.scenario.currency)
+    several = len(parts) > 1
     rows = [
         [
             row["bucket"].replace("_", " "),
+            *([part.currency.code] if several else []),
             f"{row['left_rows']:,}",
             f"{row['right_rows']:,}",
-            *_amounts(result.exponent, row),
+            *(_amount(part.currency, row[f"{name}_minor"]) for name in ("left", "right", "difference")),
         ]
-        for row in found.totals.to_pylist()
-        if row["left_rows"] or row["right_rows"]
+        for part in parts
+        for row in part.buckets
     ]
-    headings = ["", "left rows", "right rows", "left", "right", "left - right"]
-    print_table("Where each row ends", headings, rows, right=frozenset(range(1, 6)))
-    for cause, minor in matches_as_dict(done.scenario.run)["differences_minor"].items():
-        out.print(f"matched, {CAUSES[cause].en}: {_amount(result.exponent, minor)}", markup=False)
-    shown = result.breaks.slice(0, BREAKS_SHOWN).to_pylist()
+    headings = ["", *(["currency"] if several else []), "left rows", "right rows", "left", "right", "left - right"]
+    print_table("Where each row ends", headings, rows, right=frozenset(range(len(headings) - 5, len(headings))))
+    for code, causes in differences_by_currency(done.scenario.run, done.scenario.currency).items():
+        for cause, minor in causes.items():
+            amount = _amount(currency(code), minor) + (f" {code}" if several else "")
+            out.print(f"matched, {CAUSES[cause].en}: {amount}", markup=False)
+    shown = largest_breaks(done.scenario.run, done.scenario.currency, BREAKS_SHOWN)
     if shown:
         print_table(
             f"Breaks: {result.breaks.num_rows:,}, here {len(shown):,}",
             ["key", "why", "left status", "right status", "left - right"],
             [
                 [shorten(row["key"], 40), row["cause_en"], row["left_status"] or "", row["right_status"] or "",
-                 _amount(result.exponent, row["difference_minor"])]
+                 _difference(row, several=several)]
                 for row in shown
             ],
             right=frozenset({4}),
@@ -304,9 +311,15 @@ def _print_links(done: Chained) -> None:
             out.print(f"{handled.handler}: {handled.said}", markup=False)
 
 
-def _amounts(exponent: int, row: dict[str, Any]) -> list[str]:
-    return [_amount(exponent, row[f"{name}_minor"]) for name in ("left", "right", "difference")]
+def _difference(row: dict[str, Any], *, several: bool) -> str:
+    """Left less right; of a break in several currencies what stands on each side."""
+    sides = [row["difference"]] if row["difference"] else [row["left"], row["right"]]
+    return " - ".join(
+        " + ".join(_amount(money, minor) + (f" {money}" if several else "") for minor, money in amounts)
+        for amounts in sides
+        if amounts
+    )
 
 
-def _amount(exponent: int, minor: Any) -> str:
-    return f"{Decimal(minor).scaleb(-exponent):,f}"
+def _amount(money: Currency, minor: Any) -> str:
+    return f"{Decimal(minor).scaleb(-money.exponent):,f}"

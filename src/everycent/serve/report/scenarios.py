@@ -1,7 +1,7 @@
 """The page of scenarios that were run: of each what explains the difference, what kinds of breaks there are, how old
 and which; what links and files said. It stands alone like the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from everycent.base.money.currency import Currency, currency
 from everycent.proof.recon.contract import CAUSES, Bucket
-from everycent.proof.recon.service import residual_minor
+from everycent.proof.recon.service import ReconRun, residual_minor
 from everycent.serve.chaining import Chained
+from everycent.serve.in_currency import Amounts, InCurrency, each_currency, largest_breaks
 from everycent.serve.many_sides import DAY_APART
 from everycent.serve.report.data import BUCKETS, ROWS_SHOWN, grouped
 from everycent.serve.report.page import asset, write_page
@@ -24,6 +25,7 @@ from everycent.serve.report.waterfall import Step, merged, waterfall
 from everycent.serve.report.words import both, spoken, words
 
 _SUMS = ("left_rows", "right_rows", "left_minor", "right_minor", "difference_minor")
+_Drawn = Callable[[Chained, InCurrency], str]
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ def _scenario(told: RunPage, done: Chained) -> str:
     again = "" if result.changed else f" · {both('runs.again')}"
     parts = [
         _key_figures(done),
-        _titled("waterfall", _waterfall(done)),
-        _titled("kinds", _kinds(done)),
+        _titled("waterfall", _in_each(done, _waterfall)),
+        _titled("kinds", _bar(done) + _in_each(done, _kinds)),
         _titled("ageing", _ageing(told, done)),
         _titled("breaks" if _money_heads(done) else "breaks.unsized", _breaks(done)),
         _titled("runs.findings", _findings(done)),
@@ -99,24 +101,40 @@ def _titled(key: str, html: str) -> str:
     return f"<h3>{both(key)}</h3>{html}" if html else ""
 
 
+def _currencies(done: Chained) -> list[InCurrency]:
+    assert done.scenario is not None, "it was compared"
+    return each_currency(done.scenario.run, done.scenario.currency)
+
+
+def _in_each(done: Chained, drawn: _Drawn) -> str:
+    """What is drawn of each currency, under its code where there are several: these never add up."""
+    parts = [(part, drawn(done, part)) for part in _currencies(done)]
+    if len(parts) == 1:
+        return parts[0][1]
+    return "".join(f"<h4>{escape(part.currency.code)}</h4>{html}" for part, html in parts if html)
+
+
 def _key_figures(done: Chained) -> str:
     assert done.scenario is not None and done.result is not None, "it was compared"
-    found, exponent = done.scenario.run.reconciled, done.result.exponent
-    currency, told = done.result.currency, done.scenario.has_amounts
-    totals = [grouped(side.amount_minor, exponent) for side in (found.left_total, found.right_total)]
+    found, parts = done.scenario.run.reconciled, _currencies(done)
+    told = done.scenario.has_amounts
+    totals = [
+        " · ".join(f"{_grouped(part.whole[f'{side}_minor'], part.currency)} {part.currency}" for part in parts)
+        for side in ("left", "right")
+    ]
     called = [name if name not in ("left", "right") else "" for name in done.scenario.called]
     notes = [
-        " · ".join(filter(None, (name, f"{total} {currency}" if told else "")))
-        for name, total in zip(called, totals, strict=True)
+        " · ".join(filter(None, (name, total if told else ""))) for name, total in zip(called, totals, strict=True)
     ]
+    differences = [(_grouped(part.whole["difference_minor"], part.currency), part.currency.code) for part in parts]
     figures = [
         ("files.left", f"{found.left_total.rows:,}", notes[0]),
         ("files.right", f"{found.right_total.rows:,}", notes[1]),
-        *([("files.difference", grouped(found.difference_minor, exponent), currency)] if told else ()),
+        *(("files.difference", difference, code) for difference, code in differences if told),
         ("key.breaks", f"{found.breaks.num_rows:,}", ""),
     ]
-    if (residual := residual_minor(found)) != 0:
-        figures.append(("runs.residual", grouped(residual, exponent), ""))
+    if (residual := residual_minor(found)) != 0 and len(parts) == 1:
+        figures.append(("runs.residual", _grouped(residual, parts[0].currency), ""))
     cut = done.scenario.run.beyond.cut
     if cut.num_rows:
         figures.append(("runs.carried", f"{done.scenario.run.beyond.carried.num_rows:,}", f"{cut['day'][0].as_py()}"))
@@ -128,46 +146,67 @@ def _key_figures(done: Chained) -> str:
     return f'<div class="keys">{"".join(drawn)}</div>'
 
 
-def _waterfall(done: Chained) -> str:
-    """Each cause by what its breaks make of the whole; what a bucket holds beyond breaks, by the bucket."""
-    assert done.scenario is not None and done.result is not None, "it was compared"
-    found = done.scenario.run.reconciled
-    if not any((found.left_total.amount_minor, found.right_total.amount_minor, found.difference_minor)):
+def _grouped(minor: int, money: Currency) -> str:
+    return grouped(minor, money.exponent)
+
+
+def _waterfall(done: Chained, part: InCurrency) -> str:
+    """Each cause by what its breaks make of the whole; what a bucket holds beyond breaks, by the bucket. Of several
+    currencies each bucket by itself."""
+    assert done.scenario is not None, "it was compared"
+    whole, run = part.whole, done.scenario.run
+    left, right = whole["left_minor"], whole["right_minor"]
+    if not any((left, right)):
         return ""
+    steps, told = list[Step](), dict[str, int]()
+    if not run.beyond.money.totals.num_rows:
+        steps, told = _caused(run)
+    for row in part.buckets:
+        rest = int(row["difference_minor"]) - told.get(row["bucket"], 0)
+        steps.append(Step(*words(row["bucket"]), -rest, ""))
+    return waterfall(left, right, merged(steps), part.currency.exponent)
+
+
+def _caused(run: ReconRun) -> tuple[list[Step], dict[str, int]]:
+    """A step for each cause of breaks and matches, and by bucket what they come to."""
+    found, steps, told = run.reconciled, list[Step](), dict[str, int]()
     listed = pa.concat_tables([found.breaks, found.write_offs]).group_by(["bucket", "cause"])
-    steps, told = [], dict[str, int]()
     for row in listed.aggregate([("difference_minor", "sum")]).to_pylist():
         minor, cause = int(row["difference_minor_sum"]), CAUSES[row["cause"]]
         told[row["bucket"]] = told.get(row["bucket"], 0) + minor
         steps.append(Step(cause.en, cause.zh, -minor, ""))
-    for row in done.scenario.run.beyond.explained.differences.to_pylist():
+    for row in run.beyond.explained.differences.to_pylist():
         minor, cause = int(row["difference_minor"]), CAUSES[row["cause"]]
         told[Bucket.MATCHED] = told.get(Bucket.MATCHED, 0) + minor
         steps.append(Step(cause.en, cause.zh, -minor, ""))
-    for row in found.totals.to_pylist():
-        left = int(row["difference_minor"]) - told.get(row["bucket"], 0)
-        steps.append(Step(*words(row["bucket"]), -left, ""))
-    return waterfall(found.left_total.amount_minor, found.right_total.amount_minor, merged(steps), done.result.exponent)
+    return steps, told
 
 
-def _kinds(done: Chained) -> str:
+def _bar(done: Chained) -> str:
+    """How many rows end in each bucket, drawn."""
     assert done.result is not None, "it was compared"
     filled = [row for row in done.result.totals.to_pylist() if row["left_rows"] or row["right_rows"]]
     if not filled:
         return f'<p class="note">{both("none")}</p>'
-    ordered = sorted(filled, key=lambda row: BUCKETS.index(row["bucket"]))
     bar = "".join(
         f'<i class="b-{row["bucket"]}" style="flex:{row["left_rows"] + row["right_rows"]}"'
         f' title="{escape(" · ".join(words(row["bucket"])))}"></i>'
-        for row in ordered
+        for row in sorted(filled, key=lambda row: BUCKETS.index(row["bucket"]))
     )
+    return f'<div class="bar">{bar}</div>'
+
+
+def _kinds(done: Chained, part: InCurrency) -> str:
+    ordered = sorted(part.buckets, key=lambda row: BUCKETS.index(row["bucket"]))
+    if not ordered:
+        return ""
     rows = [
-        (f'<td><i class="dot b-{row["bucket"]}"></i>{both(row["bucket"])}</td>', *_sums(done, row)) for row in ordered
+        (f'<td><i class="dot b-{row["bucket"]}"></i>{both(row["bucket"])}</td>', *_sums(done, row, part.currency))
+        for row in ordered
     ]
-    whole = {name: sum(int(row[name]) for row in ordered) for name in _SUMS}
     heads = ("bucket", "left rows", "right rows", *_money_heads(done))
-    foot = (f"<td>{both('total')}</td>", *_sums(done, whole))
-    return f'<div class="bar">{bar}</div>' + table(heads, rows, len(heads) - 1, foot)
+    foot = (f"<td>{both('total')}</td>", *_sums(done, part.whole, part.currency))
+    return table(heads, rows, len(heads) - 1, foot)
 
 
 def _money_heads(done: Chained) -> tuple[str, ...]:
@@ -176,57 +215,62 @@ def _money_heads(done: Chained) -> tuple[str, ...]:
     return ("left", "right", "difference") if done.scenario.has_amounts else ()
 
 
-def _sums(done: Chained, row: Mapping[str, Any]) -> tuple[str, ...]:
+def _sums(done: Chained, row: Mapping[str, Any], money: Currency) -> tuple[str, ...]:
     amounts = _SUMS[2:] if _money_heads(done) else ()
-    return (count(row["left_rows"]), count(row["right_rows"]), *(_minor(done, row[name]) for name in amounts))
+    cells = (_amounts(((int(row[name]), money),)) for name in amounts)
+    return (count(row["left_rows"]), count(row["right_rows"]), *cells)
 
 
-def _minor(done: Chained, minor: Any) -> str:
-    assert done.result is not None, "it was compared"
-    if minor is None:
+def _amounts(amounts: Amounts, *, named: bool = False) -> str:
+    """A cell; a dash where there is no amount. named: with the currency's code, where there are several."""
+    if not amounts:
         return '<td class="num zero">–</td>'
-    mood = " zero" if minor == 0 else " minus" if minor < 0 else ""
-    return f'<td class="num{mood}">{grouped(int(minor), done.result.exponent)}</td>'
+    alone = amounts[0][0] if len(amounts) == 1 else 1
+    mood = " zero" if alone == 0 else " minus" if alone < 0 else ""
+    said = " + ".join(f"{_grouped(minor, money)}{f' {money}' if named else ''}" for minor, money in amounts)
+    return f'<td class="num{mood}">{said}</td>'
 
 
 def _ageing(told: RunPage, done: Chained) -> str:
     """How long breaks have stood, across runs."""
     rows = told.ages.get(done.name, ())
     ages = {age: list(each) for age, each in groupby(rows, key=itemgetter("age"))}
-    summed = [
-        (
-            both(f"ages.{age}"),
-            sum(row["breaks"] for row in each),
-            sum(abs(row["difference_minor"]) for row in each),
-        )
-        for age, each in ages.items()
-    ]
+    summed = [(both(f"ages.{age}"), sum(row["breaks"] for row in each), 0) for age, each in ages.items()]
     if not summed:
         return ""
+    several = len({row["currency"] for row in rows}) > 1
     cells = [
-        (f"<td>{name}</td>", count(n), *((_minor(done, minor),) if _money_heads(done) else ()))
-        for name, n, minor in summed
+        (f"<td>{name}</td>", count(n), *((_amounts(_at_stake(each), named=several),) if _money_heads(done) else ()))
+        for (name, n, _), each in zip(summed, ages.values(), strict=True)
     ]
     heads = ("ageing.age", "ageing.count", *(("ageing.amount",) if _money_heads(done) else ()))
     return age_bars(summed) + table(heads, cells, len(heads) - 1)
 
 
+def _at_stake(rows: Sequence[Mapping[str, Any]]) -> Amounts:
+    """What differs without regard to sign, by currency; what is in several does not add up."""
+    summed = dict[str, int]()
+    for row in rows:
+        if row["currency"] is not None:
+            summed[row["currency"]] = summed.get(row["currency"], 0) + abs(row["difference_minor"])
+    return tuple((minor, currency(code)) for code, minor in sorted(summed.items()))
+
+
 def _breaks(done: Chained) -> str:
     """The breaks in which most is in dispute."""
-    assert done.result is not None, "it was compared"
+    assert done.result is not None and done.scenario is not None, "it was compared"
     breaks = done.result.breaks
     if not breaks.num_rows:
         return f'<p class="note">{both("breaks.none")}</p>'
-    sized = breaks.append_column("size", pc.abs(breaks["difference_minor"]))
-    order = pc.sort_indices(sized, [("size", "descending"), ("key", "ascending"), ("bucket", "ascending")])
-    shown = breaks.take(order.slice(0, ROWS_SHOWN)).to_pylist()
+    run, several = done.scenario.run, len(_currencies(done)) > 1
+    shown = largest_breaks(run, done.scenario.currency, ROWS_SHOWN)
     with_status, money = any(map(_statuses, shown)), _money_heads(done)
-    amounts = ("left_amount", "right_amount", "difference") if money else ()
+    amounts = ("left", "right", "difference") if money else ()
     rows = [
         (
             f'<td><i class="dot b-{row["bucket"]}"></i>{both(row["bucket"])}</td>',
             code(row["key"]),
-            *(_minor(done, row[f"{name}_minor"]) for name in amounts),
+            *(_amounts(row[name], named=several) for name in amounts),
             *([long_text(_statuses(row))] if with_status else []),
             f'<td class="long">{spoken(*_cause(row, has_amounts=bool(money)))}</td>',
             f"<td>{_places(row)}</td>",

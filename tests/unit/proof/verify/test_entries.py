@@ -7,18 +7,21 @@ import pytest
 
 from everycent.proof.verify.core.recon import ENTRIES, ENTRY_ACCOUNTS
 
-#: Run 1: the left has 2 more under A, the right 1 under B; match 4 leaves a fee of 60.
+#: Run 1: the left has 2 fen more under A, the right 1 yen under B; match 4 leaves a fee of 60.
 TABLES = """
     CREATE SCHEMA recon;
+    CREATE TABLE recon.run AS FROM (VALUES (1, 'CNY')) AS t(run_id, currency);
     CREATE TABLE recon.write_off AS
-        FROM (VALUES (1, 'A', 2), (1, 'B', -1), (1, 'C', 0)) AS t(run_id, key, difference_minor);
-    CREATE TABLE recon.match_difference AS
-        FROM (VALUES (1, 4, 'fee', 60), (1, 4, 'exchange', 7)) AS t(run_id, match_no, cause, difference_minor);
+        FROM (VALUES (1, 1, 'A', 2), (1, 2, 'B', -1), (1, 3, 'C', 0)) AS t(run_id, finding_no, key, difference_minor);
+    CREATE TABLE recon.write_off_currency AS FROM (VALUES (1, 2, 'JPY')) AS t(run_id, finding_no, left_currency);
+    CREATE TABLE recon.match_difference AS FROM (VALUES
+        (1, 4, 'fee', 60, NULL), (1, 4, 'exchange', 7, NULL)
+    ) AS t(run_id, match_no, cause, difference_minor, currency);
     CREATE TABLE recon.entry AS FROM (VALUES
-        (1, 1, 'within_tolerance', 'A', NULL, 'small', 'open', 2),
-        (1, 2, 'within_tolerance', 'B', NULL, 'open', 'small', 1),
-        (1, 3, 'fee', 'X', 4, 'fees', 'open', 60)
-    ) AS t(run_id, entry_no, cause, key, match_no, debit_account, credit_account, amount_minor);
+        (1, 1, 'within_tolerance', 'A', NULL, 'small', 'open', 2, 'CNY'),
+        (1, 2, 'within_tolerance', 'B', NULL, 'open', 'small', 1, 'JPY'),
+        (1, 3, 'fee', 'X', 4, 'fees', 'open', 60, 'CNY')
+    ) AS t(run_id, entry_no, cause, key, match_no, debit_account, credit_account, amount_minor, currency);
 """  # fmt: skip
 
 
@@ -35,6 +38,7 @@ def books() -> Iterator[duckdb.DuckDBPyConnection]:
         ("SELECT 1", 0, 0),
         ("UPDATE recon.entry SET amount_minor = 3 WHERE entry_no = 1", 1, 0),
         ("DELETE FROM recon.entry WHERE entry_no = 2", 1, 0),
+        ("UPDATE recon.entry SET currency = 'CNY' WHERE entry_no = 2", 2, 0),
         ("INSERT INTO recon.entry FROM recon.entry WHERE entry_no = 3", 1, 0),
         ("UPDATE recon.entry SET match_no = 5 WHERE entry_no = 3", 2, 0),
         ("UPDATE recon.entry SET debit_account = 'small', credit_account = 'open' WHERE entry_no = 2", 0, 2),

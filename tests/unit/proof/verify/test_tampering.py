@@ -11,8 +11,14 @@ from everycent.proof.verify import service
 from everycent.proof.verify.contract import Verdict
 from everycent.proof.verify.core import accounts, corrected, lines, non_order, ordered
 from everycent.proof.verify.core.ledger import ORDERED_POSTED
+from everycent.proof.verify.core.recon import (
+    BUCKET_CURRENCIES,
+    ENTRIES,
+    ENTRY_ACCOUNTS,
+    FINDING_CURRENCIES,
+    PAYOUTS,
+)
 from everycent.proof.verify.core.recon import CARRIED as CUT_CARRIED
-from everycent.proof.verify.core.recon import ENTRIES, ENTRY_ACCOUNTS, PAYOUTS
 from everycent.proof.verify.manifest import check_hot_parts, check_lake, check_seals
 from everycent.proof.verify.service import verify
 from everycent.proof.verify.tables import each_slice
@@ -32,6 +38,7 @@ IN_ORDER = {*(rule.name for rule in (*ordered.RULES, *corrected.RULES)), ORDERED
 IN_ORDER |= {rule.name for rule in lines.RULES}  # nothing is handed on: tests/unit/flow/settlement/test_handing_on.py
 IN_ORDER |= {rule.name for rule in accounts.RULES}  # nobody has a payout account: test_accounts.py
 IN_ORDER |= {rule.name for rule in (CUT_CARRIED, ENTRIES, ENTRY_ACCOUNTS, PAYOUTS)}
+IN_ORDER |= {FINDING_CURRENCIES.name, BUCKET_CURRENCIES.name}  # one currency: recon/breaks/test_in_their_currencies.py
 IN_ORDER |= {rule.name for rule in non_order.RULES}  # nobody is fined: tests/unit/flow/non_order/test_life.py
 #: Nothing is sealed here either: test_sealed.py.
 IN_ORDER |= {

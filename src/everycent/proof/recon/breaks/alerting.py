@@ -11,12 +11,11 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from everycent.base.engine.sql import literal
-from everycent.base.money.amount import format_minor
-from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
+from everycent.proof.recon.breaks.amounts import amounts_said, difference_said
 from everycent.proof.recon.breaks.messages import Message, NotSent, send
 from everycent.proof.recon.breaks.moving import Moving, move_all
-from everycent.proof.recon.breaks.standing import CAUSE, DIFFERENCE, StandingBreak, find_in
+from everycent.proof.recon.breaks.standing import CAUSE, CURRENCY, DIFFERENCE, FROM, StandingBreak, find_in
 from everycent.proof.recon.breaks.words import Words, written
 from everycent.proof.recon.contract import CAUSES
 from everycent.proof.recon.core.moves import Move
@@ -39,12 +38,13 @@ class Written:
 @dataclass(frozen=True)
 class _Group:
     """Breaks that share a message. Its id comes from its first break and how far that had come: one is told of that
-    once only."""
+    once only. `differences`: by currency, of those that are in one, minor units."""
 
     name: str
     number: int
     count: int
-    difference_minor: int
+    differences: Mapping[str, int]
+    in_several: int
     group_id: UUID
 
 
@@ -66,13 +66,20 @@ def write_alerts(connection: Connection, tenant: str, model: str, words: Words, 
         _gather(connection, tenant, model, words, spec)
         room = max(0, spec.most_per_hour - _sent_lately(connection, tenant, model, words, now))
         groups = connection.execute(
-            """SELECT group_no, min(group_name), count(*), sum(difference_minor)::text,
-                min(break_id || '/' || moves) FILTER (WHERE place = 1)
-            FROM pg_temp.to_tell WHERE group_no <= %s GROUP BY 1 ORDER BY 1""",
+            """SELECT group_no, min(group_name), sum(breaks)::bigint, min(first),
+                coalesce(jsonb_object_agg(currency, difference_minor::text) FILTER (WHERE currency IS NOT NULL), '{}'),
+                coalesce(sum(breaks) FILTER (WHERE currency IS NULL), 0)::bigint
+            FROM (SELECT group_no, currency, min(group_name) AS group_name, count(*) AS breaks,
+                    sum(difference_minor) AS difference_minor,
+                    min(break_id || '/' || moves) FILTER (WHERE place = 1) AS first
+                FROM pg_temp.to_tell WHERE group_no <= %s GROUP BY 1, 2) AS of_currency
+            GROUP BY 1 ORDER BY 1""",
             (room,),
         ).fetchall()
-        for group_no, name, count, difference, first in groups:
-            group = _Group(name, group_no, count, int(difference), uuid5(_GROUP_IDS, f"{tenant}\x1f{model}\x1f{first}"))
+        for group_no, name, count, first, differences, in_several in groups:
+            summed = {code: int(differences[code]) for code in sorted(differences)}
+            group_id = uuid5(_GROUP_IDS, f"{tenant}\x1f{model}\x1f{first}")
+            group = _Group(name, group_no, count, summed, in_several, group_id)
             body = _body(connection, tenant, model, words, group)
             receivers = [one for target in spec.to for one in _each_receiver(target)]
             alert_ids = [_write(connection, tenant, model, words, one, body, group, now) for one in receivers]
@@ -102,14 +109,13 @@ def _gather(connection: Connection, tenant: str, model: str, words: Words, spec:
             AND scenario = %(scenario)s AND state IN ('confirmed', 'in_doubt') ORDER BY break_id FOR UPDATE),
         grouped AS (
             SELECT s.break_id, s.moves, s.found_at, s.key, {_GROUPS[spec.group_by]} AS group_name,
-                {DIFFERENCE} AS difference_minor
-            FROM open AS s LEFT JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
-            LEFT JOIN recon.standing_finding AS c USING (tenant, model, break_id)
+                {CURRENCY} AS currency, {DIFFERENCE} AS difference_minor
+            {FROM.replace("recon.standing_break", "open", 1)}
             JOIN recon.move AS l ON (l.tenant, l.model, l.break_id, l.move_no)
                 = (s.tenant, s.model, s.break_id, s.moves)
             WHERE s.state = 'confirmed' OR l.move = {literal(Move.DOUBT)}),
         begun AS (SELECT *, min(found_at) OVER (PARTITION BY group_name) AS began FROM grouped)
-        SELECT break_id, moves, group_name, difference_minor,
+        SELECT break_id, moves, group_name, currency, difference_minor,
             row_number() OVER (PARTITION BY group_name ORDER BY found_at, key COLLATE "C", break_id) AS place,
             dense_rank() OVER (ORDER BY began, group_name COLLATE "C") AS group_no
         FROM begun""",
@@ -147,8 +153,9 @@ def _body(connection: Connection, tenant: str, model: str, words: Words, group: 
     assert spec is not None, "there is someone to tell"
     first = f"(SELECT break_id FROM pg_temp.to_tell WHERE group_no = {group.number} AND place <= {spec.shown}) AS t"
     shown = find_in(connection, tenant, model, first, spec.shown)
-    money = currency(words.currency)
-    open_now = f"{group.count:,} open, {format_minor(group.difference_minor, money)} {money}"
+    several = f"{group.in_several:,} in several currencies" if group.in_several else ""
+    open_now = ", ".join(filter(None, (f"{group.count:,} open", amounts_said(group.differences), several)))
+    alone = next(iter(group.differences)) if len(group.differences) == 1 and not several else None
     title = f"{words.scenario}: {_counted(spec, group.name, shown)}{open_now}"
     lines = [title, ""]
     lines += [_line(found) for found in shown]
@@ -159,8 +166,9 @@ def _body(connection: Connection, tenant: str, model: str, words: Words, group: 
         "scenario": words.scenario,
         "group": group.name,
         "count": group.count,
-        "difference_minor": group.difference_minor,
-        "currency": words.currency,
+        "difference_minor": None if alone is None else group.differences[alone],
+        "currency": alone,
+        "differences_minor": dict(group.differences),
         "title": title,
         "text": "\n".join(lines) + "\n",
         "breaks": [found.as_dict() for found in shown],
@@ -182,12 +190,11 @@ def _counted(spec: AlertSpec, name: str, shown: list[StandingBreak]) -> str:
 
 
 def _line(found: StandingBreak) -> str:
-    money, text = currency(found.currency), CAUSES.get(found.cause)
+    text = CAUSES.get(found.cause)
     meaning = found.cause if text is None else f"{text.en} · {text.zh}"
     meaning = f"{meaning}: {found.said}" if found.said else meaning
-    amount = f"{format_minor(found.difference_minor, money)} {money}"
     doubt = " (a repair is in doubt)" if found.state == "in_doubt" else ""
-    return f"{str(found.break_id)[:8]}  {found.key}  {amount}  {meaning}{doubt}"
+    return f"{str(found.break_id)[:8]}  {found.key}  {difference_said(found)}  {meaning}{doubt}"
 
 
 def _write(

@@ -4,7 +4,7 @@ Open breaks are looked at in the engine, all at once; only those that are to be 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pyarrow as pa
@@ -13,26 +13,31 @@ from everycent.base.engine.formula import compile_condition, parse_formula
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import among, literal
 from everycent.base.engine.types import Column, ColumnType
-from everycent.base.money.amount import parse_minor
-from everycent.base.money.currency import Currency, currency
 from everycent.base.platform.bulk import copy_into_engine
 from everycent.base.platform.database import Connection
-from everycent.proof.recon.breaks.standing import CAUSE, DIFFERENCE, FROM, ORDER
+from everycent.proof.recon.breaks.amounts import limit_of
+from everycent.proof.recon.breaks.standing import AMOUNTS, CAUSE, CURRENCY, DIFFERENCE, FROM, ORDER
 from everycent.proof.recon.breaks.words import Words
+from everycent.proof.recon.core.seen import FINEST, exponent_sql, finer_sql
 from everycent.proof.recon.handling import RepairRuleSpec
 
 _TABLE = "repairable_break"
-_TEXTS = ("key", "kind", "cause", "left_status", "right_status")
+_TEXTS = ("key", "kind", "cause", "left_status", "right_status", "currency")
+#: By what conditions call an amount: its column, and that of its currency.
 _AMOUNTS = {
-    "left_amount": "left_amount_minor",
-    "right_amount": "right_amount_minor",
-    "difference": "difference_minor",
+    "left_amount": ("left_amount_minor", "left_currency"),
+    "right_amount": ("right_amount_minor", "right_currency"),
+    "difference": ("difference_minor", "currency"),
 }
 _SUM = pa.decimal128(38, 0)
 _REPAIRABLE = pa.schema(
     [
         *((name, pa.string()) for name in ("break_id", *_TEXTS)),
-        *((name, _SUM) for name in _AMOUNTS.values()),
+        ("left_amount_minor", _SUM),
+        ("left_currency", pa.string()),
+        ("right_amount_minor", _SUM),
+        ("right_currency", pa.string()),
+        ("difference_minor", _SUM),
         ("repairs", pa.int64()),
         ("last_run_no", pa.int64()),
         ("place", pa.int64()),
@@ -59,12 +64,10 @@ class ForRule:
     not_tried: Sequence[NotTried]
 
 
-def check_rule(rule: RepairRuleSpec, money: Currency) -> None:
-    """Raises FormulaError or ValueError for words that cannot be used."""
-    if rule.most_amount is not None:
-        parse_minor(rule.most_amount, money)
+def check_rule(rule: RepairRuleSpec) -> None:
+    """Raises FormulaError or ValueError for a condition that cannot be used."""
     if rule.when is not None:
-        condition = parse_formula(rule.when, _scope(money))
+        condition = parse_formula(rule.when, _SCOPE)
         if condition.type.kind != "boolean":
             raise ValueError(f"when: '{rule.when}' is {condition.type}; write a condition")
 
@@ -92,8 +95,8 @@ def choose(
         scope += f" AND s.break_id IN (SELECT unnest({literal('{' + ','.join(map(str, meant)) + '}')}::uuid[]))"
     copy_into_engine(
         connection,
-        f"""SELECT s.break_id::text, s.key, s.kind, {CAUSE}, f.left_status, f.right_status, f.left_amount_minor,
-            f.right_amount_minor, {DIFFERENCE}, s.repairs, r.run_no, row_number() OVER (ORDER BY {ORDER})
+        f"""SELECT s.break_id::text, s.key, s.kind, {CAUSE}, f.left_status, f.right_status, {CURRENCY}, {AMOUNTS},
+            {DIFFERENCE}, s.repairs, r.run_no, row_number() OVER (ORDER BY {ORDER})
         {FROM} WHERE {scope} AND {among("state", states)}""",
         _REPAIRABLE,
         engine.connection,
@@ -114,76 +117,97 @@ def _of_rule(
     meant: Sequence[UUID] | None,
 ) -> ForRule:
     """Those that no rule before this one takes, and that it may still repair."""
-    rules, money = words.handling.repair, currency(words.currency)
+    rules = words.handling.repair
     rule = rules[number]
-    taken = " OR ".join(f"({_fits(each, money)})" for each in rules[:number]) or "false"
-    most_minor = _LARGEST if rule.most_amount is None else min(parse_minor(rule.most_amount, money), _LARGEST)
+    taken = " OR ".join(f"({_fits(each, words)})" for each in rules[:number]) or "false"
     again = "true" if meant is not None else f"repairs < {rule.attempts}"
-    amounts = ", ".join(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in _AMOUNTS.values())
+    exact = ", ".join(f"TRY_CAST({name} AS BIGINT) AS {name}" for name, _ in _AMOUNTS.values())
+    units = ", ".join(f"{finer_sql(exponent_sql(code, 0))} AS {name}_unit" for name, (_, code) in _AMOUNTS.items())
     fitting = engine.query(
-        f"""SELECT break_id, last_run_no, least(abs(exact), {most_minor + 1})::BIGINT AS amount_minor
-        FROM (SELECT * REPLACE ({amounts}), difference_minor AS exact FROM repairable) AS b
-        WHERE ({_fits(rule, money)}) AND NOT ({taken}) AND {again} ORDER BY place""",
+        f"""SELECT break_id, last_run_no, currency, least(abs(exact), {_LARGEST + 1})::BIGINT AS amount_minor
+        FROM (SELECT * REPLACE ({exact}), difference_minor AS exact, {units} FROM repairable) AS b
+        WHERE ({_fits(rule, words)}) AND NOT ({taken}) AND {again} ORDER BY place""",
         repairable=_TABLE,
     )
     used = _used(connection, whose, words.scenario, rule)
-    chosen, too_many, too_much = _within(fitting, rule.most, most_minor, used)
-    not_tried = (
-        NotTried(rule.name, f"{rule.name} repairs at most {rule.most} breaks of a reconciliation", too_many),
-        NotTried(rule.name, f"{rule.name} repairs at most {rule.most_amount} {money} of a reconciliation", too_much),
-    )
-    return ForRule(rule, [UUID(text) for text in chosen], [each for each in not_tried if each.breaks])
+    ids, passed_over = _within(fitting, rule, words, used)
+    return ForRule(rule, [UUID(text) for text in ids], [NotTried(rule.name, why, n) for why, n in passed_over.items()])
 
 
 def _within(
-    fitting: pa.Table, most: int, most_minor: int, used: Mapping[int, tuple[int, int]]
-) -> tuple[list[str], int, int]:
-    """The ids within the limits of their runs, in order; how many more than `most` there are, and how many more than
-    the amount allows. A break that is too large is passed over, smaller ones behind it are not."""
-    left = {run_no: [most - count, most_minor - amount] for run_no, (count, amount) in used.items()}
-    chosen, too_much = [], 0
-    columns = (fitting[name].to_pylist() for name in ("last_run_no", "amount_minor"))
-    for place, (run_no, amount) in enumerate(zip(*columns, strict=True)):
-        room = left.setdefault(run_no, [most, most_minor])
-        if room[0] <= 0:
+    fitting: pa.Table, rule: RepairRuleSpec, words: Words, used: Mapping[tuple[int, str], tuple[int, int]]
+) -> tuple[list[str], dict[str, int]]:
+    """The ids within the limits of their runs, in order; and how many are passed over, by why. A break that is too
+    large is passed over, smaller ones behind it are not."""
+    counts, amounts = dict[int, int](), dict[tuple[int, str], int]()
+    for (run_no, code), (count, amount) in used.items():
+        counts[run_no] = counts.get(run_no, 0) + count
+        amounts[run_no, code] = amount
+    chosen, over, limits = [], dict[str, int](), dict[str | None, tuple[str, int] | None]()
+    columns = (fitting[name].to_pylist() for name in ("last_run_no", "currency", "amount_minor"))
+    for place, (run_no, code, amount) in enumerate(zip(*columns, strict=True)):
+        why = None
+        if counts.get(run_no, 0) >= rule.most:
+            why = f"{rule.name} repairs at most {rule.most} breaks of a reconciliation"
+        elif rule.most_amount is not None:
+            if code not in limits:
+                limits[code] = limit_of(rule.most_amount, words, code)
+            if (limit := limits[code]) is None:
+                why = f"{rule.name} says with `most_amount` nothing of {code or 'breaks in several currencies'}"
+            elif amounts.get((run_no, code), 0) + amount > min(limit[1], _LARGEST):
+                why = f"{rule.name} repairs at most {limit[0]} of a reconciliation"
+        if why is not None:
+            over[why] = over.get(why, 0) + 1
             continue
-        if amount > room[1]:
-            too_much += 1
-            continue
-        room[0], room[1] = room[0] - 1, room[1] - amount
+        counts[run_no] = counts.get(run_no, 0) + 1
+        if code is not None:
+            amounts[run_no, code] = amounts.get((run_no, code), 0) + amount
         chosen.append(place)
-    ids = fitting["break_id"].take(pa.array(chosen, pa.int64())).to_pylist()
-    return ids, fitting.num_rows - len(chosen) - too_much, too_much
+    return fitting["break_id"].take(pa.array(chosen, pa.int64())).to_pylist(), over
 
 
 def _used(
     connection: Connection, whose: tuple[str, str], scenario: str, rule: RepairRuleSpec
-) -> dict[int, tuple[int, int]]:
-    """By run: how many attempts the rule has made, and their amounts."""
+) -> dict[tuple[int, str], tuple[int, int]]:
+    """By run and currency: how many attempts the rule has made, and their amounts."""
     rows = connection.execute(
-        """SELECT r.run_no, count(*), sum(a.amount_minor)::text FROM recon.repair_attempt AS a
-        JOIN recon.run AS r USING (tenant, model, run_id)
-        WHERE a.tenant = %s AND a.model = %s AND a.rule = %s AND r.scenario = %s GROUP BY 1""",
+        """SELECT r.run_no, coalesce(a.currency, r.currency), count(*), sum(a.amount_minor)::text
+        FROM recon.repair_attempt AS a JOIN recon.run AS r USING (tenant, model, run_id)
+        WHERE a.tenant = %s AND a.model = %s AND a.rule = %s AND r.scenario = %s GROUP BY 1, 2""",
         (*whose, rule.name, scenario),
     )
-    return {run_no: (count, int(amount)) for run_no, count, amount in rows}
+    return {(run_no, code): (count, int(amount)) for run_no, code, count, amount in rows}
 
 
-def _scope(money: Currency) -> dict[str, Column]:
-    texts = {name: Column(name, ColumnType("text"), f'b."{name}"') for name in _TEXTS}
-    amounts = {
-        name: Column(name, ColumnType("money", money.exponent), f'b."{column}"') for name, column in _AMOUNTS.items()
+#: What conditions see. Amounts have the decimals of the finest currency, whichever it is that they are in.
+_SCOPE: Mapping[str, Column] = {
+    **{name: Column(name, ColumnType("text"), f'b."{name}"') for name in _TEXTS},
+    **{
+        name: Column(name, ColumnType("money", FINEST), f'TRY(b."{column}" * b."{name}_unit")')
+        for name, (column, _) in _AMOUNTS.items()
+    },
+}
+
+
+def _of_one(code: str) -> Mapping[str, Column]:
+    """The same, where an amount in any other currency has no value: what is written once holds for one."""
+    ours = {
+        name: replace(_SCOPE[name], sql=f"CASE WHEN b.{held} = {literal(code)} THEN {_SCOPE[name].sql} END")
+        for name, (_, held) in _AMOUNTS.items()
     }
-    return {**texts, **amounts}
+    return {**_SCOPE, **ours}
 
 
-def _fits(rule: RepairRuleSpec, money: Currency) -> str:
-    """SQL over the break `b`: true or false. An amount beyond 64 bits is null to `when`."""
+def _fits(rule: RepairRuleSpec, words: Words) -> str:
+    """SQL over the break `b`: true or false. An amount beyond 64 bits is null to `when`, as is one in another currency
+    than the scenario's where the condition does not say in which it is."""
     parts = ["true"]
     if rule.kinds:
         parts.append(among("kind", rule.kinds))
     if rule.causes:
         parts.append(among("cause", rule.causes))
     if rule.when is not None:
-        parts.append(f"({compile_condition(parse_formula(rule.when, _scope(money)))}) IS TRUE")
+        says = "currency" in parse_formula(rule.when, _SCOPE).columns
+        condition = parse_formula(rule.when, _SCOPE if says else _of_one(words.currency))
+        parts.append(f"({compile_condition(condition)}) IS TRUE")
     return " AND ".join(parts)

@@ -10,16 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from everycent.base.engine.sql import literal
-from everycent.base.money.amount import format_minor, parse_minor
-from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
+from everycent.proof.recon.breaks.amounts import amount_said, amounts_said, currencies_said, difference_said, limit_of
 from everycent.proof.recon.breaks.moving import HOUSE, Moving, apply, by_ids
-from everycent.proof.recon.breaks.standing import Chosen, StandingBreak, find, words_of
+from everycent.proof.recon.breaks.standing import CURRENCY, DIFFERENCE, FROM, Chosen, StandingBreak, find, words_of
+from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.core.moves import BY_HAND as BY_HAND
 from everycent.proof.recon.core.moves import DECIDED, MOVES, Move, NotAllowed
 from everycent.proof.recon.core.moves import Reason as Reason
 from everycent.proof.recon.core.moves import State as State
-from everycent.proof.recon.handling import WriteOffSpec
 
 ATTACHMENT_BYTES_MAX = 10 * 1024 * 1024
 
@@ -97,9 +96,9 @@ def close(desk: Desk, meant: Sequence[StandingBreak], reason: Reason, why: str |
     at_once: list[StandingBreak] = []
     to_ask: list[StandingBreak] = []
     with desk.connection.transaction():
-        specs = _write_off_specs(desk, meant)
+        words = _words(desk, meant)
         for found in _held(desk, meant):
-            asks = reason in DECIDED and _is_above(found, specs[found.model, found.scenario])
+            asks = reason in DECIDED and _is_above(found, words[found.model, found.scenario])
             (to_ask if asks else at_once).append(found)
         _add(done, _do(desk, at_once, Move.CLOSE, why, reason=reason))
         return _add(done, _ask(desk, to_ask, why, reason))
@@ -116,24 +115,25 @@ def write_off(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Do
     at_once: list[StandingBreak] = []
     to_ask: list[StandingBreak] = []
     with desk.connection.transaction():
-        specs = _write_off_specs(desk, meant)
+        words, unnamed = _words(desk, meant), set[str]()
         for found in _held(desk, meant):
-            refusal, asks = _written_off(found, specs[found.model, found.scenario])
+            refusal, asks = _written_off(found, words[found.model, found.scenario], unnamed)
             if refusal is not None:
                 done.refused.append((found, refusal))
             else:
                 (to_ask if asks else at_once).append(found)
         for model, scenario in sorted({(found.model, found.scenario) for found in at_once}):
-            if specs[model, scenario] is None:
+            if words[model, scenario].handling.write_off is None:
                 done.notes.append(_without_limits(desk, model, scenario))
+        done.notes += sorted(unnamed)
         _add(done, _do(desk, at_once, Move.WRITE_OFF, why, reason=Reason.WRITTEN_OFF, chosen=_WITH_DIFFERENCE))
         return _add(done, _ask(desk, to_ask, why, Reason.WRITTEN_OFF))
 
 
-def _write_off_specs(desk: Desk, meant: Sequence[StandingBreak]) -> dict[tuple[str, str], WriteOffSpec | None]:
-    """By model and scenario, what a person may write off; None where the scenario does not say."""
+def _words(desk: Desk, meant: Sequence[StandingBreak]) -> dict[tuple[str, str], Words]:
+    """By model and scenario, the words that were observed last: they say what a person may write off."""
     return {
-        (model, scenario): words.handling.write_off
+        (model, scenario): words
         for model in {found.model for found in meant}
         for scenario, words in words_of(desk.connection, desk.tenant, model).items()
     }
@@ -176,12 +176,17 @@ def _held(desk: Desk, meant: Sequence[StandingBreak]) -> list[StandingBreak]:
     return held
 
 
-#: `chosen` of a move that keeps the difference as it is.
-_WITH_DIFFERENCE = """SELECT w.break_id,
-        jsonb_build_object('difference_minor', f.difference_minor, 'currency', r.currency) AS detail
-    FROM recon.standing_break AS w JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
-    JOIN recon.run AS r USING (tenant, model, run_id)
-    WHERE w.tenant = %(tenant)s AND w.model = %(model)s AND w.break_id = ANY(%(ids)s)"""
+#: `chosen` of a move that keeps the difference as it is: in one currency, or what each side has of each.
+_WITH_DIFFERENCE = f"""SELECT s.break_id, CASE WHEN {CURRENCY} IS NULL
+        THEN jsonb_build_object('left', {{left}}, 'right', {{right}})
+        ELSE jsonb_build_object('difference_minor', {DIFFERENCE}, 'currency', {CURRENCY}) END AS detail
+    {FROM} WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.break_id = ANY(%(ids)s)""".format(
+    **{
+        side: f"""CASE WHEN m.{side}_amounts IS NOT NULL THEN m.{side}_amounts::jsonb WHEN m.{side}_currency IS NOT NULL
+        THEN jsonb_build_object(m.{side}_currency, f.{side}_amount_minor) ELSE '{{}}' END"""
+        for side in ("left", "right")
+    }
+)
 
 
 def approve(desk: Desk, meant: Sequence[StandingBreak], why: str | None = None) -> Done:
@@ -207,10 +212,9 @@ def _not_approved(desk: Desk, found: StandingBreak, asked: "_Asked | None") -> s
         return None
     if _same_person(asked.who, desk.who):
         return f"{asked.who} asked for it; a second person must approve"
-    if asked.difference_minor != found.difference_minor:
-        money = currency(found.currency)
-        now, then = format_minor(found.difference_minor, money), format_minor(asked.difference_minor, money)
-        return f"its difference is {now} now, {then} was asked for; decline, and ask again"
+    if asked.worth != _worth(found):
+        then = _said(asked.worth)
+        return f"its difference is {difference_said(found)} now, {then} was asked for; decline, and ask again"
     return None
 
 
@@ -289,43 +293,84 @@ def _same_again(
     return [found for (found,) in rows]
 
 
-def _written_off(found: StandingBreak, spec: WriteOffSpec | None) -> tuple[str | None, bool]:
-    """Why a difference cannot be written off, and whether a second person must agree."""
-    money, amount = currency(found.currency), abs(found.difference_minor)
-    if amount == 0:
+def _written_off(found: StandingBreak, words: Words, unnamed: set[str]) -> tuple[str | None, bool]:
+    """Why a difference cannot be written off, and whether a second person must agree; what is to be known of a currency
+    that the limits do not name is added to `unnamed`."""
+    if found.currency is None or found.difference_minor is None:
+        in_all = currencies_said(found)
+        return f"it is in {in_all}, which leave no one difference; close it: --reason accepted, or handled", False
+    if found.difference_minor == 0:
         return "its amounts agree, there is nothing to write off; close it: --reason accepted, or handled", False
+    spec, code = words.handling.write_off, found.currency
     if spec is None:
         return None, False
-    if spec.limit is not None and amount > parse_minor(spec.limit, money):
-        return f"its difference of {format_minor(amount, money)} {money} is above the limit of {spec.limit}", False
-    return None, _is_above(found, spec)
+    limit = None if spec.limit is None else limit_of(spec.limit, words, code)
+    if limit is not None and abs(found.difference_minor) > limit[1]:
+        said = amount_said(abs(found.difference_minor), code)
+        return f"its difference of {said} is above the limit of {limit[0]}", False
+    silent = [
+        word
+        for word, given in (("limit", spec.limit), ("approve_above", spec.approve_above))
+        if given is not None and limit_of(given, words, code) is None
+    ]
+    if silent:
+        unnamed.add(
+            f"{found.scenario}: {' and '.join(silent)} say{'s' * (len(silent) == 1)} nothing of {code}, so another "
+            f"person is asked; to say it, write for example {silent[0]}: {{{words.currency}: ..., {code}: ...}}"
+        )
+    return None, bool(silent) or _is_above(found, words)
 
 
-def _is_above(found: StandingBreak, spec: WriteOffSpec | None) -> bool:
-    """Whether its difference is one that a second person must agree to."""
+def _is_above(found: StandingBreak, words: Words) -> bool:
+    """Whether its difference is one that a second person must agree to: of what is in a currency that is not named, or
+    in several, each is."""
+    spec = words.handling.write_off
     if spec is None or spec.approve_above is None:
         return False
-    return abs(found.difference_minor) > parse_minor(spec.approve_above, currency(found.currency))
+    above = limit_of(spec.approve_above, words, found.currency)
+    return above is None or found.difference_minor is None or abs(found.difference_minor) > above[1]
+
+
+#: What a closing is about: the difference and its currency, or what each side has of each currency.
+_Worth = tuple[tuple[tuple[str, int], ...], ...]
+
+
+def _worth(found: StandingBreak) -> _Worth:
+    if found.currency is not None and found.difference_minor is not None:
+        return (((found.currency, found.difference_minor),),)
+    return tuple(tuple(sorted(found.amounts_of(side).items())) for side in ("left", "right"))
+
+
+def _said(worth: _Worth) -> str:
+    return " - ".join(amounts_said(dict(amounts)) for amounts in worth)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a person asked another to agree to: that it be closed with this reason, at this difference."""
+    """What a person asked another to agree to: that it be closed with this reason, worth what it was."""
 
     who: str
-    difference_minor: int
+    worth: _Worth
     reason: Reason
 
 
 def _asked(desk: Desk, found: StandingBreak) -> _Asked | None:
     """What was asked last."""
     row = desk.connection.execute(
-        """SELECT who, (detail ->> 'difference_minor')::bigint, coalesce(detail ->> 'reason', 'written_off')
-        FROM recon.move
+        """SELECT who, detail FROM recon.move
         WHERE tenant = %s AND model = %s AND break_id = %s AND move = %s ORDER BY move_no DESC LIMIT 1""",
         (desk.tenant, found.model, found.break_id, Move.ASK_WRITE_OFF),
     ).fetchone()
-    return None if row is None else _Asked(str(row[0]), int(row[1]), Reason(row[2]))
+    if row is None:
+        return None
+    who, detail = row
+    if "difference_minor" in detail:
+        worth: _Worth = (((str(detail["currency"]), int(detail["difference_minor"])),),)
+    else:
+        worth = tuple(
+            tuple(sorted((code, int(minor)) for code, minor in detail[side].items())) for side in ("left", "right")
+        )
+    return _Asked(str(who), worth, Reason(detail.get("reason", Reason.WRITTEN_OFF)))
 
 
 def _same_person(one: str, other: str) -> bool:

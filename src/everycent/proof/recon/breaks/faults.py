@@ -1,16 +1,16 @@
 """What is wrong with a scenario's words of handling, found before anything is run."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from everycent.base.engine.formula import FormulaError
-from everycent.base.money.amount import parse_minor
 from everycent.base.money.currency import Currency
 from everycent.proof.recon.breaks.choosing import check_rule
 from everycent.proof.recon.breaks.repairers import UnknownRepair, handler_of
 from everycent.proof.recon.contract import CAUSES, Bucket
 from everycent.proof.recon.handling import HandlingSpec, RepairRuleSpec
+from everycent.proof.recon.limits import minor_by_currency
 
 _NO_BREAKS = (Bucket.EQUAL, Bucket.WITHIN_TOLERANCE, Bucket.MATCHED, Bucket.ONLY_RIGHT, Bucket.IN_TOTAL)
 #: The kinds that a break may be of.
@@ -27,8 +27,8 @@ def faults_of(
             yield ("repair", at, *place), message
     if spec.write_off is not None:
         for word in ("limit", "approve_above"):
-            text = getattr(spec.write_off, word)
-            if text is not None and (wrong := _amount(text, money)):
+            given = getattr(spec.write_off, word)
+            if given is not None and (wrong := _amounts(given, money)):
                 yield ("write_off", word), wrong
 
 
@@ -42,12 +42,12 @@ def _of_rule(
     for cause in rule.causes:
         if cause not in CAUSES and not checkers:
             yield ("causes",), f"'{cause}' is no cause; write one of {', '.join(CAUSES)}"
-    message = None if rule.most_amount is None else _amount(rule.most_amount, money)
+    message = None if rule.most_amount is None else _amounts(rule.most_amount, money)
     if message is not None:
         yield ("most_amount",), message
     else:
         try:
-            check_rule(rule, money)
+            check_rule(rule)
         except FormulaError as error:
             yield ("when",), error.message
         except ValueError as error:
@@ -60,9 +60,9 @@ def _of_rule(
         yield ("script", "file"), f"there is no program {rule.script.file} beside the model; put it there, executable"
 
 
-def _amount(text: str, money: Currency) -> str | None:
+def _amounts(given: str | Mapping[str, str], money: Currency) -> str | None:
     try:
-        parse_minor(text, money)
+        minor_by_currency(given, money)
     except ValueError as error:
         return str(error)
     return None

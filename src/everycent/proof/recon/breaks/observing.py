@@ -16,7 +16,7 @@ from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_into_engine
 from everycent.base.platform.database import Connection
 from everycent.proof.recon.breaks.moving import HOUSE, move_all
-from everycent.proof.recon.breaks.seeing import FIGURES, Observed, keep_ids, see_findings, see_run
+from everycent.proof.recon.breaks.seeing import BREAKS, FIGURES, Observed, keep_ids, see_findings, see_run
 from everycent.proof.recon.breaks.words import Words
 from everycent.proof.recon.chain import CheckerFindings
 from everycent.proof.recon.core.moves import DECIDED, Move, Reason, first_state
@@ -203,7 +203,7 @@ def look_again(seen: Observed) -> None:
 def _reopen(seen: Observed) -> None:
     """What was closed and is found again; what a person decided about only where its figures are others now."""
     if seen.checkers is None:
-        before = """recon.break AS f ON (f.tenant, f.model, f.run_id, f.finding_no)
+        before = f"""({BREAKS}) AS f ON (f.tenant, f.model, f.run_id, f.finding_no)
             = (w.tenant, w.model, w.run_id, w.finding_no)"""
         figures: tuple[str, ...] = FIGURES
     else:

@@ -139,10 +139,11 @@ def _begin(rule: RepairRuleSpec, found: StandingBreak, attempt: RepairAttempt, s
             return False
         shop.connection.execute(
             """INSERT INTO recon.repair_attempt (tenant, model, break_id, attempt_no, rule, run_id, amount_minor,
-                idempotency_key, state, started_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'begun', %s)""",
+                currency, idempotency_key, state, started_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'begun', %s)""",
             (
                 shop.tenant, shop.model, found.break_id, attempt.attempt_no, rule.name, free[0],
-                abs(found.difference_minor), attempt.idempotency_key, shop.now,
+                abs(found.difference_minor or 0), found.currency, attempt.idempotency_key, shop.now,
             ),
         )  # fmt: skip
     return True

@@ -56,7 +56,10 @@ class Observed:
 _BREAK_ID = """substr(encode(sha256(convert_to(concat_ws(E'\\x1f', %(tenant)s::text, %(model)s::text,
             %(scenario)s::text, kind, occurrence, key), 'UTF8')), 'hex'), 1, 32)::uuid"""
 #: What a person decides about: with other figures what was accepted is open again.
-FIGURES = ("left_amount_minor", "right_amount_minor", "left_status", "right_status", "cause")
+_IN = ("left_currency", "right_currency", "left_amounts", "right_amounts")
+FIGURES = ("left_amount_minor", "right_amount_minor", "left_status", "right_status", "cause", *_IN)
+#: SQL: breaks with what they are in.
+BREAKS = "recon.break LEFT JOIN recon.break_currency USING (tenant, model, run_id, finding_no)"
 _NUMBERED = "*, row_number() OVER (PARTITION BY kind, key ORDER BY finding_no) AS occurrence"
 #: Where the rows of a break, or of a finding, are.
 PLACES = ("left_file", "left_line", "right_file", "right_line")
@@ -69,7 +72,7 @@ def see_run(seen: Observed) -> None:
     _keep(
         seen,
         f"""SELECT {_BREAK_ID} AS break_id, kind, key, occurrence, finding_no, {", ".join(FIGURES)}
-        FROM (SELECT {_NUMBERED} FROM (SELECT *, bucket AS kind FROM recon.break
+        FROM (SELECT {_NUMBERED} FROM (SELECT *, bucket AS kind FROM {BREAKS}
             WHERE tenant = %(tenant)s AND model = %(model)s AND run_id = %(run_id)s) AS f) AS found""",
     )
 

@@ -1,5 +1,6 @@
 """Standing breaks as they are read: one by one, by what they have in common, and by age."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,8 @@ from everycent.proof.recon.breaks.words import Words
 
 @dataclass(frozen=True)
 class StandingBreak:
-    """A break across runs, with the figures of the last run that found it. Amounts are minor units of `currency`."""
+    """A break across runs, with the figures of the last run that found it. Amounts are minor units of their side's
+    currency; the difference is of `currency`, None where the sides are in several: those do not add up."""
 
     break_id: UUID
     model: str
@@ -28,10 +30,14 @@ class StandingBreak:
     reason: str | None  # why it is closed
     cause: str
     owner: str | None
-    currency: str
-    left_amount_minor: int | None
+    currency: str | None
+    left_amount_minor: int | None  # None: no row on that side, or rows in several currencies
     right_amount_minor: int | None
-    difference_minor: int
+    difference_minor: int | None
+    left_currency: str | None
+    right_currency: str | None
+    left_amounts: str | None  # of rows in several currencies: minor units by code, as a JSON object
+    right_amounts: str | None
     left_status: str | None
     right_status: str | None
     left_file: str | None
@@ -47,6 +53,13 @@ class StandingBreak:
     due_at: datetime | None
     said: str | None  # by checkers
 
+    def amounts_of(self, side: str) -> dict[str, int]:
+        """What a side (left or right) has of each currency, in minor units."""
+        several, minor = getattr(self, f"{side}_amounts"), getattr(self, f"{side}_amount_minor")
+        if several is not None:
+            return {str(code): int(each) for code, each in json.loads(several).items()}
+        return {} if minor is None else {getattr(self, f"{side}_currency"): minor}
+
     @property
     def of_checker(self) -> bool:
         """Whether a checker found it, not the comparison."""
@@ -60,19 +73,37 @@ class StandingBreak:
         }
 
 
-#: A break `s` with its finding `f`, or what a checker found `c`, in the runs `r`, and `first`.
+#: A break `s` with its finding `f`, in other currencies than its run's `m`, or what a checker found `c`, in the runs
+#: `r`, and `first`.
 FROM = """FROM recon.standing_break AS s
     LEFT JOIN recon.break AS f USING (tenant, model, run_id, finding_no)
+    LEFT JOIN recon.break_currency AS m USING (tenant, model, run_id, finding_no)
     LEFT JOIN recon.standing_finding AS c USING (tenant, model, break_id)
     JOIN recon.run AS r USING (tenant, model, run_id)
     JOIN recon.run AS first ON (first.tenant, first.model, first.run_id) = (s.tenant, s.model, s.first_run_id)"""
 CAUSE = "coalesce(f.cause, c.cause)"
-DIFFERENCE = "coalesce(f.difference_minor, 0)"  # a checker finds no amounts
+#: What the difference is in; null where the sides are in several currencies.
+CURRENCY = """CASE WHEN m.run_id IS NULL THEN r.currency WHEN m.left_amounts IS NULL AND m.right_amounts IS NULL
+    AND coalesce(m.left_currency = m.right_currency, true) THEN coalesce(m.left_currency, m.right_currency) END"""
+#: Null where it is of no one currency; a checker finds no amounts.
+DIFFERENCE = f"CASE WHEN {CURRENCY} IS NOT NULL THEN coalesce(f.difference_minor, 0) END"
+
+
+def _amount_of(side: str) -> str:
+    """SQL of a side's amount, where it is of one currency, and of that currency."""
+    ours = f"CASE WHEN f.{side}_amount_minor IS NOT NULL THEN r.currency END"
+    return f"""CASE WHEN m.{side}_amounts IS NULL THEN f.{side}_amount_minor END AS {side}_amount_minor,
+    CASE WHEN m.run_id IS NULL THEN {ours} ELSE m.{side}_currency END AS {side}_currency"""
+
+
+#: Each side's amount, and what it is in.
+AMOUNTS = f"{_amount_of('left')}, {_amount_of('right')}"
 #: Oldest first; of one age by scenario, key and kind.
 ORDER = 's.found_at, s.scenario, s.key COLLATE "C", s.kind, s.occurrence'
 COLUMNS = f"""s.break_id, s.model, s.scenario, s.kind, s.key, s.occurrence, s.state, s.reason, {CAUSE} AS cause,
-    s.owner, r.currency, f.left_amount_minor, f.right_amount_minor, {DIFFERENCE} AS difference_minor, f.left_status,
-    f.right_status, coalesce(f.left_file, c.left_file) AS left_file, coalesce(f.left_line, c.left_line) AS left_line,
+    s.owner, {CURRENCY} AS currency, {AMOUNTS}, {DIFFERENCE} AS difference_minor,
+    m.left_amounts, m.right_amounts, f.left_status, f.right_status, coalesce(f.left_file, c.left_file) AS left_file,
+    coalesce(f.left_line, c.left_line) AS left_line,
     coalesce(f.right_file, c.right_file) AS right_file, coalesce(f.right_line, c.right_line) AS right_line,
     first.run_no AS first_run_no, r.run_no AS last_run_no, s.rechecks, s.repairs, s.found_at, s.moved_at, s.due_at,
     coalesce(c.said, (SELECT string_agg(g.reason, '; ' ORDER BY g.finding_no) FROM recon.finding AS g
@@ -143,6 +174,11 @@ class Chosen:
         return " AND ".join(parts), values
 
 
+def whole(number: Any) -> int | None:
+    """A number of the database's as the whole number that it is; None of none."""
+    return None if number is None else int(number)
+
+
 class _Whole(Loader):
     """A numeric(38, 0) as the whole number that it is: minor units may be more than 64 bits hold."""
 
@@ -187,16 +223,17 @@ AGE = "CASE {} END".format(
 
 
 def ages(connection: Connection, tenant: str, chosen: Chosen, now: datetime) -> list[dict[str, Any]]:
-    """How many of those that are meant, and what their differences add up to, by age, state and currency."""
+    """How many of those that are meant, and what their differences add up to, by age, state and currency; without one
+    those whose sides are in several, which do not add up."""
     condition, values = chosen.condition(now)
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
-            f"""SELECT {AGE} AS age, s.state, r.currency, count(*) AS breaks,
+            f"""SELECT {AGE} AS age, s.state, {CURRENCY} AS currency, count(*) AS breaks,
                 sum({DIFFERENCE}) AS difference_minor
             {FROM} WHERE s.tenant = %(tenant)s AND {condition} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
             {"tenant": tenant, "now": now, **values},
         ).fetchall()
-    return [{**row, "age": AGES[row["age"]][0], "difference_minor": int(row["difference_minor"])} for row in rows]
+    return [{**row, "age": AGES[row["age"]][0], "difference_minor": whole(row["difference_minor"])} for row in rows]
 
 
 def history(connection: Connection, tenant: str, found: StandingBreak) -> list[dict[str, Any]]:

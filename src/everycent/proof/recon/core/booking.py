@@ -31,21 +31,27 @@ class Booking:
 
 
 def entries(
-    plan: BookPlan, write_offs: pa.Table, matched: pa.Table, differences: pa.Table, engine: LocalEngine
+    plan: BookPlan,
+    write_offs: tuple[pa.Table, pa.Table],
+    matched: pa.Table,
+    differences: pa.Table,
+    engine: LocalEngine,
 ) -> pa.Table:
-    """ENTRY of the write-offs of pass one (BREAK), and of what sure matches (`matched`, MATCHED_ROW) leave by cause
-    (`differences`, MATCH_DIFFERENCE). Where the left side has more, the cause's account is debited and `against` is
-    credited; where the right has more, the other way round. By cause, debits less credits are the differences
-    (asserted).
+    """ENTRY of the write-offs of pass one (BREAK, and BREAK_CURRENCY of those in others than the scenario's), and of
+    what sure matches (`matched`, MATCHED_ROW) leave by cause (`differences`, MATCH_DIFFERENCE). Where the left side has
+    more, the cause's account is debited and `against` is credited; where the right has more, the other way round. By
+    cause and currency, debits less credits are the differences (asserted).
     """
     accounts = ", ".join(f"({literal(cause)}, {literal(account)})" for cause, account in plan.account_of.items())
     against = literal(plan.against)
-    sides = {"write_offs": write_offs, "matched": matched, "differences": differences}
+    off, in_others = write_offs
+    numbered = off.append_column("finding_no", pa.array(range(1, off.num_rows + 1), pa.int64()))
+    sides = {"write_offs": numbered, "in_others": in_others, "matched": matched, "differences": differences}
     apart = f"""WITH keys AS (
             SELECT match_no, coalesce(min(key) FILTER (side = 'left'), min(key)) AS key FROM matched GROUP BY match_no),
         apart AS (
-            SELECT NULL AS match_no, 'within_tolerance' AS cause, key, difference_minor, NULL AS currency
-            FROM write_offs
+            SELECT NULL AS match_no, 'within_tolerance' AS cause, key, difference_minor, left_currency AS currency
+            FROM write_offs LEFT JOIN in_others USING (finding_no)
             UNION ALL
             SELECT match_no, cause, key, difference_minor, currency FROM differences JOIN keys USING (match_no))
         SELECT apart.*, account FROM apart JOIN (VALUES {accounts}) AS a(cause, account) USING (cause)
@@ -61,10 +67,12 @@ def entries(
     ).cast(ENTRY)
     unlike = engine.query(
         f"""SELECT cause FROM (
-            SELECT cause, difference_minor AS minor FROM ({apart})
+            SELECT cause, coalesce(currency, {literal(plan.currency)}) AS currency, difference_minor AS minor
+            FROM ({apart})
             UNION ALL
-            SELECT cause, CASE credit_account WHEN {against} THEN -amount_minor ELSE amount_minor END FROM booked)
-        GROUP BY cause HAVING sum(minor) <> 0""",
+            SELECT cause, currency, CASE credit_account WHEN {against} THEN -amount_minor ELSE amount_minor END
+            FROM booked)
+        GROUP BY cause, currency HAVING sum(minor) <> 0""",
         **sides,
         booked=found,
     )

@@ -9,19 +9,34 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.core.plan import ReconPlan
-from everycent.proof.recon.core.seen import exponent_sql
+from everycent.proof.recon.core.seen import exponent_sql, written_minor_sql
 
 _SIDES = ("left", "right")
 _OTHER_MONEY = "recon_other_money"
 
 #: A sum of minor units as people write it, exactly.
-_DECIMAL = f"""CASE {exponent_sql("code", 0)} {
-    " ".join(
-        f"WHEN {places} THEN CASE WHEN minor < 0 THEN '-' ELSE '' END || (abs(minor) // {10**places})::VARCHAR || '.'"
-        f" || lpad((abs(minor) % {10**places})::VARCHAR, {places}, '0')"
-        for places in (2, 3, 4)
+_DECIMAL = written_minor_sql(exponent_sql("code", 0), "minor")
+
+
+def names_currency(side: pa.Table | str, engine: LocalEngine) -> bool:
+    """Whether the side's rows say which currency they are in."""
+    return "currency" in engine.query("FROM recon_looked LIMIT 0", recon_looked=side).column_names
+
+
+def code_sql(side: pa.Table | str, currency: str, engine: LocalEngine) -> str:
+    """SQL for a row's currency; `currency` is the scenario's, which rows have that name none."""
+    ours = literal(currency)
+    return f"coalesce(currency, {ours})" if names_currency(side, engine) else ours
+
+
+def has_others(side: pa.Table | str, currency: str, engine: LocalEngine) -> bool:
+    """Whether the side has rows in others than the scenario's `currency`."""
+    if not names_currency(side, engine):
+        return False
+    found = engine.query(
+        f"SELECT bool_or(currency <> {literal(currency)}) AS others FROM recon_looked", recon_looked=side
     )
-} ELSE minor::VARCHAR END"""
+    return bool(found["others"][0].as_py())
 
 
 @contextmanager
@@ -34,13 +49,10 @@ def currencies_told(
     Rules see the currency by itself: where there are some, only keys whose amounts would agree are told.
     """
     sides = (left, right)
-    names = [engine.query("FROM recon_looked LIMIT 0", recon_looked=side).column_names for side in sides]
-    if not any("currency" in columns for columns in names):
+    if not any(names_currency(side, engine) for side in sides):
         yield plan, left, right
         return
-    codes = [
-        f"coalesce({'currency' if 'currency' in columns else 'NULL'}, {literal(plan.currency)})" for columns in names
-    ]
+    codes = [code_sql(side, plan.currency, engine) for side in sides]
     keys = engine.query(_keys_sql(plan, codes), recon_given_left=left, recon_given_right=right)
     if not keys.num_rows:
         yield plan, left, right

@@ -27,9 +27,12 @@ def numbered(breaks: pa.Table) -> pa.Table:
     return breaks.append_column("break_no", pa.array(range(1, breaks.num_rows + 1), pa.int64()))
 
 
-def items_of(side: str, breaks: pa.Table, rows: pa.Table | str, sums: bool, engine: LocalEngine) -> pa.Table:
+def items_of(
+    side: str, breaks: pa.Table, rows: pa.Table | str, sums: bool, currency: str, engine: LocalEngine
+) -> pa.Table:
     """ITEM of the side's rows in `breaks` (numbered): what its rows (SIDE and further columns) have, where all rows of
-    an item have the same. What does not fit 64 bits is no item."""
+    an item have the same. What does not fit 64 bits is no item, nor are rows in several currencies (`currency`:
+    that of rows that name none)."""
     has = engine.query("FROM side_rows LIMIT 0", side_rows=rows).column_names
     extra = [name for name in ITEM.names if name not in _FROM_BREAK]
     seen = [name for name in extra if name in has]
@@ -41,7 +44,9 @@ def items_of(side: str, breaks: pa.Table, rows: pa.Table | str, sums: bool, engi
     same = "s.key = b.key"
     if not sums:
         same += f" AND s.source_file = b.{side}_file AND s.source_line = b.{side}_line"
-    found = f"JOIN (SELECT b.break_no, {agreed} FROM mine AS b JOIN side_rows AS s ON {same} GROUP BY b.break_no) AS a"
+    in_one = f"HAVING count(DISTINCT coalesce(s.currency, {literal(currency)})) = 1" if "currency" in seen else ""
+    found = f"""JOIN (SELECT b.break_no, {agreed} FROM mine AS b JOIN side_rows AS s ON {same} GROUP BY b.break_no
+        {in_one}) AS a"""
     columns = ", ".join(
         f"{_FROM_BREAK[name].format(side=side)} AS {identifier(name)}"
         if name in _FROM_BREAK

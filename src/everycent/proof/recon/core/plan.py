@@ -106,10 +106,10 @@ def _tolerances(scenario: str, spec: ReconSpec, currency: Currency) -> dict[str,
 
 
 def _told(spec: ReconSpec, tolerances: Mapping[str, int]) -> str:
-    """The amounts that hold in their own currencies, as part of what makes runs of one kind: runs from before decision
-    0039 applied them to rows in all, and the same sides are compared anew."""
+    """That amounts are in their own currencies, as part of what makes runs of one kind: runs from before decisions 0039
+    and 0041 took them for the scenario's, and the same sides are compared anew."""
     named = spec.left.currency is not None or spec.right.currency is not None
-    return f" in their currencies {tolerances}" if named and (any(tolerances.values()) or spec.rules) else ""
+    return f" each in its currency {tolerances}" if named else ""
 
 
 def _rules(scenario: str, spec: ReconSpec, currency: Currency, rates: Mapping[str, pa.Table]) -> MatchPlan | None:

@@ -1,7 +1,7 @@
 """What a side's rows have beside key, amount and status, for rules, totals and payouts: words checked, and as SQL."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -25,6 +25,9 @@ COLUMN_OF = {
     "kind": "kind",
 }
 _SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.date32(): "DATE"}
+#: Decimals of money whose rows name their currency: as many as any currency has, until it is known which one it is.
+FINEST = max(one.exponent for one in all_currencies())
+_EXPONENTS = sorted({one.exponent for one in all_currencies()})
 
 
 @dataclass(frozen=True)
@@ -67,20 +70,66 @@ def money_of(spec: SideSpec, scope: Mapping[str, Column]) -> str | None:
     return f"nullif(({scope[spec.currency].sql})::VARCHAR, '')"
 
 
-def compile_minor(formula: Formula, money: str | None, exponent: int) -> CompiledAmount:
-    """As compile_amount, in the minor units of each row's own currency; NULL where no currency has its code."""
+def rows_sql(spec: SideSpec, scope: Mapping[str, Column], exponent: int) -> str:
+    """SQL of the rows `r`; where each names its currency, with `recon_decimals`, how many that has: NULL of a code that
+    no currency has."""
+    money = money_of(spec, scope)
     if money is None:
+        return "side_rows AS r"
+    return f"(SELECT *, {exponent_sql(money, exponent)} AS recon_decimals FROM side_rows AS r) AS r"
+
+
+def compile_minor(formula: Formula, exponent: int, *, own: bool) -> CompiledAmount:
+    """As compile_amount; own: in the minor units of each row's own currency."""
+    if not own:
         return compile_amount(formula, exponent, Rounding.HALF_UP)
-    of = {decimals: compile_amount(formula, decimals, Rounding.HALF_UP) for decimals in (0, 2, 3, 4)}
+    of = {decimals: compile_amount(formula, decimals, Rounding.HALF_UP) for decimals in _EXPONENTS}
 
     def chosen(which: Callable[[CompiledAmount], str]) -> str:
         arms = " ".join(f"WHEN {decimals} THEN {which(amount)}" for decimals, amount in of.items())
-        return f"CASE {exponent_sql(money, exponent)} {arms} END"
+        return f"CASE r.recon_decimals {arms} END"
 
     amount = of[2]
     return CompiledAmount(
         chosen(lambda one: one.fast_sql), chosen(lambda one: one.wide_sql), amount.missing_sql, amount.zero_division_sql
     )
+
+
+def from_minor(column: Column) -> Column:
+    """A column that holds minor units of each row's currency, as one with FINEST decimals."""
+    return replace(column, type=ColumnType("money", FINEST), sql=f"TRY({column.sql} * {finer_sql('r.recon_decimals')})")
+
+
+def too_fine_sql(name: str, amount: str) -> str:
+    """SQL: why an `amount` with FINEST decimals is none of its row's currency, whose `code` and `recon_decimals` the
+    row has; NULL where it is one."""
+    unit = finer_sql("recon_decimals")
+    given = f"rtrim({written_minor_sql(str(FINEST), amount)}, '0')"
+    places = f"length(split_part({given}, '.', 2))"
+    near = (
+        written_minor_sql("recon_decimals", f"({amount} // {unit}{more})")
+        for more in ("", f" + sign({amount})::BIGINT")
+    )
+    return f"""CASE WHEN {amount} % {unit} <> 0 THEN {literal(f"{name}: ")} || {given} || ' has ' || {places}
+        || CASE {places} WHEN 1 THEN ' decimal, ' ELSE ' decimals, ' END || coalesce(code, 'the scenario''s currency')
+        || ' has ' || recon_decimals || '; write ' || {" || ' or ' || ".join(near)} END"""
+
+
+def written_minor_sql(decimals: str, minor: str) -> str:
+    """SQL of minor units as people write them, exactly; `decimals` is SQL of how many there are."""
+    arms = " ".join(
+        f"WHEN {places} THEN CASE WHEN {minor} < 0 THEN '-' ELSE '' END || (abs({minor}) // {10**places})::VARCHAR"
+        f" || '.' || lpad((abs({minor}) % {10**places})::VARCHAR, {places}, '0')"
+        for places in _EXPONENTS
+        if places
+    )
+    return f"CASE {decimals} {arms} ELSE ({minor})::VARCHAR END"
+
+
+def finer_sql(decimals: str) -> str:
+    """SQL: how many units of FINEST decimals make a minor unit of a currency that has so many `decimals`."""
+    arms = " ".join(f"WHEN {places} THEN {10 ** (FINEST - places)}" for places in _EXPONENTS)
+    return f"(CASE {decimals} {arms} END)"
 
 
 def _planned(word: str, column: str, text: str, scope: Mapping[str, Column], money: str | None, exponent: int) -> Seen:
@@ -100,7 +149,7 @@ def _planned(word: str, column: str, text: str, scope: Mapping[str, Column], mon
     if word == "fee":
         if not formula.type.is_number:
             raise ValueError(f"fee: '{text}' is {formula.type}; write a formula that gives an amount")
-        fee = compile_minor(formula, money, exponent)
+        fee = compile_minor(formula, exponent, own=money is not None)
         return Seen(column, f"coalesce({fee.fast_sql}, {fee.wide_sql})")
     return Seen(column, f"nullif(({compile_value(formula)})::VARCHAR, '')")
 
@@ -113,11 +162,11 @@ def days_of(seconds: pa.ChunkedArray, calendar: BusinessCalendar) -> pa.Table:
 
 
 def side_days(
-    second: str, condition: str, part: pa.Table | str, engine: LocalEngine, calendar: BusinessCalendar
+    second: str, rows: str, condition: str, part: pa.Table | str, engine: LocalEngine, calendar: BusinessCalendar
 ) -> pa.Table:
-    """`days_of` the rows `r` of a part of a side."""
+    """`days_of` the rows `r` (`rows`, see rows_sql) of a part of a side."""
     found = engine.query(
-        f"SELECT DISTINCT {second} AS at FROM side_rows AS r WHERE {condition} AND {second} IS NOT NULL", side_rows=part
+        f"SELECT DISTINCT {second} AS at FROM {rows} WHERE {condition} AND {second} IS NOT NULL", side_rows=part
     )
     return days_of(found["at"], calendar)
 

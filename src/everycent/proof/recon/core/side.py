@@ -1,6 +1,6 @@
 """From a side's rows, as stored or as read, to what is compared: which take part, their key, amount and status."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -12,7 +12,17 @@ from everycent.base.engine.types import Column, ColumnType
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.money.currency import Currency
 from everycent.proof.recon.contract import DECLARED, REFUSED, SIDE, SideSpec
-from everycent.proof.recon.core.seen import Seen, compile_minor, exponent_sql, money_of, plan_seen, side_days
+from everycent.proof.recon.core.seen import (
+    FINEST,
+    Seen,
+    compile_minor,
+    from_minor,
+    money_of,
+    plan_seen,
+    rows_sql,
+    side_days,
+    too_fine_sql,
+)
 
 _SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT"}
 
@@ -32,7 +42,8 @@ class SideRows:
 
 @dataclass(frozen=True)
 class SidePlan:
-    """A side with its formulas checked. `scope` reaches each column in the rows `r`."""
+    """A side with its formulas checked. `scope` reaches each column in the rows `r`; `own`: the columns of its amounts
+    that are in their row's currency, as they are written, with FINEST decimals."""
 
     spec: SideSpec
     scope: Mapping[str, Column]
@@ -41,6 +52,7 @@ class SidePlan:
     exponent: int
     seen: tuple[Seen, ...] = ()
     calendar: BusinessCalendar | None = None
+    own: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,11 +61,16 @@ class SidePlan:
 
 
 def plan_side(
-    spec: SideSpec, types: Mapping[str, ColumnType], currency: Currency, calendar: BusinessCalendar | None = None
+    spec: SideSpec,
+    types: Mapping[str, ColumnType],
+    currency: Currency,
+    calendar: BusinessCalendar | None = None,
+    in_minor: Collection[str] = (),
 ) -> SidePlan:
     """Checks the side's words and formulas against its columns. Stored records hold theirs in `body`.
 
-    `calendar`: by which a time has its business day; where `occurred_at` is a time there must be one.
+    `calendar`: by which a time has its business day; where `occurred_at` is a time there must be one. Where the side
+    names each row's currency, its money has FINEST decimals, but for the columns `in_minor`: minor units of that.
     Raises FormulaError for a formula, ValueError for a key or status that is no column or an amount that is no number.
     """
     path = "r.body." if spec.records is not None else "r."
@@ -61,6 +78,9 @@ def plan_side(
     for name in (*spec.key, *((spec.status,) if spec.status is not None else ())):
         if name not in scope:
             raise ValueError(f"'{name}' is not a column of this side; its columns are {', '.join(sorted(scope))}")
+    money = money_of(spec, scope)
+    if money is not None:
+        scope |= {name: from_minor(scope[name]) for name in in_minor}
     amount = parse_formula(spec.amount, scope)
     if not amount.type.is_number:
         raise ValueError(f"amount: '{spec.amount}' is {amount.type}; write a formula that gives an amount")
@@ -69,7 +89,14 @@ def plan_side(
         raise ValueError(f"when: '{spec.when}' is {when.type}; write a condition")
     seen = plan_seen(spec, scope, currency.exponent)
     assert calendar is not None or all(one.second is None for one in seen), "a time has a day by a calendar"
-    return SidePlan(spec, scope, when, amount, currency.exponent, seen, calendar)
+    fee = () if spec.fee is None else parse_formula(spec.fee, scope).columns
+    finest = ColumnType("money", FINEST)
+    own = tuple(
+        name
+        for name in dict.fromkeys((*amount.columns, *fee))
+        if money is not None and scope[name].type == finest and name not in in_minor
+    )
+    return SidePlan(spec, scope, when, amount, currency.exponent, seen, calendar, own)
 
 
 def with_declared(plan: SidePlan, names: Iterable[str]) -> SidePlan:
@@ -134,12 +161,13 @@ class GrowingSide:
 def _add_part(plan: SidePlan, part: pa.Table | str, engine: LocalEngine, name: str) -> tuple[pa.Table, int]:
     """Adds what is compared to the table; returns the rows that are refused, and how many are left out."""
     condition = "true" if plan.when is None else f"({compile_condition(plan.when)}) IS TRUE"
-    found = f"FROM ({_found_sql(plan, condition)})"
+    rows = rows_sql(plan.spec, plan.scope, plan.exponent)
+    found = f"FROM ({_found_sql(plan, rows, condition)})"
     second = next((seen.second for seen in plan.seen if seen.second is not None), None)
     columns = ", ".join(map(identifier, plan.columns))
     given: dict[str, pa.Table | str] = {"side_rows": part}
     if second is not None and plan.calendar is not None:
-        given["side_days"] = side_days(second, condition, part, engine, plan.calendar)
+        given["side_days"] = side_days(second, rows, condition, part, engine, plan.calendar)
     added = engine.query(f"INSERT INTO {identifier(name)} SELECT {columns} {found} WHERE reason IS NULL", **given)[
         "Count"
     ][0].as_py()
@@ -147,31 +175,37 @@ def _add_part(plan: SidePlan, part: pa.Table | str, engine: LocalEngine, name: s
         REFUSED
     )
     counted = engine.query(
-        f"SELECT count(*) AS rows, count(*) FILTER (NOT ({condition})) AS out FROM side_rows AS r", side_rows=part
+        f"SELECT count(*) AS rows, count(*) FILTER (NOT ({condition})) AS out FROM {rows}", side_rows=part
     ).to_pylist()[0]
     assert added + refused.num_rows + counted["out"] == counted["rows"], "each row is compared, refused or left out"
     return refused, counted["out"]
 
 
-def _found_sql(plan: SidePlan, condition: str) -> str:
-    """The columns of SIDE and, where a row cannot be compared, the reason, of the rows that take part."""
+def _found_sql(plan: SidePlan, rows: str, condition: str) -> str:
+    """The columns of SIDE and, where a row of `rows` cannot be compared, the reason, of those that take part."""
     money = money_of(plan.spec, plan.scope)
-    amount = compile_minor(plan.amount, money, plan.exponent)
-    unknown = "false" if money is None else f"{exponent_sql(money, plan.exponent)} IS NULL"
+    amount = compile_minor(plan.amount, plan.exponent, own=money is not None)
+    given = "" if money is None else f", {money} AS code, r.recon_decimals"
+    given += "".join(f", {plan.scope[name].sql} AS recon_own_{at}" for at, name in enumerate(plan.own))
+    refusals = [] if money is None else ["WHEN recon_decimals IS NULL THEN 'no amount: ' || code || ' is no currency'"]
+    refusals += [
+        f"WHEN {finer} IS NOT NULL THEN {finer}"
+        for finer in (too_fine_sql(name, f"recon_own_{at}") for at, name in enumerate(plan.own))
+    ]
     seen = "".join(f", {one.sql} AS {identifier(one.column)}" for one in plan.seen)
     second = next((one.second for one in plan.seen if one.second is not None), None)
     days = "" if second is None else f"LEFT JOIN side_days AS d ON d.at = {second}"
     status = _status_sql(plan)
     columns = ", ".join(map(identifier, plan.columns))
     return f"""SELECT {columns}, CASE
-            WHEN unknown THEN 'no amount: ' || coalesce(code, '') || ' is no currency'
+            {" ".join(refusals)}
             WHEN amount_minor IS NULL THEN no_amount
             WHEN key IS NULL THEN {_no_key_sql(plan)} END AS reason
         FROM (SELECT r.source_file AS source_file, r.source_line::BIGINT AS source_line,
                 {_key_sql(plan)} AS key, {_amount_sql(amount)} AS amount_minor,
                 CASE WHEN ({amount.fast_sql}) IS NULL THEN {_no_amount_sql(amount)} END AS no_amount,
-                {unknown} AS unknown, {money or "NULL"} AS code, ({status})::VARCHAR AS status{seen}
-            FROM side_rows AS r {days} WHERE {condition})"""
+                ({status})::VARCHAR AS status{seen}{given}
+            FROM {rows} {days} WHERE {condition})"""
 
 
 def _status_sql(plan: SidePlan) -> str:

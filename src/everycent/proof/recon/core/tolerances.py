@@ -9,6 +9,7 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.contract import ROW
+from everycent.proof.recon.core.currencies import code_sql, has_others
 from everycent.proof.recon.core.plan import ReconPlan
 
 _SIDES = ("left", "right")
@@ -25,9 +26,8 @@ def parted_by_tolerance(
     """The sides, parted by their keys: in each part one tolerance holds for all rows. Mostly there is one part."""
     sides = (left, right)
     tolerances = {plan.currency: plan.tolerance_minor, **plan.tolerances}
-    codes = [_code_sql(side, plan.currency, engine) for side in sides]
-    named = [(side, code) for side, code in zip(sides, codes, strict=True) if code is not None]
-    if not any(tolerances.values()) or not any(_has_others(*one, plan.currency, engine) for one in named):
+    codes = [code_sql(side, plan.currency, engine) for side in sides]
+    if not any(tolerances.values()) or not any(has_others(side, plan.currency, engine) for side in sides):
         yield [(plan, left, right)]
         return
     keys = engine.query(_keys_sql(codes, tolerances, plan.tolerance_minor), recon_given_left=left,
@@ -53,26 +53,12 @@ def parted_by_tolerance(
         engine.connection.execute(f"DROP TABLE {_KEYS}")
 
 
-def _code_sql(side: pa.Table | str, currency: str, engine: LocalEngine) -> str | None:
-    """SQL for a row's currency; None where the side names none."""
-    columns = engine.query("FROM recon_looked LIMIT 0", recon_looked=side).column_names
-    return f"coalesce(currency, {literal(currency)})" if "currency" in columns else None
-
-
-def _has_others(side: pa.Table | str, code: str, currency: str, engine: LocalEngine) -> bool:
-    found = engine.query(
-        f"SELECT bool_or({code} <> {literal(currency)}) AS others FROM recon_looked", recon_looked=side
-    )
-    return bool(found["others"][0].as_py())
-
-
-def _keys_sql(codes: Sequence[str | None], tolerances: dict[str, int], ours: int) -> str:
+def _keys_sql(codes: Sequence[str], tolerances: dict[str, int], ours: int) -> str:
     """SQL for the keys that another tolerance than `ours` holds for, and which."""
     arms = " ".join(f"WHEN {literal(code)} THEN {minor}" for code, minor in sorted(tolerances.items()))
-    alone = next(iter(tolerances))
     grouped = ", ".join(
         f"""given_{name} AS (SELECT key, min(code) AS first, max(code) AS last
-            FROM (SELECT key, {code or literal(alone)} AS code FROM recon_given_{name}) GROUP BY key)"""
+            FROM (SELECT key, {code} AS code FROM recon_given_{name}) GROUP BY key)"""
         for name, code in zip(_SIDES, codes, strict=True)
     )
     return f"""WITH {grouped},

@@ -37,12 +37,17 @@ class Command:
         """Runs it in the scenario's folder. Raises LinkFailed where it fails or takes too long."""
         if words.on == "breaks" and result.agrees:
             return "not started: the sides agree"
+        others = () if result.break_currencies is None else result.break_currencies.to_pylist()
+        currency_of = {row["finding_no"]: row for row in others if row["finding_no"] <= words.breaks_most}
         rows = [
             {
-                name: str(value) if name.endswith("_minor") and value is not None else value
-                for name, value in row.items()
+                **{
+                    name: str(value) if name.endswith("_minor") and value is not None else value
+                    for name, value in row.items()
+                },
+                **currency_of.get(number, {}),
             }
-            for row in result.breaks.slice(0, words.breaks_most).to_pylist()
+            for number, row in enumerate(result.breaks.slice(0, words.breaks_most).to_pylist(), 1)
         ]
         told = json.dumps({**summary_of(result), "rows": rows}, ensure_ascii=False)
         try:

@@ -34,7 +34,12 @@ class Log:
 
 
 def summary_of(result: RunResult) -> dict[str, Any]:
-    """A run in a few words, for programs; amounts in minor units."""
+    """A run in a few words, for programs; amounts in minor units, of several currencies by code."""
+    in_several: dict[str, dict[str, int]] = {}
+    for row in () if result.total_currencies is None else result.total_currencies.to_pylist():
+        of = in_several.setdefault(row["currency"], {"left_minor": 0, "right_minor": 0})
+        for name in of:
+            of[name] += int(row[name])
     return {
         "model": result.model,
         "scenario": result.scenario,
@@ -44,8 +49,9 @@ def summary_of(result: RunResult) -> dict[str, Any]:
         "agrees": result.agrees,
         "changed": result.changed,
         "currency": result.currency,
-        "left_minor": result.left_minor,
-        "right_minor": result.right_minor,
+        "left_minor": None if in_several else result.left_minor,
+        "right_minor": None if in_several else result.right_minor,
+        "currencies": in_several,
         "breaks": result.breaks.num_rows,
         "buckets": {row["bucket"]: row["keys"] for row in result.totals.to_pylist() if row["keys"]},
         "findings": {each.checker: each.failure or each.findings.num_rows for each in result.checked},

@@ -156,26 +156,103 @@ CARRIED = Rule(
     WHERE coalesce(found.n, 0) <> coalesce(carried.n, 0) OR coalesce(found.minor, 0) <> coalesce(carried.minor, 0)""",
 )
 
+#: Each side of each finding with what it is in, where that is not the run's currency alone.
+_SIDES = """findings AS (
+        SELECT *, 'break' AS found FROM recon.break UNION ALL SELECT *, 'write_off' FROM recon.write_off),
+    money AS (
+        SELECT *, 'break' AS found FROM recon.break_currency
+        UNION ALL SELECT *, 'write_off' FROM recon.write_off_currency),
+    sides AS (
+        SELECT run_id, finding_no, found, key, bucket, 'left' AS side, left_rows AS n, m.run_id IS NOT NULL AS told,
+            coalesce(left_amount_minor, 0) AS minor, left_currency AS currency, left_amounts AS amounts
+        FROM findings LEFT JOIN money AS m USING (run_id, finding_no, found)
+        UNION ALL
+        SELECT run_id, finding_no, found, key, bucket, 'right', right_rows, m.run_id IS NOT NULL,
+            coalesce(right_amount_minor, 0), right_currency, right_amounts
+        FROM findings LEFT JOIN money AS m USING (run_id, finding_no, found)),
+    parts AS (
+        SELECT run_id, finding_no, found, bucket, side, code AS currency,
+            json_extract_string(amounts, concat('$.', code))::HUGEINT AS minor
+        FROM (SELECT *, unnest(json_keys(amounts)) AS code FROM sides WHERE amounts IS NOT NULL)
+        UNION ALL
+        SELECT run_id, finding_no, found, bucket, side, coalesce(s.currency, r.currency), minor
+        FROM sides AS s JOIN recon.run AS r USING (run_id) WHERE amounts IS NULL AND n > 0)"""
+
+FINDING_CURRENCIES = Rule(
+    "each finding is worth on each side what it has there of each currency",
+    "(FROM recon.break_currency UNION ALL FROM recon.write_off_currency)",
+    f"""WITH {_SIDES},
+    summed AS (SELECT run_id, finding_no, found, side, sum(minor) AS minor FROM parts GROUP BY ALL)
+    SELECT {{'r': run_id, 'f': found, 'n': finding_no, 's': side}} AS place,
+        format('run {{}}, {{}} {{}}, key {{}}, {{}}: {{}} rows of {{}}, in {{}} {{}}', run_id, found, finding_no, key,
+            side, n, s.minor, coalesce(s.currency, s.amounts, 'nothing'), coalesce(summed.minor, 0)) AS message
+    FROM sides AS s LEFT JOIN summed USING (run_id, finding_no, found, side)
+    WHERE told AND (coalesce(summed.minor, 0) <> s.minor OR (n > 0) <> (coalesce(s.currency, s.amounts) IS NOT NULL))
+    UNION ALL
+    SELECT {{'r': run_id, 'f': found, 'n': finding_no, 's': ''}},
+        format('run {{}} has no {{}} {{}}, and it is in a currency', run_id, found, finding_no)
+    FROM money ANTI JOIN findings USING (run_id, finding_no, found)""",
+)
+
+BUCKET_CURRENCIES = Rule(
+    "each reconciliation's buckets add up in each currency by itself",
+    "recon.total_currency",
+    f"""WITH {_SIDES},
+    of_runs AS (SELECT run_id FROM recon.total_currency UNION SELECT run_id FROM money),
+    summed AS (
+        SELECT run_id, bucket, sum(left_rows) AS l, sum(right_rows) AS r, sum(left_minor) AS lm, sum(right_minor) AS rm,
+            sum(difference_minor) AS d
+        FROM recon.total_currency GROUP BY ALL),
+    added AS (
+        SELECT run_id, bucket, currency, coalesce(sum(minor) FILTER (side = 'left'), 0) AS lm,
+            coalesce(sum(minor) FILTER (side = 'right'), 0) AS rm
+        FROM (SELECT run_id, bucket, currency, side, minor FROM parts
+            UNION ALL SELECT run_id, 'matched', coalesce(m.currency, run.currency), side, amount_minor
+            FROM recon.match AS m JOIN recon.run AS run USING (run_id) WHERE label = 'unique')
+        SEMI JOIN of_runs USING (run_id) GROUP BY ALL)
+    SELECT {{'r': run_id, 'b': bucket, 'c': ''}} AS place,
+        format('run {{}}, {{}}: {{}} and {{}} rows, {{}} and {{}}; in its currencies {{}} and {{}}, {{}} and {{}}',
+            run_id, bucket, coalesce(left_rows, 0), coalesce(right_rows, 0), coalesce(left_minor, 0),
+            coalesce(right_minor, 0), coalesce(l, 0), coalesce(r, 0), coalesce(lm, 0), coalesce(rm, 0)) AS message
+    FROM (FROM recon.total SEMI JOIN of_runs USING (run_id)) AS t FULL JOIN summed USING (run_id, bucket)
+    WHERE (coalesce(left_rows, 0), coalesce(right_rows, 0), coalesce(left_minor, 0), coalesce(right_minor, 0),
+            coalesce(difference_minor, 0))
+        IS DISTINCT FROM (coalesce(l, 0), coalesce(r, 0), coalesce(lm, 0), coalesce(rm, 0), coalesce(d, 0))
+    UNION ALL
+    SELECT {{'r': run_id, 'b': bucket, 'c': currency}},
+        format('run {{}}, {{}}: {{}} and {{}} {{}}, less {{}}; what is in it adds up to {{}} and {{}}', run_id, bucket,
+            coalesce(left_minor, 0), coalesce(right_minor, 0), currency, coalesce(difference_minor, 0),
+            coalesce(lm, 0), coalesce(rm, 0))
+    FROM recon.total_currency FULL JOIN added USING (run_id, bucket, currency)
+    WHERE coalesce(left_minor, 0) - coalesce(right_minor, 0) <> coalesce(difference_minor, 0)
+        OR (bucket = 'equal' AND left_minor <> right_minor)
+        OR (bucket NOT IN ('equal', 'only_right', 'in_total')
+            AND (coalesce(left_minor, 0) <> coalesce(lm, 0) OR coalesce(right_minor, 0) <> coalesce(rm, 0)))""",
+)
+
 #: What differs and has a cause: of a write-off by its key, of a match by its number.
-_APART = """(SELECT run_id, 0 AS match_no, key, 'within_tolerance' AS cause, difference_minor AS d FROM recon.write_off
-        WHERE difference_minor <> 0
-        UNION ALL SELECT run_id, match_no, '', cause, difference_minor FROM recon.match_difference)"""
+_APART = """(SELECT run_id, 0 AS match_no, key, 'within_tolerance' AS cause, w.difference_minor AS d,
+            coalesce(m.left_currency, r.currency) AS currency
+        FROM recon.write_off AS w JOIN recon.run AS r USING (run_id)
+        LEFT JOIN recon.write_off_currency AS m USING (run_id, finding_no) WHERE w.difference_minor <> 0
+        UNION ALL SELECT run_id, match_no, '', cause, d.difference_minor, coalesce(d.currency, r.currency)
+        FROM recon.match_difference AS d JOIN recon.run AS r USING (run_id))"""
 _BOOKED = "SELECT *, coalesce(match_no, 0) AS of_match, CASE WHEN match_no IS NULL THEN key ELSE '' END AS of_key"
 
 ENTRIES = Rule(
     "each reconciliation's entries are what the causes that they name leave",
     "recon.entry",
     f"""WITH booked AS (
-        SELECT run_id, of_match AS match_no, of_key AS key, cause, sum(amount_minor) AS minor
+        SELECT run_id, of_match AS match_no, of_key AS key, cause, currency, sum(amount_minor) AS minor
         FROM ({_BOOKED} FROM recon.entry) GROUP BY ALL),
     apart AS (
-        SELECT run_id, match_no, key, cause, sum(abs(d)) AS minor
+        SELECT run_id, match_no, key, cause, currency, sum(abs(d)) AS minor
         FROM {_APART} SEMI JOIN recon.entry USING (run_id, cause) GROUP BY ALL)
     SELECT {{'r': run_id, 'm': match_no, 'k': key, 'c': cause}} AS place,
-        format('run {{}}, {{}} of {{}}: {{}} differ, {{}} are booked', run_id, cause,
-            CASE match_no WHEN 0 THEN 'key ' || key ELSE 'match ' || match_no END, coalesce(apart.minor, 0),
+        format('run {{}}, {{}} of {{}}: {{}} {{}} differ, {{}} are booked', run_id, cause,
+            CASE match_no WHEN 0 THEN 'key ' || key ELSE 'match ' || match_no END, coalesce(apart.minor, 0), currency,
             coalesce(booked.minor, 0)) AS message
-    FROM booked FULL JOIN apart USING (run_id, match_no, key, cause)
+    FROM booked FULL JOIN apart USING (run_id, match_no, key, cause, currency)
     WHERE coalesce(booked.minor, 0) <> coalesce(apart.minor, 0)""",
 )
 
@@ -220,6 +297,8 @@ RULES = (
     FINDINGS,
     FINDING_DIFFERENCE,
     EQUAL_IS_EQUAL,
+    FINDING_CURRENCIES,
+    BUCKET_CURRENCIES,
     MATCHES,
     MATCH_CAUSES,
     ALTERNATIVES,

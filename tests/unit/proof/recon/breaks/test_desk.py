@@ -78,7 +78,7 @@ def test_a_write_off_goes_by_its_size(declared: Declared, key: str, state: str) 
     done = at.write_off(sits(desk), meant(desk, keys=[key]), "not worth a letter")
     assert {place[0]: found for place, found in desk.states().items()}[key] == state
     if key == "C":
-        assert [why for _, why in done.refused] == ["its difference of 0.09 CNY is above the limit of 0.08"]
+        assert [why for _, why in done.refused] == ["its difference of 0.09 CNY is above the limit of 0.08 CNY"]
 
 
 def test_a_second_person_approves(declared: Declared) -> None:
@@ -121,7 +121,7 @@ def test_what_is_approved_is_what_was_asked(declared: Declared) -> None:
     at.write_off(sits(desk), meant(desk), "old")
     desk.run(side("l", A=999), side("r", A=100))
     ((_, why),) = at.approve(sits(desk, "bob"), meant(desk)).refused
-    assert why == "its difference is 8.99 now, 0.05 was asked for; decline, and ask again"
+    assert why == "its difference is 8.99 CNY now, 0.05 CNY was asked for; decline, and ask again"
     at.decline(sits(desk, "bob"), meant(desk), "it grew")
     assert desk.states() == {"A/amount_differs": "in_hand"}
 

@@ -130,7 +130,7 @@ class Life(RuleBasedStateMachine):
         before = self.found()
         done = at.write_off(self.sits("ann"), [before], None)
         if differs_minor == 501:
-            assert done.refused[0][1] == "its difference of 5.01 CNY is above the limit of 5.00"
+            assert done.refused[0][1] == "its difference of 5.01 CNY is above the limit of 5.00 CNY"
             assert self.found() == before
 
     @rule(move=st.sampled_from(["assign", "comment", "attach", "write_off", "approve", "decline", "close", "reopen"]))
