@@ -9,6 +9,7 @@ import pytest
 from everycent.flow.model.contract import ModelRefused
 from everycent.proof.recon.breaks.partners import partners
 from everycent.proof.recon.breaks.standing import Chosen, find
+from everycent.proof.verify.core import booked
 from everycent.proof.verify.core.recon import ENTRIES
 from everycent.proof.verify.service import verify
 from everycent.serve.cli.running import as_dict, print_outcome
@@ -112,8 +113,11 @@ def _booked_and_verified(told: Any) -> None:
     assert told.rows(entries) == [("within_tolerance", "A2", "small", "open-items", 3)]
     session = told.session
     for tamper, checks in (
-        ("UPDATE recon.entry SET amount_minor = amount_minor + 1", {LISTED, ENTRIES.name}),
-        ("DELETE FROM recon.entry WHERE entry_no = 1", {LISTED}),
+        (
+            "UPDATE recon.entry SET amount_minor = amount_minor + 1",
+            {LISTED, ENTRIES.name, booked.CAUSES_AGREE.name, booked.LAST_RUN_BOOKED.name},
+        ),
+        ("DELETE FROM recon.booked_entry", {booked.ENTRIES_POSTED.name}),
     ):
         with session.connection.transaction(force_rollback=True):
             session.connection.execute(tamper)
