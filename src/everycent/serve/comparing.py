@@ -32,7 +32,7 @@ from everycent.proof.recon.service import (
     side_view,
 )
 from everycent.serve.opening import FileSide, Given, Tell, open_file
-from everycent.serve.two_files_rules import Ruled, Rules, explain, matched_causes
+from everycent.serve.two_files_rules import Ruled, Rules, columns_to_see, explain, matched_causes
 
 #: Keys that occur again on both sides, in so many of a hundred rows, are no keys.
 _REPEATED_PERCENT = 1
@@ -129,7 +129,8 @@ def _compared(one: FileSide, other: FileSide, asked: Asked, engine: LocalEngine,
     if money_in is not None and money_in not in [pair for pair, _ in wanted]:
         wanted = (*wanted, (money_in, None))  # equal figures in two currencies are not equal, nor do they add up
     kept = (one.kind != "parquet", other.kind != "parquet")
-    plan = plan_files(one.relation, other.relation, key, wanted, asked.decimals, asked.reading, engine, kept)
+    seen = columns_to_see(asked.rules, columns, [*key, *(pair for pair, _ in wanted)])
+    plan = plan_files(one.relation, other.relation, key, wanted, asked.decimals, asked.reading, engine, kept, seen)
     tell("finding what differs", 0, None)
     views = [
         side_view(plan, relation, side, name, engine)

@@ -21,9 +21,11 @@ from everycent.proof.recon.service import (
     Field,
     FilesPlan,
     NothingToCompare,
+    Pair,
     Reconciled,
     RuleRefused,
     explain_leftovers,
+    pairs_of,
     plan_recon,
 )
 
@@ -53,13 +55,14 @@ _SIDE_WORD: Final = {"occurred_on": "occurred_at"}
 
 
 class RulesOfFiles(Declaration):
-    """Rules for two files, and which of the compared columns they look at."""
+    """Rules for two files, and which columns they look at, compared or not."""
 
     rules: tuple[MatchRuleSpec, ...] = Word(description="what may explain rows that are not equal")
     columns: dict[str, str] = Word(
         default_factory=dict,
-        description="what rules look at, by the columns that have it: occurred_on, reference, counterparty, group",
-        examples=[{"occurred_on": "paid_on", "reference": "memo"}],
+        description="what rules look at, by the columns that have it, LEFT=RIGHT where they are called differently: "
+        "occurred_on, reference, counterparty, group",
+        examples=[{"occurred_on": "paid_on", "reference": "memo=note"}],
     )
 
 
@@ -167,15 +170,16 @@ def _typed_again(breaks: pa.Table, before: pa.Table, engine: LocalEngine) -> pa.
 
 def _columns(given: Rules, plan: FilesPlan) -> dict[str, Field]:
     """What rules may look at: as it is said, else the first column of times, and columns that are called so."""
-    named = {field.pair.left: field for field in plan.others} | {field.pair.name: field for field in plan.others}
+    named = {word: field for field in (*plan.seen, *plan.others) for word in (field.pair.left, *_said(field.pair))}
     fields: dict[str, Field] = {}
     for name, column in given.columns.items():
         if name not in _NAMES:
             raise NothingToCompare(f"columns: rules look at {', '.join(_NAMES)}; there is no '{name}'")
         if column not in named:
-            raise NothingToCompare(f"columns: '{column}' is none of the compared columns: {', '.join(named) or 'none'}")
+            raise NothingToCompare(f"columns: '{column}' is the key or the amount; rules see these anyway")
         if name == "occurred_on" and named[column].kind != "time":
-            raise NothingToCompare(f"columns: '{column}' does not hold times; say --compare {column}:time")
+            said = f"; say --compare {column}:time" if named[column] in plan.others else " on both sides"
+            raise NothingToCompare(f"columns: '{column}' does not hold times{said}")
         fields[name] = named[column]
     if "occurred_on" not in fields and plan.dated is not None:
         fields["occurred_on"] = plan.dated
@@ -186,9 +190,23 @@ def _columns(given: Rules, plan: FilesPlan) -> dict[str, Field]:
     return fields
 
 
+def _said(pair: Pair) -> tuple[str, str]:
+    """How a person may call it, beside its name on the left."""
+    return pair.name, f"{pair.left}={pair.right}"
+
+
+def columns_to_see(
+    given: Rules, columns: tuple[Sequence[str], Sequence[str]], known: Sequence[Pair]
+) -> tuple[Pair, ...]:
+    """The columns that rules are to look at, beside the known ones: those of the key and what is compared. Raises
+    NothingToCompare where a side has no such column."""
+    there = {word for pair in known for word in (pair.left, *_said(pair))}
+    return pairs_of([text for text in dict.fromkeys(given.columns.values()) if text not in there], *columns)
+
+
 def _seen(plan: FilesPlan, side: str, fields: Mapping[str, Field], engine: LocalEngine) -> str:
     """A view of the side with what rules look at."""
-    names = dict(zip(plan.others, plan.other_names, strict=True))
+    names = dict(zip((*plan.others, *plan.seen), (*plan.other_names, *plan.seen_names), strict=True))
     listed = [
         f"{identifier(names[field])}::{'DATE' if name == 'occurred_on' else 'VARCHAR'} AS {identifier(name)}"
         for name, field in fields.items()

@@ -45,7 +45,7 @@ Wanted = tuple[Pair, Kind | None]
 @dataclass(frozen=True)
 class FilesPlan:
     """`key`: found by; `amount`: compared in whole units of 10**-decimals, None where nothing is a number; `others`:
-    each compared as its kind says; `looked`: of each side."""
+    each compared as its kind says; `looked`: of each side; `seen`: what rules look at besides, and is not compared."""
 
     key: tuple[Pair, ...]
     amount: Field | None
@@ -53,6 +53,7 @@ class FilesPlan:
     others: tuple[Field, ...]
     reading: Reading
     looked: tuple[Looked, Looked]
+    seen: tuple[Field, ...] = ()
 
     @property
     def other_names(self) -> tuple[str, ...]:
@@ -60,6 +61,11 @@ class FilesPlan:
         return tuple(
             f"column {field.pair.name}" if field.pair.name in _OWN else field.pair.name for field in self.others
         )
+
+    @property
+    def seen_names(self) -> tuple[str, ...]:
+        """The names of `seen`, apart from all others."""
+        return tuple(f"seen {field.pair.name}" for field in self.seen)
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -91,12 +97,13 @@ def plan_files(
     reading: Reading,
     engine: LocalEngine,
     kept: tuple[bool, bool] = (False, False),
+    seen: Sequence[Pair] = (),
 ) -> FilesPlan:
     """Looks at both sides (relations of the engine) and says how each pair of columns is compared.
 
     compare: pairs, each with its kind where the caller says it. decimals: of the amount, as many as are found where
     None is given. kept: of each side, whether its cells are read once and kept in the engine: for texts, which cost
-    more to read than to keep.
+    more to read than to keep. seen: what rules look at and is not compared.
     """
     found = [_read(relation, compare, side, reading, engine) for side, relation in enumerate((left, right))]
     fields = [
@@ -109,15 +116,29 @@ def plan_files(
         for field, (_, said) in zip(fields, compare, strict=True)
         if field != amount
     )
+    to_see = _to_see(seen, (left, right), reading, engine)
     looked = []
     for side, (relation, once) in enumerate(zip((left, right), kept, strict=True)):
-        read_rows(relation, side, key, amount, others, reading, engine, once=once)
+        read_rows(relation, side, key, amount, (*others, *to_see), reading, engine, once=once)
         looked.append(look(relation, side, amount, others, decimals, engine))
         if not once and not looked[-1].mended:
             as_it_stands = replace(reading, trim=False, blanks=())
-            read_rows(relation, side, key, amount, others, as_it_stands, engine, once=False)
+            read_rows(relation, side, key, amount, (*others, *to_see), as_it_stands, engine, once=False)
     most = max(each.decimals for each in looked) if decimals is None else decimals
-    return FilesPlan(tuple(key), amount, most, others, reading, (looked[0], looked[1]))
+    return FilesPlan(tuple(key), amount, most, others, reading, (looked[0], looked[1]), to_see)
+
+
+def _to_see(
+    pairs: Sequence[Pair], relations: tuple[str, str], reading: Reading, engine: LocalEngine
+) -> tuple[Field, ...]:
+    """Times where all cells of both sides can be read so, else texts."""
+    found = [
+        _read(name, [(pair, None) for pair in pairs], side, reading, engine) for side, name in enumerate(relations)
+    ]
+    return tuple(
+        Field(pair, "time" if "time" in left.kinds & right.kinds else "text", left.column, right.column)
+        for pair, left, right in zip(pairs, *found, strict=True)
+    )
 
 
 def _read(relation: str, compare: Sequence[Wanted], side: int, reading: Reading, engine: LocalEngine) -> list[Readable]:
@@ -164,8 +185,10 @@ def side_view(plan: FilesPlan, relation: str, side: int, name: str, engine: Loca
     """The side as recon takes it, a view `name` of the engine: place, key, amount_minor, and the others by their names.
     Rows without a key or with an amount that is no number are refused. It has the numbers of its rows (ROW) where
     they are known and none is left out. side: 0 left, 1 right."""
-    names = plan.other_names or ("status",)
-    others = "".join(f", o{place} AS {identifier(each)}" for place, each in enumerate(names))
+    others = "".join(
+        f", o{place} AS {identifier(each)}" for place, each in enumerate((*plan.other_names, *plan.seen_names))
+    )
+    others += "" if plan.others else ", NULL::VARCHAR AS status"
     numbered = ROW in types_of(f"{relation}_read", engine) and not plan.looked[side].refusable
     minor = minor_of_read(plan.amount, side, plan.decimals)
     rows = f"""SELECT source_file, source_line, {f"{ROW}, " if numbered else ""}key, {minor} AS amount_minor{others}
