@@ -60,7 +60,9 @@ class House:
             key = UUID(int=len(self.known) + 1)
             total = sum(self.dues[due][1] for due in covered)
             standing = Standing(InstructionState.CREATED)
-            self.known[key] = Known(key, "m", party, "shanghai", "CNY", "pay", total, "rest", standing)
+            self.known[key] = Known(
+                key, "m", party, "shanghai", "CNY", "pay", total, "rest", standing, proposed_by="anna"
+            )
             self.covers[key] = covered
             self.accounts[f"party/{party}"] -= total
             self.accounts["channel/rest"] += total

@@ -19,7 +19,7 @@ from workplace import Place, finish
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import connect
 from everycent.base.platform.details import Details
-from everycent.flow.payments import store
+from everycent.flow.payments.service import shown
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 
@@ -75,7 +75,7 @@ def paid_under_kills(databases: Any, tmp_path: Path, *, queryable: bool, idempot
             told = finish(place.start(submit))
         assert told.code == 0, told.err
         with connect(settings) as connection, LocalEngine(1, 512, tmp_path / "spill") as engine:
-            listed = store.shown(connection, "default", [], None, 99)
+            listed = shown(connection, "default", [], None, 99)
             details = Details(connection, settings.lake_dir, "default")
             assert verify(connection, details, engine, "default").ok
         ended = {each["instruction_id"].hex: each["state"] for each in listed}

@@ -93,7 +93,6 @@ class Payments(RuleBasedStateMachine):
             if self.house.known[key].standing.state is InstructionState.PARKED:
                 judge_by_truth(self.house, self.channel, key)
             elif move is Move.RELEASE:
-                self.house.say(Said(key, Move.PROPOSE, "by hand", "anna"))
                 self.house.say(Said(key, move, "by hand", who))
             elif self.fate(8) == 0:
                 self.house.say(Said(key, move, "by hand", who, "a person"))
@@ -137,8 +136,8 @@ def settle(house: House, channel: ChannelSimulator) -> None:
     channel.calm()
     for _ in range(3):
         for key in house.known:
-            for who, move in (("anna", Move.PROPOSE), ("ben", Move.RELEASE), ("cleo", Move.RELEASE)):
-                house.say(Said(key, move, "by hand", who))
+            for who in ("anna", "ben"):
+                house.say(Said(key, Move.RELEASE, "by hand", who))
         Mortal(house, channel, channel.fate).run(submit)
         channel.calm()
         statement = channel.statement()

@@ -10,6 +10,7 @@ from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Answer, Outcome, Request, RequestState, Verdict
 from everycent.flow.non_order import service as non_order
 from everycent.flow.non_order.contract import NON_ORDER_KIND
+from everycent.flow.payments import service as payments
 from everycent.flow.settlement import service as settlement
 
 
@@ -52,8 +53,26 @@ class _NonOrderCharges:
         non_order.decided(counter, request)
 
 
+class _Payments:
+    """Payment instructions, as owner of requests."""
+
+    def content_now(self, connection: Connection, tenant: str, model: str, subject_id: str) -> str | None:
+        return payments.content_now(connection, tenant, model, subject_id)
+
+    def decided(
+        self, connection: Connection, tenant: str, model: str, request: Request, by: str, now: datetime
+    ) -> None:
+        from everycent.flow.pipeline.service import PAYMENT_OTHERS  # heavy, and wanted by few
+
+        payments.decided(connection, PAYMENT_OTHERS, tenant, model, request, by, now)
+
+
 #: By kind of subject.
-OWNERS: dict[str, Owner] = {settlement.STATEMENT_KIND: _Statements(), NON_ORDER_KIND: _NonOrderCharges()}
+OWNERS: dict[str, Owner] = {
+    settlement.STATEMENT_KIND: _Statements(),
+    NON_ORDER_KIND: _NonOrderCharges(),
+    payments.PAYMENT_KIND: _Payments(),
+}
 
 
 @dataclass(frozen=True)

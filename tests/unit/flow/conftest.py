@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.money.amount import parse_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.batches import open_batch
+from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.ledger import stage as ledger_stage
@@ -21,6 +22,7 @@ from everycent.flow.parties.contract import CONTRACT_PERIOD, PartySpec
 from everycent.flow.payments import service as payments
 from everycent.flow.payments.contract import PayoutSpec
 from everycent.flow.payments.stage import PaymentPlan, plan_payments
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
 from everycent.flow.settlement.contract import StatementSpec
@@ -29,6 +31,7 @@ from everycent.flow.settlement.stage import SettlementPlan, accrue, plan_settlem
 
 _DEFAULTS = {"charge": "goods", "bearer": "0", "currency": "CNY", "legal_entity": "shanghai"}
 _NAMES = uuid.UUID(int=0)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 ROLES = {
     "platform": PartySpec(operator="shanghai"),
@@ -120,17 +123,19 @@ class Books:
         keeping = settlement.Keeping(self.plan, ledger_store.write)
         return settlement.close_due(*where, day, asking=asking, keeping=keeping, dry_run=dry_run)
 
-    def instruct(self, as_of: str, *, dry_run: bool = False) -> pa.Table:
+    def instruct(self, as_of: str, *, by: str = HOUSE, now: datetime = NOON, dry_run: bool = False) -> pa.Table:
         """Instructs what is closed."""
         return payments.instruct(
             self.connection,
             self.engine,
             self.payment_plan,
             self.tables,
-            ledger_store.write,
+            PAYMENT_OTHERS,
             self.tenant,
             self.model,
             date.fromisoformat(as_of),
+            by=by,
+            now=now,
             dry_run=dry_run,
         )
 
@@ -138,7 +143,7 @@ class Books:
         """Writes the bank files of a day."""
         day = date.fromisoformat(as_of)
         return payments.write_files(
-            self.connection, self.engine, self.payment_plan, self.tenant, self.model, day, directory
+            self.connection, self.engine, self.payment_plan, PAYMENT_OTHERS, self.tenant, self.model, day, directory
         )
 
     def open_on(self) -> date:

@@ -26,6 +26,8 @@ from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.rating.contract import CHARGE, SNAPSHOT
+from everycent.flow.settlement.contract import SideEnd
+from everycent.flow.settlement.service import settle
 from everycent.proof.recon.contract import REFUSED, SIDE
 from everycent.proof.recon.core.dimensions import TotalPlan
 from everycent.proof.recon.core.matching.plan import plan_match
@@ -320,6 +322,9 @@ def _settle(market: Market, owed: list[dict[str, Any]]) -> None:
             for side, due in sides:
                 _instruct(connection, statement, party, side, due)
     _tell_lives(connection)
+    zero = connection.execute("SELECT statement_id, side FROM payments.instruction_statement WHERE outcome = 'zero'")
+    said = ("without payment", "settled without payment")
+    settle(connection, "default", "market", [SideEnd(*side, True, *said) for side in zero], date(2026, 4, 1))
     connection.execute(
         "INSERT INTO ledger.account_limit SELECT tenant, model, account, currency, -1000000, NULL, sum(debits_minor),"
         " sum(credits_minor), 0, 0 FROM ledger.account WHERE account = 'party/brand:b-1' GROUP BY 1, 2, 3, 4"

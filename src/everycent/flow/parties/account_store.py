@@ -58,6 +58,11 @@ def of_party(connection: Connection, tenant: str, model: str, party_id: str) -> 
     return _read(connection, "tenant = %s AND model = %s AND party_id = %s ORDER BY arrived_no", values)
 
 
+def by_ids(connection: Connection, tenant: str, ids: Iterable[uuid.UUID]) -> list[Account]:
+    """The accounts of these ids."""
+    return _read(connection, "tenant = %s AND account_id = ANY(%s) ORDER BY account_id", (tenant, list(ids)))
+
+
 def was_verified(connection: Connection, tenant: str, model: str, party_id: str) -> bool:
     """Whether the party ever had a verified account."""
     row = connection.execute(

@@ -13,7 +13,7 @@ from everycent.base.platform.database import Connection
 from everycent.flow.parties import account_store as store
 from everycent.flow.parties.account_keys import AccountKeys
 from everycent.flow.parties.account_store import Account
-from everycent.flow.parties.contract import USABLE_ACCOUNT, key_values
+from everycent.flow.parties.contract import ACCOUNT_COLUMNS, USABLE_ACCOUNT, key_values
 from everycent.flow.parties.contract_store import tell
 from everycent.flow.parties.core.account_moves import AccountMove, AccountRefused, AccountState, NotMoved, moved
 from everycent.flow.parties.core.account_number import Method, masked, plain_number, usable_on
@@ -223,16 +223,29 @@ def usable_accounts(connection: Connection, tenant: str, model: str, as_of: date
     return USABLE_ACCOUNT.check(pa.Table.from_pylist(rows, schema=USABLE_ACCOUNT.columns))
 
 
+def still_verified(connection: Connection, tenant: str, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these accounts that are verified now."""
+    return {each.account_id for each in store.by_ids(connection, tenant, ids) if each.state is AccountState.VERIFIED}
+
+
+def account_numbers(
+    connection: Connection, tenant: str, keys: AccountKeys, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, str]:
+    """The numbers of accounts in the clear: for their channel, and nobody else. Raises NumberAltered, SettingsError."""
+    known = store.by_ids(connection, tenant, ids)
+    return {each.account_id: keys.open(each.key_id, each.sealed, each.place) for each in known}
+
+
 def keyed_accounts(usable: pa.Table, role: str, columns: Sequence[str], methods: Collection[Method]) -> pa.Table:
-    """Those of USABLE_ACCOUNT rows that are of a role and of these methods: its key `columns`, number, holder."""
+    """Those of USABLE_ACCOUNT rows that are of a role and of these methods: its key `columns`, ACCOUNT_COLUMNS."""
     begins = f"{role}:"
     mine = [
-        (key_values(row["party_id"].removeprefix(begins)), row["number"], row["holder"])
+        (key_values(row["party_id"].removeprefix(begins)), *(str(row[name]) for name in ACCOUNT_COLUMNS))
         for row in usable.to_pylist()
         if row["party_id"].startswith(begins) and row["method"] in methods
     ]
-    rows = [[*values, number, holder] for values, number, holder in mine]
-    names = (*columns, "number", "holder")
+    rows = [[*values, *said] for values, *said in mine]
+    names = (*columns, *ACCOUNT_COLUMNS)
     assert all(len(row) == len(names) for row in rows), f"a key of {role} has {len(columns)} values"
     return pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
 

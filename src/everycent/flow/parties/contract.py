@@ -69,6 +69,9 @@ USABLE_ACCOUNT = TableSchema(
     key=("party_id",),
 )
 
+#: What a table of verified accounts tells of each, as text; beside its party's key.
+ACCOUNT_COLUMNS = ("account_id", "number", "holder", "masked")
+
 #: What a contract's message says of whom it is with: the relation group.
 RELATION_FIELDS = ("system", "tenant", "company", "merchant", "merchant_type", "store", "sales_associate")
 

@@ -16,10 +16,12 @@ from everycent.flow.parties.accounts import (
     AccountPolicy,
     Done,
     Given,
+    account_numbers,
     ask_all,
     found,
     keyed_accounts,
     rekey,
+    still_verified,
     usable_accounts,
 )
 from everycent.flow.parties.accounts import give as give_account
@@ -59,6 +61,7 @@ __all__ = [
     "Refused",
     "VerificationService",
     "account_moves",
+    "account_numbers",
     "accounts",
     "ask_all",
     "contracts",
@@ -75,6 +78,7 @@ __all__ = [
     "rekey",
     "related",
     "retry_contracts",
+    "still_verified",
     "take_answer",
     "take_contracts",
     "usable_accounts",

@@ -4,13 +4,14 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
 from everycent.base.engine.declaration import Declaration, Duration, Name, NumberText, Variable, Words
 from everycent.base.engine.tables import UUID, TableSchema
+from everycent.flow.approvals.contract import Levels
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.
 TOTAL_MINOR = pa.decimal128(38, 0)
@@ -21,7 +22,7 @@ class InstructionState(StrEnum):
 
     WAITING = "waiting"  # it cannot go to a channel; its reason says why
     CREATED = "created"  # ready for its channel, where nobody has to release it
-    APPROVED = "approved"  # two persons released it
+    APPROVED = "approved"  # whoever has to released it
     FILED = "filed"  # it stands in a bank file
     SUBMITTED = "submitted"  # its key is written down, and it may be on its way
     PROCESSING = "processing"  # the channel has it
@@ -30,6 +31,10 @@ class InstructionState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # the channel refused it, or it was cancelled: no money moved
     RETURNED = "returned"  # it was paid, and the money came back
+
+
+#: Where an instruction's life ends, unless something contradicts it later.
+ENDS = (InstructionState.SUCCEEDED, InstructionState.FAILED, InstructionState.RETURNED)
 
 
 class Booking(StrEnum):
@@ -44,8 +49,8 @@ class Move(StrEnum):
     """What may happen to an instruction."""
 
     FIND_ACCOUNT = "find_account"
-    PROPOSE = "propose"  # the first of two persons
-    RELEASE = "release"  # the second
+    RELEASE = "release"  # all who have to said yes
+    DECLINE = "decline"  # one of them said no, or nobody decided in time, or the request was taken back
     FILE = "file"
     BEGIN = "begin"  # written down before anything is sent
     SEND_AGAIN = "send_again"  # under the same key, to a channel that takes a key once
@@ -196,7 +201,8 @@ INSTRUCTION = TableSchema(
             pa.field("amount_minor", TOTAL_MINOR, nullable=False),  # > 0
             pa.field("channel", pa.string(), nullable=False),
             pa.field("as_of", pa.date32(), nullable=False),  # the day cut that caused it; its ledger date
-            pa.field("account", pa.string()),
+            pa.field("account", pa.string()),  # its number; masked where account_id leads to it
+            pa.field("account_id", UUID),  # the party's verified account
             pa.field("account_name", pa.string()),
             pa.field("state", pa.string(), nullable=False),  # an InstructionState
             pa.field("reason", pa.string()),  # why it waits, failed, came back or is parked
@@ -295,10 +301,11 @@ class PayoutSpec(Declaration):
         description="the payment service of the channel rest",
         examples=[{"url": "PAYMENTS_URL", "secret": "PAYMENTS_SECRET", "queryable": "yes"}],
     )
-    release: Literal["at_once", "four_eyes"] = Field(
-        default="at_once",
-        description="at_once: payments go to their channel when they are ready; four_eyes: not before two persons have"
-        " said yes (`everycent payments release`)",
+    release: Levels | None = Field(
+        default=None,
+        description="who has to say yes before its payments go to their channel, one group after another, none of them "
+        "who instructed them; without it, nobody",
+        examples=[["treasury", {"by": "finance", "above": "100000"}]],
     )
     limits: LimitsSpec = Field(
         default=LimitsSpec(), description="how much may go out on a day", examples=[{"day": "1000000.00"}]

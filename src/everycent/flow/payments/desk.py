@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -10,14 +10,16 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
-from everycent.flow.payments import store
+from everycent.flow.payments import desk_store, store
 from everycent.flow.payments.channels.rest import RestChannel
 from everycent.flow.payments.channels.status_report import is_status_report, read_status_report
 from everycent.flow.payments.contract import Capabilities, InstructionState, Order, Said, Taken
 from everycent.flow.payments.core.bank_answers import BankLine
 from everycent.flow.payments.core.limits import beyond_limits
+from everycent.flow.payments.core.numbers import NOT_VERIFIED, account_ids
 from everycent.flow.payments.core.plan import PaymentPlan
-from everycent.flow.payments.hearing import PostTransfers, take_in
+from everycent.flow.payments.hearing import take_in
+from everycent.flow.payments.others import Others
 
 
 class ChannelBusy(Exception):
@@ -29,14 +31,28 @@ class ChannelNotSet(Exception):
 
 
 def ready_now(
-    connection: Connection, engine: LocalEngine, plan: PaymentPlan, tenant: str, model: str, channel: str, as_of: date
+    connection: Connection,
+    engine: LocalEngine,
+    plan: PaymentPlan,
+    others: Others,
+    tenant: str,
+    model: str,
+    channel: str,
+    as_of: date,
 ) -> tuple[pa.Table, dict[object, str]]:
-    """The INSTRUCTION rows that may go to a channel on this day, by id; and of those that only a limit keeps, why.
+    """The INSTRUCTION rows that may go to a channel on this day, by id; and of those that only a limit keeps, or an
+    account that is verified no longer, why.
 
     Raises InstructionAltered.
     """
-    ready = store.ready(connection, tenant, model, channel, plan.four_eyes)
-    beyond = beyond_limits(ready, store.sent_on(connection, tenant, model, as_of), plan, engine)
+    ready = store.ready(connection, tenant, model, channel, tuple(plan.release))
+    verified = others.accounts.verified(connection, tenant, account_ids(ready))
+    beyond: dict[object, str] = {
+        row["instruction_id"]: NOT_VERIFIED
+        for row in ready.select(["instruction_id", "account_id"]).to_pylist()
+        if row["account_id"] is not None and row["account_id"] not in verified
+    }
+    beyond |= beyond_limits(ready, desk_store.sent_on(connection, tenant, model, as_of), plan, engine)
     if beyond:
         ready = ready.filter(pa.array([key not in beyond for key in ready["instruction_id"].to_pylist()]))
     return ready, beyond
@@ -53,14 +69,14 @@ class StoredDesk:
     model: str
     channel: str
     as_of: date
-    post: PostTransfers
+    others: Others
     now: datetime
     _beyond: dict[object, str] = field(default_factory=dict)
 
     def ready(self) -> Sequence[Order]:
-        """Those that may be sent now, and those that only a limit keeps."""
-        where = (self.connection, self.engine, self.plan, self.tenant, self.model, self.channel, self.as_of)
-        rows, beyond = ready_now(*where)
+        """Those that may be sent now, and those that only a limit or their account keeps."""
+        where = (self.connection, self.engine, self.plan, self.others, self.tenant, self.model)
+        rows, beyond = ready_now(*where, self.channel, self.as_of)
         may = {*rows["instruction_id"].to_pylist(), *beyond}
         self._beyond = beyond
         states = (InstructionState.CREATED, InstructionState.APPROVED)
@@ -68,16 +84,21 @@ class StoredDesk:
 
     def at(self, state: InstructionState) -> Sequence[Order]:
         """Those that stand there, the oldest first. Raises InstructionAltered."""
-        return store.standing_at(self.connection, self.tenant, self.model, self.channel, [state.value])
+        where = (self.connection, self.tenant, self.model, self.channel)
+        found = desk_store.standing_at(*where, [state.value])
+        numbers = self.others.accounts.numbers(
+            self.connection, self.tenant, {key for _, key in found if key is not None}
+        )
+        return [order if key is None else replace(order, account=numbers[key]) for order, key in found]
 
     def say(self, said: Said) -> Taken:
         """Takes it in and commits it."""
-        (taken,) = take_in(self.connection, self.post, self.tenant, [said], self.now, self.as_of)
+        (taken,) = take_in(self.connection, self.others, self.tenant, [said], self.now, self.as_of)
         return taken
 
     def refusal(self, order: Order) -> str | None:
         """Why it may not be sent now."""
-        stopped = store.stopped(self.connection, self.tenant, self.channel)
+        stopped = desk_store.stopped(self.connection, self.tenant, self.channel)
         if stopped is not None:
             return f"stopped: by {stopped[0]}, {stopped[1]}"
         return self._beyond.get(order.key)
@@ -122,10 +143,10 @@ def status_lines(path: Path) -> list[BankLine] | None:
 def stop(connection: Connection, tenant: str, channel: str | None, who: str, why: str, now: datetime) -> bool:
     """Stops a channel, or all: nothing more is sent or filed. Whether it was not stopped so before."""
     with connection.transaction():
-        return store.stop(connection, tenant, channel, who, why, now)
+        return desk_store.stop(connection, tenant, channel, who, why, now)
 
 
 def start(connection: Connection, tenant: str, channel: str | None, who: str, now: datetime) -> bool:
     """Lets payments go on; whether they were stopped."""
     with connection.transaction():
-        return store.lift(connection, tenant, channel, who, now)
+        return desk_store.lift(connection, tenant, channel, who, now)

@@ -1,50 +1,49 @@
 """What is said of instructions is taken in: by channels, by banks' files, by persons, by the house itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
 from uuid import UUID
 
 import pyarrow as pa
 
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger.contract import TRANSFER
-from everycent.flow.payments import store
-from everycent.flow.payments.contract import Move, Said, Taken
+from everycent.flow.payments import life_store as store
+from everycent.flow.payments import release_store
+from everycent.flow.payments.contract import InstructionState, Move, Said, Taken
 from everycent.flow.payments.core.bank_answers import BankLine, keys_of, resolve
-from everycent.flow.payments.core.following import follow, transfers, turned_back
-
-
-class PostTransfers(Protocol):
-    """Posts TRANSFER rows inside the caller's transaction: the ledger's `store.write`, wired by the pipeline."""
-
-    def __call__(
-        self, connection: Connection, tenant: str, model: str, batch_no: int | None, transfers: pa.Table
-    ) -> None: ...
+from everycent.flow.payments.core.ends import events, side_ends
+from everycent.flow.payments.core.following import Followed, Known, follow, transfers, turned_back
+from everycent.flow.payments.others import Others
 
 
 def take_in(
-    connection: Connection, post: PostTransfers, tenant: str, said: Sequence[Said], now: datetime, as_of: date
+    connection: Connection, others: Others, tenant: str, said: Sequence[Said], now: datetime, as_of: date
 ) -> list[Taken]:
     """Takes in what channels, persons and the house say of instructions, in order, in one transaction; what came of
     each, in the same order.
 
-    Results are booked on `as_of`; what an instruction did not pay is opened, and instructed anew at the next closing.
-    Said again, nothing changes. Raises InstructionAltered.
+    Results are booked on `as_of`; statements are told, source systems by events. What an instruction did not pay is
+    opened, and instructed anew at the next closing. Said again, nothing changes. Raises InstructionAltered.
     """
     with connection.transaction():
         known = store.known(connection, tenant, [one.key for one in said])
         followed = follow(known, said, as_of)
         store.keep(connection, tenant, followed, now)
+        _ask_no_longer(connection, others, tenant, followed, known, now)
         back, after_all = turned_back(followed, known)
         store.reopen(connection, tenant, back, as_of)
         store.cover(connection, tenant, after_all, as_of)
+        covered = store.covered(connection, tenant, list(followed.now))
+        for model, ends in side_ends(followed, known, covered).items():
+            others.settle(connection, tenant, model, ends, as_of, now)
         rows = transfers(followed, known, as_of)
         for model in sorted({known[key].model for key in followed.now}):
             of_model = [row for row in rows if known[row.key].model == model]
             posted = pa.Table.from_pylist([row.cells for row in of_model], schema=TRANSFER.columns)
-            post(connection, tenant, model, None, posted)
+            others.post(connection, tenant, model, None, posted)
+        store.tell(connection, tenant, events(followed, known, covered, as_of), now)
     return list(followed.taken)
 
 
@@ -59,7 +58,7 @@ class Read:
 
 def read_lines(
     connection: Connection,
-    post: PostTransfers,
+    others: Others,
     tenant: str,
     lines: Sequence[BankLine],
     who: str,
@@ -71,13 +70,13 @@ def read_lines(
         keys, groups = keys_of(lines)
         named = store.directions(connection, tenant, keys)
         resolved = resolve(lines, named, store.members(connection, tenant, groups), who)
-        taken = take_in(connection, post, tenant, resolved.said, now, as_of)
+        taken = take_in(connection, others, tenant, resolved.said, now, as_of)
     return Read(tuple(taken), resolved.not_ours, resolved.refused)
 
 
 def by_hand(
     connection: Connection,
-    post: PostTransfers,
+    others: Others,
     tenant: str,
     ids: Sequence[UUID],
     move: Move,
@@ -86,15 +85,19 @@ def by_hand(
     now: datetime,
     as_of: date,
 ) -> list[Taken]:
-    """What a person says of instructions, in one transaction; what came of each.
+    """What a person says of instructions, in one transaction; what came of each. Raises InstructionAltered."""
+    assert move not in (Move.RELEASE, Move.DECLINE), "approvals decide that"
+    said = [Said(key, move, f"by hand: {move} by {who}", who, why) for key in ids]
+    return take_in(connection, others, tenant, said, now, as_of)
 
-    The first person who would RELEASE one asks for it, the second does. Raises InstructionAltered.
-    """
-    with connection.transaction():
-        said = [Said(key, move, f"by hand: {move} by {who}", who, why) for key in ids]
-        if move is Move.RELEASE:
-            known = store.known(connection, tenant, ids)
-            first = {key for key, one in known.items() if one.proposed_by is None}
-            asked = [Said(one.key, Move.PROPOSE, one.cause, who, why) if one.key in first else one for one in said]
-            return take_in(connection, post, tenant, asked, now, as_of)
-        return take_in(connection, post, tenant, said, now, as_of)
+
+def _ask_no_longer(
+    connection: Connection, others: Others, tenant: str, followed: Followed, known: Mapping[UUID, Known], now: datetime
+) -> None:
+    """Whoever has to release what is cancelled is asked no longer."""
+    gone = [
+        key for key, one in followed.now.items()
+        if one.standing.state is InstructionState.FAILED and known[key].standing.state is InstructionState.CREATED
+    ]  # fmt: skip
+    for model, requests in release_store.requests_of(connection, tenant, gone).items() if gone else ():
+        others.approvals.drop(connection, tenant, model, requests, now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
-from everycent.flow.payments import charge_store, stage, store
-from everycent.flow.payments.channels.rest import read_call_back
+from everycent.flow.approvals.contract import HOUSE
+from everycent.flow.payments import charge_store, desk_store, stage, store
+from everycent.flow.payments.channels.rest import CALL_BACK_BYTES_MAX, read_call_back
 from everycent.flow.payments.contract import (
     INSTRUCTION,
     Came,
@@ -21,16 +22,19 @@ from everycent.flow.payments.contract import (
     ComeBackRefused,
     InstructionState,
     Move,
+    Outcome,
     Said,
     Taken,
 )
 from everycent.flow.payments.core.accounts import find_accounts
 from everycent.flow.payments.core.bank_answers import statement_lines
 from everycent.flow.payments.core.bank_file import FileHead, validate_pain001, write_pain001
+from everycent.flow.payments.core.ends import is_statement
 from everycent.flow.payments.core.filing import assign_files
 from everycent.flow.payments.core.moves import allowed_from
+from everycent.flow.payments.core.numbers import account_ids, with_numbers
 from everycent.flow.payments.core.payment_csv import write_csv
-from everycent.flow.payments.core.plan import BANK_FILE, PaymentPlan
+from everycent.flow.payments.core.plan import BANK_FILE, REST, PaymentPlan
 from everycent.flow.payments.desk import (
     ChannelBusy,
     ChannelNotSet,
@@ -42,10 +46,18 @@ from everycent.flow.payments.desk import (
     status_lines,
     stop,
 )
-from everycent.flow.payments.hearing import PostTransfers, Read, by_hand, read_lines, take_in
+from everycent.flow.payments.desk_store import is_of
+from everycent.flow.payments.hearing import Read, by_hand, read_lines, take_in
+from everycent.flow.payments.others import Others
+from everycent.flow.payments.releasing import PAYMENT_KIND, ask_for_release, content_now, decided
+from everycent.flow.payments.shown_store import counted, events, history, named, of_statements, shown, sides
 from everycent.flow.payments.submitting import Desk, Sent, ask, submit
+from everycent.flow.settlement.contract import SideEnd
 
 __all__ = [
+    "CALL_BACK_BYTES_MAX",
+    "PAYMENT_KIND",
+    "REST",
     "Came",
     "Channel",
     "ChannelBusy",
@@ -53,7 +65,7 @@ __all__ = [
     "ComeBackRefused",
     "Desk",
     "Move",
-    "PostTransfers",
+    "Others",
     "Read",
     "Said",
     "Sent",
@@ -62,12 +74,22 @@ __all__ = [
     "allowed_from",
     "ask",
     "by_hand",
+    "content_now",
+    "counted",
+    "decided",
+    "events",
+    "history",
     "instruct",
+    "is_of",
+    "named",
+    "of_statements",
     "read_call_back",
     "read_lines",
     "ready_now",
     "rest_channel",
     "sending",
+    "shown",
+    "sides",
     "start",
     "statement_lines",
     "status_lines",
@@ -86,21 +108,26 @@ def instruct(
     engine: LocalEngine,
     plan: PaymentPlan,
     tables: Mapping[str, pa.Table],
-    post: PostTransfers,
+    others: Others,
     tenant: str,
     model: str,
     as_of: date,
     *,
+    by: str,
+    now: datetime,
     dry_run: bool = False,
 ) -> pa.Table:
-    """Instructs, in one transaction, every closed statement and every booked non-order charge that is not settled, and
+    """Instructs, in one transaction, every released statement and booked non-order charge that is not settled, and
     posts the transfers.
 
-    Instructions that waited for an account are looked at again. Doing it again changes nothing. `tables`: the model's
-    attached tables by name. Returns the new instructions: INSTRUCTION rows by instruction_id.
+    Those whose payout account is verified no longer are taken back first, unless they are sent; those that waited for
+    an account are looked at again. Who has to release what is ready is asked, on behalf of `by`. Doing it again changes
+    nothing. `tables`: the model's attached tables by name. Returns the new instructions: INSTRUCTION rows by
+    instruction_id.
     """
     with connection.transaction() as transaction:
         store.alone(connection)
+        _take_back_unverified(connection, others, tenant, model, as_of, now)
         waiting = store.in_state(connection, tenant, model, InstructionState.WAITING)
         if waiting.num_rows:
             store.set_accounts(connection, tenant, model, find_accounts(plan, waiting, tables, as_of, engine))
@@ -127,18 +154,46 @@ def instruct(
                 else None,
             )
             store.write(connection, tenant, model, new.instructions, new.statements)
-            post(connection, tenant, model, None, new.transfers)
+            others.post(connection, tenant, model, None, new.transfers)
+            others.settle(connection, tenant, model, _without_payment(new.statements), as_of, now)
             made.append(new.instructions)
+        ask_for_release(connection, others, plan, tenant, model, by, now)
         if dry_run:
             raise psycopg.Rollback(transaction)
     ordered = engine.query("SELECT * FROM made ORDER BY instruction_id", made=pa.concat_tables(made))
     return ordered.cast(INSTRUCTION.columns)
 
 
+def _take_back_unverified(
+    connection: Connection, others: Others, tenant: str, model: str, as_of: date, now: datetime
+) -> None:
+    """Cancels what is not sent yet and would go to an account that is verified no longer: it is instructed anew."""
+    states = (InstructionState.CREATED, InstructionState.APPROVED)
+    waiting = pa.concat_tables([store.in_state(connection, tenant, model, state) for state in states])
+    waiting = waiting.filter(pc.is_valid(waiting["account_id"]))
+    verified = others.accounts.verified(connection, tenant, account_ids(waiting)) if waiting.num_rows else set()
+    said = [
+        Said(row["instruction_id"], Move.CANCEL, "closing", HOUSE, "its payout account is no longer verified")
+        for row in waiting.select(["instruction_id", "account_id"]).to_pylist()
+        if row["account_id"] not in verified
+    ]
+    if said:
+        take_in(connection, others, tenant, said, now, as_of)
+
+
+def _without_payment(statements: pa.Table) -> list[SideEnd]:
+    """The sides (of INSTRUCTED_STATEMENT rows) that are settled as they are."""
+    zero = statements.filter(pc.equal(statements["outcome"], Outcome.ZERO.value))
+    said = ("without payment", "settled without payment")
+    rows = [row for row in zero.to_pylist() if is_statement(row["statement_id"])]
+    return [SideEnd(row["statement_id"], row["side"], True, *said) for row in rows]
+
+
 def write_files(
     connection: Connection,
     engine: LocalEngine,
     plan: PaymentPlan,
+    others: Others,
     tenant: str,
     model: str,
     as_of: date,
@@ -152,10 +207,11 @@ def write_files(
     """
     with connection.transaction():
         store.alone(connection)
-        if store.stopped(connection, tenant, BANK_FILE) is None:
-            ready, _ = ready_now(connection, engine, plan, tenant, model, BANK_FILE, as_of)
+        if desk_store.stopped(connection, tenant, BANK_FILE) is None:
+            ready, _ = ready_now(connection, engine, plan, others, tenant, model, BANK_FILE, as_of)
             store.set_files(connection, tenant, model, assign_files(ready, as_of, engine), as_of)
         filed = store.filed(connection, tenant, model, as_of)
+        filed = with_numbers(filed, others.accounts.numbers(connection, tenant, account_ids(filed)))
     directory.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for file in sorted(pc.unique(filed["file"]).to_pylist()):

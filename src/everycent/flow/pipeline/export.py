@@ -25,6 +25,7 @@ from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
 from everycent.flow.payments import store as payments_store
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.session import Session
 from everycent.flow.rating.contract import CHARGE, HELD, RETRY, RETRY_SNAPSHOT, SNAPSHOT, contract_factor
@@ -76,7 +77,14 @@ def write_table(path: Path, table: pa.Table) -> Path:
 
 def _bank_files(session: Session, plan: ModelPlan, as_of: date, folder: Path) -> Sequence[Path]:
     return payments.write_files(
-        session.connection, session.engine, plan.payments, session.tenant, plan.model.name, as_of, folder
+        session.connection,
+        session.engine,
+        plan.payments,
+        PAYMENT_OTHERS,
+        session.tenant,
+        plan.model.name,
+        as_of,
+        folder,
     )
 
 

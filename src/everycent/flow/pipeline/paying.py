@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from everycent.base.platform.database import Connection
+from everycent.flow.approvals import service as approvals
 from everycent.flow.intake.service import format_named, open_bill, refuse_disagreeing
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
-from everycent.flow.payments import store as payments_store
 from everycent.flow.payments.service import Read, Sent, Taken
 from everycent.flow.pipeline.plan import plan_model
 from everycent.flow.pipeline.session import Session
+from everycent.flow.pipeline.verified import VerifiedAccounts
+from everycent.flow.settlement import service as settlement
 
 #: How many rows of a bank's file are held at once while it is read.
 _ROWS_AT_ONCE = 1 << 16
+
+#: The rest of the house, as payments use it.
+PAYMENT_OTHERS = payments.Others(ledger_store.write, settlement.settle, VerifiedAccounts(), approvals)
 
 _Work = Callable[[payments.Desk, payments.Channel], Sent]
 
@@ -36,19 +42,23 @@ class Cashier:
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """How many instructions stand where, and some of them."""
         where = self.session.connection, self.session.tenant, states, model
-        return payments_store.counted(*where), payments_store.shown(*where, limit)
+        return payments.counted(*where), payments.shown(*where, limit)
 
     def named(self, digits: str) -> list[dict[str, Any]]:
         """The instructions whose ids begin so; three at most."""
-        return payments_store.named(self.session.connection, self.session.tenant, digits)
+        return payments.named(self.session.connection, self.session.tenant, digits)
 
     def moves(self, instruction_id: UUID) -> list[dict[str, Any]]:
         """The moves of an instruction."""
-        return payments_store.history(self.session.connection, self.session.tenant, instruction_id)
+        return payments.history(self.session.connection, self.session.tenant, instruction_id)
 
     def sides(self, instruction_id: UUID) -> list[dict[str, Any]]:
         """The sides of statements that an instruction pays, or did not pay."""
-        return payments_store.sides(self.session.connection, self.session.tenant, instruction_id)
+        return payments.sides(self.session.connection, self.session.tenant, instruction_id)
+
+    def events(self, model: str | None, after: int, limit: int) -> list[dict[str, Any]]:
+        """What source systems are told of payments' ends, after event number `after`."""
+        return payments.events(self.session.connection, self.session.tenant, model, after, limit)
 
     def submit(self, model: LoadedModel, environment: Mapping[str, str]) -> Sent:
         """Sends what is ready by the model's payment service. Raises ModelRefused, InputRefused, ChannelBusy."""
@@ -62,7 +72,7 @@ class Cashier:
         plan = plan_model(model, self.session.tenant, model.files).payments
         channel = payments.rest_channel(plan, environment, lambda: int(time.time()))
         where = (self.session.connection, self.session.engine, plan, self.session.tenant, model.name)
-        desk = payments.StoredDesk(*where, channel.name, self.as_of, ledger_store.write, self.now)
+        desk = payments.StoredDesk(*where, channel.name, self.as_of, PAYMENT_OTHERS, self.now)
         with payments.sending(self.session.connection, self.session.tenant, model.name, channel.name):
             return work(desk, channel)
 
@@ -76,7 +86,7 @@ class Cashier:
             lines = payments.statement_lines(self._rows(path))
         who = f"bank file {path.name}"
         return payments.read_lines(
-            self.session.connection, ledger_store.write, self.session.tenant, lines, who, self.now, self.as_of
+            self.session.connection, PAYMENT_OTHERS, self.session.tenant, lines, who, self.now, self.as_of
         )
 
     def _rows(self, path: Path) -> Iterator[Mapping[str, str | None]]:
@@ -89,21 +99,35 @@ class Cashier:
                 )
             yield from shard.table.to_pylist()
 
-    def call_back(self, secret: str, path: str, headers: Mapping[str, str], body: bytes) -> Taken:
-        """Takes in a call-back of a payment service. Raises ComeBackRefused."""
-        said = payments.read_call_back(secret, int(self.now.timestamp()), path, headers, body)
-        (taken,) = self._say([said])
-        if taken.came is payments.Came.UNKNOWN_ORDER:
-            raise payments.ComeBackRefused(f"unknown_order: there is no instruction {said.key}")
-        return taken
-
     def by_hand(self, ids: Sequence[UUID], move: payments.Move, who: str, why: str | None) -> list[Taken]:
         """What a person says of instructions; the first who releases one asks for it. Raises InstructionAltered."""
         return payments.by_hand(
-            self.session.connection, ledger_store.write, self.session.tenant, ids, move, who, why, self.now, self.as_of
+            self.session.connection, PAYMENT_OTHERS, self.session.tenant, ids, move, who, why, self.now, self.as_of
         )
 
-    def _say(self, said: Sequence[payments.Said]) -> list[Taken]:
-        return payments.take_in(
-            self.session.connection, ledger_store.write, self.session.tenant, said, self.now, self.as_of
-        )
+
+def take_call_back(
+    connection: Connection,
+    tenant: str,
+    model: str,
+    secret: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+    as_of: date,
+) -> Taken:
+    """Takes in a call-back of the model's payment service. Delivered again, it changes nothing.
+
+    Raises ComeBackRefused, its message led by the name of the rule that is broken; InstructionAltered.
+    """
+    said = payments.read_call_back(secret, int(now.timestamp()), path, headers, body)
+    if not payments.is_of(connection, tenant, model, payments.REST, said.key):
+        raise payments.ComeBackRefused(f"unknown_order: the service was given no order {said.key.hex}")
+    (taken,) = payments.take_in(connection, PAYMENT_OTHERS, tenant, [said], now, as_of)
+    return taken
+
+
+def call_back_secret(model: LoadedModel, tenant: str, environment: Mapping[str, str]) -> str:
+    """What the model's payment service signs with. Raises ChannelNotSet."""
+    return payments.rest_channel(plan_model(model, tenant, model.files).payments, environment, lambda: 0).secret

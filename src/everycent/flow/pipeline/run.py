@@ -13,6 +13,7 @@ import structlog
 from everycent.base.platform.batches import run_lock
 from everycent.base.platform.tasks import run_task
 from everycent.flow.approvals import service as approvals
+from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.intake.contract import Control, EmptyFile, Source
 from everycent.flow.intake.service import Attached, controls_of, load_table, open_source, refuse_disagreeing
 from everycent.flow.ledger import service as ledger
@@ -28,6 +29,7 @@ from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
 from everycent.flow.pipeline.parked import ParkedCharges, Tried
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.rewinding import building
 from everycent.flow.pipeline.session import Session
@@ -98,6 +100,7 @@ def run(
     on_wait: Callable[[str], None],
     now: datetime,
     gate: Gate | None = None,
+    by: str = HOUSE,
 ) -> RunSummary:
     """Takes `inputs` through `model` and closes what is due on `as_of`. Raises ModelRefused, SourceError,
     InputRefused (an earlier version's order is not in this one), StorageFailed; SettingsError where parties are paid to
@@ -107,7 +110,7 @@ def run(
     one is passed over where it was found in a folder or by a pattern, with others that have rows. Whatever
     was committed stays; the same call again goes on where it stopped, and changes nothing where all was done. Charges
     that are parked are rated again where the model or a table was changed, or `now` is when that was planned. What the
-    `gate` holds back is not closed.
+    `gate` holds back is not closed. `by`: who instructs payments, and so does not release them.
     """
     plan = plan_model(model, session.tenant, inputs.tables)
     keys = account_keys(plan)
@@ -135,7 +138,7 @@ def run(
             session, plan, as_of, keys
         )
         expire(session, model.name, now)
-        instructions = _instructed(session, plan, accounts, as_of)
+        instructions = _instructed(session, plan, accounts, as_of, by, now)
         _seal(session, model.name)
     closed = closing.closed.num_rows
     stayed = (closing.differing, instructions, closing.held)
@@ -158,17 +161,21 @@ def _closed(session: Session, plan: ModelPlan, as_of: date, gate: Gate | None, n
     return closing
 
 
-def _instructed(session: Session, plan: ModelPlan, tables: Mapping[str, pa.Table], as_of: date) -> int:
+def _instructed(
+    session: Session, plan: ModelPlan, tables: Mapping[str, pa.Table], as_of: date, by: str, now: datetime
+) -> int:
     """How many instructions were made of what is closed."""
     instructed = payments.instruct(
         session.connection,
         session.engine,
         plan.payments,
         tables,
-        ledger_store.write,
+        PAYMENT_OTHERS,
         session.tenant,
         plan.model.name,
         as_of,
+        by=by,
+        now=now,
     )
     _log.info("payments instructed", model=plan.model.name, instructions=instructed.num_rows)
     return int(instructed.num_rows)

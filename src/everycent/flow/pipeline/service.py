@@ -10,7 +10,7 @@ from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
 from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
 from everycent.flow.pipeline.ordered_pass import Ordered, rewind_from
 from everycent.flow.pipeline.parked import Tried, Waits, held_in_turn, parked
-from everycent.flow.pipeline.paying import Cashier
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS, Cashier, call_back_secret, take_call_back
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.replay import Replayed, replay
 from everycent.flow.pipeline.rerating import Chosen, Rerated, rerate
@@ -19,6 +19,7 @@ from everycent.flow.pipeline.run import FileTaken, RunSummary, rate_parked, run
 from everycent.flow.pipeline.session import Session, local_engine, open_session
 
 __all__ = [
+    "PAYMENT_OTHERS",
     "Cashier",
     "ChargeHouse",
     "Chosen",
@@ -39,6 +40,7 @@ __all__ = [
     "Tried",
     "Waits",
     "Wish",
+    "call_back_secret",
     "compare",
     "export",
     "factor_dictionary",
@@ -56,5 +58,6 @@ __all__ = [
     "rules_of_record",
     "run",
     "run_golden_cases",
+    "take_call_back",
     "write_table",
 ]

@@ -1,13 +1,35 @@
 """The verified accounts that a model's parties are paid to, as payments look accounts up."""
 
+from collections.abc import Collection, Mapping
 from datetime import date
+from uuid import UUID
 
 import pyarrow as pa
 
+from everycent.base.platform.database import Connection
 from everycent.flow.parties.contract import verified_table
-from everycent.flow.parties.service import AccountKeys, Method, keyed_accounts, usable_accounts
+from everycent.flow.parties.service import (
+    AccountKeys,
+    Method,
+    account_numbers,
+    keyed_accounts,
+    still_verified,
+    usable_accounts,
+)
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
+
+
+class VerifiedAccounts:
+    """Payout accounts as payments are sent to them. The keys are needed only where there are any."""
+
+    def verified(self, connection: Connection, tenant: str, ids: Collection[UUID]) -> set[UUID]:
+        """Those of these that are verified still."""
+        return still_verified(connection, tenant, ids) if ids else set()
+
+    def numbers(self, connection: Connection, tenant: str, ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """Their numbers in the clear. Raises NumberAltered, SettingsError."""
+        return account_numbers(connection, tenant, AccountKeys.load(), ids) if ids else {}
 
 
 def account_keys(plan: ModelPlan) -> AccountKeys | None:

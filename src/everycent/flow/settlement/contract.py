@@ -34,6 +34,10 @@ class Refusal(StrEnum):
     NOT_ASKED = "not_asked"
     NOT_CONFIRMED = "not_confirmed"
     WRONG_STATE = "wrong_state"
+    NOT_RELEASED = "not_released"
+    SETTLED = "settled"
+    PARKED = "parked"
+    NOT_PARKED = "not_parked"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,21 @@ class Refused:
 
     refusal: Refusal
     message: str
+
+
+@dataclass(frozen=True)
+class SideEnd:
+    """What became of the payment of one side of a released statement. `side`: net; in gross mode payable or receivable.
+
+    `settled`: it was paid, collected, or settled without payment; else what was to pay it failed or came back. `cause`:
+    which payment, and which of its moves, the same each time that it is told. `why`: in words.
+    """
+
+    statement_id: str
+    side: str
+    settled: bool
+    cause: str
+    why: str
 
 
 class ConfirmSpec(Declaration):

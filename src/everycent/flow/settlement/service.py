@@ -40,7 +40,8 @@ from everycent.flow.settlement.core.holding import hold
 from everycent.flow.settlement.core.moves import NEED_REASON, Move, moved
 from everycent.flow.settlement.core.plan import SettlementPlan
 from everycent.flow.settlement.core.recount import Recount, RecountDiffers, recount
-from everycent.flow.settlement.store import Made, Statement
+from everycent.flow.settlement.paid_store import settle
+from everycent.flow.settlement.store import Made, Statement, lives
 
 _VIEW = "settlement_obligation"
 #: The kind of subject that statements are to approvals.
@@ -64,7 +65,10 @@ __all__ = [
     "lines",
     "lives",
     "moves",
+    "park",
     "resolve",
+    "settle",
+    "unpark",
 ]  # fmt: skip
 
 
@@ -278,6 +282,23 @@ def resolve(desk: Desk, statement_id: str, why: str) -> Answer:
     return _act(desk, statement_id, Move.RESOLVE, why)
 
 
+def park(desk: Desk, statement_id: str, why: str) -> Answer:
+    """Holds a released one back from payment: it is not instructed, nor anew where its payment comes back."""
+    return _act(desk, statement_id, Move.PARK, why)
+
+
+def unpark(desk: Desk, statement_id: str, why: str | None = None) -> Answer:
+    """Lets a parked one go: it is instructed with what is released next."""
+    return _act(desk, statement_id, Move.UNPARK, why)
+
+
+def _beside(move: Move) -> tuple[Move, ...]:
+    """The moves of which the last one tells whether `move` is said again: the house's own in between do not count."""
+    if move in (Move.PARK, Move.UNPARK):
+        return (Move.PARK, Move.UNPARK)
+    return (Move.CONFIRM, Move.DISPUTE, Move.RESOLVE, Move.DECLINE)
+
+
 def _act(desk: Desk, statement_id: str, move: Move, why: str | None) -> Answer:
     by = person(desk.by)
     if by is None:
@@ -289,7 +310,8 @@ def _act(desk: Desk, statement_id: str, move: Move, why: str | None) -> Answer:
             said = f"there is no statement {statement_id}; `everycent statement list` shows them"
             return _refused(statement_id, Refusal.UNKNOWN_STATEMENT, said)
         (statement,) = held
-        if store.last_move(desk.connection, desk.tenant, model, statement_id) == (move, by, why):
+        before = store.last_move(desk.connection, desk.tenant, model, statement_id, _beside(move))
+        if before == (move, by, why):
             return Answer(statement_id, Outcome.UNCHANGED, None, statement.life.waits_for)
         after = moved(statement.life, move)
         if isinstance(after, Refused):
@@ -372,23 +394,6 @@ def decided(desk: Desk, model: str, request: Request) -> None:
 def _word_of(request: Request) -> str | None:
     """What was said with the last decision."""
     return next((each.reason for each in request.decisions[-1:] if each.reason), None)
-
-
-def lives(
-    connection: Connection,
-    tenant: str,
-    *,
-    model: str | None = None,
-    ids: Sequence[str] | None = None,
-    state: str | None = None,
-    waits_for: str | None = None,
-    party: str | None = None,
-    limit: int | None = None,
-) -> list[dict[str, object]]:
-    """Statements with where they stand, the oldest first. `waits_for`: close, confirm, approve, resolve or payment."""
-    return store.lives(
-        connection, tenant, model=model, ids=ids, state=state, waits_for=waits_for, party=party, limit=limit
-    )
 
 
 def moves(connection: Connection, tenant: str, statement_id: str) -> list[dict[str, object]]:

@@ -141,6 +141,8 @@ _MOVE_SETS = {
     Move.APPROVE: "confirm_by = NULL",
     Move.DECLINE: "approval_id = NULL",
     Move.RELEASE: "released_as_of = %(as_of)s",
+    Move.PARK: "parked_as_of = %(as_of)s",
+    Move.UNPARK: "parked_as_of = NULL, released_as_of = %(as_of)s",
 }
 
 #: The digest is of all that a yes is about; the round is in it, so that a statement is approved anew after a dispute.
@@ -149,7 +151,8 @@ _HELD = """
         CASE mode WHEN 'net' THEN abs(net_minor + lines_minor)
             ELSE abs(payable_minor + lines_minor) + abs(receivable_minor) END,
         md5(concat_ws('|', statement_id, party_id, period_first, period_last, currency, legal_entity, mode,
-            payable_minor, receivable_minor, obligations, closed_as_of, rounds, nullif(lines_minor, 0)))
+            payable_minor, receivable_minor, obligations, closed_as_of, rounds, nullif(lines_minor, 0))),
+        parked_as_of IS NOT NULL, settled_as_of IS NOT NULL
     FROM settlement.statement
     WHERE tenant = %(tenant)s AND model = %(model)s AND {condition}
     ORDER BY statement_id COLLATE "C"
@@ -157,22 +160,25 @@ _HELD = """
 """
 _LAST_MOVE = """
     SELECT move, person, reason FROM settlement.statement_move
-    WHERE tenant = %s AND model = %s AND statement_id = %s ORDER BY move_no DESC LIMIT 1
+    WHERE tenant = %s AND model = %s AND statement_id = %s AND move = ANY(%s) ORDER BY move_no DESC LIMIT 1
 """
 _LIVES = """
     SELECT model, statement_id, party_id, role, period_first, period_last, currency, legal_entity, mode, payable_minor,
         receivable_minor, net_minor, lines_minor, obligations, agreed, state, CASE
             WHEN state = 'open' THEN 'close'
             WHEN state = 'disputed' THEN 'resolve'
+            WHEN settled_as_of IS NOT NULL THEN 'nothing'
+            WHEN parked_as_of IS NOT NULL THEN 'unpark'
             WHEN released_as_of IS NOT NULL THEN 'payment'
             WHEN state = 'closed' AND confirms THEN 'confirm'
             ELSE 'approve' END AS waits_for,
-        closes_on, closed_as_of, confirm_by, released_as_of, approval_id, moves
+        closes_on, closed_as_of, confirm_by, released_as_of, parked_as_of, settled_sides, settled_as_of,
+        approval_id, moves
     FROM settlement.statement
     WHERE tenant = %(tenant)s AND (%(model)s::text IS NULL OR model = %(model)s)
 """
 _MOVES = """
-    SELECT move_no, move, from_state, to_state, person, reason, as_of, recorded_at FROM settlement.statement_move
+    SELECT move_no, move, from_state, to_state, person, reason, as_of, recorded_at, side FROM settlement.statement_move
     WHERE tenant = %s AND model = %s AND statement_id = %s ORDER BY move_no
 """
 
@@ -355,7 +361,7 @@ def _held(connection: Connection, tenant: str, model: str, condition: str, **val
         Statement(
             row[0],
             row[1],
-            Life(StatementState(row[2]), row[3], row[4] is not None, row[5]),
+            Life(StatementState(row[2]), row[3], row[4] is not None, row[5], row[10], row[11]),
             row[6],
             row[4],
             row[9],
@@ -394,9 +400,12 @@ def set_approval(connection: Connection, tenant: str, model: str, requests: Mapp
     )
 
 
-def last_move(connection: Connection, tenant: str, model: str, statement_id: str) -> tuple[str, str, str | None] | None:
-    """The move that a statement made last, by whom and why."""
-    row = connection.execute(_LAST_MOVE, (tenant, model, statement_id)).fetchone()
+def last_move(
+    connection: Connection, tenant: str, model: str, statement_id: str, among: Sequence[Move]
+) -> tuple[str, str, str | None] | None:
+    """The move of these that a statement made last, by whom and why."""
+    values = (tenant, model, statement_id, [move.value for move in among])
+    row = connection.execute(_LAST_MOVE, values).fetchone()
     return None if row is None else (row[0], row[1], row[2])
 
 
@@ -411,7 +420,8 @@ def lives(
     party: str | None = None,
     limit: int | None = None,
 ) -> list[dict[str, object]]:
-    """Statements with where they stand, those that wait longest first."""
+    """Statements with where they stand, those that wait longest first. `waits_for`: close, confirm, approve, resolve,
+    payment, unpark or nothing."""
     conditions = {
         "statement_id = ANY(%(ids)s)": ids,
         "state = %(state)s": state,

@@ -104,6 +104,7 @@ DECIDED = {
         currency=_TEXT, legal_entity=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM, obligations=_LONG,
         net_minor=_SUM, state=_TEXT, closes_on=_DAY, closed_as_of=_DAY, confirms=pa.bool_(), approve=_TEXT,
         approval_id=_UUID, rounds=pa.int32(), released_as_of=_DAY, moves=pa.int32(), lines_minor=_SUM,
+        parked_as_of=_DAY, settled_sides=_TEXT, settled_as_of=_DAY,
         agreed=_TEXT, silent_days=pa.int32(), carries=pa.bool_(), reserve_ratio=pa.decimal128(9, 8),
         reserve_days=pa.int32(),
     ),
@@ -114,7 +115,7 @@ DECIDED = {
     "settlement.book_date": _columns(open_on=_DAY),
     "settlement.statement_move": _columns(
         statement_id=_TEXT, move_no=pa.int32(), move=_TEXT, from_state=_TEXT, to_state=_TEXT, person=_TEXT,
-        reason=_TEXT, as_of=_DAY,
+        reason=_TEXT, as_of=_DAY, side=_TEXT,
     ),
     "approvals.request": _columns(
         request_id=_UUID, kind=_TEXT, subject_id=_TEXT, amount_minor=_SUM, currency=_TEXT, levels=_TEXT, state=_TEXT,
@@ -130,7 +131,8 @@ DECIDED = {
     ),
     "payments.instruction": _columns(
         instruction_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, direction=_TEXT, amount_minor=_SUM,
-        channel=_TEXT, as_of=_DAY, state=_TEXT, booking=_TEXT, finding=_TEXT, moves=_LONG,
+        channel=_TEXT, as_of=_DAY, state=_TEXT, booking=_TEXT, finding=_TEXT, ended_as_of=_DAY, moves=_LONG,
+        account_id=_UUID, approval_id=_UUID,
     ),
     "payments.instruction_move": _columns(
         instruction_id=_UUID, move_no=_LONG, move=_TEXT, came=_TEXT, from_state=_TEXT, to_state=_TEXT, booking=_TEXT,

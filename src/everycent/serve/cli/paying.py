@@ -1,7 +1,9 @@
 """`everycent payments`: what people see of payments and do with them."""
 
 import getpass
+import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,14 +14,18 @@ from typing import Any
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
+from everycent.flow.approvals.contract import Outcome
 from everycent.flow.model.service import load_model
 from everycent.flow.payments import service as payments
 from everycent.flow.payments.contract import Taken
 from everycent.flow.payments.service import Came, Move, Sent
-from everycent.flow.pipeline.service import Cashier, open_session
+from everycent.flow.pipeline.service import Cashier, call_back_secret, open_session
+from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
+from everycent.serve.cli.statements import Told, tell
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
+from everycent.serve.payment_callbacks import Heard, receiving_payments
 from everycent.serve.wiring import SECTIONS, migrations
 
 #: What was not done as asked, or needs a person.
@@ -86,6 +92,23 @@ def by_hand_command(
     return _tell(taken, {}, as_json=as_json)
 
 
+def release_command(ids: Sequence[str], who: str | None, why: str | None, *, yes: bool, as_json: bool) -> int:
+    """Says yes or no to instructions, each by itself; 1 where one was refused."""
+    with _cashier() as cashier:
+        rows = [_found(cashier, each) for each in dict.fromkeys(ids)]
+        told = [_released(cashier, row, Word(_who(who), yes, why)) for row in rows]
+    return tell("instruction_id", told, as_json=as_json)
+
+
+def _released(cashier: Cashier, row: dict[str, Any], word: Word) -> Told:
+    key = str(row["instruction_id"])
+    if row["approval_id"] is None:
+        return Told(key, Outcome.REFUSED, "not_asked", f"nobody is asked to release it: it is {row['state']}")
+    where = (cashier.session.connection, cashier.session.tenant, row["model"])
+    answer = say(*where, row["approval_id"], word, cashier.now)
+    return Told(key, answer.outcome, answer.refusal and str(answer.refusal), answer.message)
+
+
 def send_command(path: Path, as_of: str | None, *, only_ask: bool, as_json: bool) -> int:
     """Sends or asks; 1 where something needs a person, 75 where the service could not be reached."""
     model = load_model(path, SECTIONS)
@@ -120,6 +143,29 @@ def read_command(files: Sequence[Path], as_of: str | None, *, as_json: bool) -> 
         for why in refused:
             err.print(f"everycent: {why}", markup=False)
     return exits.FAILED if refused else code
+
+
+def listen_command(path: Path, port: int) -> int:
+    """Takes call-backs until stopped."""
+    model = load_model(path, SECTIONS)
+    with open_session(Settings.load(), migrations()) as session:
+        secret = call_back_secret(model, session.tenant, os.environ)
+        with receiving_payments(session.settings, model, secret, port=port, told=_print_heard) as address:
+            err.print(f"everycent: call-backs are taken at {address}", markup=False)
+            while True:
+                time.sleep(3600)
+
+
+def _print_heard(heard: Heard) -> None:
+    out.print(json.dumps(heard.plain), markup=False)
+
+
+def events_command(model: str | None, after: int, limit: int) -> int:
+    """Prints events as lines of JSON."""
+    with _cashier() as cashier:
+        for event in cashier.events(model, after, limit):
+            print_json(event)
+    return exits.OK
 
 
 def stop_command(channel: str | None, who: str | None, why: str | None, *, as_json: bool) -> int:

@@ -14,6 +14,7 @@ NeedsWhy = Annotated[str, typer.Option("--why", help="In words, kept with it.")]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="The day on which results are booked; today if not given.")
 ]
+Yes = Annotated[bool, typer.Option("--yes/--no", help="Yes, or no with --why.")]
 Channel = Annotated[str | None, typer.Option(help="This channel alone, such as bank_file or rest.")]
 
 payments_app = typer.Typer(
@@ -43,9 +44,11 @@ def payments_show(id: Annotated[str, typer.Argument(help="Its id, or the first d
 
 
 @payments_app.command("release")
-def payments_release(ids: Ids, who: Who = None, why: Why = None, json: Json = False) -> int:
-    """Say yes to payments that two persons release: the first asks for it, the second releases."""
-    return _by_hand(ids, "release", who, why, None, as_json=json)
+def payments_release(ids: Ids, yes: Yes = True, why: Why = None, who: Who = None, json: Json = False) -> int:
+    """Say yes or no to payments that people release, on the level that waits; with the last yes they may go."""
+    from everycent.serve.cli.paying import release_command
+
+    return release_command(ids, who, why, yes=yes, as_json=json)
 
 
 @payments_app.command("cancel")
@@ -101,6 +104,29 @@ def payments_read(
     from everycent.serve.cli.paying import read_command
 
     return read_command(files, as_of, as_json=json)
+
+
+@payments_app.command("listen")
+def payments_listen(
+    model: Model,
+    port: Annotated[int, typer.Option(help="Where call-backs come, on the loopback interface.")],
+) -> int:
+    """Take the payment service's call-backs until stopped, a line of JSON each."""
+    from everycent.serve.cli.paying import listen_command
+
+    return listen_command(model, port)
+
+
+@payments_app.command("events")
+def payments_events(
+    after: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Those after this one: the last you have.")] = 0,
+    model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 1000,
+) -> int:
+    """Print what source systems are told of payments' ends, a line of JSON each, in order; none is ever changed."""
+    from everycent.serve.cli.paying import events_command
+
+    return events_command(model, after, limit)
 
 
 @payments_app.command("stop")

@@ -1,5 +1,6 @@
 """`everycent run`: records through the model, then reconciliation, verification, files and the report."""
 
+import getpass
 import os
 import pickle
 import sys
@@ -11,6 +12,7 @@ from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
 from everycent.base.platform.settings import Settings, is_frugal
+from everycent.flow.approvals.contract import HOUSE, person
 from everycent.flow.intake.service import said
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
@@ -178,9 +180,25 @@ def take_in(
     now = datetime.now(UTC)
     with gate_of(session, model, prepared.plan, prepared.scenarios) as gate:
         summary = run(
-            session, model, inputs, day, report, lambda message: err.print(f"everycent: {message}"), now, gate
+            session,
+            model,
+            inputs,
+            day,
+            report,
+            lambda message: err.print(f"everycent: {message}"),
+            now,
+            gate,
+            _runner(),
         )
     return Taken(summary, reconcile_all(session, model, prepared, report, day), unused)
+
+
+def _runner() -> str:
+    """Who runs it: whoever instructs payments does not release them."""
+    try:
+        return person(getpass.getuser()) or HOUSE
+    except (KeyError, ImportError, OSError):  # nobody is logged in: a container
+        return HOUSE
 
 
 def prove(session: Session, model: LoadedModel, taken: Taken, folder: Path | None, report: Reporter) -> Outcome:

@@ -13,22 +13,26 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Outcome, Request, RequestState
+from everycent.flow.payments import service as payments
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement.contract import LineKind, StatementState
 from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
+from everycent.serve.cli.payment_words import payment_words
 from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.terminal import err, out, print_json, print_table
 from everycent.serve.wiring import migrations
 
-_WAITS_FOR = ("close", "confirm", "approve", "resolve", "payment")
+_WAITS_FOR = ("close", "confirm", "approve", "resolve", "payment", "unpark", "nothing")
 #: What lines are called, as narrow as the other names.
 _KINDS = {kind.value: kind.value.replace("_", " ") for kind in LineKind}
 _ACTS: dict[str, Callable[[settlement.Desk, str, Any], settlement.Answer]] = {
     "confirm": settlement.confirm,
     "dispute": settlement.dispute,
     "resolve": settlement.resolve,
+    "park": settlement.park,
+    "unpark": settlement.unpark,
 }
 
 
@@ -63,17 +67,20 @@ def list_command(chosen: Chosen, *, as_json: bool) -> int:
             session.connection, session.tenant, model=chosen.model, state=chosen.state, waits_for=chosen.waits_for,
             party=chosen.party, limit=chosen.limit,
         )  # fmt: skip
+        ids = [str(each["statement_id"]) for each in found]
+        paid = payments.of_statements(session.connection, session.tenant, ids)
     if as_json:
-        print_json({"statements": [_plain(each) for each in found]})
+        print_json({"statements": [_plain(each) | {"payments": _sides(paid, each)} for each in found]})
         return exits.OK
     if not found:
         out.print("no statement fits")
         return exits.OK
     rows = [
         [each["statement_id"], _due(each), each["currency"], each["state"], each["waits_for"],
-         each["closes_on"], each["released_as_of"]] for each in found
+         payment_words(each, paid.get(str(each["statement_id"]), [])), each["closes_on"], each["released_as_of"]]
+        for each in found
     ]  # fmt: skip
-    columns = ("statement", "due", "", "state", "waits for", "closes on", "released")
+    columns = ("statement", "due", "", "state", "waits for", "payment", "closes on", "released")
     print_table("Statements", columns, rows, right=frozenset({1}))
     return exits.OK
 
@@ -83,6 +90,7 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
     now = datetime.now(UTC)
     with open_session(Settings.load(), migrations()) as session:
         found = _one(session, statement_id)
+        paid = payments.of_statements(session.connection, session.tenant, [statement_id])
         asked = _requests(session, statement_id)
         beside = settlement.lines(session.connection, session.tenant, statement_id)
         waiting = {
@@ -91,7 +99,10 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
         }
     levels = [_levels(request) for request in asked]
     if as_json:
-        print_json({**_plain(found), "lines": [_plain(each) for each in beside], "approvals": levels})
+        print_json(
+            {**_plain(found), "lines": [_plain(each) for each in beside], "approvals": levels}
+            | {"payments": _sides(paid, found)}
+        )
         return exits.OK
     out.print(f"{'terms':>16}  {_terms(found['agreed'])}", markup=False)
     for name, value in found.items():
@@ -100,6 +111,8 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
             out.print(f"{name.removesuffix('_minor'):>16}  {shown}", markup=False)
     for each in beside:
         out.print(f"{_KINDS[str(each['kind'])]:>16}  {_amount(each, 'amount_minor')}{_of_line(each)}", markup=False)
+    if statement_id in paid:
+        out.print(f"{'payment':>16}  {payment_words(found, paid[statement_id])}", markup=False)
     for request in asked:
         at = waiting.get(request.request_id)
         for_whom = "" if at is None else f", waits for {' or '.join(at.groups)}"
@@ -269,6 +282,11 @@ def _of_line(line: dict[str, Any]) -> str:
     if line["release_on"] is not None:
         return f" until {line['release_on']}{', released' if line['is_released'] else ''}"
     return f" {'to' if line['kind'] == 'carried_out' else 'from'} {line['other_statement']}"
+
+
+def _sides(paid: dict[str, list[dict[str, Any]]], found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What became of its sides, for JSON."""
+    return [_plain(side) for side in paid.get(str(found["statement_id"]), [])]
 
 
 def _amount(found: dict[str, Any], name: str) -> str:

@@ -80,6 +80,22 @@ def statement_resolve(ids: Ids, why: Reason, by: Who = None, json: Json = False)
     return act_command("resolve", ids, by, why, as_json=json)
 
 
+@statement_app.command("park")
+def statement_park(ids: Ids, why: Reason, by: Who = None, json: Json = False) -> int:
+    """Hold released statements back from payment: none is instructed, nor anew where its payment comes back."""
+    from everycent.serve.cli.statements import act_command
+
+    return act_command("park", ids, by, why, as_json=json)
+
+
+@statement_app.command("unpark")
+def statement_unpark(ids: Ids, why: Why = None, by: Who = None, json: Json = False) -> int:
+    """Let parked statements go: the next run instructs them."""
+    from everycent.serve.cli.statements import act_command
+
+    return act_command("unpark", ids, by, why, as_json=json)
+
+
 @statement_app.command("approve")
 def statement_approve(ids: Ids, yes: Yes = True, why: Why = None, by: Who = None, json: Json = False) -> int:
     """Say yes or no to paying statements, on the level that waits; with the last yes they are released for payment."""
@@ -134,7 +150,7 @@ def approvals_delegate(
     since: Annotated[date, typer.Option("--since", parser=_day, metavar="DATE", help="From this day on (UTC).")],
     until: Annotated[date, typer.Option("--until", parser=_day, metavar="DATE", help="Up to this day, it inside.")],
     kind: Annotated[
-        list[str] | None, typer.Option(help="For this kind of requests alone: statement. May come again.")
+        list[str] | None, typer.Option(help="For this kind of requests alone: statement, payment. May come again.")
     ] = None,
     by: Who = None,
     json: Json = False,

@@ -22,6 +22,7 @@ from everycent.flow.payments import charge_store
 from everycent.flow.payments import service as payments
 from everycent.flow.payments import store as payments_store
 from everycent.flow.payments.contract import Move, PayoutSpec, Said
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS
 from everycent.flow.pipeline.service import ChargeHouse
 from everycent.proof.verify.core import ledger as ledger_rules
 from everycent.proof.verify.core import non_order as rules
@@ -81,7 +82,7 @@ class Desk:
             Said(row["instruction_id"], move, f"{move} {row['instruction_id']}", "bank")
             for row in rows if instruction_id in (None, row["instruction_id"])
         ]  # fmt: skip
-        where = (self.books.connection, ledger_store.write, self.books.tenant)
+        where = (self.books.connection, PAYMENT_OTHERS, self.books.tenant)
         payments.take_in(*where, said, NOON, date(2026, 3, 9))
 
     def file(self, day: str, folder: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from bank import Payment, batch_entry, entry, notice, payments_of, status_report
 
 from everycent.flow.intake.contract import SourceError
-from everycent.flow.payments import store
+from everycent.flow.payments import service
 from everycent.flow.payments.contract import ComeBackRefused
 from everycent.flow.payments.core.bank_answers import as_key
 from everycent.flow.payments.service import Read
@@ -38,7 +38,7 @@ class Trip:
         return self.cashier.read(path)
 
     def states(self) -> str:
-        rows = store.shown(self.books.connection, self.books.tenant, [], None, 9)
+        rows = service.shown(self.books.connection, self.books.tenant, [], None, 9)
         return " ".join(row["state"] for row in sorted(rows, key=lambda row: row["party_id"]))
 
 
@@ -66,7 +66,9 @@ def test_a_round_trip(trip: Trip) -> None:
     assert came(trip.read(booked)) == ["moved"] * 3
     assert trip.states() == "succeeded failed returned"
     assert came(trip.read(booked, "twice.xml")) == ["repeated", "overtaken", "repeated"]
-    why = {row["party_id"]: row["reason"] for row in store.shown(trip.books.connection, trip.books.tenant, [], None, 9)}
+    why = {
+        row["party_id"]: row["reason"] for row in service.shown(trip.books.connection, trip.books.tenant, [], None, 9)
+    }
     assert why["merchant:b"] == "AC04 account closed" and why["merchant:c"] == "AC01"
     assert trip.books.instruct("2026-03-04").num_rows == 2
 

@@ -1,5 +1,6 @@
 """The life of an instruction on a real PostgreSQL: kept, sealed, booked, opened again, and verified."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -7,8 +8,9 @@ import psycopg
 import pytest
 
 from everycent.flow.ledger import store as ledger_store
-from everycent.flow.payments import service, store
+from everycent.flow.payments import service
 from everycent.flow.payments.contract import InstructionAltered, Move, PayoutSpec, Said, Taken
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS
 from everycent.proof.verify.service import verify
 
 HEAD = "record debtor creditor amount booked_on\n"
@@ -29,14 +31,14 @@ def payer(books):  # type: ignore[no-untyped-def]
 
 
 def key_of(books, party: str) -> UUID:  # type: ignore[no-untyped-def]
-    rows = store.shown(books.connection, books.tenant, [], None, 100)
+    rows = service.shown(books.connection, books.tenant, [], None, 100)
     return next(row["instruction_id"] for row in rows if row["party_id"] == f"merchant:{party}")
 
 
 def say(books, *words: str, amount: int | None = None, cause: str = "bank 1", who: str = "bank") -> list[Taken]:  # type: ignore[no-untyped-def]
     """Says `party move`, in order, in one transaction."""
     said = [Said(key_of(books, word.split()[0]), Move(word.split()[1]), cause, who, None, amount) for word in words]
-    return service.take_in(books.connection, ledger_store.write, books.tenant, said, NOW, DAY)
+    return service.take_in(books.connection, PAYMENT_OTHERS, books.tenant, said, NOW, DAY)
 
 
 def balances(books) -> dict[str, int]:  # type: ignore[no-untyped-def]
@@ -45,7 +47,7 @@ def balances(books) -> dict[str, int]:  # type: ignore[no-untyped-def]
 
 
 def states(books) -> dict[str, str]:  # type: ignore[no-untyped-def]
-    rows = store.shown(books.connection, books.tenant, [], None, 100)
+    rows = service.shown(books.connection, books.tenant, [], None, 100)
     return {row["party_id"].removeprefix("merchant:"): row["state"] for row in rows}
 
 
@@ -94,7 +96,7 @@ def test_contradictions_are_parked_until_a_person_judges(payer) -> None:  # type
     assert judged.state == "succeeded"
     assert payer.instruct("2026-03-05").num_rows == 0, "what was paid after all is not paid anew"
     check_verified(payer)
-    history = store.history(payer.connection, payer.tenant, key_of(payer, "a"))
+    history = service.history(payer.connection, payer.tenant, key_of(payer, "a"))
     assert [(row["move"], row["came"], row["who"]) for row in history] == [
         ("begin", "moved", "bank"), ("refuse", "moved", "bank"), ("pay", "contradicted", "bank"),
         ("judge_paid", "moved", "anna"),
@@ -107,26 +109,8 @@ def test_what_was_paid_twice_is_owed_by_the_party(payer) -> None:  # type: ignor
     payer.instruct("2026-03-05")
     lie = Said(before, Move.PAY, "bank 2", "bank")
     judged = Said(before, Move.JUDGE_PAID, "a call", "anna")
-    service.take_in(payer.connection, ledger_store.write, payer.tenant, [lie, judged], NOW, DAY)
+    service.take_in(payer.connection, PAYMENT_OTHERS, payer.tenant, [lie, judged], NOW, DAY)
     assert balances(payer)["party/merchant:a"] == -9000
-    check_verified(payer)
-
-
-def test_who_asked_for_a_payment_does_not_release_it(payer) -> None:  # type: ignore[no-untyped-def]
-    payer.payouts = {"merchant": PayoutSpec(release="four_eyes")}
-    key = key_of(payer, "a")
-
-    def release(who: str) -> str:
-        where = (payer.connection, ledger_store.write, payer.tenant, [key], Move.RELEASE, who, None, NOW, DAY)
-        return str(service.by_hand(*where)[0].came)
-
-    assert payer.write_files("2026-03-02", payer.database.settings.data_dir / "one") == []
-    assert [release("anna"), release("anna"), release("ben"), release("cleo")] == [
-        "moved", "own_request", "moved", "repeated",
-    ]  # fmt: skip
-    assert states(payer)["a"] == "approved"
-    assert len(payer.write_files("2026-03-02", payer.database.settings.data_dir / "two")) == 2
-    assert states(payer) == {"a": "filed", "b": "created", "c": "created"}
     check_verified(payer)
 
 
@@ -141,7 +125,7 @@ def test_nothing_is_filed_while_payments_are_stopped(payer, tmp_path) -> None:  
 
 def test_limits_keep_what_is_beyond_them_for_another_day(payer, tmp_path) -> None:  # type: ignore[no-untyped-def]
     payer.payouts = {"merchant": PayoutSpec(limits={"entity_day": "94.99", "party_day": {"CNY": "90.00"}})}
-    where = (payer.connection, payer.engine, payer.payment_plan, payer.tenant, payer.model, "bank_file")
+    where = (payer.connection, payer.engine, payer.payment_plan, PAYMENT_OTHERS, payer.tenant, payer.model, "bank_file")
     ready, beyond = service.ready_now(*where, date(2026, 3, 2))
     assert ready.num_rows == 2 and len(beyond) == 1
     (why,) = beyond.values()
@@ -166,16 +150,12 @@ def test_what_fails_halfway_leaves_nothing(payer, monkeypatch) -> None:  # type:
     key = key_of(payer, "a")
     said = [Said(key, Move.FILE, "x", "x"), Said(key, Move.PAY, "x", "x")]
     with pytest.raises(psycopg.errors.DiskFull):
-        service.take_in(payer.connection, fail, payer.tenant, said, NOW, DAY)
+        service.take_in(payer.connection, replace(PAYMENT_OTHERS, post=fail), payer.tenant, said, NOW, DAY)
     assert (balances(payer), states(payer)) == before
-    assert store.history(payer.connection, payer.tenant, key) == []
+    assert service.history(payer.connection, payer.tenant, key) == []
 
 
 def test_what_is_altered_behind_the_houses_back_is_named(payer) -> None:  # type: ignore[no-untyped-def]
-    key = key_of(payer, "c")
-    for who in ("anna", "ben"):
-        where = (payer.connection, ledger_store.write, payer.tenant, [key], Move.RELEASE, who, None, NOW, DAY)
-        service.by_hand(*where)
     say(payer, "a file", "a pay", "b file", "b refuse")
     altered = {
         "DELETE FROM payments.instruction_move WHERE move = 'pay'": "each instruction stands where its moves led",
@@ -187,8 +167,6 @@ def test_what_is_altered_behind_the_houses_back_is_named(payer) -> None:  # type
         "INSERT INTO payments.instruction_statement SELECT tenant, model, statement_id, side, amount_minor, "
         "'instructed', instruction_id, as_of FROM payments.reopened_statement":
             "what is instructed anew was not paid, and is not being paid",
-        "UPDATE payments.instruction_move SET who = 'anna' WHERE move = 'release'":
-            "each released instruction was released by two persons",
     }  # fmt: skip
     for alteration, rule in altered.items():
         with payer.connection.transaction(force_rollback=True):

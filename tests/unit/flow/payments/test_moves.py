@@ -74,15 +74,15 @@ def test_a_life(said: str, stands_at: str) -> None:
 
 
 def test_what_did_not_reach_its_channel_is_released_still() -> None:
-    said = [say("propose", who="anna"), say("release", who="ben"), say("begin"), say("unsend")]
+    said = [say("release", who="ben"), say("begin"), say("unsend")]
     followed = follow(known(stands("created")), said, DAY)
     assert followed.taken[-1].state == "approved" and followed.now[ID].sent_on is None
 
 
 def test_who_asked_does_not_release_it() -> None:
-    both = follow(known(stands("created")), [say("propose", who="anna"), say("release", who="anna")], DAY)
-    assert [one.came for one in both.taken] == [Came.MOVED, Came.OWN_REQUEST]
-    assert both.now[ID].standing.state == "created"
+    asked = known(stands("created"), proposed_by="anna")
+    both = follow(asked, [say("release", who="anna"), say("release", who="ben")], DAY)
+    assert [one.came for one in both.taken] == [Came.OWN_REQUEST, Came.MOVED]
 
 
 def test_another_amount_is_a_contradiction_and_nothing_is_booked() -> None:
@@ -136,7 +136,7 @@ def test_an_answer_again_changes_nothing_and_money_moves_only_on_answers(moves: 
     for move in moves:
         before = at
         at, came = judge(at, move)
-        assert (at == before) == (came not in (Came.MOVED, Came.CONTRADICTED)) or move is Move.PROPOSE
+        assert (at == before) == (came not in (Came.MOVED, Came.CONTRADICTED)) or move is Move.DECLINE
         if came is Came.CONTRADICTED:
             assert at.state == "parked" and at.finding not in (None, UNRESOLVED) and at.booking is before.booking
         if at.booking is not before.booking:

@@ -1,6 +1,7 @@
 """Parties are paid to their verified accounts: nobody before, and a change only when it has cooled."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from contract_messages import said
@@ -11,7 +12,10 @@ from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.platform.settings import SettingsError
 from everycent.flow.parties import service
 from everycent.flow.parties.accounts import answered
+from everycent.flow.parties.core.account_number import masked
 from everycent.flow.parties.service import AccountKeys, AccountMove, AccountPolicy, Done, Given, Method
+from everycent.flow.payments import service as payments
+from everycent.flow.pipeline.service import PAYMENT_OTHERS, plan_model
 
 NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
 MODEL = market("""\
@@ -28,6 +32,7 @@ FACTS: list[Fact] = [
     ("sold", "A4", "A4,m/1,b-1,20.00,0.00,2026-03-03 10:00"),
 ]
 CARD, OTHER = "6222020012345678", "6222020087654320"
+MASKED, OTHER_MASKED = masked(CARD), masked(OTHER)
 POLICY = AccountPolicy(BusinessCalendar.parse("Asia/Shanghai", "00:00"), timedelta(days=1))
 
 
@@ -61,9 +66,46 @@ def test_parties_are_paid_to_their_verified_accounts(place: MarketPlace, monkeyp
     verified(place, keys, OTHER)
     place.deliver(FACTS, date(2026, 3, 2))
     assert paid(place) == [
-        ("merchant:m-2", 5000, None, "waiting"), ("merchant:m\\/1", 10000, CARD, "created"),
+        ("merchant:m-2", 5000, None, "waiting"), ("merchant:m\\/1", 10000, MASKED, "created"),
     ]  # fmt: skip
     place.deliver([], date(2026, 3, 3))
     place.deliver([], date(2026, 3, 4))
-    assert [account for party, _, account, _ in paid(place) if party != "merchant:m-2"] == [CARD, OTHER, OTHER]
+    assert [account for party, _, account, _ in paid(place) if party != "merchant:m-2"] == [
+        MASKED,
+        OTHER_MASKED,
+        OTHER_MASKED,
+    ]
+    place.proven()
+
+
+def test_a_file_has_the_number_and_nothing_goes_to_an_account_that_is_verified_no_longer(
+    place: MarketPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = place.about(MODEL)
+    monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", service.new_key("k1"))
+    keys, session = AccountKeys.load(), place.session
+    plan = service.plan_onboarding(place.model.spec.onboarding, place.model.spec.parties)
+    service.take_contracts(session.connection, session.tenant, place.model.name, plan, [said(merchant="m/1")], NOW)
+    verified(place, keys, CARD)
+    place.deliver(FACTS, date(2026, 3, 2))
+    (account,) = [row["account_id"] for row in service.accounts(session.connection, session.tenant, None)]
+    at = (session.connection, session.tenant, account, AccountMove.WITHDRAW, "ann", "stolen", NOW)
+
+    def files(day: date) -> str:
+        paths = payments.write_files(
+            session.connection, session.engine, plan_model(place.model, session.tenant, place.model.files).payments,
+            PAYMENT_OTHERS, session.tenant, place.model.name, day, tmp_path,
+        )  # fmt: skip
+        return "".join(path.read_text() for path in paths)
+
+    with session.connection.transaction(force_rollback=True):
+        assert CARD in files(date(2026, 3, 2)) and MASKED not in files(date(2026, 3, 2))
+        service.move_account(*at)
+        assert CARD in files(date(2026, 3, 2)), "what is with the bank is written again to the byte"
+    assert not isinstance(service.move_account(*at), service.NotMoved)
+    assert files(date(2026, 3, 2)) == "", "it is not filed"
+    place.deliver([], date(2026, 3, 3))
+    assert [(party, state) for party, _, _, state in paid(place)] == [
+        ("merchant:m-2", "waiting"), ("merchant:m\\/1", "failed"), ("merchant:m\\/1", "waiting"),
+    ]  # fmt: skip
     place.proven()

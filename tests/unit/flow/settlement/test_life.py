@@ -185,6 +185,29 @@ def test_the_same_word_again_changes_nothing_and_strangers_are_refused(books: An
     assert house.log() == log
 
 
+def test_a_confirmation_that_comes_again_after_release_changes_nothing(books: Any) -> None:
+    house = House(books, confirm={})
+    house.close()
+    assert service.confirm(house.desk("ann"), DAY_1).outcome is Outcome.DONE
+    log = house.log()
+    assert service.confirm(house.desk("ann"), DAY_1).outcome is Outcome.UNCHANGED
+    assert refused(service.confirm(house.desk("bea"), DAY_1)) is Refusal.RELEASED
+    assert house.log() == log
+
+
+def test_what_a_person_holds_back_is_paid_once_it_is_let_go(books: Any) -> None:
+    house = House(books, confirm={})
+    house.close()
+    service.confirm(house.desk("ann"), DAY_1)
+    assert refused(service.park(house.desk("ann"), DAY_1, "")) is Refusal.REASON_MISSING
+    assert service.park(house.desk("ann"), DAY_1, "her account is in doubt").outcome is Outcome.DONE
+    assert service.park(house.desk("ann"), DAY_1, "her account is in doubt").outcome is Outcome.UNCHANGED
+    assert (house.life()[1], house.paid("2026-03-02")) == ("unpark", [])
+    assert service.unpark(house.desk("bob"), DAY_1).outcome is Outcome.DONE
+    assert house.paid("2026-03-02") == ["merchant:m"]
+    assert [move for move, *_ in house.log()] == ["close", "confirm", "release", "park", "unpark"]
+
+
 def test_content_that_was_altered_is_not_approved(books: Any) -> None:
     house = House(books, approve=BOTH)
     house.close()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everycent.flow.settlement.contract import Refusal, Refused, StatementState
-from everycent.flow.settlement.core.moves import MOVES, Life, Move, moved
+from everycent.flow.settlement.core.moves import MOVES, OF_RELEASED, Life, Move, moved
 
 S = StatementState
 lives = st.builds(Life, st.sampled_from(S), st.booleans(), st.booleans(), st.booleans())
@@ -22,7 +22,8 @@ def test_what_is_released_has_had_all_that_it_waited_for_in_this_round(
             assert after.message
             continue
         said = {move} if move is Move.RESOLVE else said | {move}
-        life = Life(after, confirms, approves, life.released or move is Move.RELEASE)
+        parked = move is Move.PARK or (life.parked and move is not Move.UNPARK)
+        life = Life(after, confirms, approves, life.released or move is Move.RELEASE, parked)
     if life.released:
         assert not confirms or Move.CONFIRM in said
         assert not approves or Move.APPROVE in said
@@ -32,7 +33,7 @@ def test_what_is_released_has_had_all_that_it_waited_for_in_this_round(
 @given(lives)
 def test_one_move_goes_on_where_all_goes_well(life: Life) -> None:
     if life.released:
-        assert all(isinstance(moved(life, move), Refused) for move in Move)
+        assert all(isinstance(moved(life, move), Refused) for move in Move if move not in OF_RELEASED)
     elif (life.state is S.CONFIRMED and not life.confirms) or (life.state is S.APPROVED and not life.approves):
         return  # nobody gets there
     else:
@@ -55,6 +56,10 @@ def test_a_move_leads_where_the_table_says_or_nowhere(life: Life, move: Move) ->
         (Life(S.CLOSED, confirms=True, approves=True), Move.APPROVE, Refusal.NOT_CONFIRMED),
         (Life(S.CONFIRMED, confirms=True, approves=True), Move.RELEASE, Refusal.WRONG_STATE),
         (Life(S.CLOSED), Move.CLOSE, Refusal.WRONG_STATE),
+        (Life(S.CLOSED), Move.PARK, Refusal.NOT_RELEASED),
+        (Life(S.CLOSED, released=True, parked=True), Move.PARK, Refusal.PARKED),
+        (Life(S.CLOSED, released=True, settled=True), Move.PARK, Refusal.SETTLED),
+        (Life(S.CLOSED, released=True), Move.UNPARK, Refusal.NOT_PARKED),
     ],
 )
 def test_each_rule_has_its_refusal(life: Life, move: Move, refusal: Refusal) -> None:

@@ -63,6 +63,7 @@ PERIOD = "each statement's days are those that its period names"
 OUTCOME = "each side of a released statement has its outcome, with its amount"
 STOOD = "each statement stands where its moves led"
 DATED = "each statement was closed and released on the days that its moves say"
+SETTLED = "each statement is settled where its payments are made"
 RELEASED = "each released statement was confirmed and approved as was frozen on it"
 DECIDED_REQUEST = "each request stands where its decisions led"
 OTHERS = "each level of a request is decided by another person, none of them who asked for it"
@@ -299,7 +300,8 @@ DECIDED = [
     ("DELETE FROM payments.instruction_statement WHERE statement_id LIKE '%m-1/2026-W10%'", {OUTCOME, INSTRUCTED}),
     ("UPDATE payments.instruction_statement SET outcome = 'zero', instruction_id = NULL WHERE statement_id LIKE"
      " '%m-1/%'",
-     {INSTRUCTED, "sides settled without payment add up to nothing"}),
+     {INSTRUCTED, SETTLED, "sides settled without payment add up to nothing"}),
+    ("UPDATE settlement.statement SET settled_sides = '{}'", {SETTLED}),
     ("UPDATE ledger.transfer SET amount_minor = amount_minor + 1 WHERE batch_no = 1 AND debit_account LIKE"
      " 'party/brand%'",
      {POSTED, ACCOUNTS}),

@@ -30,7 +30,8 @@ _STATES = {
     "returned": Move.RETURN,
     "unknown": Move.DENY,
 }
-_ANSWER_BYTES_MAX = 1 << 20
+#: Of an answer or a call-back.
+CALL_BACK_BYTES_MAX = 1 << 20
 #: What tells that a connection was never made: nothing of the order has left.
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
@@ -79,7 +80,7 @@ class RestChannel:
             raise NotSent(f"the payment service cannot be reached ({type(error).__name__})") from None
         except httpx.HTTPError as error:
             raise NoAnswer(f"the payment service did not answer ({type(error).__name__})") from None
-        if len(response.content) > _ANSWER_BYTES_MAX:
+        if len(response.content) > CALL_BACK_BYTES_MAX:
             raise NoAnswer("the payment service's answer is too long")
         try:
             said = said_of(response.content, f"answer to {method}", self.name)
@@ -97,6 +98,8 @@ def read_call_back(
     secret: str, now_s: int, path: str, headers: Mapping[str, str], body: bytes, who: str = REST
 ) -> Said:
     """What a call-back says. Raises ComeBackRefused, named after the rule that it breaks."""
+    if len(body) > CALL_BACK_BYTES_MAX:
+        raise ComeBackRefused(f"too_long: a call-back has {CALL_BACK_BYTES_MAX} bytes at most")
     refuse_unsigned(secret, now_s, "POST", path, body, headers)
     return said_of(body, "call-back", who)
 

@@ -17,15 +17,20 @@ AMOUNT_DIGITS_MAX = 18
 _UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\x{FFFE}\x{FFFF}]"
 
 _FOUND = pa.schema(
-    [("instruction_id", pa.uuid()), *((name, pa.string()) for name in ("account", "account_name", "state", "reason"))]
+    [
+        ("instruction_id", pa.uuid()),
+        ("account", pa.string()),
+        ("account_id", pa.uuid()),
+        *((name, pa.string()) for name in ("account_name", "state", "reason")),
+    ]
 )
 
 
 def find_accounts(
     plan: PaymentPlan, instructions: pa.Table, tables: Mapping[str, pa.Table], as_of: date, engine: LocalEngine
 ) -> pa.Table:
-    """For each of `instructions` (instruction_id, role, party_id, currency, amount_minor): account, account_name, state
-    and reason.
+    """For each of `instructions` (instruction_id, role, party_id, currency, amount_minor): account, account_id,
+    account_name, state and reason. Of a verified account the number is masked: its id leads to it.
 
     `tables` are the model's attached tables by name. Where one has validity dates, `as_of` selects. Ordered by
     instruction_id. Bad or missing accounts are reasons, not errors.
@@ -40,17 +45,18 @@ def find_accounts(
     return found
 
 
-_NONE_KNOWN = "SELECT '' AS party_id, '' AS code, '' AS number, '' AS name WHERE false"
+_NONE_KNOWN = "SELECT '' AS party_id, '' AS code, '' AS number, '' AS name, '' AS id, '' AS shown WHERE false"
 
 
 def _known_sql(role: str, source: AccountSource, table: str, as_of: date) -> str:
     party = party_id_sql(role, PartySpec(key=source.key), lambda column: f"{table}.{identifier(column)}")
     name = "NULL" if source.name is None else identifier(source.name)
+    account_id, shown = ("account_id", "masked") if source.verified else ("NULL", "NULL")
     code = "''" if source.currency is None else identifier(source.currency)
     return f"""
         SELECT {party} AS party_id, CAST({code} AS VARCHAR) AS code,
             trim(CAST({identifier(source.number)} AS VARCHAR)) AS number,
-            CAST({name} AS VARCHAR) AS name
+            CAST({name} AS VARCHAR) AS name, CAST({account_id} AS VARCHAR) AS id, CAST({shown} AS VARCHAR) AS shown
         FROM {table} WHERE {_valid_sql(source, as_of)}
     """
 
@@ -71,14 +77,15 @@ def _find_sql(known_sql: str, sources: Mapping[str, AccountSource], waits: Seque
     by_currency = ", ".join(literal(role) for role, source in sources.items() if source.currency) or "NULL"
     return f"""
         WITH known AS (
-            SELECT party_id, code, count(*) AS accounts, any_value(number) AS number, any_value(name) AS name
+            SELECT party_id, code, count(*) AS accounts, any_value(number) AS number,
+                any_value(name) AS name, any_value(id) AS id, any_value(shown) AS shown
             FROM ({known_sql}) GROUP BY party_id, code
         ), candidate AS (
             SELECT instruction_id, instruction.party_id, amount_minor, {table} AS source, role, currency,
                 substr(instruction.party_id, length(role) + 2) AS party_key,
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.accounts, 0) ELSE 1 END AS accounts,
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.number, '') ELSE party_key END AS number,
-                coalesce(nullif(trim(known.name), ''), party_key) AS name
+                coalesce(nullif(trim(known.name), ''), party_key) AS name, known.id, known.shown
             FROM instruction LEFT JOIN known
                 ON known.party_id = instruction.party_id AND known.code IN ('', currency)
         ), judged AS (
@@ -100,7 +107,9 @@ def _find_sql(known_sql: str, sources: Mapping[str, AccountSource], waits: Seque
             FROM candidate
         )
         SELECT instruction_id,
-            CASE WHEN reason IS NULL THEN number END AS account, CASE WHEN reason IS NULL THEN name END AS account_name,
+            CASE WHEN reason IS NULL THEN coalesce(shown, number) END AS account,
+            CASE WHEN reason IS NULL THEN CAST(id AS UUID) END AS account_id,
+            CASE WHEN reason IS NULL THEN name END AS account_name,
             CASE WHEN reason IS NULL THEN 'created' ELSE 'waiting' END AS state, reason
         FROM judged
         ORDER BY instruction_id

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
+from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.ledger.contract import TRANSFER
-from everycent.flow.payments.contract import Booking, Came, InstructionState, Move, Said, Taken
+from everycent.flow.payments.contract import ENDS, Booking, Came, InstructionState, Move, Said, Taken
 from everycent.flow.payments.core.moves import Standing, judge
 from everycent.flow.payments.core.results import place_of, result_cause, result_id
 
@@ -22,7 +23,7 @@ _KEPT = (Came.MOVED, Came.NOTED, Came.CONTRADICTED)
 class Known:
     """An instruction as it is stored. `heard`: the (move, cause) that its history has of answers that contradicted.
 
-    `moves`: how many its history has.
+    `moves`: how many its history has. `ended_on`: the day on which its end was booked.
     """
 
     instruction_id: UUID
@@ -39,6 +40,7 @@ class Known:
     proposed_by: str | None = None
     released_by: str | None = None
     sent_on: date | None = None
+    ended_on: date | None = None
     heard: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -64,7 +66,7 @@ class Followed:
 
 
 def follow(known: Mapping[UUID, Known], said: Sequence[Said], as_of: date) -> Followed:
-    """`as_of`: the day on which an instruction that goes to its channel does so."""
+    """`as_of`: the day on which an instruction that goes to its channel does so, and on which its end is booked."""
     current, taken, moved = dict(known), [], []
     for each in said:
         at = current.get(each.key)
@@ -83,10 +85,8 @@ def follow(known: Mapping[UUID, Known], said: Sequence[Said], as_of: date) -> Fo
 
 
 def _judged(at: Known, said: Said) -> tuple[Standing, Came]:
-    if said.move is Move.RELEASE and said.who == at.proposed_by:
+    if said.move is Move.RELEASE and said.who == at.proposed_by != HOUSE:
         return at.standing, Came.OWN_REQUEST
-    if said.move is Move.PROPOSE and at.proposed_by is not None:
-        return at.standing, Came.REPEATED
     same_amount = (said.amount_minor is None or said.amount_minor == at.amount_minor) and (
         said.currency is None or said.currency == at.currency
     )
@@ -98,8 +98,6 @@ def _judged(at: Known, said: Said) -> tuple[Standing, Came]:
 
 def _moved_on(at: Known, said: Said, after: Standing, came: Came, as_of: date) -> Known:
     changes: dict[str, object] = {}
-    if said.move is Move.PROPOSE:
-        changes["proposed_by"] = said.who
     if said.move is Move.RELEASE:
         changes["released_by"] = said.who
     if said.move in (Move.BEGIN, Move.FILE):
@@ -109,7 +107,9 @@ def _moved_on(at: Known, said: Said, after: Standing, came: Came, as_of: date) -
     if came is not Came.MOVED:
         changes["heard"] = at.heard | {(said.move.value, said.cause)}
     if came is not Came.NOTED:
-        changes["reason"] = (said.why or said.move.value) if after.state in _WITH_REASON else None
+        changes["ended_on"] = as_of if after.state in ENDS else None
+        with_reason = after.state in _WITH_REASON or said.move is Move.DECLINE
+        changes["reason"] = (said.why or said.move.value) if with_reason else None
     return replace(at, standing=after, moves=at.moves + 1, **changes)  # type: ignore[arg-type]
 
 

@@ -18,8 +18,8 @@ from everycent.flow.payments.contract import OTHER_AMOUNT, UNRESOLVED, Booking, 
 TABLE = """
                 waiting  created    approved   filed      submitted  processing  unknown    unresolved  disputed   succeeded  failed  returned
 find_account    created  =          =          =          =          =           =          =           =          =          =       =
-propose         -        created    =          -          -          -           -          -           -          -          -       -
 release         -        approved   =          -          -          -           -          -           -          -          -       -
+decline         -        created    -          -          -          -           -          -           -          -          -       -
 file            -        filed      filed      =          -          -           -          -           -          -          -       -
 begin           -        submitted  submitted  -          -          -           -          -           -          -          -       -
 send_again      -        -          -          -          -          -           submitted  -           -          -          -       -
@@ -73,7 +73,7 @@ _BOOKINGS = MappingProxyType(
 
 @dataclass(frozen=True)
 class Standing:
-    """Where an instruction stands. `released`: two persons said that it may be sent."""
+    """Where an instruction stands. `released`: whoever has to said that it may be sent."""
 
     state: InstructionState
     booking: Booking = Booking.IN_FLIGHT

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import Currency, all_currencies
+from everycent.flow.approvals.contract import LevelSpec
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec, verified_table
 from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec, RestChannelSpec
@@ -28,7 +29,8 @@ class PayoutRefused(ValueError):
 class AccountSource:
     """The attached table that holds a role's accounts; `key` are its columns in the order of the party's key.
 
-    `currency` is its column with the code of what an account takes; without one, it takes every currency.
+    `currency` is its column with the code of what an account takes; without one, it takes every currency. `verified`:
+    it is the table of the parties' own verified accounts, of which an instruction keeps the id and no number.
     """
 
     table: str
@@ -37,20 +39,21 @@ class AccountSource:
     name: str | None
     valid: tuple[str, str] | None
     currency: str | None = None
+    verified: bool = False
 
 
 @dataclass(frozen=True)
 class PayoutRole:
     """One role's payouts: amounts below the `minimum_minor` of their currency's code wait; without `accounts` the
-    party's key is its account, unless `waits`: then other roles have accounts declared, and it has none. `four_eyes`:
-    two persons release its payments. `limits_minor`: of LIMITS, by currency, where there are any."""
+    party's key is its account, unless `waits`: then other roles have accounts declared, and it has none. `release`: who
+    has to say yes to its payments. `limits_minor`: of LIMITS, by currency, where there are any."""
 
     role: str
     channel: str
     minimum_minor: Mapping[str, int]
     accounts: AccountSource | None
     waits: bool = False
-    four_eyes: bool = False
+    release: tuple[LevelSpec, ...] = ()
     limits_minor: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
@@ -64,9 +67,9 @@ class PaymentPlan:
     rest: RestChannelSpec | None = None
 
     @property
-    def four_eyes(self) -> tuple[str, ...]:
-        """The roles whose payments two persons release."""
-        return tuple(role.role for role in self.roles if role.four_eyes)
+    def release(self) -> Mapping[str, tuple[LevelSpec, ...]]:
+        """Who has to say yes to payments, by the roles of which somebody has to."""
+        return {role.role: role.release for role in self.roles if role.release}
 
 
 def plan_payments(
@@ -115,7 +118,7 @@ def _role(
     }
     minima = _by_currency((*path, "minimum"), spec.minimum, currencies)
     minima = {**dict.fromkeys((known.code for known in currencies), 0), **minima}
-    return PayoutRole(role, spec.channels[0], minima, accounts, waits, spec.release == "four_eyes", limits)
+    return PayoutRole(role, spec.channels[0], minima, accounts, waits, spec.release or (), limits)
 
 
 def _rest(payouts: Mapping[str, PayoutSpec]) -> RestChannelSpec | None:
@@ -164,7 +167,7 @@ def _accounts(
     role: str, spec: PayoutAccountSpec, party: PartySpec, tables: Mapping[str, TableSpec]
 ) -> AccountSource | None:
     if spec.verified:
-        return AccountSource(verified_table(role), party.key, "number", "holder", None)
+        return AccountSource(verified_table(role), party.key, "number", "holder", None, verified=True)
     if spec.table is None:
         return None
     path = ("payouts", role, "account")

@@ -32,6 +32,10 @@ _ALLOWED = (
     ("approve", "closed confirmed", "approved"),
     ("decline", "closed confirmed", "disputed"),
     ("release", "closed confirmed approved", ""),
+    ("park", "closed confirmed approved", ""),
+    ("unpark", "closed confirmed approved", ""),
+    ("settle", "closed confirmed approved", ""),
+    ("reopen", "closed confirmed approved", ""),
 )
 _STEPS = ", ".join(
     f"('{move}', '{state}', '{after or state}')" for move, states, after in _ALLOWED for state in states.split(" ")
@@ -45,7 +49,7 @@ ALLOWED = Rule(
             to_state, person) AS message
     FROM settlement.statement_move WHERE (move, from_state, to_state) NOT IN (VALUES {_STEPS})
         OR (move_no = 1) <> (move = 'close') OR trim(person) = ''
-        OR (move IN ('dispute', 'resolve', 'decline') AND coalesce(trim(reason), '') = '')""",
+        OR (move IN ('dispute', 'resolve', 'decline', 'park') AND coalesce(trim(reason), '') = '')""",
 )
 
 DATED = Rule(
@@ -54,17 +58,23 @@ DATED = Rule(
     """WITH moved AS (
         SELECT statement_id, min(as_of) FILTER (WHERE move = 'close') AS closed,
             max(as_of) FILTER (WHERE move = 'release') AS released,
+            max(as_of) FILTER (WHERE move = 'unpark') AS unparked,
+            CASE arg_max(move, move_no) FILTER (WHERE move IN ('park', 'unpark')) WHEN 'park'
+                THEN max(as_of) FILTER (WHERE move = 'park') END AS parked,
             count(*) FILTER (WHERE move = 'release') AS releases,
             count(*) FILTER (WHERE move = 'resolve') AS resolved
         FROM settlement.statement_move GROUP BY statement_id),
     told AS (
-        SELECT s.*, m.closed, CASE WHEN s.confirms OR s.approve IS NOT NULL THEN m.released ELSE m.closed END AS free,
+        SELECT s.*, m.closed, coalesce(m.unparked, CASE WHEN s.confirms OR s.approve IS NOT NULL THEN m.released
+            ELSE m.closed END) AS free, m.parked,
             coalesce(m.releases, 0) AS releases, coalesce(m.resolved, 0) AS resolved
         FROM settlement.statement AS s LEFT JOIN moved AS m USING (statement_id))
-    SELECT statement_id AS place, format('statement {}: closed {}, released {}, {} rounds; its moves say {}, {}, {}',
-        statement_id, coalesce(closed_as_of::VARCHAR, 'never'), coalesce(released_as_of::VARCHAR, 'never'), rounds,
-        coalesce(closed::VARCHAR, 'never'), coalesce(free::VARCHAR, 'never'), resolved) AS message
-    FROM told WHERE (closed_as_of, released_as_of, rounds) IS DISTINCT FROM (closed, free, resolved) OR releases > 1""",
+    SELECT statement_id AS place, format('statement {}: closed {}, released {}, parked {}, {} rounds; its moves say '
+        || '{}, {}, {}, {}', statement_id, coalesce(closed_as_of::VARCHAR, 'never'), coalesce(released_as_of::VARCHAR,
+        'never'), coalesce(parked_as_of::VARCHAR, 'never'), rounds, coalesce(closed::VARCHAR, 'never'),
+        coalesce(free::VARCHAR, 'never'), coalesce(parked::VARCHAR, 'never'), resolved) AS message
+    FROM told WHERE (closed_as_of, released_as_of, parked_as_of, rounds) IS DISTINCT FROM (closed, free, parked,
+        resolved) OR releases > 1""",
 )
 
 RELEASED = Rule(
@@ -98,4 +108,31 @@ RELEASED = Rule(
         ELSE state <> 'closed' END)""",
 )
 
-RULES = (STANDS, ALLOWED, DATED, RELEASED)
+#: What payments say (`paid`) is what is on the statement, and what its moves say last of each side (`said`).
+SETTLED = Rule(
+    "each statement is settled where its payments are made",
+    "settlement.statement",
+    """WITH paid AS (
+        SELECT statement_id, '{' || string_agg(side, ',' ORDER BY side) || '}' AS sides
+        FROM payments.instruction_statement WHERE outcome = 'zero' OR instruction_id IN (
+            SELECT instruction_id FROM payments.instruction WHERE booking = 'paid')
+        GROUP BY statement_id),
+    last_said AS (
+        SELECT statement_id, side, arg_max(move, move_no) AS move, arg_max(as_of, move_no) AS as_of
+        FROM settlement.statement_move WHERE move IN ('settle', 'reopen') GROUP BY statement_id, side),
+    said AS (
+        SELECT statement_id, '{' || string_agg(side, ',' ORDER BY side) || '}' AS sides, count(*) AS settled,
+            max(as_of) AS as_of
+        FROM last_said WHERE move = 'settle' GROUP BY statement_id),
+    told AS (
+        SELECT s.statement_id, s.settled_sides, s.settled_as_of, coalesce(p.sides, '{}') AS paid,
+            coalesce(d.sides, '{}') AS said, CASE WHEN coalesce(d.settled, 0) = CASE s.mode WHEN 'net' THEN 1 ELSE 2 END
+            THEN d.as_of END AS settled
+        FROM settlement.statement s LEFT JOIN paid p USING (statement_id) LEFT JOIN said d USING (statement_id))
+    SELECT statement_id AS place, format('statement {}: settled are {} ({}), its payments say {}, its moves {} ({})',
+        statement_id, settled_sides, coalesce(settled_as_of::VARCHAR, 'not all'), paid, said,
+        coalesce(settled::VARCHAR, 'not all')) AS message
+    FROM told WHERE settled_sides <> paid OR settled_sides <> said OR settled_as_of IS DISTINCT FROM settled""",
+)
+
+RULES = (STANDS, ALLOWED, DATED, RELEASED, SETTLED)

@@ -12,10 +12,12 @@ _SIDES = """(SELECT *, 'net' AS side, payable_minor - receivable_minor + lines_m
 #: Whose each of them is, and each non-order charge, which stands among them under its own id.
 _OF = """(SELECT statement_id, party_id, currency, legal_entity FROM settlement.statement
     UNION ALL SELECT charge_id::VARCHAR, party_id, currency, legal_entity FROM non_order.charge)"""
-#: What people released waits for the next instructing, which takes all that was released until then.
-_WAITS = """(o.statement_id IS NULL AND d.state <> 'closed' AND d.statement_id NOT IN (
+#: What people released, or let go again, waits for the next instructing, which takes all that was released until then;
+#: what they hold back waits for them.
+_WAITS = """(o.statement_id IS NULL AND (d.parked_as_of IS NOT NULL OR (d.state <> 'closed' OR d.statement_id IN (
+        SELECT statement_id FROM settlement.statement_move WHERE move = 'unpark')) AND d.statement_id NOT IN (
         SELECT statement_id FROM payments.instruction_statement) AND d.released_as_of >= coalesce((
-        SELECT max(as_of) FROM payments.instruction_statement), d.released_as_of))"""
+        SELECT max(as_of) FROM payments.instruction_statement), d.released_as_of)))"""
 
 #: A side that its instruction did not pay has no outcome until it is instructed anew.
 SIDE_OUTCOME = Rule(
@@ -129,19 +131,44 @@ BOOKED = Rule(
     "each instruction's money is where its state says",
     "payments.instruction",
     """SELECT instruction_id AS place,
-        format('instruction {} to {}: {}, and its money {}', instruction_id, party_id, state, booking) AS message
+        format('instruction {} to {}: {} on {}, and its money {}', instruction_id, party_id, state,
+            coalesce(ended_as_of::VARCHAR, 'no day'), booking) AS message
     FROM payments.instruction
     WHERE booking <> CASE state WHEN 'succeeded' THEN 'paid' WHEN 'failed' THEN 'back' WHEN 'returned' THEN 'back'
-        WHEN 'parked' THEN booking ELSE 'in_flight' END""",
+        WHEN 'parked' THEN booking ELSE 'in_flight' END
+        OR (ended_as_of IS NOT NULL) <> (state IN ('succeeded', 'failed', 'returned'))""",
 )
 
+#: Before approvals did, two persons released: the first proposed it.
 RELEASED = Rule(
-    "each released instruction was released by two persons",
+    "each released instruction was released by those who have to",
     "payments.instruction",
-    """SELECT instruction_id AS place, format('instruction {}: released by {}, who asked for it', instruction_id, who)
-        AS message
-    FROM payments.instruction_move r WHERE r.move = 'release' AND NOT EXISTS (FROM payments.instruction_move p
-        WHERE p.instruction_id = r.instruction_id AND p.move = 'propose' AND p.who <> r.who)""",
+    """WITH done AS (
+        SELECT instruction_id, arg_max(who, move_no) FILTER (WHERE move = 'release') AS released_by,
+            arg_max(who, move_no) FILTER (WHERE move = 'propose') AS proposed_by,
+            bool_or(move IN ('file', 'begin')) AS sent
+        FROM payments.instruction_move GROUP BY instruction_id),
+    told AS (
+        SELECT i.instruction_id, i.party_id, i.approval_id, d.*, q.state AS asked, q.kind = 'payment'
+            AND q.subject_id = i.instruction_id::VARCHAR AND q.amount_minor = i.amount_minor
+            AND q.currency = i.currency AND q.requested_by <> d.released_by OR q.levels = '[]' AS is_of_it
+        FROM payments.instruction i JOIN done d USING (instruction_id)
+            LEFT JOIN approvals.request q ON q.request_id = i.approval_id)
+    SELECT instruction_id AS place, format('instruction {} to {}: released by {}, sent: {}; its request is {}',
+        instruction_id, party_id, coalesce(released_by, 'nobody'), sent, coalesce(asked, 'not there')) AS message
+    FROM told WHERE (released_by IS NOT NULL AND coalesce(proposed_by = released_by, true)
+            AND NOT coalesce(asked = 'approved' AND is_of_it, false))
+        OR (sent AND approval_id IS NOT NULL AND released_by IS NULL)""",
 )
 
-RULES = (SIDE_OUTCOME, OUTCOME_KEPT, INSTRUCTION_SUMS, ZERO_GROUPS, REOPENED, MOVED, BOOKED, RELEASED)
+PAID_TO = Rule(
+    "each instruction to a verified account pays its party's own",
+    "payments.instruction",
+    """SELECT i.instruction_id AS place, format('instruction {} to {}: its payout account {} is {}', i.instruction_id,
+            i.party_id, i.account_id, CASE WHEN a.account_id IS NULL THEN 'not there' WHEN a.usable_on IS NULL
+            THEN 'never verified' ELSE 'that of ' || a.party_id END) AS message
+    FROM payments.instruction i LEFT JOIN parties.payout_account a USING (account_id)
+    WHERE i.account_id IS NOT NULL AND (a.usable_on IS NULL OR a.party_id <> i.party_id)""",
+)
+
+RULES = (SIDE_OUTCOME, OUTCOME_KEPT, INSTRUCTION_SUMS, ZERO_GROUPS, REOPENED, MOVED, BOOKED, RELEASED, PAID_TO)

@@ -1,0 +1,56 @@
+"""Call-backs over HTTP: whoever asked a service about something is told the answer here, by POST."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from everycent.base.platform.database import DatabaseUnreachable
+
+#: The path, the headers and the body of a call-back -> the status and what is answered, for JSON.
+Take = Callable[[str, Mapping[str, str], bytes], tuple[int, dict[str, Any]]]
+
+_WAITS_S = 10.0
+
+
+@contextmanager
+def listening(take: Take, bytes_max: int, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Takes call-backs while it runs; gives the address that they are sent to. Of a longer body than `bytes_max` one
+    byte more is given. What the books cannot take now, since they cannot be reached, is to be sent again."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _WAITS_S
+
+        def do_POST(self) -> None:
+            length = self.headers.get("Content-Length", "")
+            if not (length.isascii() and length.isdigit()):
+                self._answer(411, {"outcome": "not_taken", "reason": "say how long it is, in Content-Length"})
+                return
+            body = self.rfile.read(min(int(length), bytes_max + 1))
+            try:
+                status, said = take(self.path, dict(self.headers), body)
+            except DatabaseUnreachable:
+                reason = "the books cannot be reached; send it again later"
+                status, said = 503, {"outcome": "not_taken", "reason": reason}
+            self._answer(status, said)
+
+        def _answer(self, status: int, said: dict[str, Any]) -> None:
+            content = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            del format, args
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://{host}:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,139 @@
+"""`everycent payments` and `everycent statement`: from a closing to each end, command by command."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from bank import payments_of, status_report
+from payment_service import SECRET, payment_service
+
+from everycent.serve.cli import exits
+from everycent.serve.cli.app import run_app
+
+MODEL = """
+    model: paying
+    version: 1
+    currency: CNY
+    calendar: {time_zone: Asia/Shanghai}
+    parties: {platform: {operator: shanghai}, merchant: {key: [merchant]}}
+    records:
+      sold:
+        file: sold.csv
+        id: [id]
+        occurred_at: at
+        columns: {id: text, merchant: text, price: money, at: date}
+    charges:
+      goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
+    statements: {merchant: {cycle: daily}}
+    payouts:
+      merchant: PAYOUT
+"""
+REST = "{channels: [rest], rest: {url: PAY_URL, secret: PAY_SECRET, queryable: yes}}"
+Told = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def shop(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a day's sales of merchants a, b and c: 1.00, 2.00 and 3.00."""
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    sold = "".join(f"S{at},{name},{at}.00,2026-03-01\n" for at, name in enumerate("abc", 1))
+    (tmp_path / "sold.csv").write_text(f"id,merchant,price,at\n{sold}")
+    return tmp_path
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    def run(*words: str) -> tuple[int, Any]:
+        capsys.readouterr()
+        code = run_app([*words, "--json"])
+        text = capsys.readouterr().out
+        return code, json.loads(text) if text.startswith("{") else text
+
+    return run
+
+
+def close(shop: Path, payout: str) -> str:
+    (shop / "model.yaml").write_text(dedent(MODEL).replace("PAYOUT", payout))
+    files = ["--records", str(shop / "sold.csv"), "--as-of", "2026-03-02", "--out", str(shop / "out")]
+    assert run_app(["run", str(shop / "model.yaml"), *files]) == exits.OK
+    return str(shop / "model.yaml")
+
+
+def ids(told: Told) -> dict[str, str]:
+    """The newest instruction of each merchant."""
+    _, found = told("payments", "list")
+    return {row["party_id"][-1]: str(row["instruction_id"]) for row in reversed(found["instructions"])}
+
+
+def came(answer: tuple[int, Any]) -> tuple[int, list[str]]:
+    return answer[0], [one["came"] for one in answer[1]["taken"]]
+
+
+def test_from_the_bank_and_back(shop: Path, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    close(shop, "{channels: [bank_file]}")
+    (xml,) = (shop / "out").glob("payments-*.xml")
+    a, b, _ = sorted(payments_of(xml), key=lambda one: one.amount)
+    code, found = told("payments", "list", "--state", "filed")
+    assert code == exits.OK and found["counts"][0]["instructions"] == 3
+    key = ids(told)
+    assert told("payments", "show", key["a"][:13])[1]["statements"][0]["side"] == "net"
+    assert told("payments", "release", key["a"], "--as", "anna")[1]["refused"][0]["refusal"] == "not_asked"
+    assert came(told("payments", "cancel", key["a"], "--why", "too late")) == (exits.FAILED, ["not_allowed"])
+    (shop / "said.xml").write_text(status_report([a, b], {a.end_to_end: "ACSC", b.end_to_end: "RJCT"}))
+    assert came(told("payments", "read", str(shop / "said.xml"), "--as-of", "2026-03-03")) == (0, ["moved", "moved"])
+    assert came(told("payments", "read", str(shop / "said.xml")))[1] == ["repeated", "repeated"]
+    assert came(told("payments", "park", key["c"], "--why", "no answer")) == (exits.OK, ["moved"])
+    judged = told("payments", "judge", key["c"], "--outcome", "returned", "--why", "a call", "--as", "ann")
+    assert came(judged) == (exits.OK, ["moved"])
+    capsys.readouterr()
+    assert run_app(["payments", "events", "--after", "0"]) == exits.OK
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kinds = {event["content"]["party_id"][-1]: (event["event_no"] == 3, event["kind"]) for event in events}
+    assert {name: kind for name, (_, kind) in kinds.items()} == {
+        "a": "payment_succeeded", "b": "payment_failed", "c": "payment_returned",
+    }  # fmt: skip
+    assert kinds["c"][0], "in the order in which they came"
+    _, listed = told("statement", "list")
+    waits = {one["party_id"][-1]: one["waits_for"] for one in listed["statements"]}
+    assert waits == {"a": "nothing", "b": "payment", "c": "payment"}
+    assert run_app(["statement", "list"]) == exits.OK
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"paid on 2026-03-03", said), said
+    statement = listed["statements"][1]["statement_id"]
+    assert told("statement", "park", statement, "--why", "in doubt", "--by", "ann")[1]["done"] == [statement]
+    assert told("statement", "unpark", statement, "--by", "ann")[1]["done"] == [statement]
+
+
+def test_released_sent_and_asked_about(shop: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    with payment_service() as service:
+        monkeypatch.setenv("PAY_URL", service.url)
+        monkeypatch.setenv("PAY_SECRET", SECRET)
+        model = close(shop, REST.replace("}}", "}, release: [treasury]}"))
+        assert told("approvals", "group", "treasury", "--add", "ben", "--by", "chief")[0] == exits.OK
+        key = ids(told)
+        assert told("payments", "submit", model)[1]["taken"] == [], "nobody released them"
+        no = told("payments", "release", key["c"], "--no", "--why", "wrong", "--as", "ben")
+        assert no[1]["done"] == [key["c"]]
+        assert told("payments", "release", key["a"], key["b"], "--as", "ben")[1]["done"] == [key["a"], key["b"]]
+        assert told("payments", "release", key["a"], "--as", "ben")[1]["unchanged"] == [key["a"]]
+        assert came(told("payments", "cancel", key["c"], "--why", "as said")) == (exits.OK, ["moved"])
+        assert told("payments", "stop", "--why", "a wrong table")[1]["changed"]
+        assert len(told("payments", "submit", model)[1]["refused"]) == 2
+        assert told("payments", "start")[1] == {"stopped": False, "channel": None, "changed": True}
+        service.faults = ["hang up"]
+        assert came(told("payments", "submit", model)) == (exits.OK, ["moved"] * 4)
+        assert came(told("payments", "ask", model)) == (exits.OK, ["moved"])
+    assert sorted(service.paid.values()) == [1, 1]
+    assert told("payments", "list", "--state", "succeeded")[1]["counts"][0]["instructions"] == 2
+
+
+def test_a_service_that_is_not_set_is_named(shop: Path, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    model = close(shop, REST)
+    for command in (["submit", model], ["ask", model], ["listen", model, "--port", "0"]):
+        assert run_app(["payments", *command]) not in (exits.OK, exits.FAILED)
+        assert "PAY_URL is not set" in capsys.readouterr().err
