@@ -61,7 +61,9 @@ def test_parties_are_paid_to_their_verified_accounts(place: MarketPlace, monkeyp
     monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", service.new_key("k1"))
     keys, session = AccountKeys.load(), place.session
     plan = service.plan_onboarding(place.model.spec.onboarding, place.model.spec.parties)
-    service.take_contracts(session.connection, session.tenant, place.model.name, plan, [said(merchant="m/1")], NOW)
+    service.take_contracts(
+        session.connection, session.tenant, place.model.name, plan, [said(merchant="m/1", cycle="daily")], NOW
+    )
     verified(place, keys, CARD)
     verified(place, keys, OTHER)
     place.deliver(FACTS, date(2026, 3, 2))
@@ -85,7 +87,9 @@ def test_a_file_has_the_number_and_nothing_goes_to_an_account_that_is_verified_n
     monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", service.new_key("k1"))
     keys, session = AccountKeys.load(), place.session
     plan = service.plan_onboarding(place.model.spec.onboarding, place.model.spec.parties)
-    service.take_contracts(session.connection, session.tenant, place.model.name, plan, [said(merchant="m/1")], NOW)
+    service.take_contracts(
+        session.connection, session.tenant, place.model.name, plan, [said(merchant="m/1", cycle="daily")], NOW
+    )
     verified(place, keys, CARD)
     place.deliver(FACTS, date(2026, 3, 2))
     (account,) = [row["account_id"] for row in service.accounts(session.connection, session.tenant, None)]
