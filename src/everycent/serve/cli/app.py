@@ -10,6 +10,7 @@ import typer
 from everycent import __version__
 from everycent.serve.cli import exits, files_app, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
+from everycent.serve.cli.figures_app import figures_app
 from everycent.serve.cli.ledger_app import ledger_app
 from everycent.serve.cli.non_order_app import non_order_app
 from everycent.serve.cli.party_app import party_app
@@ -44,6 +45,7 @@ jobs_app.add_to(recon_app)
 
 app.add_typer(breaks_app, name="breaks")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(figures_app, name="figures")
 app.add_typer(non_order_app, name="non-order")
 app.add_typer(party_app, name="party")
 app.add_typer(payments_app, name="payments")

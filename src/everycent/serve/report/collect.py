@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,8 @@ from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import QUARANTINE, RECORD
 from everycent.flow.rating.contract import HELD, RETRY, parked_sql
+from everycent.serve.figures.asked import Asked, Figures
+from everycent.serve.figures.collecting import NAMES, collected
 from everycent.serve.report import detail
 from everycent.serve.report.data import (
     ROWS_SHOWN,
@@ -53,7 +56,10 @@ def collect(
     engine.connection.execute(f"CREATE OR REPLACE VIEW report_held AS {parked_sql('report_held_row', 'report_retry')}")
     others = [other for other in detail.currencies(engine) if other != code]
     held = detail.held(engine, details, model_name)
-    first, *rest = (_collect(connection, engine, who, version, each, checks, held) for each in (code, *others))
+    asked = Asked(tenant, model_name, by="role")
+    now = datetime.now(UTC)
+    figures = [collected(connection, details, engine, name, asked, now) for name in NAMES]
+    first, *rest = (_collect(connection, engine, who, version, each, checks, held, figures) for each in (code, *others))
     return replace(first, others=tuple(rest))
 
 
@@ -65,6 +71,7 @@ def _collect(
     code: str,
     checks: Sequence[Check],
     held: tuple[ReasonRow, ...],
+    figures: Sequence[Figures],
 ) -> ReportData:
     """What there is in one currency."""
     who = (*model, code)
@@ -100,6 +107,7 @@ def _collect(
         breaks_by_scenario={name: int(rows) for name, rows in connection.execute(_BREAK_COUNTS, who)},
         others=(),
         refused=tuple(ReasonRow(row[0], row[1], int(row[2]), row[3]) for row in connection.execute(_REFUSED, who)),
+        figures={each.name: each.of(code) for each in figures},
     )
 
 

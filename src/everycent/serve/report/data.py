@@ -1,8 +1,11 @@
 """What a report is made of: plain values, amounts as integers of minor units. Collected once, drawn in several ways."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
+
+from everycent.serve.figures.asked import Figures
 
 #: Long tables show this many rows; the rest is in the Parquet file that the section names.
 ROWS_SHOWN = 50
@@ -193,6 +196,7 @@ class ReportData:
     breaks_by_scenario: dict[str, int]
     others: tuple["ReportData", ...]  # the same of the model's other currencies
     refused: tuple[ReasonRow, ...]  # rows of either side that could not be compared; outcome is the scenario
+    figures: Mapping[str, Figures] = field(default_factory=dict)  # by name, of this currency, a line for each role
 
     @property
     def verified(self) -> bool | None:

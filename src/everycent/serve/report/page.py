@@ -8,12 +8,14 @@ from typing import Literal
 
 from everycent.serve.report import sections
 from everycent.serve.report.data import ReportData
+from everycent.serve.report.figures import figures_section
 from everycent.serve.report.words import both, words
 
 Language = Literal["auto", "en", "zh"]
 
 _SECTIONS = {
     "flow": sections.flow_section,
+    "figures": figures_section,
     "charges": sections.charges_section,
     "recon": sections.recon_section,
     "statements": sections.statements_section,

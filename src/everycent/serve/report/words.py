@@ -2,6 +2,7 @@
 
 from html import escape
 
+from everycent.serve.report.words_of_figures import WORDS as _OF_FIGURES
 from everycent.serve.report.words_of_files import WORDS as _OF_FILES
 from everycent.serve.report.words_of_lives import WORDS as _OF_LIVES
 
@@ -163,8 +164,8 @@ _OF_SETTLEMENT: dict[str, tuple[str, str]] = {
     "in_total": ("compared in total alone", "仅总数核对"),
     "statuses": ("left: {}, right: {}", "左方：{}，右方：{}"),
 }
-_WORDS = _OF_SETTLEMENT | _OF_FILES | _OF_LIVES
-assert len(_WORDS) == sum(map(len, (_OF_SETTLEMENT, _OF_FILES, _OF_LIVES))), "a key has one meaning"
+_WORDS = _OF_SETTLEMENT | _OF_FILES | _OF_LIVES | _OF_FIGURES
+assert len(_WORDS) == sum(map(len, (_OF_SETTLEMENT, _OF_FILES, _OF_LIVES, _OF_FIGURES))), "a key has one meaning"
 
 
 def words(key: str, *values: object) -> tuple[str, str]:

@@ -1,0 +1,68 @@
+"""What waits for whom: people, parties, banks, days."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from everycent.base.platform.database import Connection
+from everycent.flow.approvals import service as approvals
+from everycent.serve.figures.asked import Asked, Column, Figures, whole
+
+#: `who`, what waits for them, since when, how many, and their amounts. `{party}`: the party, or its role.
+_STATEMENTS = """
+    SELECT CASE state WHEN 'disputed' THEN 'operations' WHEN 'open' THEN 'the day cut' ELSE {party} END AS who,
+        CASE WHEN state = 'disputed' THEN 'a disputed statement, to resolve'
+            WHEN state = 'open' THEN 'a statement, to close' ELSE 'a statement, to confirm' END AS what,
+        min(coalesce(closed_as_of, closes_on)) AS since, count(*) AS things, sum(abs(net_minor)) AS amount, currency
+    FROM settlement.statement
+    WHERE tenant = %(tenant)s AND model = %(model)s AND released_as_of IS NULL
+        AND (state IN ('disputed', 'open') OR state = 'closed' AND confirms)
+    GROUP BY 1, 2, currency
+"""
+_INSTRUCTIONS = """
+    SELECT CASE WHEN state = 'waiting' THEN {party} WHEN state = 'parked' THEN 'operations'
+            WHEN state IN ('created', 'approved') THEN 'the next file or submission' ELSE channel END AS who,
+        CASE WHEN state = 'waiting' THEN 'a payment, for an account'
+            WHEN state = 'parked' THEN 'a payment, to judge: ' || finding
+            WHEN state = 'created' AND proposed_by IS NOT NULL THEN 'a payment, to be released by a second person'
+            WHEN state IN ('created', 'approved') THEN 'a payment, to go out'
+            ELSE 'a payment, for its result' END AS what,
+        min(as_of) AS since, count(*) AS things, sum(amount_minor) AS amount, currency
+    FROM payments.instruction
+    WHERE tenant = %(tenant)s AND model = %(model)s AND state NOT IN ('succeeded', 'failed', 'returned')
+    GROUP BY 1, 2, currency
+"""
+_CHARGES = """
+    SELECT {party} AS who, 'a non-order charge, for the next statement' AS what, min(booked_on) AS since,
+        count(*) AS things, sum(amount_minor) AS amount, currency
+    FROM non_order.charge AS charge
+    WHERE tenant = %(tenant)s AND model = %(model)s AND state = 'booked' AND settled_by = 'statement' AND NOT EXISTS (
+        SELECT FROM payments.instruction_statement AS side WHERE side.tenant = charge.tenant
+            AND side.model = charge.model AND side.statement_id = charge.charge_id::text)
+    GROUP BY 1, 2, currency
+"""
+COLUMNS = (
+    Column("who"), Column("what"), Column("since", "date"), Column("things", "count"), Column("amount", "amount"),
+    Column("currency"),
+)  # fmt: skip
+
+
+def waiting(connection: Connection, asked: Asked, now: datetime) -> Figures:
+    """What waits now, and for whom, those that wait longest first."""
+    values = {"tenant": asked.tenant, "model": asked.model}
+    party = "split_part(party_id, ':', 1)" if asked.by == "role" else "party_id"
+    queries = [query.replace("{party}", party) for query in (_STATEMENTS, _INSTRUCTIONS, _CHARGES)]
+    rows = [row for query in queries for row in connection.execute(query, values)]
+    found = [*whole(rows), *_approvals(connection, asked, now)]
+    ordered = sorted(found, key=lambda row: (str(row[2]), row[0], row[1], row[5]))
+    return Figures("waiting", "What waits for whom", COLUMNS, tuple(ordered))
+
+
+def _approvals(connection: Connection, asked: Asked, now: datetime) -> Sequence[tuple[object, ...]]:
+    """The requests that wait, by the groups that may decide them."""
+    by: dict[tuple[str, str, str], tuple[date, int, int]] = {}
+    for request, at in approvals.waiting(connection, asked.tenant, asked.model, now):
+        of = request.subject
+        key = (" or ".join(at.groups), f"a {of.kind.replace('_', ' ')}, to approve", of.currency)
+        since, things, amount = by.get(key, (request.requested_at.date(), 0, 0))
+        by[key] = (min(since, request.requested_at.date()), things + 1, amount + of.amount_minor)
+    return [(who, what, since, things, amount, code) for (who, what, code), (since, things, amount) in by.items()]

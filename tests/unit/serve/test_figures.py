@@ -1,0 +1,132 @@
+"""Figures of the books: each table's total is the ledger's, on any day, in each currency."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+from small_market import PROMOTIONS, market
+
+from everycent.serve.cli import exits
+from everycent.serve.cli.app import run_app
+
+KINDS = """\
+non_order_charges:
+  deposit: {of: [merchant]}
+  deposit_back: {returns: deposit, direction: pay}
+  fine: {of: [merchant], settled_by: statement}
+"""
+MODEL = market(PROMOTIONS + KINDS)
+SOLD = """\
+id,merchant,brand,price,coupon,at
+A1,m-7,b-1,99.99,10.00,2026-02-01 10:00:00
+A2,m-7,b-1,20.00,0,2026-03-10 10:00:00
+A3,永和豆漿大王旗艦店,b-2,2.00,5.00,2026-03-20 10:00:00
+"""
+CHARGES = """\
+reference,kind,party,amount,occurred_on
+D-1,deposit,merchant:m-7,100.00,2026-03-25
+F-1,fine,merchant:m-7,7.00,2026-03-25
+"""
+
+Say = Callable[..., Any]
+
+
+@pytest.fixture
+def say(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Gives a command; its JSON object."""
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    files = {"model.yaml": MODEL, "sold.csv": SOLD, "charges.csv": CHARGES}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def command(text: str, *more: str) -> Any:
+        words = [str(tmp_path / word) if word in files else word for word in text.split()]
+        assert run_app([*words, *more, "--json"]) == exits.OK, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
+
+    return command
+
+
+def balances(say: Say, beginning: str, *when: str) -> dict[str, int]:
+    """What the ledger's accounts of this beginning add up to, by currency."""
+    sums: dict[str, int] = {}
+    for each in say("ledger balance", f"{beginning}/", *when)["accounts"]:
+        sums[each["currency"]] = sums.get(each["currency"], 0) + each["balance_minor"]
+    return sums
+
+
+def test_each_total_is_the_ledgers_on_any_day(say: Say, tmp_path: Path, capsys: Any) -> None:
+    say("run model.yaml --records sold.csv --as-of 2026-03-22")
+    say("non-order take model.yaml charges.csv")
+    say("run model.yaml --records sold.csv --as-of 2026-03-26")
+    for when in ((), ("--on", "2026-03-15"), ("--on", "2026-03-22"), ("--on", "2026-03-25")):
+        parties = balances(say, "party", *when)
+        ageing = say("figures ageing", *when)
+        signed: dict[str, int] = {}
+        for row in ageing["rows"]:
+            signed[row["currency"]] = (
+                signed.get(row["currency"], 0) + (1 if row["side"] == "payable" else -1) * row["total"]
+            )
+            assert row["total"] == sum(row[name] for name in row if name.endswith(("days", "more"))), row
+        assert {code: minor for code, minor in parties.items() if minor} == {c: m for c, m in signed.items() if m}, when
+        found = say("figures balances", *when)
+        assert {code: sums["balance"] for code, sums in found["totals"].items()} == parties
+        revenue = say("figures revenue", *when)
+        assert {code: sums["net"] for code, sums in revenue["totals"].items()} == balances(say, "operator", *when)
+    ages = {(row["party"], row["side"]): row for row in say("figures ageing --on 2026-03-15")["rows"]}
+    old = ages["merchant:m-7", "payable"]
+    assert (old["0-30 days"], old["31-60 days"], old["total"]) == (2000, 10999, 12999)
+    assert [row["what"] for row in say("figures revenue")["rows"] if row["charge"] == "deposit"] == ["deposit held"]
+    since = say("figures revenue --since 2026-03-25 --on 2026-03-25")["rows"]
+    assert {row["charge"]: row["net"] for row in since} == {"deposit": 10000, "fine": 700}
+    held = {row["party"]: row["deposits"] for row in say("figures balances")["rows"]}
+    assert held["merchant:m-7"] == 10000
+
+    cost = say("figures cost --by party")
+    coupons = {(row["budget"], row["bearer"]): row["amount"] for row in cost["rows"]}
+    assert coupons == {("spring", "brand:b-1"): 600, ("spring", "brand:b-2"): 300, ("spring", "platform"): 600}
+    payouts = say("figures payouts")
+    assert {code: sums["in_flight"] for code, sums in payouts["totals"].items()} == balances(say, "channel")
+    assert {row["state"] for row in payouts["rows"]} == {"created"} and len(payouts["rows"]) == 2
+    waiting = {row["what"]: row for row in say("figures waiting")["rows"]}
+    assert waiting["a payment, to go out"]["who"] == "the next file or submission"
+    assert waiting["a statement, to close"]["things"] == 2, "the brands' of the month"
+
+    book, sheet = tmp_path / "b.xlsx", tmp_path / "b.csv"
+    assert run_app(["figures", "balances", "--out", str(book), "--out", str(sheet), "--limit", "1"]) == exits.OK
+    printed = capsys.readouterr().out
+    assert "total" in printed and "more lines" in printed
+    cells = [[cell.value for cell in row] for row in load_workbook(book)["balances"].rows]
+    assert cells[0] == ["party", "credits", "debits", "balance", "deposits", "currency"]
+    assert "merchant:永和豆漿大王旗艦店" in sheet.read_text(encoding="utf-8")
+    assert sum(round(row[3] * 100) for row in cells[1:]) == balances(say, "party")["CNY"]
+
+
+def test_books_with_nothing_in_them_have_figures_of_nothing(say: Say, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "sold.csv").write_text(SOLD.splitlines()[0] + "\n", encoding="utf-8")
+    say("run model.yaml --records sold.csv --as-of 2026-03-22")
+    for name in ("ageing", "revenue", "cost", "balances", "payouts", "waiting"):
+        assert say(f"figures {name}")["rows"] == []
+        assert run_app(["figures", name, "--out", str(tmp_path / "f.xlsx")]) == exits.OK
+        assert "nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["figures", "ageing"], "nothing is stored yet"),
+        (["figures", "ageing", "--by", "shop"], "--by shop: write party or role"),
+        (["figures", "cost", "--out", "f.pdf"], "--out f.pdf: name a .csv or an .xlsx file"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(
+    database: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any, asked: list[str], says: str
+) -> None:
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    assert run_app(asked) == exits.REFUSED
+    assert says in " ".join(capsys.readouterr().err.split())
