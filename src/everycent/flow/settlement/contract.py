@@ -1,7 +1,7 @@
 """What settlement gives to the rest of the house: statements, and its part of the model's language."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Protocol, Self
@@ -200,6 +200,31 @@ class LineKind(StrEnum):
     CARRIED_IN = "carried_in"  # what `other_statement` ended with, below 0
     RESERVE_HELD = "reserve_held"  # below 0: kept until `release_on`
     RESERVE_RELEASED = "reserve_released"  # what `other_statement` held back
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which statements are looked for; None, or nothing said, for all.
+
+    `waits_for`: close, confirm, approve, resolve, payment, unpark or nothing. `since`, `until`: whose period has a day between, both
+    inside. `least_minor`, `most_minor`: of the balance, whichever way it goes, in the one currency that is said, too.
+    """
+
+    model: str | None = None
+    ids: tuple[str, ...] | None = None
+    state: str | None = None
+    waits_for: str | None = None
+    party: str | None = None
+    since: date | None = None
+    until: date | None = None
+    currency: str | None = None
+    least_minor: int | None = None
+    most_minor: int | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        bounded = self.least_minor is not None or self.most_minor is not None
+        assert not bounded or self.currency is not None, "an amount is of a currency"
 
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.

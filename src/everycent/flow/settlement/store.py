@@ -22,6 +22,7 @@ from everycent.flow.settlement.contract import (
     STATEMENT,
     HandingOn,
     Needs,
+    Search,
     StatementState,
 )
 from everycent.flow.settlement.core.moves import MOVES, Life, Move
@@ -409,34 +410,25 @@ def last_move(
     return None if row is None else (row[0], row[1], row[2])
 
 
-def lives(
-    connection: Connection,
-    tenant: str,
-    *,
-    model: str | None = None,
-    ids: Sequence[str] | None = None,
-    state: str | None = None,
-    waits_for: str | None = None,
-    party: str | None = None,
-    limit: int | None = None,
-) -> list[dict[str, object]]:
-    """Statements with where they stand, those that wait longest first. `waits_for`: close, confirm, approve, resolve,
-    payment, unpark or nothing."""
+def lives(connection: Connection, tenant: str, search: Search) -> list[dict[str, object]]:
+    """Statements with where they stand, those that wait longest first."""
     conditions = {
-        "statement_id = ANY(%(ids)s)": ids,
-        "state = %(state)s": state,
-        "waits_for = %(waits_for)s": waits_for,
-        "party_id = %(party)s": party,
+        "statement_id = ANY(%(ids)s)": search.ids,
+        "state = %(state)s": search.state,
+        "waits_for = %(waits_for)s": search.waits_for,
+        "party_id = %(party)s": search.party,
+        "period_last >= %(since)s": search.since,
+        "period_first <= %(until)s": search.until,
+        "currency = %(currency)s": search.currency,
+        "abs(net_minor + lines_minor) >= %(least_minor)s": search.least_minor,
+        "abs(net_minor + lines_minor) <= %(most_minor)s": search.most_minor,
     }
     chosen = " AND ".join([said for said, given in conditions.items() if given is not None] or ["true"])
     cursor = connection.execute(
         f"""SELECT * FROM ({_LIVES}) AS life WHERE {chosen}
         ORDER BY closes_on, model COLLATE "C", statement_id COLLATE "C" LIMIT %(limit)s""",
-        {
-            "tenant": tenant, "model": model, "ids": None if ids is None else list(ids), "state": state,
-            "waits_for": waits_for, "party": party, "limit": limit,
-        },
-    )  # fmt: skip
+        {**vars(search), "tenant": tenant, "ids": list(search.ids or ())},
+    )
     return _as_dicts(cursor)
 
 

@@ -27,6 +27,7 @@ from everycent.proof.recon.breaks.desk import NotDone
 from everycent.proof.recon.jobs.store import JobRefused
 from everycent.proof.recon.service import BadSketch, CutRefused, NothingToCompare, QueueFull
 from everycent.serve.cli import exits
+from everycent.serve.downloads.refused import NoFont, PdfNotInstalled
 
 
 class NotSaid(Exception):
@@ -50,6 +51,7 @@ REFUSALS = (
     SourceError,
     SettingsError,
     DatabaseIsNewer,
+    NoFont,
     NothingStored,
     NoSuchTransfer,
     NotSealedYet,
@@ -65,6 +67,7 @@ REFUSALS = (
     AmbiguousFactor,
     InstructionAltered,
     NumberAltered,
+    PdfNotInstalled,
     UnstorableText,
     ScratchRefused,
     *_WRONG_PATH,

@@ -4,10 +4,10 @@ import getpass
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
@@ -16,7 +16,7 @@ from everycent.flow.approvals.contract import Outcome, Request, RequestState
 from everycent.flow.payments import service as payments
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.flow.settlement import service as settlement
-from everycent.flow.settlement.contract import LineKind, StatementState
+from everycent.flow.settlement.contract import LineKind, Search, StatementState
 from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
 from everycent.serve.cli.payment_words import payment_words
@@ -44,14 +44,32 @@ class Chosen:
     state: str | None
     waits_for: str | None
     party: str | None
+    since: date | None
+    until: date | None
+    currency: str | None
+    least: str | None
+    most: str | None
     limit: int
 
-    def check(self) -> None:
-        """Raises NotSaid."""
+    def search(self) -> Search:
+        """Raises NotSaid, UnknownCurrency."""
         if self.state is not None and self.state not in {*StatementState}:
             raise NotSaid(f"--state {self.state}: write one of {', '.join(StatementState)}")
         if self.waits_for is not None and self.waits_for not in _WAITS_FOR:
             raise NotSaid(f"--waits-for {self.waits_for}: write one of {', '.join(_WAITS_FOR)}")
+        least, most = (self._minor(name, text) for name, text in (("--least", self.least), ("--most", self.most)))
+        about = (self.model, None, self.state, self.waits_for, self.party, self.since, self.until, self.currency)
+        return Search(*about, least, most, self.limit)
+
+    def _minor(self, name: str, text: str | None) -> int | None:
+        if text is None:
+            return None
+        if self.currency is None:
+            raise NotSaid(f"{name} {text}: an amount is of a currency; say which with --currency")
+        try:
+            return parse_minor(text, currency(self.currency))
+        except NotAnAmount as error:
+            raise NotSaid(f"{name}: {error}") from None
 
 
 def user(by: str | None) -> str:
@@ -61,12 +79,9 @@ def user(by: str | None) -> str:
 
 def list_command(chosen: Chosen, *, as_json: bool) -> int:
     """Lists statements with what they wait for."""
-    chosen.check()
+    search = chosen.search()
     with open_session(Settings.load(), migrations()) as session:
-        found = settlement.lives(
-            session.connection, session.tenant, model=chosen.model, state=chosen.state, waits_for=chosen.waits_for,
-            party=chosen.party, limit=chosen.limit,
-        )  # fmt: skip
+        found = settlement.lives(session.connection, session.tenant, search)
         ids = [str(each["statement_id"]) for each in found]
         paid = payments.of_statements(session.connection, session.tenant, ids)
     if as_json:
@@ -217,7 +232,7 @@ def tell(name: str, told: Iterable[Told], *, as_json: bool) -> int:
 
 def _one(session: Session, statement_id: str) -> dict[str, Any]:
     """Raises NothingStored."""
-    found = settlement.lives(session.connection, session.tenant, ids=[statement_id])
+    found = settlement.lives(session.connection, session.tenant, Search(ids=(statement_id,)))
     if not found:
         raise NothingStored(f"there is no statement '{statement_id}'; `everycent statement list` shows their ids")
     return found[0]

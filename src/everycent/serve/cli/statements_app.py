@@ -2,6 +2,7 @@
 command that needs them."""
 
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,22 @@ Model = Annotated[str | None, typer.Option(help="Only this model, by its name.")
 Yes = Annotated[bool, typer.Option("--yes/--no", help="Whether you agree; a no needs --why.")]
 
 
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
+
+
+Since = Annotated[
+    date | None,
+    typer.Option("--since", parser=_date, metavar="DATE", help="Only periods that end this day or later."),
+]
+Until = Annotated[
+    date | None, typer.Option("--until", parser=_date, metavar="DATE", help="Only periods that begin by this day.")
+]
+
+
 @statement_app.command("list")
 def statement_list(
     model: Model = None,
@@ -31,13 +48,42 @@ def statement_list(
         str | None, typer.Option(help="Only those that wait for: close, confirm, approve, resolve or payment.")
     ] = None,
     party: Annotated[str | None, typer.Option(help="Only this party's, by its id: merchant:m-7.")] = None,
+    since: Since = None,
+    until: Until = None,
+    currency: Annotated[str | None, typer.Option(help="Only those in this currency, by its ISO 4217 code.")] = None,
+    least: Annotated[
+        str | None, typer.Option(help="Only those with a balance of so much or more, either way; with --currency.")
+    ] = None,
+    most: Annotated[
+        str | None, typer.Option(help="Only those with a balance of so much or less, either way; with --currency.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many are shown, the oldest first.")] = 50,
     json: Json = False,
 ) -> int:
     """List statements, and what each waits for."""
     from everycent.serve.cli.statements import Chosen, list_command
 
-    return list_command(Chosen(model, state, waits_for, party, limit), as_json=json)
+    chosen = Chosen(model, state, waits_for, party, since, until, currency, least, most, limit)
+    return list_command(chosen, as_json=json)
+
+
+@statement_app.command("download")
+def statement_download(
+    ids: Ids,
+    form: Annotated[
+        list[str] | None, typer.Option("--format", help="csv, xlsx or pdf; may come again. pdf if not given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path(),
+    language: Annotated[str, typer.Option(help="Of its words: en or zh.")] = "en",
+    font: Annotated[
+        Path | None, typer.Option(help="The font of PDFs: a .ttf, .ttc or .otf; $EVERYCENT_FONT, or one found, if not.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Write statements for their parties to read: whose, by what terms, by charge and order, what became of it."""
+    from everycent.serve.cli.downloading import download_command
+
+    return download_command(ids, form or ["pdf"], out, language, font, as_json=json)
 
 
 @statement_app.command("show")

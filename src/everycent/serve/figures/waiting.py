@@ -12,7 +12,8 @@ _STATEMENTS = """
     SELECT CASE state WHEN 'disputed' THEN 'operations' WHEN 'open' THEN 'the day cut' ELSE {party} END AS who,
         CASE WHEN state = 'disputed' THEN 'a disputed statement, to resolve'
             WHEN state = 'open' THEN 'a statement, to close' ELSE 'a statement, to confirm' END AS what,
-        min(coalesce(closed_as_of, closes_on)) AS since, count(*) AS things, sum(abs(net_minor)) AS amount, currency
+        min(coalesce(closed_as_of, closes_on)) AS since, count(*) AS things,
+            sum(abs(net_minor + lines_minor)) AS amount, currency
     FROM settlement.statement
     WHERE tenant = %(tenant)s AND model = %(model)s AND released_as_of IS NULL
         AND (state IN ('disputed', 'open') OR state = 'closed' AND confirms)

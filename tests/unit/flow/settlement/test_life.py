@@ -12,7 +12,7 @@ from everycent.base.platform.details import Details
 from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Outcome, Verdict
 from everycent.flow.settlement import service
-from everycent.flow.settlement.contract import ConfirmSpec, Refusal, StatementSpec
+from everycent.flow.settlement.contract import ConfirmSpec, Refusal, Search, StatementSpec
 from everycent.flow.settlement.service import Answer, Asking, Desk
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ class House:
         return Desk(self.books.connection, self.books.tenant, approvals, by, NOON)
 
     def life(self, statement_id: str = DAY_1) -> tuple[Any, ...]:
-        (found,) = service.lives(self.books.connection, self.books.tenant, ids=[statement_id])
+        (found,) = service.lives(self.books.connection, self.books.tenant, Search(ids=(statement_id,)))
         released = found["released_as_of"]
         return found["state"], found["waits_for"], None if released is None else str(released)
 

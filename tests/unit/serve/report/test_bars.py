@@ -1,6 +1,7 @@
 """Bars: lengths go with amounts, both sides of nothing, and names fit whatever they are written in."""
 
 import re
+from types import SimpleNamespace
 
 from everycent.serve.figures.asked import Figures, columns
 from everycent.serve.report.bars import Bar, Part, bars, shortened
@@ -48,12 +49,9 @@ def test_the_page_shows_what_there_is_and_nothing_of_what_there_is_not() -> None
         (("上海", f"{ZH}<b>", "revenue", 5, 0, 5, "CNY"), ("上海", "deposit", "deposit held", 7, 0, 7, "CNY")),
     )  # fmt: skip
 
-    class Data:
-        exponent = 2
-        figures = {"revenue": revenue, "cost": Figures("cost", "", columns(["charge"], ["amount"]), ())}
-
-    page = figures_section(Data())  # type: ignore[arg-type]
+    nothing = Figures("cost", "", columns(["charge"], ["amount"]), ())
+    data = SimpleNamespace(exponent=2, figures={"revenue": revenue, "cost": nothing})
+    page = figures_section(data)  # type: ignore[arg-type]
     assert "0.05" in page and "c-open" in page, "a deposit has a colour of its own"
     assert "<b>" not in page and "Cost by bearer" not in page
-    Data.figures = {}
-    assert figures_section(Data()) == ""  # type: ignore[arg-type]
+    assert figures_section(SimpleNamespace(figures={})) == ""  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Downloads of a statement, for its party: CSV, XLSX and PDF."""
