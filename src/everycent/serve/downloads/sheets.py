@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from everycent.serve.break_files import write_sheets
+from everycent.serve.break_files import looks_of, write_sheets
 from everycent.serve.downloads.document import Document
 from everycent.serve.downloads.facts import charges, facts, settled, sums
 from everycent.serve.downloads.words import word
@@ -41,12 +41,7 @@ def write_xlsx(document: Document, path: Path, language: str) -> None:
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     try:
         with Workbook(str(part), {**options, "in_memory": True}) as book:
-            places = document.money.exponent
-            looks = {
-                "head": book.add_format({"bold": True, "bottom": 1}),
-                "amount": book.add_format({"num_format": f"#,##0.{'0' * places}" if places else "#,##0"}),
-                "time": book.add_format({"num_format": "yyyy-mm-dd"}),
-            }
+            looks = {**looks_of(book), "time": book.add_format({"num_format": "yyyy-mm-dd"})}
             _front(book.add_worksheet(word("title", language)), document, language, looks)
             write_sheets(book, word("details", language), lines_table(document), looks)
         part.replace(path)

@@ -44,4 +44,5 @@ def _major(minor: int | None, code: str) -> Decimal | None:
 
 def write(figures: Figures, path: Path) -> None:
     """Writes a .csv or an .xlsx, whole or not at all. Raises NotDone, OSError."""
-    write_sheet(path, figures.name, as_table(figures))
+    amounts_in = {column.name: "currency" for column in figures.columns if column.kind == "amount"}
+    write_sheet(path, figures.name, as_table(figures), amounts_in)
