@@ -129,6 +129,21 @@ def payments_events(
     return events_command(model, after, limit)
 
 
+@payments_app.command("simulate")
+def payments_simulate(
+    files: Annotated[list[Path], typer.Argument(help="Payment files that were written for a bank (pain.001).")],
+    to: Annotated[Path, typer.Option(help="The folder for the bank's answers.")] = Path("bank"),
+    json: Json = False,
+) -> int:
+    """Let a bank that is made up here answer payment files, to try things out: status reports, account statements.
+
+    An account that ends with 8 is refused; what goes to one that ends with 9 comes back.
+    """
+    from everycent.serve.cli.simulated_bank import simulate_command
+
+    return simulate_command(files, to, as_json=json)
+
+
 @payments_app.command("stop")
 def payments_stop(why: NeedsWhy, channel: Channel = None, who: Who = None, json: Json = False) -> int:
     """Stop payments: nothing more is sent or filed until they are started."""

@@ -1,6 +1,6 @@
-"""The platform's own tables, by name: records, charges, obligations, statements, instructions."""
+"""The platform's own tables, by name: from records to instructions, what each pays, and the ledger's transfers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Literal, Self
 
@@ -17,23 +17,35 @@ from everycent.base.platform.details import Details
 from everycent.base.platform.settings import Settings
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.intake.contract import RECORD, RawRows
-from everycent.flow.payments.contract import INSTRUCTION
+from everycent.flow.ledger.contract import TRANSFER
+from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION
 from everycent.flow.rating.contract import CHARGE
 from everycent.flow.settlement.contract import STATEMENT
 from everycent.proof.recon.chain import Keys, LinkFailed, Surroundings
 from everycent.proof.recon.loaders.numbering import numbered
 
 _DETAILS = {"records": RECORD, "charges": CHARGE, "obligations": OBLIGATION}
-_DECIDED = {"statements": STATEMENT, "instructions": INSTRUCTION}
+_DECIDED = {
+    "statements": STATEMENT,
+    "instructed_statements": INSTRUCTED_STATEMENT,
+    "instructions": INSTRUCTION,
+    "transfers": TRANSFER,
+}
+#: What the tables say besides, by SQL: the reference that a bank's file carries, and which instruction it belongs to.
+_BESIDES = {
+    "instructions": {"end_to_end_id": "replace(instruction_id::text, '-', '')"},
+    "transfers": {"end_to_end_id": "replace(substring(cause FROM '^(?:instruction|payment) ([0-9a-f-]{36})'), '-', '')"},
+}
 _MEMORY_MB = 256
 
 
 class EverycentWords(Declaration):
-    """A table of a model's. Money in it is in minor units: declare its columns with `unit: minor`."""
+    """A table of a model's. Money in it is in minor units: declare its columns with `unit: minor`. Instructions, and
+    transfers that an instruction caused, have a column `end_to_end_id` besides: the reference in the bank's file."""
 
-    table: Literal["records", "charges", "obligations", "statements", "instructions"] = Field(
-        description="which table", examples=["charges"]
-    )
+    table: Literal[
+        "records", "charges", "obligations", "statements", "instructed_statements", "instructions", "transfers"
+    ] = Field(description="which table", examples=["charges"])
     model: Name = Field(description="whose", examples=["harbour-market"])
     kind: Name | None = Field(default=None, description="of records: the kind", examples=["payment_received"])
 
@@ -58,19 +70,20 @@ class Everycent:
             raise LinkFailed("loader 'everycent': there is no database to read; it is for `everycent recon run`")
         schema = _DETAILS.get(words.table) or _DECIDED[words.table]
         if words.table in _DECIDED:
-            yield from _decided(schema, words.model, around.settings)
+            yield from _decided(schema, _BESIDES.get(words.table, {}), words.model, around.settings)
         else:
             yield from _detail(schema, words, around, around.settings)
 
 
-def _decided(schema: TableSchema, model: str, settings: Settings) -> Iterator[RawRows]:
-    columns = ", ".join(f"{identifier(name)}::text" for name in schema.columns.names)
+def _decided(schema: TableSchema, besides: Mapping[str, str], model: str, settings: Settings) -> Iterator[RawRows]:
+    found = {name: f"{identifier(name)}::text" for name in schema.columns.names} | besides
+    columns = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in found.items())
     order = ", ".join(f'{identifier(name)}::text COLLATE "C"' for name in schema.key)
-    texts = pa.schema([(name, pa.string()) for name in schema.columns.names])
+    texts = pa.schema([(name, pa.string()) for name in found])
     query = f"""SELECT {columns} FROM {schema.name}
         WHERE tenant = {literal(settings.tenant)} AND model = {literal(model)} ORDER BY {order}"""
     with connect(settings) as connection, closing(copy_parts(connection, query, texts)) as parts:
-        yield from numbered(parts, schema.columns.names, schema.name)
+        yield from numbered(parts, list(found), schema.name)
 
 
 def _detail(schema: TableSchema, words: EverycentWords, around: Surroundings, settings: Settings) -> Iterator[RawRows]:
