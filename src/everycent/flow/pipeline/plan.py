@@ -7,6 +7,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
+from everycent.base.money.currency import all_currencies
 from everycent.flow.clearing.contract import ClearingRefused, Late, shared_in_order, shares_of
 from everycent.flow.clearing.stage import ClearingPlan, Settled, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
@@ -202,7 +203,9 @@ def _of_orders(model: LoadedModel, settled: Mapping[str, Settled]) -> Mapping[st
 
 def _plan_non_order(model: LoadedModel, settled: Mapping[str, Settled]) -> NonOrderPlan:
     spec = model.spec
-    known = (spec.settled_roles, list(spec.charges), spec.currency_codes)
+    by_code = {each.code: each for each in all_currencies()}
+    currencies = [by_code[code] for code in spec.currency_codes if code in by_code]  # others are told where they stand
+    known = (spec.settled_roles, list(spec.charges), currencies)
     return plan_non_order(spec.non_order_charges, *known, model.operator, settled)
 
 

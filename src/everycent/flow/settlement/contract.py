@@ -206,8 +206,9 @@ class LineKind(StrEnum):
 class Search:
     """Which statements are looked for; None, or nothing said, for all.
 
-    `waits_for`: close, confirm, approve, resolve, payment, unpark or nothing. `since`, `until`: whose period has a day between, both
-    inside. `least_minor`, `most_minor`: of the balance, whichever way it goes, in the one currency that is said, too.
+    `waits_for`: close, confirm, approve, resolve, payment, unpark or nothing. `since`, `until`: whose period has a day
+    between, both inside. `least_minor`, `most_minor`: of the balance, whichever way it goes, in the one
+    currency that is said, too.
     """
 
     model: str | None = None

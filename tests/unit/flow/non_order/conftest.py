@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from everycent.base.money.currency import currency
 from everycent.flow.non_order.contract import Given, NonOrderSpec
 from everycent.flow.non_order.stage import NonOrderPlan, plan_non_order
 
@@ -21,7 +22,8 @@ KINDS: dict[str, Any] = {
 def planned(kinds: dict[str, Any] = KINDS, settled: dict[str, Any] | None = None) -> NonOrderPlan:
     """The plan of a market with merchants and brands that orders cause `goods` of."""
     specs = {name: NonOrderSpec.model_validate(spec) for name, spec in kinds.items()}
-    return plan_non_order(specs, ["merchant", "brand"], ["goods"], ["CNY", "JPY"], "shanghai", settled or {})
+    currencies = [currency(code) for code in ("CNY", "JPY")]
+    return plan_non_order(specs, ["merchant", "brand"], ["goods"], currencies, "shanghai", settled or {})
 
 
 def given(text: str, reason: str = "") -> Given:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from everycent.base.money.currency import Currency, currency
+from everycent.base.money.currency import Currency
 from everycent.flow.approvals.contract import LevelSpec
 from everycent.flow.non_order.contract import Direction, NonOrderSpec, SettledBy
 
@@ -55,7 +55,7 @@ def plan_non_order(
     specs: Mapping[str, NonOrderSpec],
     settled_roles: Sequence[str],
     charges: Sequence[str],
-    codes: Sequence[str],
+    currencies: Sequence[Currency],
     operator: str,
     settled: Mapping[str, Settled],
 ) -> NonOrderPlan:
@@ -86,4 +86,4 @@ def plan_non_order(
         kinds[name] = NonOrderKind(
             name, account, deposit.of, spec.direction, spec.settled_by, settled.get(account, own), spec.approve or ()
         )
-    return NonOrderPlan(kinds, tuple(currency(code) for code in codes))
+    return NonOrderPlan(kinds, tuple(currencies))

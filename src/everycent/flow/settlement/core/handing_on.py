@@ -43,13 +43,13 @@ def hand_on(
     lines = engine.query(_lines_sql(plan.model, tenant, open_on), ended=ended, held=held, places=places)
     lines = LINE.check(lines.cast(LINE.columns))
     opened = engine.query(_opened_sql(plan.model, open_on), lines=lines, places=places).cast(ACCRUAL.columns)
-    moved = pc.sum(lines["amount_minor"].filter(pc.is_in(lines["kind"], value_set=_CARRIED))).as_py()
+    moved = pc.sum(lines["amount_minor"].filter(pc.is_in(lines["kind"], value_set=pa.array(_CARRIED)))).as_py()
     assert moved in (None, 0), "what is carried out of a statement is carried into another"
     return HandedOn(lines, opened)
 
 
 _KEPT = ("statement_id", "party_id", "currency", "legal_entity")
-_CARRIED = pa.array([LineKind.CARRIED_OUT.value, LineKind.CARRIED_IN.value])
+_CARRIED = (LineKind.CARRIED_OUT.value, LineKind.CARRIED_IN.value)
 _TERMS = pa.schema(
     [("role", pa.string()), ("carries", pa.bool_()), ("ratio", pa.int64()), ("reserve_days", pa.int32())]
 )

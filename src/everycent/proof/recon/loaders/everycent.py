@@ -34,7 +34,9 @@ _DECIDED = {
 #: What the tables say besides, by SQL: the reference that a bank's file carries, and which instruction it belongs to.
 _BESIDES = {
     "instructions": {"end_to_end_id": "replace(instruction_id::text, '-', '')"},
-    "transfers": {"end_to_end_id": "replace(substring(cause FROM '^(?:instruction|payment) ([0-9a-f-]{36})'), '-', '')"},
+    "transfers": {
+        "end_to_end_id": "replace(substring(cause FROM '^(?:instruction|payment) ([0-9a-f-]{36})'), '-', '')",
+    },
 }
 _MEMORY_MB = 256
 
@@ -76,7 +78,7 @@ class Everycent:
 
 
 def _decided(schema: TableSchema, besides: Mapping[str, str], model: str, settings: Settings) -> Iterator[RawRows]:
-    found = {name: f"{identifier(name)}::text" for name in schema.columns.names} | besides
+    found = {**{name: f"{identifier(name)}::text" for name in schema.columns.names}, **besides}
     columns = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in found.items())
     order = ", ".join(f'{identifier(name)}::text COLLATE "C"' for name in schema.key)
     texts = pa.schema([(name, pa.string()) for name in found])
