@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -123,8 +124,7 @@ class Limit:
     most_minor: int | None = None
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """An account's totals, in minor units."""
 
     debits_minor: int = 0

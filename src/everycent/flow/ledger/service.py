@@ -38,10 +38,6 @@ class Contended(Exception):
     """The same transfers were posted by others at each try; ask again."""
 
 
-class _Again(Exception):
-    """Somebody else was first; the transaction is rolled back."""
-
-
 def post(
     connection: Connection, tenant: str, model: str, asked: Sequence[Transfer], *, dry_run: bool = False
 ) -> list[Answer]:
@@ -59,12 +55,12 @@ def post(
                 store.begin_posting(connection)
                 books = store.books_of(connection, tenant, model, asked)
                 judgement = judge(asked, books)
-                if judgement.to_post and not store.keep(connection, tenant, model, judgement, books):
-                    raise _Again
+                if judgement.to_post:
+                    store.keep(connection, tenant, model, judgement, books)
                 if dry_run:
                     raise psycopg.Rollback(transaction)
             return list(judgement.answers)
-        except _Again:
+        except psycopg.errors.UniqueViolation:  # somebody else was first
             continue
     raise Contended(f"{len(asked)} transfers: others posted some of them in the same moment, {_TRIES} times; ask again")
 

@@ -1,7 +1,6 @@
 """All SQL of the ledger. Callers own the transaction."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -229,7 +228,7 @@ _STOP_POSTING = "LOCK TABLE ledger.transfer IN SHARE ROW EXCLUSIVE MODE"
 _KNOWN = """
     SELECT transfer_id, booked_on, debit_account, credit_account, amount_minor, currency, cause, kind, settles
     FROM ledger.transfer
-    WHERE tenant = %s AND model = %s AND transfer_id = ANY(%s)
+    WHERE tenant = %s AND model = %s AND transfer_id = ANY(%s::uuid[])
 """
 _SETTLED = """
     SELECT settles, transfer_id FROM ledger.transfer WHERE tenant = %s AND model = %s AND settles = ANY(%s)
@@ -244,21 +243,17 @@ _LIMITED = """
     FOR UPDATE OF held
 """
 _KEEP = """
-    INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,
-        currency, cause, kind, settles)
-    SELECT %s, %s, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency, cause, kind, settles
-    FROM json_to_recordset(%s) AS asked (transfer_id uuid, booked_on date, debit_account text, credit_account text,
-        amount_minor numeric, currency text, cause text, kind text, settles uuid)
-    ORDER BY transfer_id
-    ON CONFLICT DO NOTHING
+    COPY ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor, currency,
+        cause, kind, settles)
+    FROM STDIN
 """
 _ADD_ASKED = """
     INSERT INTO ledger.account AS held (tenant, model, account, currency, booked_on, stripe, debits_minor,
         credits_minor, debits_pending_minor, credits_pending_minor)
     SELECT %s, %s, account, currency, booked_on, 1 + pg_backend_pid() %% 256, debits, credits, debits_pending,
         credits_pending
-    FROM json_to_recordset(%s) AS moved (account text, currency text, booked_on date, debits numeric, credits numeric,
-        debits_pending numeric, credits_pending numeric)
+    FROM unnest(%s::text[], %s::text[], %s::date[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
+        AS moved (account, currency, booked_on, debits, credits, debits_pending, credits_pending)
     ORDER BY account, currency, booked_on
     ON CONFLICT (tenant, model, account, currency, booked_on, stripe) DO UPDATE
     SET debits_minor = held.debits_minor + excluded.debits_minor,
@@ -318,16 +313,17 @@ def begin_posting(connection: Connection) -> None:
 def books_of(connection: Connection, tenant: str, model: str, asked: Sequence[Transfer]) -> Books:
     """What judging these needs; limited accounts among theirs stay locked until the transaction ends."""
     settling = [transfer.settles for transfer in asked if transfer.settles is not None]
-    ids = [transfer.transfer_id for transfer in asked]
+    ids = _array([str(one) for one in [*settling, *(transfer.transfer_id for transfer in asked)]])
     known = [
         Transfer(row[0], row[1], row[2], row[3], int(row[4]), row[5], row[6], TransferKind(row[7]), row[8])
-        for row in connection.execute(_KNOWN, (tenant, model, ids + settling), prepare=True)
+        for row in connection.execute(_KNOWN, (tenant, model, ids), prepare=True)
     ]
     settled: dict[UUID, UUID] = (
         dict(connection.execute(_SETTLED, (tenant, model, settling)).fetchall()) if settling else {}
     )
     accounts = sorted({(name, one.currency) for one in asked for name in (one.debit_account, one.credit_account)})
-    names, currencies = [name for name, _ in accounts], [currency for _, currency in accounts]
+    storable = [account for account in accounts if not any("\x00" in text for text in account)]
+    names, currencies = (_array([_quoted(account[at]) for account in storable]) for at in (0, 1))
     limited = {
         (row[0], row[1]): Limited(Limit(row[0], row[1], _whole(row[2]), _whole(row[3])), Standing(*map(int, row[4:])))
         for row in connection.execute(_LIMITED, (names, currencies, tenant, model), prepare=True)
@@ -339,57 +335,40 @@ def _whole(value: Decimal | None) -> int | None:
     return None if value is None else int(value)
 
 
-def keep(connection: Connection, tenant: str, model: str, judgement: Judgement, books: Books) -> bool:
-    """Keeps the transfers to post, and adds them to their accounts. False where somebody else posted one of them, or
-    settled the same pending one, meanwhile: the transaction is then to be rolled back and begun anew."""
+def keep(connection: Connection, tenant: str, model: str, judgement: Judgement, books: Books) -> None:
+    """Keeps the transfers to post, and adds them to their accounts. Raises psycopg.errors.UniqueViolation where
+    somebody else posted one of them, or settled the same pending one, meanwhile: the transaction is then to be rolled
+    back and begun anew."""
     to_post = judgement.to_post
-    rows = [
-        {
-            "transfer_id": str(one.transfer_id),
-            "booked_on": one.booked_on.isoformat(),
-            "debit_account": one.debit_account,
-            "credit_account": one.credit_account,
-            "amount_minor": one.amount_minor,
-            "currency": one.currency,
-            "cause": one.cause,
-            "kind": one.kind,
-            "settles": None if one.settles is None else str(one.settles),
-        }
-        for one in to_post
+    with connection.cursor() as cursor, cursor.copy(_KEEP) as rows:
+        for one in sorted(to_post, key=lambda one: one.transfer_id.bytes):  # who post the same wait, and do not lock up
+            about = (one.booked_on, one.debit_account, one.credit_account, one.amount_minor, one.currency, one.cause)
+            rows.write_row((tenant, model, one.transfer_id, *about, one.kind.value, one.settles))
+    moved = day_totals(to_post, books.known | {one.transfer_id: one for one in to_post})
+    places = [
+        _array([_quoted(account) for account, _, _ in moved]),
+        _array([_quoted(currency) for _, currency, _ in moved]),
+        _array([day.isoformat() for _, _, day in moved]),
     ]
-    if connection.execute(_KEEP, (tenant, model, json.dumps(rows)), prepare=True).rowcount < len(to_post):
-        return False
-    pending = books.known | {one.transfer_id: one for one in to_post}
-    totals = [
-        {
-            "account": account,
-            "currency": currency,
-            "booked_on": day.isoformat(),
-            "debits": moved.debits_minor,
-            "credits": moved.credits_minor,
-            "debits_pending": moved.debits_pending_minor,
-            "credits_pending": moved.credits_pending_minor,
-        }
-        for (account, currency, day), moved in day_totals(to_post, pending).items()
-    ]
-    connection.execute(_ADD_ASKED, (tenant, model, json.dumps(totals)), prepare=True)
+    totals = [_array([str(total) for total in column]) for column in zip(*moved.values(), strict=True)]
+    connection.execute(_ADD_ASKED, (tenant, model, *places, *totals), prepare=True)
     changed = [
-        (*_totals(limited.standing), tenant, model, *place)
+        (*limited.standing, tenant, model, *place)
         for place, limited in sorted(judgement.limited.items())
         if limited != books.limited[place]
     ]
     if changed:
         connection.cursor().executemany(_SET_STANDING, changed)
-    return True
 
 
-def _totals(standing: Standing) -> tuple[int, int, int, int]:
-    return (
-        standing.debits_minor,
-        standing.credits_minor,
-        standing.debits_pending_minor,
-        standing.credits_pending_minor,
-    )
+def _array(elements: Iterable[str]) -> str:
+    """An array as PostgreSQL writes it, which takes less time to make and to read than JSON or the driver's own way."""
+    return f"{{{','.join(elements)}}}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def standing(
@@ -410,6 +389,6 @@ def set_limit(connection: Connection, tenant: str, model: str, limit: Limit) -> 
         connection.execute(_DROP_LIMIT, where)
         return
     names = ("debits", "credits", "debits_pending", "credits_pending")
-    totals = _totals(standing(connection, tenant, model, limit.account, limit.currency))
+    totals = standing(connection, tenant, model, limit.account, limit.currency)
     bounds = {"least": limit.least_minor, "most": limit.most_minor}
     connection.execute(_SET_LIMIT, {**where, **bounds, **dict(zip(names, totals, strict=True))})

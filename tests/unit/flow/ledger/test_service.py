@@ -73,6 +73,16 @@ def test_what_is_refused_moves_nothing_and_says_why(ask: Any, balance: Any) -> N
     assert answer.message == "this id has another transfer: posted 100 CNY from bank to shop on 2026-03-01, test"
 
 
+def test_a_name_may_have_any_character_that_a_database_keeps(ask: Any, balance: Any) -> None:
+    names = ['"quoted"', "back\\slash", "{a,b}", "NULL", "tab\tline\n", "商户 '7'"]
+    assert outcomes(ask(*(transfer(letter, 1, name) for letter, name in zip("ABCDEF", names, strict=True)))) == (
+        ["posted"] * 6
+    )
+    assert [balance(name) for name in names] == [-1] * 6
+    [answer, other] = ask(transfer("G", 1, "null\x00"), transfer("H", 1))
+    assert (answer.refusal, other.outcome) == (Refusal.UNSTORABLE, Outcome.POSTED)
+
+
 def test_linked_transfers_are_posted_all_or_none(ask: Any, balance: Any) -> None:
     good = [transfer("A", 10, linked=True), transfer("B", 20, linked=True), transfer("C", 30)]
     bad = [transfer("D", 1, linked=True), transfer("E", 0, linked=True), transfer("F", 1)]

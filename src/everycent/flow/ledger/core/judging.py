@@ -1,5 +1,6 @@
 """Which of the transfers that are asked for are posted: one after the other, each seeing what those before it did."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -107,11 +108,8 @@ def _answer(transfer: Transfer, books: Books, tried: Books) -> Answer:
             return Answer(transfer.transfer_id, Outcome.ALREADY_POSTED)
         _check_form(transfer)
         reserved = 0 if transfer.settles is None else _pending_of(transfer, transfer.settles, books, tried).amount_minor
-        standing = {}
-        for account, change in moves(transfer, reserved).items():
-            limited = tried.limited.get(account) or books.limited.get(account)
-            if limited is not None:
-                standing[account] = Limited(limited.limit, _within(limited, change))
+        limited = ChainMap(tried.limited, books.limited)
+        standing = _standing(transfer, reserved, limited) if books.limited else {}
     except _Refused as refused:
         return Answer(transfer.transfer_id, Outcome.REFUSED, refused.refusal, str(refused))
     tried.limited |= standing
@@ -119,6 +117,16 @@ def _answer(transfer: Transfer, books: Books, tried: Books) -> Answer:
     if transfer.settles is not None:
         tried.settled[transfer.settles] = transfer.transfer_id
     return Answer(transfer.transfer_id, Outcome.POSTED)
+
+
+def _standing(transfer: Transfer, reserved_minor: int, limited: Mapping[Account, Limited]) -> dict[Account, Limited]:
+    """Where the limited ones of its accounts stand after it; refuses what goes beyond a limit."""
+    changes = moves(transfer, reserved_minor)
+    return {
+        account: Limited(limited[account].limit, _within(limited[account], change))
+        for account, change in changes.items()
+        if account in limited
+    }
 
 
 def _check_form(transfer: Transfer) -> None:

@@ -49,5 +49,6 @@ def day_totals(
         reserved = pending[transfer.settles].amount_minor if transfer.settles is not None else 0
         for (account, currency), change in moves(transfer, reserved).items():
             place = account, currency, transfer.booked_on
-            totals[place] = plus(totals.get(place, Standing()), change)
+            before = totals.get(place)
+            totals[place] = change if before is None else plus(before, change)
     return dict(sorted(totals.items()))
