@@ -11,6 +11,7 @@ import pyarrow as pa
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
+from everycent.flow.approvals.asked import Approvals
 from everycent.flow.approvals.contract import LevelSpec, Outcome, Request, RequestState, Subject
 from everycent.flow.ledger.contract import OPERATOR_ACCOUNT, PARTY_ACCOUNT, TRANSFER
 from everycent.flow.non_order import store
@@ -37,19 +38,9 @@ __all__ = [
 class House(Protocol):
     """What charges ask of other contexts, inside their own transaction; wired by the pipeline."""
 
-    def ask(
-        self,
-        connection: Connection,
-        tenant: str,
-        model: str,
-        subjects: Sequence[Subject],
-        levels: Sequence[LevelSpec],
-        now: datetime,
-    ) -> list[Request]:
-        """A request for each subject, in their order."""
-
-    def expire(self, connection: Connection, tenant: str, model: str, kind: str, now: datetime) -> list[Request]:
-        """Ends the requests of a kind that nobody decided in time, and gives them."""
+    @property
+    def approvals(self) -> Approvals:
+        """Who has to say yes."""
 
     def post(self, connection: Connection, tenant: str, model: str, transfers: pa.Table) -> None:
         """Posts TRANSFER rows."""
@@ -151,7 +142,7 @@ def _ask(counter: Counter, charge_id: UUID, levels: Sequence[LevelSpec]) -> Char
     (held,) = store.hold(*where, [charge_id])
     of = held.charge
     subject = Subject(NON_ORDER_KIND, str(charge_id), held.digest, of.amount_minor, of.currency, of.given_by)
-    (request,) = counter.house.ask(*where, [subject], levels, counter.now)
+    (request,) = counter.house.approvals.ask(*where, [subject], levels, counter.now)
     store.set_approval(*where, charge_id, request.request_id)
     if request.state is not RequestState.APPROVED:
         return ChargeState.ASKED
@@ -205,7 +196,7 @@ def expire(counter: Counter) -> list[UUID]:
     """Declines the charges that nobody approved in time; their ids."""
     where = (counter.connection, counter.tenant, counter.model)
     with counter.connection.transaction():
-        over = counter.house.expire(*where, NON_ORDER_KIND, counter.now)
+        over = counter.house.approvals.expire(*where, NON_ORDER_KIND, counter.now)
         for request in over:
             decided(counter, request)
     return [UUID(request.subject.subject_id) for request in over]

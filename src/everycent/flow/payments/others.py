@@ -9,7 +9,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from everycent.base.platform.database import Connection
-from everycent.flow.approvals.contract import LevelSpec, Request, Subject
+from everycent.flow.approvals.asked import Approvals
 from everycent.flow.settlement.contract import SideEnd
 
 
@@ -43,27 +43,6 @@ class PayoutAccounts(Protocol):
 
     def numbers(self, connection: Connection, tenant: str, ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Their numbers in the clear, for the channel alone."""
-
-
-class Approvals(Protocol):
-    """Who has to say yes: approvals' `service`."""
-
-    def ask(
-        self,
-        connection: Connection,
-        tenant: str,
-        model: str,
-        subjects: Sequence[Subject],
-        levels: Sequence[LevelSpec],
-        now: datetime,
-    ) -> list[Request]:
-        """A request for each subject, in their order."""
-
-    def drop(self, connection: Connection, tenant: str, model: str, request_ids: Sequence[UUID], now: datetime) -> None:
-        """Withdraws pending requests, because their subjects are no longer to be approved."""
-
-    def expire(self, connection: Connection, tenant: str, model: str, kind: str, now: datetime) -> list[Request]:
-        """Ends the requests of a kind that nobody decided in time, and gives them."""
 
 
 @dataclass(frozen=True)

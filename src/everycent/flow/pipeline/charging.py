@@ -10,8 +10,9 @@ from uuid import UUID
 import pyarrow as pa
 
 from everycent.base.platform.database import Connection
-from everycent.flow.approvals import service as approvals
-from everycent.flow.approvals.contract import HOUSE, LevelSpec, Request, Subject
+from everycent.flow.approvals import service as approvals_service
+from everycent.flow.approvals.asked import Approvals
+from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.intake.service import open_source
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
@@ -32,19 +33,7 @@ _ROWS_AT_ONCE = 1 << 14
 class ChargeHouse:
     """What charges ask of other contexts."""
 
-    def ask(
-        self,
-        connection: Connection,
-        tenant: str,
-        model: str,
-        subjects: Sequence[Subject],
-        levels: Sequence[LevelSpec],
-        now: datetime,
-    ) -> list[Request]:
-        return approvals.ask(connection, tenant, model, subjects, levels, now)
-
-    def expire(self, connection: Connection, tenant: str, model: str, kind: str, now: datetime) -> list[Request]:
-        return approvals.expire(connection, tenant, model, kind, now)
+    approvals: Approvals = approvals_service
 
     def post(self, connection: Connection, tenant: str, model: str, transfers: pa.Table) -> None:
         ledger_store.write(connection, tenant, model, None, transfers)

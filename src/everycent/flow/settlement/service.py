@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
-from uuid import UUID
 
 import psycopg
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
+from everycent.flow.approvals.asked import Approvals
 from everycent.flow.approvals.contract import (
     HOUSE,
     LevelSpec,
@@ -50,7 +50,6 @@ STATEMENT_KIND = "statement"
 __all__ = [
     "STATEMENT_KIND",
     "Answer",
-    "Approvals",
     "Asking",
     "Closing",
     "Desk",
@@ -70,27 +69,6 @@ __all__ = [
     "settle",
     "unpark",
 ]  # fmt: skip
-
-
-class Approvals(Protocol):
-    """What statements ask of approvals, inside their own transaction: `flow/approvals/service.py`, wired by callers."""
-
-    def ask(
-        self,
-        connection: Connection,
-        tenant: str,
-        model: str,
-        subjects: Sequence[Subject],
-        levels: Sequence[LevelSpec],
-        now: datetime,
-    ) -> list[Request]:
-        """A request for each subject, in their order."""
-
-    def drop(self, connection: Connection, tenant: str, model: str, request_ids: Sequence[UUID], now: datetime) -> None:
-        """Withdraws pending requests, because their subjects are no longer to be approved."""
-
-    def expire(self, connection: Connection, tenant: str, model: str, kind: str, now: datetime) -> list[Request]:
-        """Ends the requests of a kind that nobody decided in time, and gives them."""
 
 
 @dataclass(frozen=True)

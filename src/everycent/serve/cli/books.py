@@ -38,7 +38,7 @@ def balance_command(
         )
     if as_json:
         rows = [
-            {"account": one.account, "currency": one.currency, **asdict(one.standing),
+            {"account": one.account, "currency": one.currency, **one.standing._asdict(),
              "balance_minor": one.standing.balance_minor} for one in found
         ]  # fmt: skip
         print_json({"model": name, "on": on, "accounts": rows})
