@@ -12,7 +12,7 @@ from everycent.flow.payments import service
 from everycent.flow.payments.contract import Move, Said
 from everycent.flow.pipeline.paying import PAYMENT_OTHERS
 from everycent.flow.settlement import service as settlement
-from everycent.flow.settlement.contract import SideEnd, StatementSpec
+from everycent.flow.settlement.contract import Search, SideEnd, StatementSpec
 from everycent.proof.verify.core import lives, payments
 from everycent.proof.verify.service import verify
 from everycent.serve.cli.payment_words import payment_words
@@ -59,7 +59,7 @@ class Desk:
     def told(self, statement_id: str = A) -> tuple[str, str]:
         """What a statement waits for, and what people read of its payment."""
         where = (self.books.connection, self.books.tenant)
-        (life,) = settlement.lives(*where, ids=[statement_id])
+        (life,) = settlement.lives(*where, Search(ids=(statement_id,)))
         return str(life["waits_for"]), payment_words(life, service.of_statements(*where, [statement_id])[statement_id])
 
     def log(self, statement_id: str = A) -> list[tuple[Any, ...]]:
