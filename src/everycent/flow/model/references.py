@@ -265,3 +265,8 @@ def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
             elif spec.parties[role].operator is not None:
                 message = f"'{role}' is the operator: its side is its own books, it has no {section}"
                 yield source.issue(message, (section, role), key=True)
+    for role, statement in spec.statements.items():
+        for charge in () if statement.invoice is None else statement.invoice.charges:
+            if charge not in spec.charges:
+                path = ("statements", role, "invoice", "charges", charge)
+                yield source.issue(_unknown("charge", charge, spec.charges), path, key=True)

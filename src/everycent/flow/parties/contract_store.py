@@ -132,7 +132,7 @@ def _contract_row(tenant: str, model: str, said: ContractMessage, party: Party) 
     return (
         tenant, model, *said.contract_key, said.revision, party.party_id, party.role, list(party.values),
         said.valid_from, said.valid_to, said.cycle, said.mode, list(said.charges), said.legal_entity, *reserve,
-        json.dumps(said.minimum_minor), said.digest, silent_days, said.negative, None,
+        json.dumps(said.minimum_minor), said.digest, silent_days, said.negative, said.invoice,
     )  # fmt: skip
 
 

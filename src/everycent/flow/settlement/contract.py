@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Protocol, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from everycent.base.engine.declaration import Called, Declaration, Duration, NumberText, Written
+from everycent.base.engine.declaration import Called, Declaration, Duration, Name, NumberText, Written
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.flow.approvals.contract import Levels, LevelSpec
 
@@ -38,6 +38,11 @@ class Refusal(StrEnum):
     SETTLED = "settled"
     PARKED = "parked"
     NOT_PARKED = "not_parked"
+    UNKNOWN_INVOICE = "unknown_invoice"
+    WRONG_SIDE = "wrong_side"
+    NUMBER_MISSING = "number_missing"
+    NUMBER_TAKEN = "number_taken"
+    OTHER_TOTAL = "other_total"
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,45 @@ class ReserveSpec(Declaration):
         return self
 
 
+_RATE_MOST = 10
+
+
+class TaxSpec(Declaration):
+    """The tax of one charge on invoices."""
+
+    rate: NumberText = Field(description="of the amount without tax; 0: it is invoiced without", examples=["0.06"])
+    included: bool = Field(
+        default=True,
+        description="yes: it is in the charge's amount; no: it is added to it, on the invoice and on the statement",
+    )
+    round: Literal["half_up", "half_even", "down", "up"] = Field(
+        default="half_up",
+        description="how the charge's tax on an invoice is rounded, once; half_up: 0.5 of a minor unit away from zero; "
+        "half_even: 0.5 to the even one; down: towards zero; up: away from zero",
+    )
+
+    @model_validator(mode="after")
+    def _a_rate(self) -> Self:
+        decimals = len(self.rate.partition(".")[2])
+        if not 0 <= Decimal(self.rate) <= _RATE_MOST or decimals > _RATIO_DECIMALS:
+            raise ValueError(f"'rate' is {self.rate}; write 0 to {_RATE_MOST} with up to 8 decimals, such as 0.06")
+        return self
+
+
+class InvoiceSpec(Declaration):
+    """That statements are invoiced: what their party is owed by the party, what it owes by the legal entity."""
+
+    before_payment: bool = Field(
+        default=False,
+        description="yes: a statement is not paid before its party's invoice is confirmed and the own one issued",
+    )
+    charges: dict[Name, TaxSpec] = Field(
+        default_factory=dict,
+        description="the charges that are invoiced, each with its tax; without it, all are, without tax",
+        examples=[{"goods": {"rate": "0.13"}, "commission": {"rate": "0.06", "included": "no"}}],
+    )
+
+
 class StatementSpec(Declaration):
     """How a party role is settled."""
 
@@ -132,6 +176,11 @@ class StatementSpec(Declaration):
         description="a part that is held back, and for how long; without it, nothing is",
         examples=[{"ratio": "0.05", "release_after": "30 days"}],
     )
+    invoice: InvoiceSpec | None = Field(
+        default=None,
+        description="that it is invoiced, and whether payment waits for that; without it, it is not",
+        examples=[{"before_payment": "yes", "charges": {"commission": {"rate": "0.06"}}}],
+    )
     confirm: ConfirmSpec | None = Field(
         default=None, description="that its party has to agree before it is paid; without it, nobody asks the party"
     )
@@ -146,23 +195,30 @@ class StatementSpec(Declaration):
 class Needs:
     """What the statements of a role wait for before they are paid; frozen on each as it closes.
 
-    `silent_days`: so many days after closing silence confirms it; None: never.
+    `silent_days`: so many days after closing silence confirms it; None: never. `invoices`: it waits for those it has.
     """
 
     confirms: bool = False
     silent_days: int | None = None
     approve: tuple[LevelSpec, ...] = ()
+    invoices: bool = False
 
     @classmethod
     def of(cls, spec: StatementSpec) -> "Needs":
         """What a role's declaration asks for; a part of a day waits as a whole one."""
         silent = None if spec.confirm is None else spec.confirm.silent_after
         days = None if silent is None else -(-silent // timedelta(days=1))
-        return cls(spec.confirm is not None, days, spec.approve or ())
+        invoices = spec.invoice is not None and spec.invoice.before_payment
+        return cls(spec.confirm is not None, days, spec.approve or (), invoices)
 
     @property
     def any(self) -> bool:
         """Whether it waits for anything."""
+        return self.asks or self.invoices
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody has to say something of each."""
         return self.confirms or bool(self.approve)
 
 
@@ -200,14 +256,15 @@ class LineKind(StrEnum):
     CARRIED_IN = "carried_in"  # what `other_statement` ended with, below 0
     RESERVE_HELD = "reserve_held"  # below 0: kept until `release_on`
     RESERVE_RELEASED = "reserve_released"  # what `other_statement` held back
+    TAX_ADDED = "tax_added"  # the taxes on its invoices that are not in its charges' amounts
 
 
 @dataclass(frozen=True)
 class Search:
     """Which statements are looked for; None, or nothing said, for all.
 
-    `waits_for`: close, confirm, approve, resolve, payment, unpark or nothing. `since`, `until`: whose period has a day
-    between, both inside. `least_minor`, `most_minor`: of the balance, whichever way it goes, in the one
+    `waits_for`: close, confirm, approve, resolve, invoice, payment, unpark or nothing. `since`, `until`: whose period
+    has a day between, both inside. `least_minor`, `most_minor`: of the balance, whichever way it goes, in the one
     currency that is said, too.
     """
 
@@ -226,6 +283,17 @@ class Search:
     def __post_init__(self) -> None:
         bounded = self.least_minor is not None or self.most_minor is not None
         assert not bounded or self.currency is not None, "an amount is of a currency"
+
+
+@dataclass(frozen=True)
+class InvoiceSearch:
+    """Which invoices are looked for; None for all."""
+
+    model: str | None = None
+    statement: str | None = None
+    state: str | None = None
+    issuer: str | None = None
+    limit: int | None = None
 
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.
@@ -293,6 +361,24 @@ LINE = TableSchema(
         ]
     ),
     key=("line_id",),
+)
+
+#: What is invoiced for a statement (settlement.invoice_line).
+INVOICE_LINE = TableSchema(
+    name="settlement.invoice_line",
+    columns=pa.schema(
+        [
+            pa.field("statement_id", pa.string(), nullable=False),
+            pa.field("side", pa.string(), nullable=False),  # payable: its party invoices it; receivable: its entity
+            pa.field("charge", pa.string(), nullable=False),
+            pa.field("rate", pa.int64(), nullable=False),  # times RATIO_ONE
+            pa.field("included", pa.bool_(), nullable=False),
+            pa.field("rounding", pa.string(), nullable=False),
+            pa.field("net_minor", TOTAL_MINOR, nullable=False),
+            pa.field("tax_minor", TOTAL_MINOR, nullable=False),
+        ]
+    ),
+    key=("statement_id", "side", "charge"),
 )
 
 #: What contracts with parties say of their statements, from `since` to the day before `until`; by party_id, since.

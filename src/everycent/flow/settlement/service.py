@@ -24,12 +24,13 @@ from everycent.flow.approvals.contract import (
     person,
 )
 from everycent.flow.clearing.contract import OBLIGATION
-from everycent.flow.settlement import line_store, store
+from everycent.flow.settlement import invoice_store, line_store, store
 from everycent.flow.settlement.contract import (
     STATEMENT,
     HandingOn,
     Held,
     HeldStatement,
+    InvoiceSearch,
     Needs,
     Refusal,
     Refused,
@@ -37,6 +38,8 @@ from everycent.flow.settlement.contract import (
 )
 from everycent.flow.settlement.core.handing_on import hand_on, line_transfers, with_lines
 from everycent.flow.settlement.core.holding import hold
+from everycent.flow.settlement.core.invoice_moves import INVOICE_MOVES, InvoiceMove, InvoiceState
+from everycent.flow.settlement.core.invoicing import any_invoiced, invoice
 from everycent.flow.settlement.core.moves import NEED_REASON, Move, moved
 from everycent.flow.settlement.core.plan import SettlementPlan
 from everycent.flow.settlement.core.recount import Recount, RecountDiffers, recount
@@ -53,21 +56,29 @@ __all__ = [
     "Asking",
     "Closing",
     "Desk",
+    "InvoiceGiven",
+    "InvoiceState",
     "Keeping",
     "Move",
     "RecountDiffers",
     "close_due",
     "confirm",
+    "confirm_invoice",
     "content_now",
     "decided",
     "dispute",
+    "invoice_moves",
+    "invoices",
+    "issue_invoice",
     "lines",
     "lives",
     "moves",
     "park",
+    "receive_invoice",
     "resolve",
     "settle",
     "unpark",
+    "void_invoice",
 ]  # fmt: skip
 
 
@@ -140,10 +151,14 @@ def close_due(
     with connection.transaction() as transaction:
         before = store.lock_books(connection, tenant, model, to_close=True)
         due = store.due(connection, tenant, model, as_of)
-        counted = _recounted(details, engine, model, due, by_record=held is not None)
+        invoiced = keeping is not None and any_invoiced(keeping.plan, due)
+        beside = [*(["record_id"] if held is not None else []), *(["charge"] if invoiced else [])]
+        counted = _recounted(details, engine, model, due, beside)
         closing_now, stopped = hold(counted.agreeing, held, _VIEW, engine)
         open_on = store.move_book_date(connection, tenant, model, as_of)
         assert open_on >= before, "the open day never moves back"
+        if keeping is not None and invoiced:
+            closing_now = _invoiced(connection, engine, tenant, closing_now, open_on, keeping)
         if keeping is not None:
             closing_now = _handed_on(connection, engine, tenant, model, closing_now, open_on, keeping)
         now = None if asking is None else asking.now
@@ -162,6 +177,18 @@ def _terms(asking: Asking | None, keeping: Keeping | None) -> dict[str, store.Te
     kept = {} if keeping is None else {role.role: role.hands_on for role in keeping.plan.roles}
     roles = dict.fromkeys((*needs, *kept))
     return {role: (needs.get(role, Needs()), kept.get(role, HandingOn())) for role in roles}
+
+
+def _invoiced(
+    connection: Connection, engine: LocalEngine, tenant: str, closing: pa.Table, open_on: date, keeping: Keeping
+) -> pa.Table:
+    """Writes what the statements of `closing` are invoiced with; these statements with the taxes that are added."""
+    plan = keeping.plan
+    made = invoice(plan, tenant, closing, _VIEW, open_on, engine)
+    invoice_store.write(connection, tenant, plan.model, made.lines)
+    line_store.write(connection, tenant, plan.model, made.added)
+    keeping.post(connection, tenant, plan.model, None, line_transfers(made.added, engine))
+    return STATEMENT.check(with_lines(closing, made.added, engine))
 
 
 def _handed_on(
@@ -187,10 +214,11 @@ def _handed_on(
     return STATEMENT.check(with_lines(closing, handed.lines, engine))
 
 
-def _recounted(details: Details, engine: LocalEngine, model: str, due: pa.Table, *, by_record: bool) -> Recount:
+def _recounted(details: Details, engine: LocalEngine, model: str, due: pa.Table, beside: Sequence[str]) -> Recount:
+    """`beside`: further columns of obligations that whoever looks at the view later wants."""
     if due.num_rows == 0:
         return Recount(due, ())
-    columns = ["amount_minor", "debtor_statement", "creditor_statement", *(["record_id"] if by_record else [])]
+    columns = ["amount_minor", "debtor_statement", "creditor_statement", *beside]
     details.attach(engine, _VIEW, OBLIGATION, model, columns=columns)
     return recount(due, _VIEW, engine)
 
@@ -302,6 +330,113 @@ def _act(desk: Desk, statement_id: str, move: Move, why: str | None) -> Answer:
         _go_on(named, model, store.hold(desk.connection, desk.tenant, model, [statement_id]), as_of)
         (statement,) = store.hold(desk.connection, desk.tenant, model, [statement_id])
     return Answer(statement_id, Outcome.DONE, None, statement.life.waits_for)
+
+
+@dataclass(frozen=True)
+class InvoiceGiven:
+    """What an invoice has: its number (None: the issuer's next), its day (None: the day that is open for booking), and
+    its total in minor units, which is compared where it is said."""
+
+    number: str | None = None
+    issued_on: date | None = None
+    total_minor: int | None = None
+
+
+def issue_invoice(desk: Desk, invoice_id: str, given: InvoiceGiven) -> Answer:
+    """Writes down that the legal entity issued its own invoice."""
+    return _act_on_invoice(desk, invoice_id, InvoiceMove.ISSUE, None, given)
+
+
+def receive_invoice(desk: Desk, invoice_id: str, given: InvoiceGiven) -> Answer:
+    """Takes in a party's invoice; its total has to be what its statement says."""
+    return _act_on_invoice(desk, invoice_id, InvoiceMove.RECEIVE, None, given)
+
+
+def confirm_invoice(desk: Desk, invoice_id: str, why: str | None = None) -> Answer:
+    """Says that an invoice is accepted: a party's by the legal entity, its own by the party."""
+    return _act_on_invoice(desk, invoice_id, InvoiceMove.CONFIRM, why, None)
+
+
+def void_invoice(desk: Desk, invoice_id: str, why: str) -> Answer:
+    """Says that an invoice holds no longer; another is due. What is released for payment stays so."""
+    return _act_on_invoice(desk, invoice_id, InvoiceMove.VOID, why, None)
+
+
+def _act_on_invoice(
+    desk: Desk, invoice_id: str, move: InvoiceMove, why: str | None, given: InvoiceGiven | None
+) -> Answer:
+    by, key = person(desk.by), invoice_store.InvoiceKey.parse(invoice_id)
+    if by is None:
+        return _refused(invoice_id, Refusal.UNNAMED, f"'{desk.by}' is not a person's name; say who you are")
+    with desk.connection.transaction():
+        statement = [] if key is None else store.hold(desk.connection, desk.tenant, key.model, [key.statement_id])
+        held = None if key is None else invoice_store.hold(desk.connection, desk.tenant, key)
+        if key is None or held is None:
+            said = f"there is no invoice '{invoice_id}'; `everycent invoice list` shows them"
+            return _refused(invoice_id, Refusal.UNKNOWN_INVOICE, said)
+        again = given is None or given.number in (None, held.number)
+        if held.last == (move, by, why) and again:
+            return Answer(invoice_id, Outcome.UNCHANGED, None, statement[0].life.waits_for)
+        refused = _why_not(desk, held, move, why, given)
+        if refused is not None:
+            return Answer(invoice_id, Outcome.REFUSED, refused, statement[0].life.waits_for)
+        as_of = store.open_on(desk.connection, desk.tenant, key.model)
+        made = Made(by, why, as_of, desk.now)
+        after = INVOICE_MOVES[key.side, move][held.state]
+        invoice_store.move(
+            desk.connection, desk.tenant, held, move, after, _number_and_day(desk, held, given, as_of), made
+        )
+        named = Desk(desk.connection, desk.tenant, desk.approvals, by, desk.now)
+        _go_on(named, key.model, store.hold(desk.connection, desk.tenant, key.model, [key.statement_id]), as_of)
+        (left,) = store.hold(desk.connection, desk.tenant, key.model, [key.statement_id])
+    return Answer(invoice_id, Outcome.DONE, None, left.life.waits_for)
+
+
+def _number_and_day(
+    desk: Desk, held: invoice_store.Invoice, given: InvoiceGiven | None, as_of: date
+) -> tuple[str, date]:
+    """What an invoice has from now on: what it had, what was given, or its issuer's next number and the open day."""
+    if held.number is not None and held.issued_on is not None:
+        return held.number, held.issued_on
+    assert given is not None, "an invoice gets its number with the first move"
+    on = given.issued_on or as_of
+    number = given.number or invoice_store.next_number(desk.connection, desk.tenant, held.issuer, on.year)
+    return number.strip(), on
+
+
+def _why_not(
+    desk: Desk, held: invoice_store.Invoice, move: InvoiceMove, why: str | None, given: InvoiceGiven | None
+) -> Refused | None:
+    """Why an invoice is not moved so."""
+    allowed = INVOICE_MOVES.get((held.key.side, move))
+    if allowed is None:
+        right = "issue" if move is InvoiceMove.RECEIVE else "receive"
+        return Refused(Refusal.WRONG_SIDE, f"{held.issuer} gives this one; {right} is what happens to it")
+    if held.state not in allowed:
+        return Refused(Refusal.WRONG_STATE, f"it is {held.state}; {move} is allowed from {', '.join(allowed)}")
+    if move is InvoiceMove.VOID and not (why or "").strip():
+        return Refused(Refusal.REASON_MISSING, "voiding an invoice needs a reason; say why")
+    if given is None:
+        return None
+    if not (given.number or "").strip() and (move is InvoiceMove.RECEIVE or given.number is not None):
+        return Refused(Refusal.NUMBER_MISSING, "an invoice that was received has a number; give it")
+    if given.total_minor not in (None, held.total_minor):
+        said = f"it is of {given.total_minor}, and what is to be invoiced comes to {held.total_minor} (minor units)"
+        return Refused(Refusal.OTHER_TOTAL, f"{said}; `everycent invoice list` has its lines")
+    taken = given.number and invoice_store.of_number(desk.connection, desk.tenant, held.issuer, given.number.strip())
+    if taken:
+        return Refused(Refusal.NUMBER_TAKEN, f"{held.issuer} gave {given.number} for {taken}; each has its own")
+    return None
+
+
+def invoices(connection: Connection, tenant: str, search: InvoiceSearch) -> list[dict[str, object]]:
+    """Invoices with their lines, in the order of their statements, voided ones before what took their place."""
+    return invoice_store.invoices(connection, tenant, search)
+
+
+def invoice_moves(connection: Connection, tenant: str, statement_id: str) -> list[dict[str, object]]:
+    """All moves of a statement's invoices, in order of time."""
+    return invoice_store.moves(connection, tenant, statement_id)
 
 
 def _refused(statement_id: str, refusal: Refusal, message: str) -> Answer:

@@ -96,7 +96,11 @@ _ACCRUED_INTO_CLOSED = """
 
 #: What a statement waits for is frozen on it as it closes; one that waits for nothing may be paid at once.
 _CLOSE = """
-    WITH closed AS (
+    WITH invoiced AS (
+        SELECT statement_id, count(*) AS sides FROM staged_closing JOIN settlement.invoice AS i USING (statement_id)
+        WHERE i.tenant = %(tenant)s AND i.model = %(model)s
+        GROUP BY statement_id
+    ), closed AS (
         UPDATE settlement.statement AS held
         SET state = 'closed', closed_as_of = %(as_of)s, moves = held.moves + 1,
             confirms = coalesce(needed.confirms, false) OR own.silent_days IS NOT NULL,
@@ -105,12 +109,18 @@ _CLOSE = """
             carries = coalesce(own.negative = 'carry', needed.carries, false),
             reserve_ratio = coalesce(own.reserve_ratio, needed.reserve_ratio, 0),
             reserve_days = coalesce(own.reserve_days, needed.reserve_days, 0),
-            released_as_of = CASE WHEN needed.asks IS NOT TRUE AND own.silent_days IS NULL THEN %(as_of)s::date END
-        FROM staged_closing AS due LEFT JOIN jsonb_to_recordset(%(frozen)s::jsonb) AS needed
+            invoice_sides = coalesce(sides, 0), invoice_first = invoices.first,
+            uninvoiced = CASE WHEN invoices.first THEN sides ELSE 0 END,
+            released_as_of = CASE WHEN needed.asks IS NOT TRUE AND own.silent_days IS NULL AND NOT invoices.first
+                THEN %(as_of)s::date END
+        FROM staged_closing AS due LEFT JOIN invoiced USING (statement_id)
+            LEFT JOIN jsonb_to_recordset(%(frozen)s::jsonb) AS needed
             (role text, asks boolean, confirms boolean, silent_days integer, approve jsonb, carries boolean,
-            reserve_ratio numeric, reserve_days integer) USING (role)
+            reserve_ratio numeric, reserve_days integer, invoices boolean) USING (role)
             CROSS JOIN LATERAL jsonb_to_record(coalesce(due.agreed, '{}')::jsonb) AS own
-            (silent_days integer, negative text, reserve_ratio numeric, reserve_days integer)
+            (silent_days integer, negative text, reserve_ratio numeric, reserve_days integer, invoice text)
+            CROSS JOIN LATERAL (SELECT sides IS NOT NULL
+                AND coalesce(own.invoice = 'before_payment', needed.invoices, false) AS first) AS invoices
         WHERE held.tenant = %(tenant)s AND held.model = %(model)s AND held.statement_id = due.statement_id
             AND held.state = 'open'
         RETURNING held.statement_id, held.moves
@@ -153,7 +163,7 @@ _HELD = """
             ELSE abs(payable_minor + lines_minor) + abs(receivable_minor) END,
         md5(concat_ws('|', statement_id, party_id, period_first, period_last, currency, legal_entity, mode,
             payable_minor, receivable_minor, obligations, closed_as_of, rounds, nullif(lines_minor, 0))),
-        parked_as_of IS NOT NULL, settled_as_of IS NOT NULL
+        parked_as_of IS NOT NULL, settled_as_of IS NOT NULL, uninvoiced > 0
     FROM settlement.statement
     WHERE tenant = %(tenant)s AND model = %(model)s AND {condition}
     ORDER BY statement_id COLLATE "C"
@@ -172,7 +182,8 @@ _LIVES = """
             WHEN parked_as_of IS NOT NULL THEN 'unpark'
             WHEN released_as_of IS NOT NULL THEN 'payment'
             WHEN state = 'closed' AND confirms THEN 'confirm'
-            ELSE 'approve' END AS waits_for,
+            WHEN approve IS NOT NULL AND state <> 'approved' THEN 'approve'
+            ELSE 'invoice' END AS waits_for,
         closes_on, closed_as_of, confirm_by, released_as_of, parked_as_of, settled_sides, settled_as_of,
         approval_id, moves
     FROM settlement.statement
@@ -311,7 +322,8 @@ def close(
     frozen = [
         {
             "role": role,
-            "asks": needs.any,
+            "asks": needs.asks,
+            "invoices": needs.invoices,
             "confirms": needs.confirms,
             "silent_days": needs.silent_days,
             "approve": levels_as_data(needs.approve) or None,
@@ -362,7 +374,7 @@ def _held(connection: Connection, tenant: str, model: str, condition: str, **val
         Statement(
             row[0],
             row[1],
-            Life(StatementState(row[2]), row[3], row[4] is not None, row[5], row[10], row[11]),
+            Life(StatementState(row[2]), row[3], row[4] is not None, row[5], *row[10:]),
             row[6],
             row[4],
             row[9],

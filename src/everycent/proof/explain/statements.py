@@ -140,6 +140,8 @@ def _lines(lines: list[Row], money: Currency) -> Iterator[tuple[str, str]]:
         amount = format_minor(int(line["amount_minor"]), money)
         if line["release_on"] is not None:
             said = f"{amount}, until {line['release_on']}"
+        elif line["other_statement"] is None:
+            said = amount
         else:
             said = f"{amount} {'to' if line['kind'] == 'carried_out' else 'from'} {line['other_statement']}"
         yield line["kind"].replace("_", " "), said

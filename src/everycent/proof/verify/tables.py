@@ -106,7 +106,19 @@ DECIDED = {
         approval_id=_UUID, rounds=pa.int32(), released_as_of=_DAY, moves=pa.int32(), lines_minor=_SUM,
         parked_as_of=_DAY, settled_sides=_TEXT, settled_as_of=_DAY,
         agreed=_TEXT, silent_days=pa.int32(), carries=pa.bool_(), reserve_ratio=pa.decimal128(9, 8),
-        reserve_days=pa.int32(),
+        reserve_days=pa.int32(), invoice_sides=pa.int16(), invoice_first=pa.bool_(), uninvoiced=pa.int16(),
+    ),
+    "settlement.invoice_line": _columns(
+        statement_id=_TEXT, side=_TEXT, charge=_TEXT, rate=_LONG, included=pa.bool_(), rounding=_TEXT, net_minor=_SUM,
+        tax_minor=_SUM,
+    ),
+    "settlement.invoice": _columns(
+        statement_id=_TEXT, side=_TEXT, issue_no=pa.int32(), issuer=_TEXT, currency=_TEXT, net_minor=_SUM,
+        tax_minor=_SUM, state=_TEXT, number=_TEXT, moves=pa.int32(),
+    ),
+    "settlement.invoice_move": _columns(
+        statement_id=_TEXT, side=_TEXT, issue_no=pa.int32(), move_no=pa.int32(), move=_TEXT, from_state=_TEXT,
+        to_state=_TEXT, number=_TEXT, person=_TEXT, reason=_TEXT,
     ),
     "settlement.statement_line": _columns(
         line_id=_UUID, statement_id=_TEXT, kind=_TEXT, amount_minor=_SUM, other_statement=_TEXT, party_id=_TEXT,

@@ -11,6 +11,7 @@ from everycent import __version__
 from everycent.serve.cli import exits, files_app, jobs_app, live_app
 from everycent.serve.cli.breaks_app import breaks_app
 from everycent.serve.cli.figures_app import figures_app
+from everycent.serve.cli.invoice_app import invoice_app
 from everycent.serve.cli.ledger_app import ledger_app
 from everycent.serve.cli.non_order_app import non_order_app
 from everycent.serve.cli.party_app import party_app
@@ -50,6 +51,7 @@ app.add_typer(non_order_app, name="non-order")
 app.add_typer(party_app, name="party")
 app.add_typer(payments_app, name="payments")
 app.add_typer(statement_app, name="statement")
+app.add_typer(invoice_app, name="invoice")
 app.add_typer(approvals_app, name="approvals")
 
 #: What may follow `everycent recon`; where none of them does, it is two files.

@@ -16,7 +16,7 @@ from everycent.flow.approvals.contract import Outcome, Request, RequestState
 from everycent.flow.payments import service as payments
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.flow.settlement import service as settlement
-from everycent.flow.settlement.contract import LineKind, Search, StatementState
+from everycent.flow.settlement.contract import InvoiceSearch, LineKind, Search, StatementState
 from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
 from everycent.serve.cli.payment_words import payment_words
@@ -24,7 +24,7 @@ from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.terminal import err, out, print_json, print_table
 from everycent.serve.wiring import migrations
 
-_WAITS_FOR = ("close", "confirm", "approve", "resolve", "payment", "unpark", "nothing")
+_WAITS_FOR = ("close", "confirm", "approve", "resolve", "invoice", "payment", "unpark", "nothing")
 #: What lines are called, as narrow as the other names.
 _KINDS = {kind.value: kind.value.replace("_", " ") for kind in LineKind}
 _ACTS: dict[str, Callable[[settlement.Desk, str, Any], settlement.Answer]] = {
@@ -108,6 +108,7 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
         paid = payments.of_statements(session.connection, session.tenant, [statement_id])
         asked = _requests(session, statement_id)
         beside = settlement.lines(session.connection, session.tenant, statement_id)
+        billed = settlement.invoices(session.connection, session.tenant, InvoiceSearch(statement=statement_id))
         waiting = {
             request.request_id: at
             for request, at in approvals.waiting(session.connection, session.tenant, found["model"], now)
@@ -116,7 +117,7 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
     if as_json:
         print_json(
             {**_plain(found), "lines": [_plain(each) for each in beside], "approvals": levels}
-            | {"payments": _sides(paid, found)}
+            | {"payments": _sides(paid, found), "invoices": [_plain(each) for each in billed]}
         )
         return exits.OK
     out.print(f"{'terms':>16}  {_terms(found['agreed'])}", markup=False)
@@ -126,6 +127,10 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
             out.print(f"{name.removesuffix('_minor'):>16}  {shown}", markup=False)
     for each in beside:
         out.print(f"{_KINDS[str(each['kind'])]:>16}  {_amount(each, 'amount_minor')}{_of_line(each)}", markup=False)
+    for each in billed:
+        number = "" if each["number"] is None else f" {each['number']}"
+        told = f"{each['state']}{number}, by {each['issuer']}: {_amount(each, 'total_minor')}"
+        out.print(f"{'invoice':>16}  {told}", markup=False)
     if statement_id in paid:
         out.print(f"{'payment':>16}  {payment_words(found, paid[statement_id])}", markup=False)
     for request in asked:
@@ -142,13 +147,16 @@ def log_command(statement_id: str, *, as_json: bool) -> int:
     with open_session(Settings.load(), migrations()) as session:
         _one(session, statement_id)
         told = settlement.moves(session.connection, session.tenant, statement_id)
+        billed = settlement.invoice_moves(session.connection, session.tenant, statement_id)
         asked = _requests(session, statement_id)
-    events = [{**move, "on_behalf_of": None, "level": None} for move in told]
+    blank = {"on_behalf_of": None, "level": None, "invoice": None}
+    events = [{**move, **blank} for move in told]
+    events += [{**each, **blank, "invoice": f"{each['side']}/{each['issue_no']}"} for each in billed]
     events += [
         {
             "move_no": None, "move": "yes" if each.yes else "no", "from_state": None, "to_state": None,
             "person": each.by, "reason": each.reason, "as_of": None, "recorded_at": each.at,
-            "on_behalf_of": each.on_behalf_of, "level": each.level,
+            "on_behalf_of": each.on_behalf_of, "level": each.level, "invoice": None,
         }
         for request in asked for each in request.decisions
     ]  # fmt: skip
@@ -157,12 +165,18 @@ def log_command(statement_id: str, *, as_json: bool) -> int:
         print_json({"statement_id": statement_id, "log": events})
         return exits.OK
     rows = [
-        [f"{each['recorded_at']:%Y-%m-%d %H:%M}", each["move"] if each["level"] is None else
-         f"{each['move']}, level {each['level']}", each["to_state"], each["person"] if each["on_behalf_of"] is None
-         else f"{each['person']} for {each['on_behalf_of']}", each["reason"], each["as_of"]] for each in events
+        [f"{each['recorded_at']:%Y-%m-%d %H:%M}", _happened(each), each["to_state"],
+         each["person"] if each["on_behalf_of"] is None else f"{each['person']} for {each['on_behalf_of']}",
+         each["reason"], each["as_of"]] for each in events
     ]  # fmt: skip
     print_table(statement_id, ("at (UTC)", "what", "state", "who", "why", "business day"), rows)
     return exits.OK
+
+
+def _happened(event: dict[str, Any]) -> str:
+    if event["invoice"] is not None:
+        return f"{event['move']} invoice {event['invoice']}, {event['number']}"
+    return str(event["move"]) if event["level"] is None else f"{event['move']}, level {event['level']}"
 
 
 def act_command(act: str, ids: Sequence[str], by: str | None, why: str | None, *, as_json: bool) -> int:
@@ -296,6 +310,8 @@ def _of_line(line: dict[str, Any]) -> str:
     """Where it comes from, or goes to."""
     if line["release_on"] is not None:
         return f" until {line['release_on']}{', released' if line['is_released'] else ''}"
+    if line["other_statement"] is None:
+        return ""
     return f" {'to' if line['kind'] == 'carried_out' else 'from'} {line['other_statement']}"
 
 

@@ -45,7 +45,7 @@ def statement_list(
         str | None, typer.Option(help="Only those that are open, closed, disputed, confirmed or approved.")
     ] = None,
     waits_for: Annotated[
-        str | None, typer.Option(help="Only those that wait for: close, confirm, approve, resolve or payment.")
+        str | None, typer.Option(help="Only those that wait for: close, confirm, approve, resolve, invoice or payment.")
     ] = None,
     party: Annotated[str | None, typer.Option(help="Only this party's, by its id: merchant:m-7.")] = None,
     since: Since = None,

@@ -28,6 +28,7 @@ _WORDS = {
     "carried_out": ("Carried to", "结转至"),
     "reserve_held": ("Held back", "暂扣准备金"),
     "reserve_released": ("Released, held back on", "释放准备金"),
+    "tax_added": ("Taxes on top", "价外税"),
     "until": ("until", "至"),
     "charges": ("By charge", "费用汇总"),
     "charge": ("Charge", "费用"),

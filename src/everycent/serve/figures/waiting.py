@@ -41,6 +41,15 @@ _CHARGES = """
             AND side.model = charge.model AND side.statement_id = charge.charge_id::text)
     GROUP BY 1, 2, currency
 """
+_INVOICES = """
+    SELECT CASE WHEN i.state = 'due' AND side = 'payable' THEN {party} ELSE 'operations' END AS who,
+        CASE WHEN i.state = 'received' THEN 'an invoice, to confirm' WHEN side = 'payable' THEN 'an invoice, to receive'
+            ELSE 'an invoice, to issue' END AS what,
+        min(closed_as_of) AS since, count(*) AS things, sum(abs(i.net_minor + i.tax_minor)) AS amount, i.currency
+    FROM settlement.invoice AS i JOIN settlement.statement USING (tenant, model, statement_id)
+    WHERE tenant = %(tenant)s AND model = %(model)s AND i.state IN ('due', 'received')
+    GROUP BY 1, 2, i.currency
+"""
 COLUMNS = (
     Column("who"), Column("what"), Column("since", "date"), Column("things", "count"), Column("amount", "amount"),
     Column("currency"),
@@ -51,7 +60,7 @@ def waiting(connection: Connection, asked: Asked, now: datetime) -> Figures:
     """What waits now, and for whom, those that wait longest first."""
     values = {"tenant": asked.tenant, "model": asked.model}
     party = "split_part(party_id, ':', 1)" if asked.by == "role" else "party_id"
-    queries = [query.replace("{party}", party) for query in (_STATEMENTS, _INSTRUCTIONS, _CHARGES)]
+    queries = [query.replace("{party}", party) for query in (_STATEMENTS, _INSTRUCTIONS, _CHARGES, _INVOICES)]
     rows = [row for query in queries for row in connection.execute(query, values)]
     found = [*whole(rows), *_approvals(connection, asked, now)]
     ordered = sorted(found, key=lambda row: (str(row[2]), row[0], row[1], row[5]))

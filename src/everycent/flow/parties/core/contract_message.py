@@ -20,7 +20,7 @@ from everycent.flow.parties.contract import MerchantType
 
 _CHARACTERS_MAX = 200
 #: Words that contracts did not have at first: where they are absent, a message has the digest that it had then.
-_CAME_LATER = ("silent_after", "negative")
+_CAME_LATER = ("silent_after", "negative", "invoice")
 
 
 class Refused(StrEnum):
@@ -125,6 +125,7 @@ class ContractMessage(_Part):
     minimum_payout: dict[str, str] = Field(default_factory=dict)
     silent_after: Duration | None = None
     negative: Literal["collect", "carry"] | None = None
+    invoice: Literal["before_payment", "none"] | None = None
     approved_at: datetime | None = None
 
     @property

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.flow.ledger.contract import PARTY_ACCOUNT, RESERVE_ACCOUNT, TRANSFER
+from everycent.flow.ledger.contract import PARTY_ACCOUNT, RESERVE_ACCOUNT, TAX_ACCOUNT, TRANSFER
 from everycent.flow.settlement.contract import ACCRUAL, LINE, RATIO_ONE, STATEMENT, LineKind
 from everycent.flow.settlement.core.agreed import agreed_days
 from everycent.flow.settlement.core.placing import periods_of, statement_id_sql
@@ -171,14 +171,16 @@ def _opened_sql(model: str, open_on: date) -> str:
 
 def line_transfers(lines: pa.Table, engine: LocalEngine) -> pa.Table:
     """The TRANSFER rows of LINE rows. What is held back leaves its party's account for one of its own; what is carried
-    stays where it is, since the party owes it on either statement."""
+    stays where it is, since the party owes it on either statement. An added tax goes to its legal entity's."""
     party, reserve = f"{literal(PARTY_ACCOUNT)} || party_id", f"{literal(RESERVE_ACCOUNT)} || party_id"
+    tax = f"{literal(TAX_ACCOUNT)} || legal_entity"
     query = f"""
         SELECT line_id AS transfer_id, as_of AS booked_on,
-            CASE WHEN amount_minor < 0 THEN {party} ELSE {reserve} END AS debit_account,
-            CASE WHEN amount_minor < 0 THEN {reserve} ELSE {party} END AS credit_account,
+            CASE WHEN amount_minor < 0 THEN {party} ELSE other END AS debit_account,
+            CASE WHEN amount_minor < 0 THEN other ELSE {party} END AS credit_account,
             abs(amount_minor) AS amount_minor, currency, {literal(LINE_CAUSE)} AS cause
-        FROM lines WHERE kind IN ('{LineKind.RESERVE_HELD}', '{LineKind.RESERVE_RELEASED}')
+        FROM (SELECT *, CASE kind WHEN '{LineKind.TAX_ADDED}' THEN {tax} ELSE {reserve} END AS other FROM lines)
+        WHERE kind NOT IN ('{LineKind.CARRIED_OUT}', '{LineKind.CARRIED_IN}')
         ORDER BY transfer_id
     """
     return TRANSFER.check(engine.query(query, lines=lines).cast(TRANSFER.columns))

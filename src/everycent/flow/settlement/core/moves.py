@@ -17,6 +17,7 @@ class Move(StrEnum):
     RESOLVE = "resolve"  # operations say what was done about it; its party is asked again
     APPROVE = "approve"  # all levels said yes
     DECLINE = "decline"  # a level said no, or nobody decided in time, or the request was taken back
+    INVOICE = "invoice"  # what it waits for; its invoices move by themselves (invoice_moves.py)
     RELEASE = "release"  # nothing is left to ask: it may be paid
     PARK = "park"  # a person holds it back from payment
     UNPARK = "unpark"  # and lets it go
@@ -36,6 +37,7 @@ MOVES: Mapping[Move, Mapping[StatementState, StatementState]] = MappingProxyType
         Move.RESOLVE: {_S.DISPUTED: _S.CLOSED},
         Move.APPROVE: {_S.CLOSED: _S.APPROVED, _S.CONFIRMED: _S.APPROVED},
         Move.DECLINE: {_S.CLOSED: _S.DISPUTED, _S.CONFIRMED: _S.DISPUTED},
+        Move.INVOICE: {},
         Move.RELEASE: {state: state for state in _ENDS},
         **{move: {state: state for state in _ENDS} for move in (Move.PARK, Move.UNPARK, Move.SETTLE, Move.REOPEN)},
     }
@@ -49,7 +51,7 @@ OF_RELEASED = frozenset({Move.PARK, Move.UNPARK, Move.SETTLE, Move.REOPEN})
 @dataclass(frozen=True)
 class Life:
     """Where a statement stands, and what was frozen on it when it closed. `released`: it may be paid;
-    `parked`: it may, but a person holds it back; `settled`: all its sides are."""
+    `parked`: it may, but a person holds it back; `settled`: all its sides are; `uninvoiced`: it waits for invoices."""
 
     state: StatementState
     confirms: bool = False
@@ -57,6 +59,7 @@ class Life:
     released: bool = False
     parked: bool = False
     settled: bool = False
+    uninvoiced: bool = False
 
     @property
     def waits_for(self) -> Move:
@@ -67,7 +70,9 @@ class Life:
             return Move.RESOLVE
         if self.state is _S.CLOSED and self.confirms:
             return Move.CONFIRM
-        return Move.APPROVE if self.approves and self.state is not _S.APPROVED else Move.RELEASE
+        if self.approves and self.state is not _S.APPROVED:
+            return Move.APPROVE
+        return Move.INVOICE if self.uninvoiced else Move.RELEASE
 
 
 def moved(life: Life, move: Move) -> StatementState | Refused:
@@ -79,7 +84,7 @@ def moved(life: Life, move: Move) -> StatementState | Refused:
         said = "it is released for payment; what is wrong with it is put right on the next statement"
         return Refused(Refusal.RELEASED, said)
     if after is None:
-        right = ", ".join(MOVES[move])
+        right = ", ".join(MOVES[move]) or "no state"
         return Refused(Refusal.WRONG_STATE, f"it is {life.state}; {move} is allowed from {right}")
     if move is Move.CONFIRM and not life.confirms:
         return Refused(Refusal.NOT_ASKED, "its model asks nobody to confirm it")

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.settlement.contract import AGREED, HandingOn, Needs, StatementSpec
+from everycent.flow.settlement.contract import AGREED, HandingOn, InvoiceSpec, Needs, StatementSpec
 
 
 class UnsettledRole(ValueError):
@@ -22,7 +22,7 @@ class RoleNotSettled(ValueError):
 @dataclass(frozen=True)
 class StatementRole:
     """One party role's statements. `mode` is net or gross; `needs`: what they wait for before they are paid;
-    `hands_on`: what they keep for later ones."""
+    `hands_on`: what they keep for later ones; `invoice`: how they are invoiced."""
 
     role: str
     cycle: Cycle
@@ -30,6 +30,7 @@ class StatementRole:
     mode: str
     needs: Needs = field(default_factory=Needs)
     hands_on: HandingOn = field(default_factory=HandingOn)
+    invoice: InvoiceSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,6 @@ def plan_settlement(
             raise UnsettledRole(f"parties: who gets paid how? role '{role}' has no statements; declare its cycle there")
         spec = statements[role]
         cycle, kept = Cycle.parse(spec.cycle), HandingOn.of(spec)
-        settled.append(StatementRole(role, cycle, spec.ready_after, spec.mode, Needs.of(spec), kept))
+        settled.append(StatementRole(role, cycle, spec.ready_after, spec.mode, Needs.of(spec), kept, spec.invoice))
     assert len(settled) + len(operators) == len(party_roles), "every role is settled or the operator"
     return SettlementPlan(model, tuple(settled), operators)

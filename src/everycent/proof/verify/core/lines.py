@@ -85,15 +85,20 @@ RELEASED = Rule(
 )
 
 POSTED = Rule(
-    "what is held back and released is posted, line by line, and no other line is",
+    "what is held back and released, and added taxes, are posted line by line, and no other line is",
     "settlement.statement_line",
-    """WITH due AS (
+    """WITH line AS (
+        SELECT *, 'party/' || party_id AS own, CASE kind WHEN 'tax_added' THEN 'tax/' || legal_entity
+            ELSE 'reserve/' || party_id END AS other
+        FROM settlement.statement_line WHERE kind IN ('reserve_held', 'reserve_released', 'tax_added')),
+    due AS (
         SELECT line_id, as_of, currency, abs(amount_minor) AS amount,
-            CASE WHEN amount_minor < 0 THEN 'party/' ELSE 'reserve/' END || party_id AS debit_account,
-            CASE WHEN amount_minor < 0 THEN 'reserve/' ELSE 'party/' END || party_id AS credit_account
-        FROM settlement.statement_line WHERE kind IN ('reserve_held', 'reserve_released')),
-    posted AS (FROM ledger.transfer WHERE cause = 'statement line' OR debit_account LIKE 'reserve/%'
-        OR credit_account LIKE 'reserve/%')
+            CASE WHEN amount_minor < 0 THEN own ELSE other END AS debit_account,
+            CASE WHEN amount_minor < 0 THEN other ELSE own END AS credit_account
+        FROM line),
+    posted AS (FROM ledger.transfer WHERE cause = 'statement line'
+        OR split_part(debit_account, '/', 1) IN ('reserve', 'tax')
+        OR split_part(credit_account, '/', 1) IN ('reserve', 'tax'))
     SELECT coalesce(d.line_id, p.transfer_id) AS place,
         format('line {}: {} {} from {} to {} on {}; posted {} {} from {} to {} on {}',
             coalesce(d.line_id, p.transfer_id), coalesce(d.amount, 0), coalesce(d.currency, ''),

@@ -65,7 +65,8 @@ DATED = Rule(
             count(*) FILTER (WHERE move = 'resolve') AS resolved
         FROM settlement.statement_move GROUP BY statement_id),
     told AS (
-        SELECT s.*, m.closed, coalesce(m.unparked, CASE WHEN s.confirms OR s.approve IS NOT NULL THEN m.released
+        SELECT s.*, m.closed, coalesce(m.unparked, CASE WHEN s.confirms OR s.approve IS NOT NULL OR s.invoice_first
+            THEN m.released
             ELSE m.closed END) AS free, m.parked,
             coalesce(m.releases, 0) AS releases, coalesce(m.resolved, 0) AS resolved
         FROM settlement.statement AS s LEFT JOIN moved AS m USING (statement_id))

@@ -14,8 +14,9 @@ _OF = """(SELECT statement_id, party_id, currency, legal_entity FROM settlement.
     UNION ALL SELECT charge_id::VARCHAR, party_id, currency, legal_entity FROM non_order.charge)"""
 #: What people released, or let go again, waits for the next instructing, which takes all that was released until then;
 #: what they hold back waits for them.
-_WAITS = """(o.statement_id IS NULL AND (d.parked_as_of IS NOT NULL OR (d.state <> 'closed' OR d.statement_id IN (
-        SELECT statement_id FROM settlement.statement_move WHERE move = 'unpark')) AND d.statement_id NOT IN (
+_WAITS = """(o.statement_id IS NULL AND (d.parked_as_of IS NOT NULL OR (d.state <> 'closed' OR d.invoice_first
+        OR d.statement_id IN (SELECT statement_id FROM settlement.statement_move WHERE move = 'unpark'))
+        AND d.statement_id NOT IN (
         SELECT statement_id FROM payments.instruction_statement) AND d.released_as_of >= coalesce((
         SELECT max(as_of) FROM payments.instruction_statement), d.released_as_of)))"""
 

@@ -14,6 +14,7 @@ from everycent.flow.ledger.contract import (
     OPERATOR_ACCOUNT,
     PARTY_ACCOUNT,
     RESERVE_ACCOUNT,
+    TAX_ACCOUNT,
 )
 
 _COMMODITY = re.compile(r"[A-Z][A-Z0-9]{1,23}")
@@ -23,8 +24,8 @@ _STEM, _DIGITS = 15, 8
 
 
 def account_name(account: str) -> str:
-    """What an account is called: what parties are owed, or have in reserve, is a liability, channels and banks are
-    assets, the operator's own side is income (and its costs, with the other sign); accounts of other names are equity.
+    """What an account is called: what parties are owed, or have in reserve, and taxes are liabilities, channels and
+    banks are assets, the operator's own side is income (and its costs, with the other sign); others' names are equity.
 
     No account's name is the beginning of another's, so that a balance is its own and nobody else's.
     """
@@ -40,6 +41,8 @@ def account_name(account: str) -> str:
         return f"Assets:Channel:{_component(account.removeprefix(CHANNEL_ACCOUNT))}"
     elif account.startswith(BANK_ACCOUNT):
         return f"Assets:Bank:{_component(account.removeprefix(BANK_ACCOUNT))}"
+    elif account.startswith(TAX_ACCOUNT):
+        return f"Liabilities:Tax:{_component(account.removeprefix(TAX_ACCOUNT))}"
     return f"Equity:Other:{_component(account)}"
 
 
