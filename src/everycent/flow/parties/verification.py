@@ -2,56 +2,31 @@
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-
-import httpx
 
 from everycent.base.platform.database import Connection
-from everycent.base.platform.settings import SettingsError
-from everycent.base.platform.signatures import bad_signature, signed
+from everycent.base.platform.signatures import bad_signature
+from everycent.base.platform.signed_service import NotReached, SignedService
 from everycent.flow.parties import account_store as store
 from everycent.flow.parties.account_keys import AccountKeys
 from everycent.flow.parties.account_store import Account, Answer
 from everycent.flow.parties.accounts import AccountPolicy, Done, answered, ask_all
 from everycent.flow.parties.core.account_moves import AccountRefused, NotMoved
 
-URL, SECRET = "EVERYCENT_VERIFICATION_URL", "EVERYCENT_VERIFICATION_SECRET"
 #: No answer is longer.
 ANSWER_BYTES_MAX = 16_384
-_TIMEOUT_S = 10.0
 
 
-class NotReached(Exception):
-    """The service did not take a question; the message says why. The account is asked about again."""
+class VerificationService(SignedService):
+    """Whoever knows whose accounts are."""
 
-
-@dataclass(frozen=True, repr=False)
-class VerificationService:
-    """Where the service is, and the secret that both sides sign with."""
-
-    url: str
-    secret: bytes
-
-    @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None) -> "VerificationService":
-        """By EVERYCENT_VERIFICATION_URL and EVERYCENT_VERIFICATION_SECRET. Raises SettingsError."""
-        env = os.environ if environ is None else environ
-        url, secret = env.get(URL, ""), env.get(SECRET, "")
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-            raise SettingsError(f"{URL} is '{url}'; right would be: the service's address, https://...")
-        if len(secret) < 16:
-            raise SettingsError(
-                f"{SECRET} has {len(secret)} characters; right would be: the shared secret, at least 16"
-            )
-        return cls(url, secret.encode())
+    called = "verification service"
+    url_setting = "EVERYCENT_VERIFICATION_URL"
+    secret_setting = "EVERYCENT_VERIFICATION_SECRET"
 
     def ask(self, account: Account, number: str, now: datetime) -> None:
         """Asks whether the holder has this account. Raises NotReached."""
@@ -61,21 +36,7 @@ class VerificationService:
             "number": number,
             "holder": account.holder,
         }
-        body = json.dumps(said, ensure_ascii=False).encode()
-        headers = {"content-type": "application/json", **signed(account.account_id, body, self.secret, now)}
-        try:
-            answer = httpx.post(self.url, content=body, headers=headers, timeout=_TIMEOUT_S)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotReached(f"the verification service was not reached: {error or type(error).__name__}") from None
-        if not answer.is_success:
-            raise NotReached(f"the verification service answers {answer.status_code}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+        self.tell(account.account_id, said, now)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """`everycent approvals`: what waits for whom, yes and no, groups and lent voices."""
 
+import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -14,7 +16,8 @@ from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.statements import Told, tell, user
-from everycent.serve.cli.terminal import out, print_json, print_table
+from everycent.serve.cli.terminal import err, out, print_json, print_table
+from everycent.serve.outside_approvals import ApprovalSystem, Heard, receiving_decisions, tell_waiting
 from everycent.serve.wiring import migrations
 
 
@@ -79,6 +82,42 @@ def _named(session: Session, text: str) -> tuple[str, UUID]:
         some = ", ".join(str(request_id) for _, request_id in fitting[:5])
         raise NothingStored(f"several requests are called '{text}': {some}; write more of the id")
     return fitting[0]
+
+
+def send_command(model: str | None, *, as_json: bool) -> int:
+    """Tells the approval system what waits; 1 where it did not hear all of it."""
+    system = ApprovalSystem.load()
+    with open_session(Settings.load(), migrations()) as session:
+        models = session.models() if model is None else [model]
+        told = tell_waiting(session.connection, session.tenant, models, system, datetime.now(UTC))
+    if as_json:
+        sent = [
+            {"request_id": str(each.request.request_id), "model": each.model, "level": each.standing.level,
+             "not_reached": each.not_reached} for each in told
+        ]  # fmt: skip
+        print_json({"sent": sent})
+    else:
+        out.print(f"the approval system was told {len(told):,} requests that wait", markup=False)
+        for each in told:
+            if each.not_reached is not None:
+                err.print(f"{str(each.request.request_id)[:8]}: {each.not_reached}", markup=False)
+    return exits.FAILED if any(each.not_reached is not None for each in told) else exits.OK
+
+
+def listen_command(port: int) -> int:
+    """Takes the approval system's decisions until stopped, a line of JSON each."""
+    system = ApprovalSystem.load()
+
+    def told(heard: Heard) -> None:
+        out.print(json.dumps(vars(heard)), markup=False)
+
+    with (
+        open_session(Settings.load(), migrations()) as session,
+        receiving_decisions(session.settings, system.secret, port=port, told=told) as address,
+    ):
+        err.print(f"everycent: call-backs are taken at {address}", markup=False)
+        while True:
+            time.sleep(3600)
 
 
 def delegate_command(to: str, since: date, until: date, kinds: Sequence[str], by: str | None, *, as_json: bool) -> int:

@@ -190,6 +190,24 @@ def _day(text: str) -> date:
         raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
 
 
+@approvals_app.command("send")
+def approvals_send(model: Model = None, json: Json = False) -> int:
+    """Tell the approval system outside what waits; it answers by call-backs (approvals listen)."""
+    from everycent.serve.cli.approving import send_command
+
+    return send_command(model, as_json=json)
+
+
+@approvals_app.command("listen")
+def approvals_listen(
+    port: Annotated[int, typer.Option(help="Where call-backs come, on the loopback interface.")],
+) -> int:
+    """Take the approval system's decisions until stopped, a line of JSON each."""
+    from everycent.serve.cli.approving import listen_command
+
+    return listen_command(port)
+
+
 @approvals_app.command("delegate")
 def approvals_delegate(
     to: Annotated[str, typer.Option(help="Who may speak for you.")],

@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from approval_system import SECRET, outside_approvals
 from small_market import market
 
 from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
+from everycent.serve.outside_approvals import receiving_decisions
 
 MODEL = market(
     """\
@@ -88,6 +91,48 @@ def test_a_statement_goes_from_closed_to_paid_by_peoples_words(say: Say, closed:
         assert run_app(asked) == exits.OK
     printed = capsys.readouterr().out
     assert "approved dora: yes" in printed.replace("bob: yes, ", "") and "nothing waits" in printed
+
+
+def test_an_outside_system_approves_as_its_people_would_here(
+    say: Say, closed: Any, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed("2026-03-02")
+    say("statement confirm", LARGE, "--by", "ann")
+    with outside_approvals() as system, receiving_decisions(database.settings, SECRET) as address:
+        monkeypatch.setenv("EVERYCENT_APPROVAL_URL", system.url)
+        monkeypatch.setenv("EVERYCENT_APPROVAL_SECRET", SECRET.decode())
+        system.deaf = True
+        code, told = say("approvals send")
+        assert code == exits.FAILED and told["sent"][0]["not_reached"] == "the approval system answers 503"
+        system.deaf = False
+        assert [say("approvals send")[0], say("approvals send")[0]] == [exits.OK, exits.OK]
+        ((_, first),) = system.told.items()
+        assert first | {"request": "any"} == {
+            "request": "any", "model": "promotions", "kind": "statement", "subject": LARGE, "amount_minor": 9999,
+            "currency": "CNY", "requested_by": "ann", "level": 1, "levels": 2, "groups": ["operations"], "due_at": None,
+        }  # fmt: skip
+
+        def heard(by: str, **more: object) -> tuple[int, str]:
+            said = {"request": first["request"], "model": "promotions", "by": by, "yes": True, "reason": None} | more
+            status, answer = system.answer(address, said)
+            return status, answer["refusal"] or answer["outcome"]
+
+        assert heard("bob", yes="perhaps") == (422, "not_a_decision")
+        assert heard("bob", request="none") == (422, "not_a_decision")
+        assert heard("bob", model="promo\ud800") == (422, "not_a_decision")
+        assert heard("bob", request=str(UUID(int=0))) == (404, "unknown_request")
+        assert heard("bob", reason="x" * 20_000) == (413, "too_long")
+        assert system.answer(address, b"{", SECRET)[0] == 422
+        assert system.answer(address, first, b"a secret of somebody else")[0] == 401
+        assert (heard("dora"), heard("ann")) == ((409, "not_in_group"), (409, "own_request"))
+        assert heard("bob", yes=False) == (409, "reason_missing")
+        assert (heard("bob"), heard("bob")) == ((200, "done"), (200, "unchanged"))
+        assert say("approvals send")[0] == exits.OK
+        assert [each["groups"] for each in system.told.values()] == [["operations"], ["finance"]]
+        assert (heard("dora"), heard("cid")) == ((200, "done"), (409, "already_decided"))
+        assert (say("approvals send")[1]["sent"], len(system.told), system.unsigned) == ([], 2, 0)
+    assert say("statement show", LARGE)[1]["state"] == "approved"
+    assert say("verify")[1]["verified"]
 
 
 def test_what_is_not_allowed_is_refused_by_name(say: Say, closed: Any) -> None:

@@ -1,0 +1,66 @@
+"""A service outside of the house that is told things over HTTP, signed, and answers later by signed call-backs."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+
+from everycent.base.platform.settings import SettingsError
+from everycent.base.platform.signatures import signed
+
+_TIMEOUT_S = 10.0
+
+
+class NotReached(Exception):
+    """The service did not take what it was told; the message says why. It is told again."""
+
+
+@dataclass(frozen=True, repr=False)
+class SignedService:
+    """Where the service is, and the secret that both sides sign with. A subclass says what it is called, and which
+    settings have the two."""
+
+    url: str
+    secret: bytes
+
+    called: ClassVar[str]
+    url_setting: ClassVar[str]
+    secret_setting: ClassVar[str]
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """By its settings. Raises SettingsError."""
+        env = os.environ if environ is None else environ
+        url, secret = env.get(cls.url_setting, ""), env.get(cls.secret_setting, "")
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+            raise SettingsError(f"{cls.url_setting} is '{url}'; right would be: the service's address, https://...")
+        if len(secret) < 16:
+            said = f"{cls.secret_setting} has {len(secret)} characters; right would be: the shared secret, at least 16"
+            raise SettingsError(said)
+        return cls(url, secret.encode())
+
+    def tell(self, message_id: UUID, said: Mapping[str, Any], now: datetime) -> None:
+        """Sends one message; the same id says that it is the same one again. Raises NotReached."""
+        body = json.dumps(said, ensure_ascii=False).encode()
+        headers = {"content-type": "application/json", **signed(message_id, body, self.secret, now)}
+        try:
+            answer = httpx.post(self.url, content=body, headers=headers, timeout=_TIMEOUT_S)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotReached(f"the {self.called} was not reached: {error or type(error).__name__}") from None
+        if not answer.is_success:
+            raise NotReached(f"the {self.called} answers {answer.status_code}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
