@@ -18,7 +18,10 @@ _WAITS_S = 10.0
 @contextmanager
 def listening(take: Take, bytes_max: int, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Takes call-backs while it runs; gives the address that they are sent to. Of a longer body than `bytes_max` one
-    byte more is given. What the books cannot take now, since they cannot be reached, is to be sent again."""
+    byte more is given. What the books cannot take now, since they cannot be reached, is to be sent again.
+
+    Raises OSError where the port is taken.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _WAITS_S
@@ -47,7 +50,11 @@ def listening(take: Take, bytes_max: int, host: str = "127.0.0.1", port: int = 0
         def log_message(self, format: str, *args: Any) -> None:
             del format, args
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        said = f"nothing can listen at {host}, port {port}: {error.strerror}; name another port"
+        raise OSError(error.errno, said) from None
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://{host}:{server.server_port}/"

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from everycent.serve.cli.options import Json, Port
+
 account_app = typer.Typer(no_args_is_help=True, help="Payout accounts: give, confirm, verify, withdraw.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The settlement model, a YAML file.")]
 ModelName = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model, by its name.")]
 Party = Annotated[str, typer.Argument(help="A party's id, such as merchant:m-7/s-1.")]
@@ -83,7 +84,7 @@ def account_verify(
     wait: Annotated[
         int, typer.Option(metavar="SECONDS", min=0, help="Take call-backs for so long, or until all came.")
     ] = 0,
-    port: Annotated[int, typer.Option(help="Where call-backs come, on the loopback interface; 0: any free port.")] = 0,
+    port: Port = 0,
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Ask a service that is made up here, to try things out.")
     ] = False,
@@ -98,7 +99,7 @@ def account_verify(
 @account_app.command("listen")
 def account_listen(
     model: ModelFile,
-    port: Annotated[int, typer.Option(help="Where call-backs come, on the loopback interface.")],
+    port: Port,
 ) -> int:
     """Take the verification service's call-backs until stopped, a line of JSON each."""
     from everycent.serve.cli.account_commands import listen_command

@@ -14,6 +14,7 @@ from everycent.serve.cli.figures_app import figures_app
 from everycent.serve.cli.invoice_app import invoice_app
 from everycent.serve.cli.ledger_app import ledger_app
 from everycent.serve.cli.non_order_app import non_order_app
+from everycent.serve.cli.options import Json
 from everycent.serve.cli.party_app import party_app
 from everycent.serve.cli.payments_app import payments_app
 from everycent.serve.cli.statements_app import approvals_app, statement_app
@@ -60,7 +61,6 @@ _RECON_COMMANDS = ("files", "run", "sketch", "compare", "put", "watch", "check",
 #: Options that take several values at once.
 _MANY = ("--records", "--bill", "--on", "--tables", "--record", "--charge", "--left", "--right")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from everycent.serve.cli.options import Json
+
 if TYPE_CHECKING:
     from everycent.serve.cli.breaking import Meant
 
 breaks_app = typer.Typer(no_args_is_help=True, help="Breaks: list, look at, hand on, repair, write off, close.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Ids = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ID]...", help="Breaks, by the beginnings of their ids, or by their keys."),

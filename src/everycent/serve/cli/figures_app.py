@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from everycent.serve.cli.options import Json
+
 figures_app = typer.Typer(
     no_args_is_help=True, help="Figures of the books: ageing, revenue, cost, balances, payouts, what waits for whom."
 )
@@ -28,7 +30,6 @@ Since = Annotated[
 By = Annotated[str, typer.Option(help="A line for each party, or for each role.")]
 Out = Annotated[list[Path] | None, typer.Option(help="A .csv or .xlsx file to write, all lines. May come again.")]
 Limit = Annotated[int, typer.Option(min=1, help="So many lines are shown; files and --json have all.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 @figures_app.command("ageing")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+from everycent.serve.cli.options import Json
 
 Key = Annotated[list[str] | None, typer.Option(help="The columns that rows find each other by: A, A,B or LEFT=RIGHT.")]
 Compare = Annotated[

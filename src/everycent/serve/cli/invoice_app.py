@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from everycent.serve.cli.options import Json
+
 invoice_app = typer.Typer(
     no_args_is_help=True, help="Invoices of statements: what is due, what was issued and received, what holds."
 )
@@ -22,7 +24,6 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="An invoice, by its id: ST
 Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who you are; the user of this machine if not.")]
 Why = Annotated[str | None, typer.Option(help="Why; the log keeps it.")]
 Reason = Annotated[str, typer.Option("--why", help="Why; the log keeps it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 @invoice_app.command("list")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+from everycent.serve.cli.options import Json
+
 Models = Annotated[
     list[Path] | None, typer.Argument(help="Models or files of scenarios whose schedules and folders are seen to.")
 ]

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import typer
 
+from everycent.serve.cli.options import Json
+
 ledger_app = typer.Typer(no_args_is_help=True, help="The books: balances of any day, seals, proofs, exports.")
 
 
@@ -36,7 +38,6 @@ Decimals = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=N", help="Decimals of a commodity that ISO 4217 does not know. May come again."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 @ledger_app.command("balance")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+from everycent.serve.cli.options import Json
+
 Model = Annotated[Path, typer.Argument(help="The settlement model, or a scenario file.")]
 OfScenario = Annotated[str | None, typer.Option("--scenario", help="Only this one of the live scenarios.")]
 

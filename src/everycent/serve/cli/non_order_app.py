@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from everycent.serve.cli.options import Json
+
 non_order_app = typer.Typer(
     no_args_is_help=True, help="Charges that no order causes: deposits, fines, platform fees, deposits given back."
 )
@@ -19,7 +21,6 @@ def _date(text: str) -> date:
 
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The model's file: it declares the kinds.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who you are; the user of this machine if not.")]
 Source = Annotated[
     str, typer.Option(help="Whose references they are: a system, or people. With the reference it names a charge.")

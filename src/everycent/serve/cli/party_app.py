@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from everycent.serve.cli.account_app import account_app
+from everycent.serve.cli.options import Json
 
 party_app = typer.Typer(
     no_args_is_help=True, help="Parties: who is owed and owes, their contracts, where they are paid."
@@ -14,7 +15,6 @@ contract_app = typer.Typer(no_args_is_help=True, help="Contracts that come as me
 party_app.add_typer(contract_app, name="contract")
 party_app.add_typer(account_app, name="account")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The settlement model, a YAML file.")]
 ModelName = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model, by its name.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of them; nothing is kept.")]

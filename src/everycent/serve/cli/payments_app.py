@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+from everycent.serve.cli.options import Json, Port
+
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Instructions, by their ids or the first digits.")]
 Who = Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you are; your login name if not given.")]
@@ -109,7 +110,7 @@ def payments_read(
 @payments_app.command("listen")
 def payments_listen(
     model: Model,
-    port: Annotated[int, typer.Option(help="Where call-backs come, on the loopback interface.")],
+    port: Port,
 ) -> int:
     """Take the payment service's call-backs until stopped, a line of JSON each."""
     from everycent.serve.cli.paying import listen_command

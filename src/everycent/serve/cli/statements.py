@@ -57,6 +57,8 @@ class Chosen:
             raise NotSaid(f"--state {self.state}: write one of {', '.join(StatementState)}")
         if self.waits_for is not None and self.waits_for not in _WAITS_FOR:
             raise NotSaid(f"--waits-for {self.waits_for}: write one of {', '.join(_WAITS_FOR)}")
+        if self.currency is not None:
+            currency(self.currency)
         least, most = (self._minor(name, text) for name, text in (("--least", self.least), ("--most", self.most)))
         about = (self.model, None, self.state, self.waits_for, self.party, self.since, self.until, self.currency)
         return Search(*about, least, most, self.limit)

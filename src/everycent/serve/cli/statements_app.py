@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from everycent.serve.cli.options import Json, Port
+
 statement_app = typer.Typer(no_args_is_help=True, help="Statements: list, look at, confirm, dispute, resolve, approve.")
 approvals_app = typer.Typer(
     no_args_is_help=True, help="Approvals: what waits for whom, yes and no, groups, lent voices."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Statements, by their ids.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A statement, by its id.")]
 Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who you are; the user of this machine if not.")]
@@ -200,7 +201,7 @@ def approvals_send(model: Model = None, json: Json = False) -> int:
 
 @approvals_app.command("listen")
 def approvals_listen(
-    port: Annotated[int, typer.Option(help="Where call-backs come, on the loopback interface.")],
+    port: Port,
 ) -> int:
     """Take the approval system's decisions until stopped, a line of JSON each."""
     from everycent.serve.cli.approving import listen_command

@@ -131,6 +131,8 @@ def test_an_outside_system_approves_as_its_people_would_here(
         assert [each["groups"] for each in system.told.values()] == [["operations"], ["finance"]]
         assert (heard("dora"), heard("cid")) == ((200, "done"), (409, "already_decided"))
         assert (say("approvals send")[1]["sent"], len(system.told), system.unsigned) == ([], 2, 0)
+        with pytest.raises(OSError, match=r"nothing can listen at 127\.0\.0\.1, port \d+: .*; name another port"):
+            receiving_decisions(database.settings, SECRET, port=int(address.rpartition(":")[2].strip("/"))).__enter__()
     assert say("statement show", LARGE)[1]["state"] == "approved"
     assert say("verify")[1]["verified"]
 
@@ -164,6 +166,9 @@ def test_what_is_not_allowed_is_refused_by_name(say: Say, closed: Any) -> None:
     [
         (["statement", "list", "--state", "lost"], "--state lost: write one of open, closed, disputed"),
         (["statement", "list", "--waits-for", "god"], "--waits-for god: write one of close, confirm"),
+        (["statement", "list", "--currency", "XYZ"], "'XYZ' is not a current ISO 4217 currency"),
+        (["approvals", "listen", "--port", "80000"], "for '--port': Input should be less than or equal to 65535"),
+        (["approvals", "send"], "EVERYCENT_APPROVAL_URL is ''; right would be: the service's address"),
         (["statement", "show", "none"], "there is no statement 'none'"),
         (["statement", "approve", "none"], "there is no statement 'none'"),
         (["approvals", "decide", "zz", "--yes"], "there is no request 'zz'"),

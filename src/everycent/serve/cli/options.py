@@ -1,0 +1,11 @@
+"""Options that many commands have."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+#: Of what listens for call-backs; 0 takes any that is free.
+Port = Annotated[
+    int, typer.Option(min=0, max=65_535, help="Where call-backs come, on the loopback interface; 0: any free port.")
+]
