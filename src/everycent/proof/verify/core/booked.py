@@ -30,9 +30,13 @@ CAUSES_AGREE = Rule(
         UNION ALL
         SELECT b.transfer_id, 'written_off', s.key, b.debit_account, b.credit_account,
             CASE WHEN b.back_id IS NOT NULL THEN b.amount_minor
-                WHEN s.state = 'closed' AND s.reason = 'written_off' THEN abs(f.difference_minor) END, b.currency
+                WHEN s.state = 'closed' AND s.reason = 'written_off' THEN abs(f.difference_minor) END,
+            CASE WHEN b.back_id IS NOT NULL THEN b.currency
+                ELSE coalesce(m.left_currency, m.right_currency, r.currency) END
         FROM recon.booked_entry b JOIN recon.standing_break s USING (break_id)
-        LEFT JOIN recon.break f ON (f.run_id, f.finding_no) = (s.run_id, s.finding_no))
+        LEFT JOIN recon.break f ON (f.run_id, f.finding_no) = (s.run_id, s.finding_no)
+        LEFT JOIN recon.break_currency m ON (m.run_id, m.finding_no) = (s.run_id, s.finding_no)
+        LEFT JOIN recon.run r ON r.run_id = s.run_id)
     SELECT b.transfer_id AS place,
         format('booked entry {}: {} of {}, {} {} from {} to {}; what caused it says {} of {}, {} {} from {} to {}',
             b.transfer_id, b.cause, b.key, b.amount_minor, b.currency, b.debit_account, b.credit_account,
