@@ -186,7 +186,8 @@ def run_chain(
         return Chained(scenario.name, failure=str(error))
     if beside is not None and scenario.called != ("left", "right"):
         name = f"{scenario.of}{DAY_APART}{place.around.as_of}" if by_day else scenario.of
-        beside.keep(name, scenario.called, (str(sides.left.rows), str(sides.right.rows)), done.run)
+        tables = (str(sides.left.rows), str(sides.right.rows))
+        beside.keep(name, scenario.called, tables, done.run, scenario.currency.code)
     handled = tuple(handled_by(each, result, scenario, place.around) for each in links.handlers)
     return Chained(scenario.name, done, result, (sides.left.refused, sides.right.refused), handled)
 

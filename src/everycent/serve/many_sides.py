@@ -30,9 +30,12 @@ class ManySides:
         self._engine = engine
         self._tables: dict[str, dict[str, str]] = {}
         self._breaks: dict[str, list[pa.Table]] = {}
+        self._currency: dict[str, str] = {}
 
-    def keep(self, scenario: str, names: tuple[str, str], tables: tuple[str, str], run: ReconRun) -> None:
-        """Takes the tables of a pair of sides; of the basis each row but once."""
+    def keep(
+        self, scenario: str, names: tuple[str, str], tables: tuple[str, str], run: ReconRun, currency: str
+    ) -> None:
+        """Takes the tables of a pair of sides; of the basis each row but once. `currency`: the scenario's."""
         kept = self._tables.setdefault(scenario, {})
         for name, table in zip(names, tables, strict=True):
             if name in kept:  # the basis: of it each pair has the rows that the other side covers
@@ -45,10 +48,14 @@ class ManySides:
             rename = f"ALTER TABLE {identifier(table)} RENAME TO {identifier(kept[name])}"
             self._engine.connection.execute(rename)
         self._breaks.setdefault(scenario, []).append(run.reconciled.breaks)
+        self._currency[scenario] = currency
 
     def told(self) -> dict[str, pa.Table]:
         """By scenario, what each side says of the keys on which some part; the sides are let go."""
-        found = {name: across(tables, self._breaks[name], self._engine) for name, tables in self._tables.items()}
+        found = {
+            name: across(tables, self._breaks[name], self._currency[name], self._engine)
+            for name, tables in self._tables.items()
+        }
         for tables in self._tables.values():
             for table in tables.values():
                 self._engine.connection.execute(f"DROP TABLE {identifier(table)}")

@@ -1,6 +1,7 @@
 """Collects a report from the stored tables, set-wise: what is decided from PostgreSQL, detail from both its tiers."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -31,6 +32,7 @@ from everycent.serve.report.data import (
     StatementRow,
     StatementTotals,
     Total,
+    grouped,
 )
 
 
@@ -54,7 +56,8 @@ def collect(
     details.attach(engine, "report_held_row", HELD, model_name)
     details.attach(engine, "report_retry", RETRY, model_name)
     engine.connection.execute(f"CREATE OR REPLACE VIEW report_held AS {parked_sql('report_held_row', 'report_retry')}")
-    others = [other for other in detail.currencies(engine) if other != code]
+    compared = (found for (found,) in connection.execute(_RECON_CURRENCIES, {"tenant": tenant, "model": model_name}))
+    others = sorted({*detail.currencies(engine), *compared} - {code})
     held = detail.held(engine, details, model_name)
     asked = Asked(tenant, model_name, by="role")
     now = datetime.now(UTC)
@@ -75,6 +78,7 @@ def _collect(
 ) -> ReportData:
     """What there is in one currency."""
     who = (*model, code)
+    named = {"tenant": model[0], "model": model[1], "currency": code}
     engine.connection.execute(
         f"CREATE OR REPLACE VIEW report_obligation AS SELECT * FROM report_obligations WHERE currency = {literal(code)}"
     )
@@ -102,11 +106,11 @@ def _collect(
         statements_by_state=_statement_totals(connection, who),
         instructions=_instructions(connection, who),
         instructions_by_direction=_totals(connection, _DIRECTIONS, who),
-        buckets=tuple(BucketRow(*_whole(row)) for row in connection.execute(_BUCKETS, who)),
-        breaks=_breaks(connection, who),
-        breaks_by_scenario={name: int(rows) for name, rows in connection.execute(_BREAK_COUNTS, who)},
+        buckets=tuple(BucketRow(*_whole(row)) for row in connection.execute(_BUCKETS, named)),
+        breaks=_breaks(connection, named),
+        breaks_by_scenario={name: int(rows) for name, rows in connection.execute(_BREAK_COUNTS, named)},
         others=(),
-        refused=tuple(ReasonRow(row[0], row[1], int(row[2]), row[3]) for row in connection.execute(_REFUSED, who)),
+        refused=tuple(ReasonRow(row[0], row[1], int(row[2]), row[3]) for row in connection.execute(_REFUSED, named)),
         figures={each.name: each.of(code) for each in figures},
     )
 
@@ -219,40 +223,83 @@ _INSTRUCTIONS = """
 #: The newest run of each scenario.
 _NEWEST = """
     WITH newest AS (
-        SELECT DISTINCT ON (scenario) tenant, model, run_id, scenario FROM recon.run
-        WHERE tenant = %s AND model = %s AND currency = %s ORDER BY scenario, run_no DESC
+        SELECT DISTINCT ON (scenario) tenant, model, run_id, scenario, currency FROM recon.run
+        WHERE tenant = %(tenant)s AND model = %(model)s ORDER BY scenario, run_no DESC
     )
 """
 
-_BUCKETS = f"""{_NEWEST}
-    SELECT scenario, bucket, keys, left_rows, right_rows, left_minor, right_minor
-    FROM newest JOIN recon.total USING (tenant, model, run_id) ORDER BY scenario, bucket
+_RECON_CURRENCIES = f"""{_NEWEST}
+    SELECT currency FROM newest
+    UNION SELECT c.currency FROM newest JOIN recon.total_currency AS c USING (tenant, model, run_id) ORDER BY 1
 """
 
-_BREAK_COUNTS = f"""{_NEWEST}
-    SELECT scenario, count(*) FROM newest JOIN recon.break USING (tenant, model, run_id)
-    GROUP BY scenario ORDER BY scenario
+#: Of several currencies nobody counts the keys.
+_BUCKETS = f"""{_NEWEST},
+    several AS (SELECT scenario, c.* FROM newest JOIN recon.total_currency AS c USING (tenant, model, run_id))
+    SELECT scenario, bucket, keys, left_rows, right_rows, left_minor, right_minor
+    FROM newest JOIN recon.total USING (tenant, model, run_id)
+    WHERE currency = %(currency)s AND run_id NOT IN (SELECT run_id FROM several)
+    UNION ALL
+    SELECT scenario, bucket, NULL, left_rows, right_rows, left_minor, right_minor FROM several
+    WHERE currency = %(currency)s
+    ORDER BY scenario, bucket
 """
+
+#: Those in several currencies are shown among those of the run's own.
+_FOUND = f"""{_NEWEST},
+    told AS (
+        SELECT scenario, currency, b.*, left_currency, right_currency, left_amounts, right_amounts,
+               m.run_id IS NOT NULL AS others,
+               num_nonnulls(left_amounts, right_amounts) > 0 OR left_currency <> right_currency AS several
+        FROM newest JOIN recon.break AS b USING (tenant, model, run_id)
+        LEFT JOIN recon.break_currency AS m USING (tenant, model, run_id, finding_no)
+    ),
+    found AS (
+        SELECT * FROM told WHERE %(currency)s = CASE
+            WHEN others AND several IS NOT TRUE THEN coalesce(left_currency, right_currency) ELSE currency END
+    )
+"""
+
+_BREAK_COUNTS = f"{_FOUND} SELECT scenario, count(*) FROM found GROUP BY scenario ORDER BY scenario"
 
 _REFUSED = f"""{_NEWEST}
     SELECT scenario, reason, count(*), min(source_file || ':' || source_line)
-    FROM newest JOIN recon.refused USING (tenant, model, run_id)
+    FROM newest JOIN recon.refused USING (tenant, model, run_id) WHERE currency = %(currency)s
     GROUP BY scenario, reason ORDER BY scenario, count(*) DESC, reason LIMIT {ROWS_SHOWN}
 """
 
-_BREAKS = f"""{_NEWEST}
+_BREAKS = f"""{_FOUND}
     SELECT scenario, bucket, cause, key,
            coalesce(right_file || ':' || right_line, left_file || ':' || left_line, ''),
            left_amount_minor, right_amount_minor, coalesce(left_status, ''), coalesce(right_status, ''),
-           difference_minor
+           difference_minor, several, coalesce(left_amounts, left_currency), coalesce(right_amounts, right_currency)
     FROM (
         SELECT *, row_number() OVER (
-            PARTITION BY scenario ORDER BY abs(difference_minor) DESC, bucket, key, finding_no) AS place
-        FROM newest JOIN recon.break USING (tenant, model, run_id)
+            PARTITION BY scenario ORDER BY several NULLS FIRST, abs(difference_minor) DESC, bucket, key, finding_no
+        ) AS place
+        FROM found
     ) AS ranked
     WHERE place <= {ROWS_SHOWN} ORDER BY scenario, place
 """
 
 
-def _breaks(connection: Connection, who: tuple[str, str, str]) -> tuple[BreakRow, ...]:
-    return tuple(BreakRow(*_whole(row)) for row in connection.execute(_BREAKS, who))
+def _breaks(connection: Connection, who: Mapping[str, str]) -> tuple[BreakRow, ...]:
+    return tuple(_break(*_whole(row)) for row in connection.execute(_BREAKS, who))
+
+
+def _break(*row: Any) -> BreakRow:
+    *told, several, left_in, right_in = row
+    if not several:
+        return BreakRow(*told)
+    at = BreakRow._fields.index
+    sides = (_said(told[at("left_minor")], left_in), _said(told[at("right_minor")], right_in))
+    found = BreakRow(*told, in_several=" | ".join(side for side in sides if side))
+    return found._replace(left_minor=None, right_minor=None, difference_minor=None)
+
+
+def _said(minor: int | None, held: str | None) -> str:
+    """What a side has, with its currency; `held`: the code, or of several minor units by code, as a JSON object."""
+    if minor is None or held is None:
+        return ""
+    amounts = json.loads(held) if held.startswith("{") else {held: minor}
+    return " + ".join(f"{grouped(int(part), currency(code).exponent)} {code}" for code, part in amounts.items())

@@ -122,7 +122,7 @@ class BucketRow(NamedTuple):
 
     scenario: str
     bucket: str
-    keys: int
+    keys: int | None  # None: the scenario's rows are in several currencies
     left_rows: int
     right_rows: int
     left_minor: int
@@ -130,7 +130,8 @@ class BucketRow(NamedTuple):
 
 
 class BreakRow(NamedTuple):
-    """One break: both sides' amount (None: not there) and status; the difference is left minus right."""
+    """One break: both sides' amount (None: not there) and status; the difference is left minus right. Of a break in
+    several currencies there are none of these, and `in_several` says what each side has."""
 
     scenario: str
     bucket: str
@@ -141,7 +142,8 @@ class BreakRow(NamedTuple):
     right_minor: int | None
     left_status: str
     right_status: str
-    difference_minor: int
+    difference_minor: int | None
+    in_several: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The page of scenarios that were run: of each what explains the difference, what kinds of breaks there are, how old
 and which; what links and files said. It stands alone like the report."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,7 +17,6 @@ from everycent.proof.recon.contract import CAUSES, Bucket
 from everycent.proof.recon.service import ReconRun, residual_minor
 from everycent.serve.chaining import Chained
 from everycent.serve.in_currency import Amounts, InCurrency, each_currency, largest_breaks
-from everycent.serve.many_sides import DAY_APART
 from everycent.serve.report.data import BUCKETS, ROWS_SHOWN, grouped
 from everycent.serve.report.page import asset, write_page
 from everycent.serve.report.tables import code, count, long_text, named, number, table, text
@@ -354,15 +354,12 @@ def _handled(done: Chained) -> str:
 
 def _across(told: RunPage) -> str:
     """What each of more than two sides says of the keys that part."""
-    exponents = {each.name.partition("/")[0]: each.result.exponent for each in told.done if each.result is not None}
     drawn = []
     for name, rows in told.across.items():
-        exponent = exponents[name.partition(DAY_APART)[0]]
         sides = [column.removesuffix("_rows") for column in rows.column_names if column.endswith("_rows")]
-        cells = [
-            (code(row["key"]), *(_said(row, side, exponent) for side in sides))
-            for row in rows.slice(0, ROWS_SHOWN).to_pylist()
-        ]
+        shown = rows.slice(0, ROWS_SHOWN).to_pylist()
+        several = len({row[f"{side}_currency"] for row in shown for side in sides} - {None}) > 1
+        cells = [(code(row["key"]), *(_said(row, side, several=several) for side in sides)) for row in shown]
         drawn.append(
             f'<section id="{escape(name)}"><h2>{escape(name)}</h2><p class="note">{both("runs.across")}</p>'
             f"{table(('key', *map(named, sides)), cells, len(sides))}</section>"
@@ -370,9 +367,12 @@ def _across(told: RunPage) -> str:
     return "".join(drawn)
 
 
-def _said(row: Mapping[str, Any], side: str, exponent: int) -> str:
+def _said(row: Mapping[str, Any], side: str, *, several: bool) -> str:
     if not row[f"{side}_rows"]:
         return '<td class="num zero">–</td>'
+    one = {row[f"{side}_currency"]: row[f"{side}_amount_minor"]}
+    held = one if row[f"{side}_amounts"] is None else json.loads(row[f"{side}_amounts"])
+    amounts = ((int(minor), currency(code)) for code, minor in held.items())
+    said = " + ".join(f"{_grouped(minor, money)}{f' {money}' if several else ''}" for minor, money in amounts)
     status = row[f"{side}_statuses"]
-    more = "" if status is None else f" · {escape(status)}"
-    return f'<td class="num">{grouped(int(row[f"{side}_amount_minor"]), exponent)}{more}</td>'
+    return f'<td class="num">{said}{"" if status is None else f" · {escape(status)}"}</td>'

@@ -6,7 +6,7 @@ from itertools import groupby
 from everycent.proof.recon.contract import CAUSES
 from everycent.serve.report.data import BUCKETS, BreakRow, BucketRow, ReportData
 from everycent.serve.report.sankey import sankey
-from everycent.serve.report.tables import capped, code, count, long_text, money, section, table, tag, text
+from everycent.serve.report.tables import capped, code, count, long_text, money, number, section, table, tag, text
 from everycent.serve.report.words import both, spoken
 
 _HELD = {"held": "held value"}
@@ -75,8 +75,9 @@ def _bucket(name: str) -> str:
 
 def _totals(data: ReportData, rows: list[BucketRow]) -> tuple[str, ...]:
     left, right = sum(row.left_minor for row in rows), sum(row.right_minor for row in rows)
+    keys = [row.keys for row in rows if row.keys is not None]
     return (
-        count(sum(row.keys for row in rows)),
+        count(sum(keys)) if len(keys) == len(rows) else number("–"),
         count(sum(row.left_rows for row in rows)),
         count(sum(row.right_rows for row in rows)),
         money(data, left),
@@ -89,7 +90,8 @@ def _break(data: ReportData, row: BreakRow) -> tuple[str, ...]:
     cause = CAUSES[row.cause]
     statuses = both("statuses", row.left_status, row.right_status) if row.left_status != row.right_status else ""
     both_there = row.left_minor is not None and row.right_minor is not None
-    said = f" ({statuses})" if statuses and both_there else ""
+    said = f" ({statuses})" if statuses and (both_there or row.in_several) else ""
+    said += f" ({escape(row.in_several)})" if row.in_several else ""
     return (
         _bucket(row.bucket),
         code(row.key),

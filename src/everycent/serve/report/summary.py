@@ -83,7 +83,7 @@ def _recon(data: ReportData) -> Table:
         (
             row.scenario,
             words(row.bucket)[0],
-            f"{row.keys:,}",
+            "–" if row.keys is None else f"{row.keys:,}",
             f"{row.left_rows:,}",
             f"{row.right_rows:,}",
             data.amount(row.left_minor - row.right_minor),
@@ -91,4 +91,5 @@ def _recon(data: ReportData) -> Table:
         for row in data.buckets
         if row.left_rows or row.right_rows
     ]
-    return _table("reconciliation", ("scenario", "finding", "keys", "left rows", "right rows", "difference"), rows, 4)
+    title = f"reconciliation, amounts in {data.currency}"
+    return _table(title, ("scenario", "finding", "keys", "left rows", "right rows", "difference"), rows, 4)

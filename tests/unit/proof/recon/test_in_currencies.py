@@ -11,6 +11,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import currency
 from everycent.proof.recon.contract import SIDE, MatchLabel, SideSpec
+from everycent.proof.recon.core.across import across
 from everycent.proof.recon.core.in_currencies import InCurrencies, in_currencies
 from everycent.proof.recon.core.leftovers import items_of, numbered
 from everycent.proof.recon.core.plan import ReconPlan
@@ -159,3 +160,17 @@ def test_minor_units_are_those_of_the_row(engine: LocalEngine) -> None:
 @pytest.mark.parametrize("amount", ["paid", "paid * 2"])
 def test_a_code_that_is_no_currency_is_said_first(engine: LocalEngine, amount: str) -> None:
     assert taken(engine, ("XYZ", 5_000, 0), amount=amount)[1] == [(1, "no amount: XYZ is no currency")]
+
+
+def test_of_more_than_two_sides_each_says_its_currencies(engine: LocalEngine) -> None:
+    till, bank = rows(("A", None, 5), ("B", "JPY", 5), ("B", "JPY", 2)), rows(("A", "CNY", 6), ("B", "USD", 7))
+    card = rows(("B", "JPY", 5), ("B", "USD", 7), ("B", "USD", 1)).drop_columns(["status"])
+    card = card.append_column("status", pa.array(["ok", None, "ok"]))
+    breaks = reconcile(plan(left_sums=True), till, bank, engine).breaks
+    sides = {"till": till, "bank": bank, "card": card, "shop": bank.drop_columns(["currency"])}
+    a, b = across(sides, [breaks], "CNY", engine).to_pylist()
+    assert (int(a["till_amount_minor"]), a["till_currency"], a["card_rows"], a["card_currency"]) == (5, "CNY", 0, None)
+    assert (b["till_rows"], int(b["till_amount_minor"]), b["till_currency"], b["till_amounts"]) == (2, 7, "JPY", None)
+    assert (b["card_rows"], b["card_amount_minor"], b["card_currency"]) == (3, None, "JPY+USD")
+    assert (json.loads(b["card_amounts"]), b["card_statuses"], b["till_statuses"]) == ({"JPY": 5, "USD": 8}, "ok", None)
+    assert b["shop_currency"] == "CNY"

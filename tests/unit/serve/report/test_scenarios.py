@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from chained import Chains
 
@@ -77,6 +78,17 @@ def test_what_failed_is_said_and_the_verdict_counts(page: str) -> None:
 def test_three_sides_stand_beside_each_other(page: str) -> None:
     told = part(page, "three")
     assert "till acquirer bank" in told and "31.00 · late" in told
+
+
+def test_each_side_of_three_is_told_in_its_own_currencies(tmp_path: Path) -> None:
+    columns = {
+        "key": ["A"], "till_rows": [1], "till_amount_minor": [500], "till_currency": ["JPY"], "till_amounts": [None],
+        "till_statuses": [None], "bank_rows": [2], "bank_amount_minor": [None], "bank_currency": ["JPY+USD"],
+        "bank_amounts": ['{"JPY": 500, "USD": 123}'], "bank_statuses": ["ok"],
+    }  # fmt: skip
+    path = tmp_path / "r.html"
+    render_scenarios(RunPage("checks", "2026-03-01", [], {"three": pa.table(columns)}, {}), path)
+    assert "500 JPY 500 JPY + 1.23 USD · ok" in part(path.read_text(encoding="utf-8"), "three")
 
 
 def test_without_amounts_nothing_is_said_of_them(page: str) -> None:
