@@ -7,7 +7,7 @@ import pytest
 
 from everycent.flow.model.contract import ModelRefused
 from everycent.proof.explain.service import replay
-from everycent.proof.recon.service import payouts_of
+from everycent.proof.recon.service import PARTS, payouts_of
 from everycent.proof.verify.core.recon import PAYOUTS as PAYOUTS_ADD_UP
 from everycent.proof.verify.service import verify
 from everycent.serve.cli.running import as_dict
@@ -38,8 +38,10 @@ PAYOUTS = """\
   payouts:
     left:
       file: report*.csv
-      columns: {payout: text, type: text, order: {type: text, required: no}, net: money, fee: money, on: date}
+      columns: {payout: text, type: text, order: {type: text, required: no}, net: money, fee: money, on: date,
+                cur: text}
       key: [payout]
+      currency: cur
       amount: net
       rows: sum
       fee: fee
@@ -48,8 +50,9 @@ PAYOUTS = """\
       occurred_at: 'on'
     right:
       file: bank*.csv
-      columns: {line: text, paid: money, on: date}
+      columns: {line: text, paid: money, on: date, cur: text}
       key: [line]
+      currency: cur
       amount: paid
       occurred_at: 'on'
     rules:
@@ -60,19 +63,25 @@ PAYOUTS = """\
 """
 #: P1: 100.00 - 2.90 and 50.00 - 1.45 sold, 20.00 of A given back (its fee of 0.30 stays), 10.00 held, 0.12 lost in
 #: exchange, a monthly fee of 5.00: 97.10 + 48.55 - 20.30 - 10.00 - 0.12 - 5.00 = 110.23
-REPORT = """payout,type,order,net,fee,on
-P1,sale,A,97.10,2.90,2026-03-02
-P1,sale,B,48.55,1.45,2026-03-02
-P1,refund,A,-20.30,0.30,2026-03-02
-P1,hold,,-10.00,0.00,2026-03-02
-P1,fx,B,-0.12,0.00,2026-03-02
-P1,monthly,,-5.00,0.00,2026-03-02
-P2,release,,10.00,0.00,2026-03-09
-P2,sale,A,9.70,0.30,2026-03-09
-P2,gift,,1.00,0.00,2026-03-09
-P3,sale,C,1.00,0.00,2026-03-30
+REPORT = """payout,type,order,net,fee,on,cur
+P1,sale,A,97.10,2.90,2026-03-02,EUR
+P1,sale,B,48.55,1.45,2026-03-02,EUR
+P1,refund,A,-20.30,0.30,2026-03-02,EUR
+P1,hold,,-10.00,0.00,2026-03-02,EUR
+P1,fx,B,-0.12,0.00,2026-03-02,EUR
+P1,monthly,,-5.00,0.00,2026-03-02,EUR
+P2,release,,10.00,0.00,2026-03-09,EUR
+P2,sale,A,9.70,0.30,2026-03-09,EUR
+P2,gift,,1.00,0.00,2026-03-09,EUR
+P3,sale,C,1.00,0.00,2026-03-30,EUR
+P4,sale,D,480,20,2026-03-30,JPY
 """
-BANK = "line,paid,on\nb-17,110.23,2026-03-03\nb-18,20.70,2026-03-10\nb-19,7.00,2026-03-20\n"
+BANK = """line,paid,on,cur
+b-17,110.23,2026-03-03,EUR
+b-18,20.70,2026-03-10,EUR
+b-19,7.00,2026-03-20,EUR
+P4,480,2026-03-31,JPY
+"""
 
 
 def test_a_payout_is_rebuilt_from_its_orders_and_back(tell: Any, tmp_path: Any) -> None:
@@ -91,6 +100,7 @@ def test_a_payout_is_rebuilt_from_its_orders_and_back(tell: Any, tmp_path: Any) 
         ("P2", "b-18", "gross", "A", 1000), ("P2", "b-18", "fees", "A", -30), ("P2", "b-18", "reserves", None, 1000),
         ("P2", "b-18", "other", None, 100),
         ("P3", None, "gross", "C", 100), ("P3", None, "unexplained", None, -100),
+        ("P4", "P4", "gross", "D", 500), ("P4", "P4", "fees", "D", -20),
         (None, "b-19", "unexplained", None, 700),
     ]  # fmt: skip
     back = payouts_of(parts, "A", told.session.engine).to_pylist()
@@ -100,25 +110,36 @@ def test_a_payout_is_rebuilt_from_its_orders_and_back(tell: Any, tmp_path: Any) 
     ]  # fmt: skip
     said = as_dict(told.outcome)["recon"]["payouts"]["payouts"]
     assert said == {
-        "payouts": 4,
+        "payouts": 5,
         "parts_minor": {"gross": 16100, "refunds": -2000, "fees": -995, "reserves": 0, "exchange": -12, "other": 100,
                         "written_off": 0, "unexplained": 600},
+        "parts_in_others_minor": {"JPY": {**dict.fromkeys(PARTS, 0), "gross": 500, "fees": -20}},
     }  # fmt: skip
     again = tell(MODEL + PAYOUTS, {"sold.csv": SOLD}, "2026-03-31", given).outcome.scenarios[0]
     assert not again.changed and again.run.beyond == run.beyond
-    assert pq.read_table(write_payouts(tmp_path, [("payouts", run)])[0]).num_rows == 15
+    assert pq.read_table(write_payouts(tmp_path, [("payouts", run)])[0]).num_rows == 17
     session = told.session
-    life = replay(session.connection, session.details, session.engine, session.tenant, "A")
-    paid = [event.text for event in life.events if "payout" in event.text]
+    paid = [
+        event.text
+        for order in ("A", "D")
+        for event in replay(session.connection, session.details, session.engine, session.tenant, order).events
+        if "payout" in event.text
+    ]
     assert paid == [
         "payouts run 1, A: 76.80 EUR (gross 100.00, refunds -20.00, fees -3.20) of payout P1, paid as b-17, 110.23 EUR "
         "in all",
         "payouts run 1, A: 9.70 EUR (gross 10.00, fees -0.30) of payout P2, paid as b-18, 20.70 EUR in all",
+        "payouts run 1, D: 480 JPY (gross 500, fees -20) of payout P4, paid as P4, 480 JPY in all",
     ]
-    with session.connection.transaction(force_rollback=True):
-        session.connection.execute("UPDATE recon.payout_part SET amount_minor = 1 WHERE part_no = 1")
-        verdict = verify(session.connection, session.details, session.engine, session.tenant, "tea-house")
-        assert {PAYOUTS_ADD_UP.name} < {found.name for found in verdict.findings}
+    assert told.outcome.verdict.ok
+    for tamper in (
+        "UPDATE recon.payout_part SET amount_minor = 1 WHERE part_no = 1",
+        "DELETE FROM recon.payout_currency WHERE part_no = (SELECT max(part_no) FROM recon.payout_currency)",
+    ):
+        with session.connection.transaction(force_rollback=True):
+            session.connection.execute(tamper)
+            verdict = verify(session.connection, session.details, session.engine, session.tenant, "tea-house")
+            assert {PAYOUTS_ADD_UP.name} < {found.name for found in verdict.findings}
 
 
 @pytest.mark.parametrize(

@@ -122,16 +122,20 @@ def write_matches(folder: Path, runs: Sequence[tuple[str, ReconRun]]) -> list[Pa
 
 
 def payouts_as_dict(run: ReconRun) -> dict[str, Any] | None:
-    """What all payouts are made of, by part; None where the scenario does not ask for it."""
+    """What all payouts are made of, by part, in the scenario's currency and by currency in others; None where the
+    scenario does not ask for it."""
     parts = run.beyond.payouts
     if not parts.num_rows:
         return None
-    sums = dict.fromkeys(PARTS, 0)
-    for row in parts.group_by("part").aggregate([("amount_minor", "sum")]).to_pylist():
-        sums[row["part"]] = int(row["amount_minor_sum"])
+    sums = {None: dict.fromkeys(PARTS, 0)}
+    summed = parts.group_by(["currency", "part"]).aggregate([("amount_minor", "sum")]).to_pylist()
+    for row in sorted(summed, key=lambda row: row["currency"] or ""):
+        of = sums.setdefault(row["currency"], dict.fromkeys(PARTS, 0))
+        of[row["part"]] = int(row["amount_minor_sum"])
     return {
         "payouts": parts.group_by(["payout", "paid_key"]).aggregate([]).num_rows,
-        "parts_minor": sums,
+        "parts_minor": sums.pop(None),
+        "parts_in_others_minor": sums,
     }
 
 

@@ -97,7 +97,12 @@ def _worth(row: Row, side: str) -> str:
         amounts = {row[f"{side}_currency"] or row["currency"]: int(row[f"{side}_amount_minor"])}
     else:
         return "nothing"
-    return " + ".join(f"{format_minor(minor, currency(code))} {code}" for code, minor in amounts.items())
+    return _amounts(amounts)
+
+
+def _amounts(by_code: Mapping[str, int]) -> str:
+    """`5.00 CNY + 100 JPY`."""
+    return " + ".join(f"{format_minor(minor, currency(code))} {code}" for code, minor in sorted(by_code.items()))
 
 
 def _moved(model: str, row: Row) -> Event:
@@ -120,14 +125,14 @@ def _claimed(model: str, row: Row) -> Event:
 
 def _paid_in(model: str, row: Row) -> Event:
     """What of an order is in a payout, and the line of the bank that paid it."""
-    money = currency(row["currency"])
+    money = currency(row["part_currency"] or row["currency"])
     parts = ", ".join(
         f"{part} {format_minor(int(minor), money)}" for part, minor in zip(row["parts"], row["minors"], strict=True)
     )
     payout = "no payout" if row["payout"] is None else f"payout {row['payout']}"
     paid = "not paid"
     if row["paid_key"] is not None:
-        paid = f"paid as {row['paid_key']}, {format_minor(int(row['paid_minor']), money)} {money} in all"
+        paid = f"paid as {row['paid_key']}, {_amounts(row['paid'] or {})} in all"
     said = (
         f"{row['scenario']} run {row['run_no']}, {row['key']}: {format_minor(int(row['minor']), money)} {money} "
         f"({parts}) of {payout}, {paid}"
@@ -186,16 +191,22 @@ _MATCHED = f"""SELECT r.scenario, r.run_no, r.currency AS run_currency, {_OBSERV
     ORDER BY r.scenario, r.run_no, f.match_no, f.side, f.row_no"""
 
 #: Of the newest run of each scenario: a run restates what payouts are made of.
-_PAID = f"""SELECT r.scenario, r.run_no, r.currency, {_OBSERVED}, f.* FROM (
-        SELECT tenant, model, run_id, "order" AS key, payout, paid_key, paid_minor, sum(amount_minor) AS minor,
-            array_agg(part ORDER BY part_no) AS parts, array_agg(amount_minor ORDER BY part_no) AS minors
-        FROM recon.payout_part
+_PAID = f"""SELECT r.scenario, r.run_no, r.currency, {_OBSERVED}, f.*, (
+        SELECT jsonb_object_agg(coalesce(c.currency, r.currency), p.paid_minor)
+        FROM recon.payout_part p LEFT JOIN recon.payout_currency c USING (tenant, model, run_id, part_no)
+        WHERE (p.tenant, p.model, p.run_id, p.paid_key) = (f.tenant, f.model, f.run_id, f.paid_key)
+            AND p.paid_minor IS NOT NULL) AS paid
+    FROM (
+        SELECT tenant, model, run_id, "order" AS key, payout, paid_key, currency AS part_currency,
+            sum(amount_minor) AS minor, array_agg(part ORDER BY part_no) AS parts,
+            array_agg(amount_minor ORDER BY part_no) AS minors
+        FROM recon.payout_part LEFT JOIN recon.payout_currency USING (tenant, model, run_id, part_no)
         WHERE {{tenant}} AND model = %(model)s AND ("order" = ANY(%(keys)s) OR "order" LIKE %(begins)s)
-        GROUP BY tenant, model, run_id, "order", payout, paid_key, paid_minor) AS f
+        GROUP BY tenant, model, run_id, "order", payout, paid_key, currency) AS f
     JOIN recon.run r USING (tenant, model, run_id)
     WHERE r.run_no = (SELECT max(n.run_no) FROM recon.run n
         WHERE (n.tenant, n.model, n.scenario) = (r.tenant, r.model, r.scenario))
-    ORDER BY r.scenario, f.key, f.payout, f.paid_key"""
+    ORDER BY r.scenario, f.key, f.payout, f.paid_key, f.part_currency NULLS FIRST"""
 
 _LOADED = f"""SELECT r.scenario, r.run_no, {_OBSERVED}, f.* FROM recon.raw_row f
     JOIN recon.run r USING (tenant, model, run_id) WHERE {_OF_KEY}

@@ -29,7 +29,7 @@ from everycent.proof.recon.contract import (
 from everycent.proof.recon.core.buckets import cause_texts_sql
 from everycent.proof.recon.core.carrying import CARRIED, CUT
 from everycent.proof.recon.core.in_currencies import InCurrencies
-from everycent.proof.recon.core.payout import PAYOUT_PART
+from everycent.proof.recon.core.payout import PAYOUT_CURRENCY, PAYOUT_PART, with_currency, without_currency
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.side import SideRows
 from everycent.proof.recon.in_modes import Beyond
@@ -121,7 +121,7 @@ def insert_run(
         beyond.cut,
         beyond.carried,
         beyond.entries,
-        beyond.payouts.append_column("part_no", pa.array(range(1, beyond.payouts.num_rows + 1), pa.int64())),
+        *without_currency(beyond.payouts),
         beyond.money.breaks,
         beyond.money.write_offs,
         beyond.money.totals,
@@ -151,7 +151,8 @@ _BEYOND = {
     "recon.cut": (CUT, "day"),
     "recon.carried": (CARRIED, "carried_no"),
     "recon.entry": (ENTRY, "entry_no"),
-    "recon.payout_part": (PAYOUT_PART, "part_no"),
+    "recon.payout_part": (PAYOUT_PART.remove(PAYOUT_PART.get_field_index("currency")), "part_no"),
+    "recon.payout_currency": (PAYOUT_CURRENCY, "part_no"),
     "recon.break_currency": (BREAK_CURRENCY, "finding_no"),
     "recon.write_off_currency": (BREAK_CURRENCY, "finding_no"),
     "recon.total_currency": (TOTAL_CURRENCY, 'bucket COLLATE "C", currency COLLATE "C"'),
@@ -185,7 +186,7 @@ def load_run(connection: Connection, engine: LocalEngine, key: RunKey) -> Reconc
 
 def load_beyond(connection: Connection, key: RunKey) -> Beyond:
     """What the modes of the stored run found."""
-    matches, differences, alternatives, dimensions, cut, carried, entries, payouts, *money = (
+    matches, differences, alternatives, dimensions, cut, carried, entries, payouts, paid_in, *money = (
         copy_out(
             connection,
             f"SELECT {', '.join(map(identifier, schema.names))} FROM {table} WHERE {key.sql} ORDER BY {by}",
@@ -199,7 +200,7 @@ def load_beyond(connection: Connection, key: RunKey) -> Beyond:
         carried=carried,
         cut=cut,
         entries=entries,
-        payouts=payouts,
+        payouts=with_currency(payouts, paid_in),
         money=InCurrencies(*money),
     )
 

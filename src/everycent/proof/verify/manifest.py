@@ -144,7 +144,7 @@ _FOUND = (
     "recon.dimension",
     "recon.cut",
     "recon.carried",
-    "recon.entry", "recon.payout_part",
+    "recon.entry", "recon.payout_part", "recon.payout_currency",
     "recon.break_currency", "recon.write_off_currency", "recon.total_currency",
     "recon.raw_row", "recon.finding",
 )  # fmt: skip

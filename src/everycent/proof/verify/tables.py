@@ -223,7 +223,10 @@ DECIDED = {
         debit_account=_TEXT, credit_account=_TEXT, amount_minor=_SUM, currency=_TEXT, booked_on=_DAY, back_id=_UUID,
         back_on=_DAY,
     ),
-    "recon.payout_part": _columns(run_id=_UUID, payout=_TEXT, paid_key=_TEXT, paid_minor=_SUM, amount_minor=_SUM),
+    "recon.payout_part": _columns(
+        run_id=_UUID, part_no=_LONG, payout=_TEXT, paid_key=_TEXT, paid_minor=_SUM, amount_minor=_SUM
+    ),
+    "recon.payout_currency": _columns(run_id=_UUID, part_no=_LONG, currency=_TEXT),
     "recon.match_alternative": _columns(
         run_id=_UUID, match_no=_LONG, alternative_no=_LONG, side=_TEXT, row_no=_LONG
     ),

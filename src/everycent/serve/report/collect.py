@@ -293,8 +293,8 @@ def _break(*row: Any) -> BreakRow:
         return BreakRow(*told)
     at = BreakRow._fields.index
     sides = (_said(told[at("left_minor")], left_in), _said(told[at("right_minor")], right_in))
-    found = BreakRow(*told, in_several=" | ".join(side for side in sides if side))
-    return found._replace(left_minor=None, right_minor=None, difference_minor=None)
+    said = " | ".join(side for side in sides if side)
+    return BreakRow(*told)._replace(left_minor=None, right_minor=None, difference_minor=None, in_several=said)
 
 
 def _said(minor: int | None, held: str | None) -> str:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from everycent.base.engine.local import LocalEngine
 from everycent.proof.recon.contract import BREAK, MATCH_DIFFERENCE, MATCHED_ROW, SIDE
-from everycent.proof.recon.core.payout import PayoutPlan, decompose, payouts_of
+from everycent.proof.recon.core.payout import PayoutPlan, decompose, payouts_of, with_currency, without_currency
 
-PLAN = PayoutPlan("left", {"sale": "gross", "fx": "exchange"})
+PLAN = PayoutPlan("left", {"sale": "gross", "fx": "exchange"}, "EUR")
 Line = tuple[Any, ...]
 
 
@@ -85,12 +85,47 @@ def test_a_line_that_pays_two_payouts_is_that_of_each_and_its_charge_that_of_non
     ]
 
 
-def test_what_a_conversion_makes_of_a_payout_is_exchange(taken_apart: Any) -> None:
-    report, bank = orders(("P1", "A", 1000)), side(("b1", 7210))
-    found = causes((1, "conversion", -6209), (1, "conversion_difference", -1))
-    assert taken_apart(report, bank, matches(("P1", "b1")), found) == [
-        ("P1", "b1", "gross", "A", 1000),
-        ("P1", "b1", "exchange", None, 6210),
+def in_currencies(table: pa.Table, *codes: str | None) -> pa.Table:
+    """The table's rows, each in a currency; None: the scenario's, EUR."""
+    kept = table.drop_columns([name for name in table.column_names if name == "currency"])
+    return kept.append_column("currency", pa.array(codes, pa.string()))
+
+
+def told_in_currencies(engine: LocalEngine, *given: pa.Table) -> list[Line]:
+    parts = decompose(PLAN, *given, BREAK.empty_table(), engine)
+    kept, others = without_currency(parts)
+    assert with_currency(kept.drop_columns(["part_no"]), others).equals(parts), "as it is kept, so it is read"
+    return [
+        tuple(None if row[name] is None else int(row[name]) if name.endswith("minor") else row[name] for name in TOLD)
+        for row in parts.to_pylist()
+    ]
+
+
+TOLD = ("payout", "paid_key", "currency", "paid_minor", "part", "order", "amount_minor")
+
+
+def test_what_is_given_in_yen_and_got_in_euro_is_exchange_in_both(engine: LocalEngine) -> None:
+    report = in_currencies(orders(("P1", "A", 1000), ("P1", "B", -200), ("P2", "C", 50)), "JPY", "JPY", None)
+    bank = side(("b1", 7210), ("b2", 50))
+    matched = in_currencies(matches(("P1", "b1"), ("P2", "b2")), "JPY", None, None, None)
+    found = causes((1, "conversion", -6409), (1, "conversion_difference", -1))
+    assert told_in_currencies(engine, report, bank, matched, found) == [
+        ("P1", "b1", None, 7210, "exchange", None, 7210),
+        ("P1", "b1", "JPY", None, "gross", "A", 1000),
+        ("P1", "b1", "JPY", None, "gross", "B", -200),
+        ("P1", "b1", "JPY", None, "exchange", None, -800),
+        ("P2", "b2", None, 50, "gross", "C", 50),
+    ]
+
+
+def test_a_payout_in_two_currencies_is_paid_in_each(engine: LocalEngine) -> None:
+    """100 JPY that lack are no part of what is paid in EUR."""
+    report = in_currencies(orders(("P1", "A", 1000), ("P1", "B", 700)), "JPY", "EUR")
+    bank = in_currencies(side(("P1", 900), ("P1", 700)), "JPY", None)
+    assert told_in_currencies(engine, report, bank, matches(), causes()) == [
+        ("P1", "P1", None, 700, "gross", "B", 700),
+        ("P1", "P1", "JPY", 900, "gross", "A", 1000),
+        ("P1", "P1", "JPY", 900, "unexplained", None, -100),
     ]
 
 

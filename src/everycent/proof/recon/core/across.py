@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
-from everycent.proof.recon.core.currencies import code_sql
+from everycent.proof.recon.core.row_currency import code_sql
 
 #: Of each side, after its name: how many rows it has of the key, what they add up to, in which currency, and their
 #: statuses, joined by "+". Of rows in several currencies: no amount, and minor units by currency, as a JSON object.

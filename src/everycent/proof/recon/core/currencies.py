@@ -7,8 +7,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier, literal
+from everycent.base.engine.sql import identifier
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.row_currency import code_sql, names_currency
 from everycent.proof.recon.core.seen import exponent_sql, written_minor_sql
 
 _SIDES = ("left", "right")
@@ -16,27 +17,6 @@ _OTHER_MONEY = "recon_other_money"
 
 #: A sum of minor units as people write it, exactly.
 _DECIMAL = written_minor_sql(exponent_sql("code", 0), "minor")
-
-
-def names_currency(side: pa.Table | str, engine: LocalEngine) -> bool:
-    """Whether the side's rows say which currency they are in."""
-    return "currency" in engine.query("FROM recon_looked LIMIT 0", recon_looked=side).column_names
-
-
-def code_sql(side: pa.Table | str, currency: str, engine: LocalEngine) -> str:
-    """SQL for a row's currency; `currency` is the scenario's, which rows have that name none."""
-    ours = literal(currency)
-    return f"coalesce(currency, {ours})" if names_currency(side, engine) else ours
-
-
-def has_others(side: pa.Table | str, currency: str, engine: LocalEngine) -> bool:
-    """Whether the side has rows in others than the scenario's `currency`."""
-    if not names_currency(side, engine):
-        return False
-    found = engine.query(
-        f"SELECT bool_or(currency <> {literal(currency)}) AS others FROM recon_looked", recon_looked=side
-    )
-    return bool(found["others"][0].as_py())
 
 
 @contextmanager

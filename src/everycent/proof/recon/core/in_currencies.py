@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
 from everycent.proof.recon.contract import BREAK_CURRENCY, TOTAL_CURRENCY, Bucket, MatchLabel
-from everycent.proof.recon.core.currencies import code_sql, has_others
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.reconciled import Reconciled
+from everycent.proof.recon.core.row_currency import code_sql, has_others
 
 _SIDES = ("left", "right")
 

@@ -78,7 +78,7 @@ def plan_recon(
         rules=rules,
         one_way=spec.mode == "one_way",
         detail=spec.detail,
-        payout=_payout(scenario, spec),
+        payout=_payout(scenario, spec, currency.code),
         book=None if spec.book is None else BookPlan(spec.book.against, spec.book.account_of, currency.code),
         booking=_booking(spec, calendar),
         carry=_carry(scenario, spec),
@@ -130,7 +130,7 @@ def _carry(scenario: str, spec: ReconSpec) -> bool:
     return spec.carry
 
 
-def _payout(scenario: str, spec: ReconSpec) -> PayoutPlan | None:
+def _payout(scenario: str, spec: ReconSpec, currency: str) -> PayoutPlan | None:
     words = spec.payout
     if words is None:
         return None
@@ -140,7 +140,7 @@ def _payout(scenario: str, spec: ReconSpec) -> PayoutPlan | None:
     if report.rows != "sum":
         raise ValueError(f"recon '{scenario}': payout: rows of a payout add up; write `rows: sum` on the report")
     parts = {kind: part for part in type(words.parts).model_fields for kind in getattr(words.parts, part)}
-    return PayoutPlan(words.report, parts)
+    return PayoutPlan(words.report, parts, currency)
 
 
 def _booking(spec: ReconSpec, calendar: BusinessCalendar | None) -> Booking | None:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.contract import ROW
-from everycent.proof.recon.core.currencies import code_sql, has_others
 from everycent.proof.recon.core.plan import ReconPlan
+from everycent.proof.recon.core.row_currency import code_sql, has_others
 
 _SIDES = ("left", "right")
 _KEYS = "recon_tolerance"

@@ -281,14 +281,15 @@ ENTRY_ACCOUNTS = Rule(
 )
 
 PAYOUTS = Rule(
-    "each payment is the sum of what it is made of",
+    "each payment is, in each currency, the sum of what it is made of",
     "recon.payout_part",
-    """SELECT {'r': run_id, 'k': paid_key, 'p': payout} AS place,
-        format('run {}, {}: {} was paid, its parts add up to {}', run_id,
-            coalesce('line ' || paid_key, 'payout ' || payout), paid, parts) AS message
+    """SELECT {'r': run_id, 'k': paid_key, 'p': payout, 'c': code} AS place,
+        format('run {}, {}: {} {} was paid, its parts add up to {}', run_id,
+            coalesce('line ' || paid_key, 'payout ' || payout), paid, code, parts) AS message
     FROM (SELECT run_id, paid_key, CASE WHEN paid_key IS NULL THEN payout END AS payout,
-            coalesce(max(paid_minor), 0) AS paid, sum(amount_minor) AS parts
-        FROM recon.payout_part GROUP BY ALL)
+            coalesce(c.currency, r.currency) AS code, coalesce(max(paid_minor), 0) AS paid, sum(amount_minor) AS parts
+        FROM recon.payout_part JOIN recon.run AS r USING (run_id)
+        LEFT JOIN recon.payout_currency AS c USING (run_id, part_no) GROUP BY ALL)
     WHERE paid <> parts""",
 )
 
