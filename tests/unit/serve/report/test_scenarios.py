@@ -38,9 +38,14 @@ CARDS = "id,state,paid\nA1,ok,1000.00\nA2,ok,20.01\n<b>A3,late,31.00\n"
 BANK = "id,state,paid\nA1,ok,1000.00\nA2,ok,20.00\nB9,ok,\n"
 
 
-@pytest.fixture
-def page(database: Any, engine: LocalEngine, tmp_path: Path) -> str:
-    chains = Chains(database, engine, tmp_path / "scenarios")
+@pytest.fixture(scope="module")
+def page(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    with databases.opened(folder / "everycent") as database, LocalEngine(1, 512, folder / "spill") as engine:
+        return _page(Chains(database, engine, folder / "scenarios"), folder / "r.html")
+
+
+def _page(chains: Chains, path: Path) -> str:
     for name, text in (("till", TILL), ("cards", CARDS), ("bank", BANK)):
         chains.write(f"{name}.csv", text)
     done = chains.run(SCENARIOS)
@@ -49,9 +54,7 @@ def page(database: Any, engine: LocalEngine, tmp_path: Path) -> str:
         name: ages(session.connection, session.tenant, Chosen("checks", name), datetime(2099, 1, 1, tzinfo=UTC))
         for name in done
     }
-    render_scenarios(
-        RunPage("checks", "2026-03-01", list(done.values()), chains.across, old), path := tmp_path / "r.html"
-    )
+    render_scenarios(RunPage("checks", "2026-03-01", list(done.values()), chains.across, old), path)
     return path.read_text(encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -92,14 +92,13 @@ def attached(connection: Connection, tenant: str, digest: str) -> bytes | None:
 def close(desk: Desk, meant: Sequence[StandingBreak], reason: Reason, why: str | None) -> Done:
     """Closes them with a reason of BY_HAND. One that keeps the difference for good waits for a second person above the
     scenario's `approve_above`, as a write-off does: it could stand for one otherwise."""
-    done = Done()
-    at_once: list[StandingBreak] = []
-    to_ask: list[StandingBreak] = []
     with desk.connection.transaction():
         words = _words(desk, meant)
-        for found in _held(desk, meant):
-            asks = reason in DECIDED and _is_above(found, words[found.model, found.scenario])
-            (to_ask if asks else at_once).append(found)
+        done, at_once, to_ask = _apart(
+            desk,
+            meant,
+            lambda found: (None, reason in DECIDED and _is_above(found, words[found.model, found.scenario])),
+        )
         _add(done, _do(desk, at_once, Move.CLOSE, why, reason=reason))
         return _add(done, _ask(desk, to_ask, why, reason))
 
@@ -111,23 +110,32 @@ def reopen(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Done:
 
 def write_off(desk: Desk, meant: Sequence[StandingBreak], why: str | None) -> Done:
     """Writes their differences off; those above the scenario's `approve_above` wait for a second person instead."""
-    done = Done()
-    at_once: list[StandingBreak] = []
-    to_ask: list[StandingBreak] = []
     with desk.connection.transaction():
         words, unnamed = _words(desk, meant), set[str]()
-        for found in _held(desk, meant):
-            refusal, asks = _written_off(found, words[found.model, found.scenario], unnamed)
-            if refusal is not None:
-                done.refused.append((found, refusal))
-            else:
-                (to_ask if asks else at_once).append(found)
+        done, at_once, to_ask = _apart(
+            desk, meant, lambda found: _written_off(found, words[found.model, found.scenario], unnamed)
+        )
         for model, scenario in sorted({(found.model, found.scenario) for found in at_once}):
             if words[model, scenario].handling.write_off is None:
                 done.notes.append(_without_limits(desk, model, scenario))
         done.notes += sorted(unnamed)
         _add(done, _do(desk, at_once, Move.WRITE_OFF, why, reason=Reason.WRITTEN_OFF, chosen=_WITH_DIFFERENCE))
         return _add(done, _ask(desk, to_ask, why, Reason.WRITTEN_OFF))
+
+
+def _apart(
+    desk: Desk, meant: Sequence[StandingBreak], judge: Callable[[StandingBreak], tuple[str | None, bool]]
+) -> tuple[Done, list[StandingBreak], list[StandingBreak]]:
+    """Those that are refused, those that are closed at once, those that another person is asked about. `judge`: why one
+    is refused, and, where it is not, whether somebody is asked."""
+    done, at_once, to_ask = Done(), list[StandingBreak](), list[StandingBreak]()
+    for found in _held(desk, meant):
+        refusal, asks = judge(found)
+        if refusal is not None:
+            done.refused.append((found, refusal))
+        else:
+            (to_ask if asks else at_once).append(found)
+    return done, at_once, to_ask
 
 
 def _words(desk: Desk, meant: Sequence[StandingBreak]) -> dict[tuple[str, str], Words]:
