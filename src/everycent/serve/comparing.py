@@ -1,6 +1,6 @@
 """Reconciles two files that nobody has declared anything about: opens them, guesses what was not said, compares."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier
+from everycent.base.engine.sql import identifier, literal
 from everycent.flow.intake.contract import Control, SourceError
 from everycent.proof.recon.contract import Bucket, CauseText
 from everycent.proof.recon.service import (
@@ -36,6 +36,8 @@ from everycent.serve.two_files_rules import Ruled, Rules, columns_to_see, explai
 
 #: Keys that occur again on both sides, in so many of a hundred rows, are no keys.
 _REPEATED_PERCENT = 1
+#: Among more breaks nobody looks for keys that nearly met.
+_MISSING_LOOKED_AT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,8 @@ def _notes(
         for side, looked in zip((one, other), plan.looked, strict=True)
         if not looked.rows
     ]
+    if one.path.samefile(other.path):
+        notes.append(CauseText(f"{one.path} is both sides", f"双方是同一文件 {one.path}"))
     if plan.amount is not None and len(plan.currencies) > 1:
         codes = ", ".join(plan.currencies)
         notes.append(
@@ -274,7 +278,31 @@ def _notes(
                 f"请用 --key 左列=右列 另行指明",
             )
         )
-    return tuple(notes)
+    return (*notes, *_nearly_met(plan, found, engine))
+
+
+def _nearly_met(plan: FilesPlan, found: Reconciled, engine: LocalEngine) -> Iterator[CauseText]:
+    """Keys that the other side has but for capitals, or for zeros before them; of very many missing ones nothing."""
+    if found.breaks.num_rows > _MISSING_LOOKED_AT:
+        return
+    for but_for, en, zh in (
+        ("lower({})", "capitals: say --ignore-case", "仅大小写不同：请用 --ignore-case"),
+        ("ltrim({}, '0')", "zeros before them: write them alike on both sides", "仅前导零不同：请在双方写成一致"),
+    ):
+        row = engine.query(
+            f"""SELECT count(*) AS n, min_by(l.key, l.key) AS ours, min_by(r.key, l.key) AS theirs
+            FROM (SELECT DISTINCT key FROM breaks WHERE bucket = {literal(Bucket.MISSING_RIGHT)}) AS l
+            JOIN (SELECT DISTINCT key FROM breaks WHERE bucket = {literal(Bucket.MISSING_LEFT)}) AS r
+                ON {but_for.format("l.key")} = {but_for.format("r.key")}""",
+            breaks=found.breaks,
+        ).to_pylist()[0]
+        if row["n"]:
+            by, example = ", ".join(pair.name for pair in plan.key), f"{row['ours']}, {row['theirs']}"
+            many = f"{row['n']:,} values of {by} are" if row["n"] > 1 else f"a value of {by} is"
+            yield CauseText(
+                f"{many} on both sides but for {en} ({example})",
+                f"{by} 有 {row['n']:,} 个值双方{zh}（{example}）",
+            )
 
 
 def _first_key(side: str, engine: LocalEngine) -> str:

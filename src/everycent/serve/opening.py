@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -151,6 +152,8 @@ def _opened(path: Path, given: Given) -> tuple[Source, str]:
     if delimiter not in first:  # the header may stand further down
         delimiter = max(_DELIMITERS, key=lambda mark: sorted(line.count(mark) for line in lines)[len(lines) // 2 :][:1])
     is_text = path.suffix.lower() in _TEXT
+    if tarfile.is_tarfile(path):
+        raise SourceError(f"{path.name} is an archive of files (tar); unpack it and name the file that is meant")
     if is_text and "\0" in first:
         raise SourceError(f"{path} is no text file: its first line holds zero bytes; name what it is by its ending")
     skip = given.skip_lines

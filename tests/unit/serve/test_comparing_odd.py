@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tarfile
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +31,13 @@ def compared(capsys: Any, *words: object) -> tuple[int, dict[str, Any]]:
     return code, json.loads(capsys.readouterr().out)
 
 
+def archive(path: Path) -> bytes:
+    """A tar.gz with the file in it."""
+    with tarfile.open(path.with_name("packed.tgz"), "w:gz") as tar:
+        tar.add(path, path.name)
+    return path.with_name("packed.tgz").read_bytes()
+
+
 @pytest.fixture
 def right(tmp_path: Path) -> Path:
     path = tmp_path / "right.csv"
@@ -52,6 +60,7 @@ def test_files_that_are_cut_off_are_refused_by_name(tmp_path: Path, right: Path,
         "cut.zip": (b"PK\x03\x04" + bytes(200), "is not a whole zip file"),
         "empty.csv": (b"", "is empty: it has no header line"),
         "binary.csv": (b"\x7fELF\0\0\0\1\0\0\n\0", "is no text file"),
+        "many.tar.gz": (archive(tmp_path / "whole.csv.gz"), "is an archive of files (tar); unpack it"),
     }
     for name, (content, said) in cut.items():
         (tmp_path / name).write_bytes(content)
@@ -85,6 +94,37 @@ def test_a_file_with_only_a_header_has_nothing_and_says_so(tmp_path: Path, right
     assert (code, found["key"], found["buckets"]["missing_left"]["right_rows"]) == (exits.FAILED, ["id"], 3)
     assert found["notes"] == [f"{tmp_path / 'header.csv'} has a header and no rows"]
     assert compared(capsys, tmp_path / "header.csv", tmp_path / "header.csv")[0] == exits.OK
+
+
+def test_keys_that_nearly_meet_are_told_and_meet_without_capitals(tmp_path: Path, capsys: Any) -> None:
+    left, right = tmp_path / "left.csv", tmp_path / "right.csv"
+    left.write_text("id,amount\nab1,1.00\nAB2,2.00\n ab3 ,3.00\n007,4.00\n")
+    right.write_text("id,amount\nAB1,1.00\nab2,2.00\nab3,3.00\n7,4.00\n")
+    code, found = compared(capsys, left, right)
+    assert (code, found["buckets"]["equal"]["left_rows"]) == (exits.FAILED, 1)
+    assert found["notes"] == [
+        "2 values of id are on both sides but for capitals: say --ignore-case (AB2, ab2)",
+        "a value of id is on both sides but for zeros before them: write them alike on both sides (007, 7)",
+    ]
+    assert compared(capsys, left, right, "--ignore-case")[1]["buckets"]["equal"]["left_rows"] == 3
+    code, found = compared(capsys, left, left)
+    assert (code, found["notes"]) == (exits.OK, [f"{left} is both sides"])
+
+
+def test_a_spreadsheets_large_numbers_are_numbers(tmp_path: Path, capsys: Any) -> None:
+    left, right = tmp_path / "left.csv", tmp_path / "right.csv"
+    left.write_text("id,amount\nA,1.25E+03\nB,2e-2\n")
+    right.write_text("id,amount\nA,1250\nB,0.02\n")
+    assert compared(capsys, left, right)[0] == exits.OK
+
+
+def test_where_nothing_is_an_amount_breaks_show_none(tmp_path: Path, capsys: Any) -> None:
+    left, right = tmp_path / "left.csv", tmp_path / "right.csv"
+    left.write_text("id,state\nA,paid\nB,open\n")
+    right.write_text("id,state\nA,paid\nB,shut\n")
+    assert run_app(["recon", str(left), str(right)]) == exits.FAILED
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("B ")]
+    assert line.split() == ["B", "other", "column", "differs", "state:", "open", "|", "shut"]
 
 
 def test_a_key_that_no_row_has_on_both_sides_is_told(tmp_path: Path, right: Path, capsys: Any) -> None:

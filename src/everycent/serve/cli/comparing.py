@@ -107,16 +107,22 @@ def _print(compared: Compared, written: list[Path]) -> None:
     )
     shown = breaks_table(compared).slice(0, BREAKS_SHOWN).to_pylist()
     if shown:
+        amounts = {"left": "left_amount", "right": "right_amount", "left - right": "difference"}
+        told = {} if plan.amount is None else amounts
         print_table(
             f"Breaks: {found.breaks.num_rows:,}, here {len(shown):,}",
-            ["key", "kind", "left", "right", "left - right", "where the others differ"],
+            ["key", "kind", *told, "where the others differ"],
             [
-                [shorten(row["key"], 40), BUCKETS_EN[Bucket(row["bucket"])], row["left_amount"], row["right_amount"],
-                 row["difference"], _apart(compared, row)]
+                [
+                    shorten(row["key"], 40),
+                    BUCKETS_EN[Bucket(row["bucket"])],
+                    *(row[name] for name in told.values()),
+                    _apart(compared, row),
+                ]
                 for row in shown
             ],
-            right=frozenset({2, 3, 4}),
-        )  # fmt: skip
+            right=frozenset(range(2, 2 + len(told))),
+        )
     if len(plan.currencies) > 1:
         _print_currencies(compared)
     _print_troubles(compared)

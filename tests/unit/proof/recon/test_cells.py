@@ -1,5 +1,7 @@
 """How cells of files are read: as people and programs write numbers and times."""
 
+import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
+from everycent.proof.recon.core import kinds
 from everycent.proof.recon.core.cells import (
     Column,
     Mark,
@@ -140,3 +143,12 @@ def test_a_text_is_trimmed_as_the_engine_trims_it_and_mended_only_where_that_cha
         expected = row["trimmed"] if trim else text
         assert row["read"] == (None if expected in ("", *blanks) else expected)
         assert row["mended"] == (row["read"] != text)
+
+
+def test_every_way_to_write_a_time_may_be_one() -> None:
+    """Columns of what may be none are not read as times at all."""
+    moment = datetime(2026, 3, 1, 9, 5)
+    ways = [written for formats in kinds._WRITTEN_TIMES for written in formats] + ["%Y-%m-%d", "%Y/%m/%dT%H:%M:%S"]
+    texts = [moment.strftime(way) for way in ways] + ["1.3.2026", "2026-3-1"]
+    assert [text for text in texts if re.fullmatch(kinds._MAY_BE_TIME, text) is None] == []
+    assert re.fullmatch(kinds._MAY_BE_TIME, "12.50") is None

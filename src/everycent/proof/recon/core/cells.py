@@ -23,7 +23,7 @@ Mark = Literal[".", ","]
 _EXACT_TYPE = f"DECIMAL(38, {DECIMALS_MOST})"
 
 #: A number as programs write it, and as spreadsheets write very small and very large ones.
-_PLAIN = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[-+][0-9]+)?"
+_PLAIN = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+][0-9]+)?"
 #: A number as people write it: a sign before or behind, a currency's sign, groups of three, decimals, a
 #: sign for per cent (12.5% is 12.5).
 _WRITTEN = (
@@ -65,6 +65,12 @@ def text_sql(name: str, reading: Reading) -> str:
     for blank in ("", *reading.blanks):
         text = f"nullif({text}, {literal(blank)})"
     return text
+
+
+def folded_sql(name: str, reading: Reading) -> str:
+    """A cell as the text by which it is compared, or found as a key."""
+    text = text_sql(name, reading)
+    return f"lower({text})" if reading.fold_case else text
 
 
 def mended_sql(name: str, reading: Reading) -> str:
@@ -136,8 +142,7 @@ def value_sql(column: Column, kind: Kind, reading: Reading) -> str:
             return f"{identifier(column.name)}::TIMESTAMP"
         case "time":
             return time_sql(text_sql(column.name, reading), column.times)
-    text = text_sql(column.name, reading)
-    return f"lower({text})" if reading.fold_case else text
+    return folded_sql(column.name, reading)
 
 
 def minor_sql(column: Column, decimals: int, reading: Reading) -> str:

@@ -6,9 +6,11 @@ from itertools import combinations
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier
-from everycent.proof.recon.core.cells import Reading, text_sql
+from everycent.proof.recon.core.cells import Reading, folded_sql
 from everycent.proof.recon.core.columns import AMOUNT_NAMES, KEY_NAME, NothingToCompare, Pair, alike
 
+#: What the engine needs to understand a query grows with the square of what is asked: so many columns in one.
+_COUNTED_TOGETHER = 50
 _SAMPLE_ROWS = 20_000
 _VALUES_MET = 1_000
 #: Two columns together are tried as a key where none alone is one, of so many columns.
@@ -105,17 +107,27 @@ def _named(pair: Pair) -> bool:
 def _told_apart(
     asked: Sequence[Group], told_by: tuple[int, str], reading: Reading, engine: LocalEngine
 ) -> dict[Group, _Counted]:
-    if not asked:
-        return {}
+    counted: dict[Group, _Counted] = {}
+    for at in range(0, len(asked), _COUNTED_TOGETHER):
+        counted |= _counted(asked[at : at + _COUNTED_TOGETHER], told_by, reading, engine)
+    return counted
+
+
+def _counted(
+    asked: Sequence[Group], told_by: tuple[int, str], reading: Reading, engine: LocalEngine
+) -> dict[Group, _Counted]:
     side, relation = told_by
+    pairs = list(dict.fromkeys(pair for group in asked for pair in group))
+    texts = ", ".join(f"{folded_sql(pair.of(side), reading)} AS x{at}" for at, pair in enumerate(pairs))
     counts = []
     for at, group in enumerate(asked):
-        texts = [text_sql(pair.of(side), reading) for pair in group]
-        given = " AND ".join(f"{text} IS NOT NULL" for text in texts)
+        values = [f"x{pairs.index(pair)}" for pair in group]
+        given = " AND ".join(f"{value} IS NOT NULL" for value in values)
         counts.append(f"count(*) FILTER ({given}) AS g{at}")
-        counts.append(f"count(DISTINCT ({', '.join(texts)})) FILTER ({given}) AS d{at}")
+        counts.append(f"count(DISTINCT ({', '.join(values)})) FILTER ({given}) AS d{at}")
     found = engine.query(
-        f"SELECT count(*) AS rows, {', '.join(counts)} FROM (FROM {identifier(relation)} LIMIT {_SAMPLE_ROWS})"
+        f"""SELECT count(*) AS rows, {", ".join(counts)}
+        FROM (SELECT {texts} FROM (FROM {identifier(relation)} LIMIT {_SAMPLE_ROWS})) AS read"""
     ).to_pylist()[0]
     return {group: _Counted(found["rows"], found[f"g{at}"], found[f"d{at}"]) for at, group in enumerate(asked)}
 
@@ -133,7 +145,7 @@ def _often(counted: Mapping[Group, _Counted], pair: Pair) -> bool:
 def _meets(group: Group, left: str, right: str, reading: Reading, engine: LocalEngine) -> bool:
     """Whether some of the left side's values are on the right side."""
     ours, theirs = (
-        ", ".join(f"{text_sql(pair.of(side), reading)} AS v{at}" for at, pair in enumerate(group)) for side in (0, 1)
+        ", ".join(f"{folded_sql(pair.of(side), reading)} AS v{at}" for at, pair in enumerate(group)) for side in (0, 1)
     )
     by = ", ".join(f"v{at}" for at in range(len(group)))
     met = engine.query(
@@ -156,11 +168,11 @@ def _by_values(
     likely: list[tuple[int, int, Pair]] = []
     for mine in ours:
         few = engine.query(
-            f"""SELECT DISTINCT {text_sql(mine.name, reading)} AS v FROM {identifier(left)} WHERE v IS NOT NULL
+            f"""SELECT DISTINCT {folded_sql(mine.name, reading)} AS v FROM {identifier(left)} WHERE v IS NOT NULL
             USING SAMPLE {_VALUES_MET} ROWS (reservoir, 1)"""
         )
         for yours in theirs:
-            there = f"SELECT {text_sql(yours.name, reading)} AS v FROM {identifier(right)}"
+            there = f"SELECT {folded_sql(yours.name, reading)} AS v FROM {identifier(right)}"
             met = engine.query(f"SELECT count(*) AS n FROM few SEMI JOIN ({there}) USING (v)", few=few)["n"][0].as_py()
             if met >= _MET_LEAST and 100 * met >= _MET_PERCENT * few.num_rows:
                 pair = Pair(mine.name, yours.name)
@@ -176,7 +188,7 @@ def _telling(relation: str, names: Sequence[str], reading: Reading, engine: Loca
         return []
     counts = ", ".join(
         f"count({text}) AS g{at}, count(DISTINCT {text}) AS d{at}, coalesce(sum(length({text})), 0)::BIGINT AS l{at}"
-        for at, text in enumerate(text_sql(name, reading) for name in names)
+        for at, text in enumerate(folded_sql(name, reading) for name in names)
     )
     found = engine.query(
         f"SELECT count(*) AS rows, {counts} FROM (FROM {identifier(relation)} LIMIT {_SAMPLE_ROWS})"
@@ -194,7 +206,7 @@ def _example(
     sides = [
         engine.query(
             f"SELECT DISTINCT place, v FROM (SELECT unnest(range({len(names)})) AS place, unnest(["
-            f"{', '.join(text_sql(name, reading) for name in names)}]) AS v "
+            f"{', '.join(folded_sql(name, reading) for name in names)}]) AS v "
             f"FROM (FROM {identifier(relation)} LIMIT {_SAMPLE_ROWS})) WHERE length(v) > 2"
         )
         for relation, names in ((left, columns[0]), (right, columns[1]))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.engine.sql import identifier
+from everycent.base.engine.sql import identifier, literal
 from everycent.proof.recon.contract import CauseText
 from everycent.proof.recon.core.cells import (
     NUMBER_TYPES,
@@ -22,6 +22,8 @@ from everycent.proof.recon.core.cells import (
 _LOOKED_AT = 10_000
 #: So few show what is no time, in any of the many ways to write one.
 _FEW = 100
+#: What the engine needs to understand a query grows with the square of what is asked: so many columns in one.
+_ASKED_TOGETHER = 20
 _MARKS: tuple[Mark, ...] = (".", ",")
 
 _A_NAME = "'^[-+]?0[0-9]'"
@@ -34,6 +36,10 @@ _WRITTEN_TIMES: tuple[tuple[str, ...], ...] = (
     *(tuple(day + clock for clock in _CLOCKS) for day in _DAYS),
     ("%Y%m%d%H%M%S", "%Y%m%d"),
 )
+
+
+#: What every time of these ways is: digits alone, or parts with two signs between them.
+_MAY_BE_TIME = r"[0-9]{6,}|(?s:.*[-/. 年].*[-/. 月].*)"
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ def readable(
         for column in texts
     }
     few, first = (f"(FROM {identifier(relation)} LIMIT {rows})" for rows in (_FEW, _LOOKED_AT))
+    if times is None:
+        _drop_times(list(ways.values()), few, reading, engine)
     timed = {way.name: _Ways(way.name, [], way.times) for way in ways.values()}
     _narrow(list(timed.values()), few, reading, engine)
     for name, way in ways.items():
@@ -86,26 +94,43 @@ def readable(
     return [_found(column, ways.get(column.name), reading, side) for column in columns]
 
 
+def _drop_times(ways: list[_Ways], rows: str, reading: Reading, engine: LocalEngine) -> None:
+    """Columns with a cell that is no time in any of the ways have none, which one look tells of most."""
+    for at in range(0, len(ways), _ASKED_TOGETHER):
+        some = ways[at : at + _ASKED_TOGETHER]
+        may = ", ".join(
+            f"bool_and(regexp_full_match({text_sql(way.name, reading)}, {literal(_MAY_BE_TIME)}))" for way in some
+        )
+        found = engine.query(f"SELECT unnest([{may}]) AS may FROM {rows}")["may"].to_pylist()
+        for way, may_be in zip(some, found, strict=True):
+            if may_be is False:
+                way.times = []
+
+
 def _narrow(ways: list[_Ways], rows: str, reading: Reading, engine: LocalEngine) -> int:
     """Looks at the rows; what does not fit all cells of a column is dropped, save where most are numbers. Gives how
     many rows there are, 0 where nothing is left to be looked at."""
+    left = [way for way in ways if way.marks or way.times]
+    counted = 0
+    for at in range(0, len(left), _ASKED_TOGETHER):
+        counted = _narrow_few(left[at : at + _ASKED_TOGETHER], rows, reading, engine)
+    return counted
+
+
+def _narrow_few(ways: Sequence[_Ways], rows: str, reading: Reading, engine: LocalEngine) -> int:
+    texts = ", ".join(f"{text_sql(way.name, reading)} AS x{at}" for at, way in enumerate(ways))
     asked: list[str] = []
     for at, way in enumerate(ways):
-        text = text_sql(way.name, reading)
-        if not way.marks and not way.times:
-            continue
-        asked.append(f"count({text}) AS c{at}")
+        asked.append(f"count(x{at}) AS c{at}")
         asked += [
-            f"count(CASE WHEN NOT regexp_matches({text}, {_A_NAME}) THEN {number_sql(text, mark)} END) AS n{at}_{no}"
+            f"count(CASE WHEN NOT regexp_matches(x{at}, {_A_NAME}) THEN {number_sql(f'x{at}', mark)} END) AS n{at}_{no}"
             for no, mark in enumerate(way.marks)
         ]
-        asked += [f"count({_time(text, formats)}) AS t{at}_{no}" for no, formats in enumerate(way.times)]
-    if not asked:
-        return 0
-    found = engine.query(f"SELECT count(*) AS rows, {', '.join(asked)} FROM {rows}").to_pylist()[0]
+        asked += [f"count({_time(f'x{at}', formats)}) AS t{at}_{no}" for no, formats in enumerate(way.times)]
+    found = engine.query(
+        f"SELECT count(*) AS rows, {', '.join(asked)} FROM (SELECT {texts} FROM {rows}) AS read"
+    ).to_pylist()[0]
     for at, way in enumerate(ways):
-        if not way.marks and not way.times:
-            continue
         way.cells = found[f"c{at}"]
         if not way.cells:
             continue  # it may have values further down

@@ -13,6 +13,7 @@ from everycent.proof.recon.core.cells import (
     Kind,
     Reading,
     exact_sql,
+    folded_sql,
     mended_sql,
     text_sql,
     value_sql,
@@ -139,7 +140,7 @@ def look(
 
 def key_sql(key: Sequence[Pair], side: int, reading: Reading) -> str:
     """The key columns as text joined by "/", which a part's own "/" does not imitate. NULL where a part is missing."""
-    parts = [text_sql(pair.of(side), reading) for pair in key]
+    parts = [folded_sql(pair.of(side), reading) for pair in key]
     if len(parts) == 1:
         return parts[0]
     return " || '/' || ".join(rf"replace(replace({part}, '\', '\\'), '/', '\/')" for part in parts)
