@@ -13,6 +13,7 @@ from everycent.flow.non_order.stage import NonOrderPlan, plan_non_order
 KINDS: dict[str, Any] = {
     "deposit": {"of": ["merchant"]},
     "deposit_back": {"returns": "deposit", "direction": "pay", "approve": [{"by": "finance", "above": "500"}]},
+    "deposit_used": {"returns": "deposit", "direction": "pay", "settled_by": "statement"},
     "fine": {"of": ["merchant", "brand"], "settled_by": "statement"},
     "bonus": {"of": ["merchant"], "settled_by": "statement", "direction": "pay"},
     "platform_fee": {"of": ["merchant"], "legal_entity": "beijing"},

@@ -133,6 +133,21 @@ def test_a_deposit_is_collected_by_itself_and_given_back(desk: Desk, tmp_path: A
     assert desk.findings() == []
 
 
+def test_what_a_party_owes_is_taken_from_its_deposit(desk: Desk, tmp_path: Any) -> None:
+    desk.give("D-1 deposit merchant:m 300.00 CNY 2026-03-01")
+    desk.instruct("2026-03-01")
+    desk.file("2026-03-01", tmp_path)
+    desk.result(Move.PAY)
+    desk.books.book("record debtor creditor amount booked_on\nA1 merchant:m platform 100.00 2026-03-02")
+    assert desk.give("U-1 deposit_used merchant:m 300.01 CNY 2026-03-02") == "above_paid_in"
+    assert desk.give("U-2 deposit_used merchant:m 100.00 CNY 2026-03-02") == "booked"
+    desk.books.close("2026-03-03")
+    assert desk.instruct("2026-03-03") == [], "what it owes is settled, and nothing is collected from its account"
+    assert desk.deposit() == (30000, 30000, 10000)
+    assert (desk.balance("operator/shanghai/deposit"), desk.balance("party/merchant:m")) == (20000, 0)
+    assert desk.findings() == []
+
+
 def test_a_fine_is_deducted_from_what_the_next_statement_pays(desk: Desk) -> None:
     assert desk.give("F-1 fine merchant:m 120.00 CNY 2026-03-01") == "booked"
     assert desk.give("B-1 bonus merchant:m 20.00 CNY 2026-03-01") == "booked"
