@@ -19,6 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 demo: $(READY)
 	@$(BIN)/everycent demo
+	@$(BIN)/everycent story
 
 test: lint
 	$(call step,pytest,$(BIN)/pytest -n $(WORKERS))

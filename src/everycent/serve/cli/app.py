@@ -293,6 +293,17 @@ def demo(
 
 
 @app.command()
+def story(
+    folder: Annotated[Path, typer.Option(help="Where it is played; made anew.")] = Path("demo/contract-to-bank"),
+    json: Json = False,
+) -> int:
+    """From the signed contract to the bank's statement: a story, played command by command."""
+    from everycent.serve.cli.telling import story_command
+
+    return story_command(folder, as_json=json)
+
+
+@app.command()
 def explain(
     id: Annotated[str, typer.Argument(help="A record, record/charge, obligation, statement or instruction.")],
     model: Annotated[str | None, typer.Option(help="The model's name, where several have such a record.")] = None,

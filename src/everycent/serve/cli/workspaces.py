@@ -70,7 +70,7 @@ def _made(folder: Path, orders: int, seed: int, currency: str) -> dict[str, Any]
 
 def _make(folder: Path, orders: int, seed: int, currency: str, report: Reporter) -> dict[str, Any]:
     files = generate(folder, orders, seed, lambda done, total: report("making data", done, total), currency)
-    (folder / _SCHEMA).write_text(schema_text(), encoding="utf-8")
+    write_schema(folder)
     made = {
         "everycent": __version__,
         "orders": orders,
@@ -83,6 +83,11 @@ def _make(folder: Path, orders: int, seed: int, currency: str, report: Reporter)
     }
     (folder / _MADE).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     return made
+
+
+def write_schema(folder: Path) -> None:
+    """The models' JSON Schema, beside a model."""
+    (folder / _SCHEMA).write_text(schema_text(), encoding="utf-8")
 
 
 def _bills(made: dict[str, Any]) -> str:

@@ -19,17 +19,33 @@ _STATEMENTS = """
         AND (state IN ('disputed', 'open') OR state = 'closed' AND confirms)
     GROUP BY 1, 2, currency
 """
+_RELEASED = """
+    SELECT CASE WHEN parked_as_of IS NOT NULL THEN 'operations' ELSE 'the next run' END AS who,
+        CASE WHEN parked_as_of IS NOT NULL THEN 'a parked statement, to let go' ELSE 'a statement, to pay' END AS what,
+        min(coalesce(parked_as_of, released_as_of)) AS since, count(*) AS things,
+        sum(abs(net_minor + lines_minor)) AS amount, currency
+    FROM settlement.statement AS statement
+    WHERE tenant = %(tenant)s AND model = %(model)s AND released_as_of IS NOT NULL AND settled_as_of IS NULL
+        AND NOT EXISTS (SELECT FROM payments.instruction_statement AS side WHERE side.tenant = statement.tenant
+            AND side.model = statement.model AND side.statement_id = statement.statement_id)
+    GROUP BY 1, 2, currency
+"""
 _INSTRUCTIONS = """
-    SELECT CASE WHEN state = 'waiting' THEN {party} WHEN state = 'parked' THEN 'operations'
+    SELECT CASE WHEN state = 'waiting' THEN {party} WHEN state = 'parked' OR denied THEN 'operations'
             WHEN state IN ('created', 'approved') THEN 'the next file or submission' ELSE channel END AS who,
         CASE WHEN state = 'waiting' THEN 'a payment, for an account'
             WHEN state = 'parked' THEN 'a payment, to judge: ' || finding
-            WHEN state = 'created' AND proposed_by IS NOT NULL THEN 'a payment, to be released by a second person'
+            WHEN denied THEN 'a payment that was not approved, to cancel'
             WHEN state IN ('created', 'approved') THEN 'a payment, to go out'
             ELSE 'a payment, for its result' END AS what,
         min(as_of) AS since, count(*) AS things, sum(amount_minor) AS amount, currency
-    FROM payments.instruction
-    WHERE tenant = %(tenant)s AND model = %(model)s AND state NOT IN ('succeeded', 'failed', 'returned')
+    FROM payments.instruction AS instruction, LATERAL (
+        SELECT coalesce(bool_or(request.state = 'refused'), false) AS denied,
+            coalesce(bool_or(request.state = 'pending'
+                AND (due_at IS NULL OR due_at > %(now)s)), false) AS asked
+        FROM approvals.request AS request WHERE request.tenant = instruction.tenant
+            AND request.model = instruction.model AND request.request_id = instruction.approval_id) AS voices
+    WHERE tenant = %(tenant)s AND model = %(model)s AND state NOT IN ('succeeded', 'failed', 'returned') AND NOT asked
     GROUP BY 1, 2, currency
 """
 _CHARGES = """
@@ -58,10 +74,10 @@ COLUMNS = (
 
 def waiting(connection: Connection, asked: Asked, now: datetime) -> Figures:
     """What waits now, and for whom, those that wait longest first."""
-    values = {"tenant": asked.tenant, "model": asked.model}
+    values = {"tenant": asked.tenant, "model": asked.model, "now": now}
     party = "split_part(party_id, ':', 1)" if asked.by == "role" else "party_id"
-    queries = [query.replace("{party}", party) for query in (_STATEMENTS, _INSTRUCTIONS, _CHARGES, _INVOICES)]
-    rows = [row for query in queries for row in connection.execute(query, values)]
+    queries = (_STATEMENTS, _RELEASED, _INSTRUCTIONS, _CHARGES, _INVOICES)
+    rows = [row for query in queries for row in connection.execute(query.replace("{party}", party), values)]
     found = [*whole(rows), *_approvals(connection, asked, now)]
     ordered = sorted(found, key=lambda row: (str(row[2]), row[0], row[1], row[5]))
     return Figures("waiting", "What waits for whom", COLUMNS, tuple(ordered))

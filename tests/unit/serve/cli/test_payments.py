@@ -70,6 +70,11 @@ def ids(told: Told) -> dict[str, str]:
     return {row["party_id"][-1]: str(row["instruction_id"]) for row in reversed(found["instructions"])}
 
 
+def waits(told: Told) -> dict[str, tuple[str, int]]:
+    """What waits, for whom, and how many."""
+    return {row["what"]: (row["who"], row["things"]) for row in told("figures", "waiting")[1]["rows"]}
+
+
 def came(answer: tuple[int, Any]) -> tuple[int, list[str]]:
     return answer[0], [one["came"] for one in answer[1]["taken"]]
 
@@ -116,11 +121,16 @@ def test_released_sent_and_asked_about(shop: Path, told: Told, monkeypatch: pyte
         model = close(shop, REST.replace("}}", "}, release: [treasury]}"))
         assert told("approvals", "group", "treasury", "--add", "ben", "--by", "chief")[0] == exits.OK
         key = ids(told)
+        assert waits(told) == {"a payment, to approve": ("treasury", 3)}
         assert told("payments", "submit", model)[1]["taken"] == [], "nobody released them"
         no = told("payments", "release", key["c"], "--no", "--why", "wrong", "--as", "ben")
         assert no[1]["done"] == [key["c"]]
         assert told("payments", "release", key["a"], key["b"], "--as", "ben")[1]["done"] == [key["a"], key["b"]]
         assert told("payments", "release", key["a"], "--as", "ben")[1]["unchanged"] == [key["a"]]
+        assert waits(told) == {
+            "a payment, to go out": ("the next file or submission", 2),
+            "a payment that was not approved, to cancel": ("operations", 1),
+        }
         assert came(told("payments", "cancel", key["c"], "--why", "as said")) == (exits.OK, ["moved"])
         assert told("payments", "stop", "--why", "a wrong table")[1]["changed"]
         assert len(told("payments", "submit", model)[1]["refused"]) == 2

@@ -24,15 +24,32 @@ from everycent.flow.settlement.contract import STATEMENT
 from everycent.proof.recon.chain import Keys, LinkFailed, Surroundings
 from everycent.proof.recon.loaders.numbering import numbered
 
+#: What no order causes: its columns are those of its table.
+_NON_ORDER = TableSchema(
+    name="non_order.charge",
+    columns=pa.schema(
+        [
+            (name, pa.string())
+            for name in (
+                "charge_id", "source", "reference", "kind", "account", "party_id", "role", "legal_entity", "direction",
+                "settled_by", "amount_minor", "currency", "occurred_on", "reason", "state", "booked_on",
+            )
+        ]
+    ),
+    key=("charge_id",),
+)  # fmt: skip
 _DETAILS = {"records": RECORD, "charges": CHARGE, "obligations": OBLIGATION}
 _DECIDED = {
     "statements": STATEMENT,
+    "non_order_charges": _NON_ORDER,
     "instructed_statements": INSTRUCTED_STATEMENT,
     "instructions": INSTRUCTION,
     "transfers": TRANSFER,
 }
-#: What the tables say besides, by SQL: the reference that a bank's file carries, and which instruction it belongs to.
+#: What the tables say besides, by SQL: since when a statement may be paid, is paid, is held back by a person; the
+#: reference that a bank's file carries, and which instruction it belongs to.
 _BESIDES = {
+    "statements": {name: f"{name}::text" for name in ("released_as_of", "settled_as_of", "parked_as_of")},
     "instructions": {"end_to_end_id": "replace(instruction_id::text, '-', '')"},
     "transfers": {
         "end_to_end_id": "replace(substring(cause FROM '^(?:instruction|payment) ([0-9a-f-]{36})'), '-', '')",
@@ -46,8 +63,9 @@ class EverycentWords(Declaration):
     transfers that an instruction caused, have a column `end_to_end_id` besides: the reference in the bank's file."""
 
     table: Literal[
-        "records", "charges", "obligations", "statements", "instructed_statements", "instructions", "transfers"
-    ] = Field(description="which table", examples=["charges"])
+        "records", "charges", "obligations", "statements", "non_order_charges", "instructed_statements",
+        "instructions", "transfers",
+    ] = Field(description="which table", examples=["charges"])  # fmt: skip
     model: Name = Field(description="whose", examples=["harbour-market"])
     kind: Name | None = Field(default=None, description="of records: the kind", examples=["payment_received"])
 

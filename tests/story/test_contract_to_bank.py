@@ -1,0 +1,109 @@
+"""The story from the contract to the bank: its page is played as written, and all are paid to the cent."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everycent.serve.cli import exits
+from everycent.serve.cli.app import run_app
+from everycent.serve.demo.story import Line, scenes, spread, write_story
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def own_workspace(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
+    monkeypatch.chdir(tmp_path)
+
+
+def asked_on() -> list[list[str]]:
+    """What the top page types in the folder after the story was played."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (typed,) = re.findall(r"cd demo/contract-to-bank\n(.*?)```", page, re.DOTALL)
+    return [shlex.split(line, comments=True)[1:] for line in typed.splitlines()]
+
+
+def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_app(["story", "--folder", "mall"]) == exits.OK
+    told = capsys.readouterr()
+    said = re.sub(r"[ \n]+", " ", told.out)
+    for line in (
+        "HT-04 1 unknown_system",
+        "merchant:silk/east ****1231 refused",
+        "merchant:silk/east ****1240 verified",
+        "statements closed 3 owed to parties 2,284.75",
+        "instructions to pay 3 1,934.75",  # less 300.00 of a deposit and 50.00 of a fine
+        "paid 2 refused 0 returned 1",
+        "returned CNY 1 99.75 succeeded CNY 2 1835.00",
+        "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 2 2 "
+        "2,185.00 2,185.00 0.00 missing right 1 0 99.75 0.00 99.75",
+        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 2 2",
+        "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 2 2 "
+        "2,185.00 2,185.00 0.00 8. What",
+        "operations a parked statement, to let go",
+        "merchant:tea/east 2005.00 1625.00 380.00 300.00 CNY",
+    ):
+        assert line in said, line
+    assert said.count("Breaks:") == 1, "the noodle bar's alone"
+    assert "tea-house asked for it" in told.err
+    assert said.count("verified: every cent accounted for") == 4
+
+    monkeypatch.chdir("mall")
+    for line in asked_on():
+        assert run_app(line) == exits.OK, line
+    asked = re.sub(r"[ \n]+", " ", capsys.readouterr().out)
+    assert "Breaks:" not in asked and asked.endswith("verified: every cent accounted for ")
+    assert run_app(["payments", "events"]) == exits.OK
+    kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(kinds) == ["payment_returned", "payment_succeeded", "payment_succeeded"]
+    assert run_app(["statement", "list", "--waits-for", "unpark", "--json"]) == exits.OK
+    (parked,) = json.loads(capsys.readouterr().out)["statements"]
+    assert parked["party_id"] == "merchant:noodles/west"
+    sheets = sorted(path.suffix for path in Path("sheets").iterdir())
+    assert sheets == [".csv", ".xlsx"] and Path("report.html").is_file()
+
+
+def test_a_story_that_was_played_is_verified_again(capsys: pytest.CaptureFixture[str]) -> None:
+    write_story(Path("mall"))
+    assert run_app(["story", "--folder", "mall", "--json"]) == exits.FAILED, "nothing is stored in this database"
+    said = json.loads(capsys.readouterr().out)
+    assert [line["line"] for line in said["lines"]] == ["everycent verify"] and not said["played"]
+    Path("notes").mkdir()
+    assert run_app(["story", "--folder", "notes"]) == exits.REFUSED
+    assert "notes is there and holds no story" in capsys.readouterr().err
+
+
+def test_a_story_that_was_interrupted_begins_anew(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed: list[str] = []
+
+    def first_alone(folder: Path) -> Any:
+        return [scene for scene in scenes(folder) if typed.append(scene.title) or len(typed) == 1]
+
+    write_story(Path("mall"))
+    Path("mall/.unfinished").touch()
+    Path("mall/data/sales.csv").unlink()
+    monkeypatch.setattr("everycent.serve.cli.telling.scenes", first_alone)
+    assert run_app(["story", "--folder", "mall"]) == exits.OK
+    assert "3 taken, 1 refused" in capsys.readouterr().out
+    assert Path("mall/data/sales.csv").is_file() and not Path("mall/.unfinished").exists()
+
+
+def test_lines_are_read_as_a_shell_does(tmp_path: Path) -> None:
+    page = "# A\n\nfirst\n\n## One\n\nsays\n\n```\neverycent a 'b c' x-*.xml  # ends with 1: so\n```\n\n## Two\n\n```\n"
+    (tmp_path / "README.md").write_text(f"{page}export K=$(everycent new k1)\n```\n", encoding="utf-8")
+    one, two = scenes(tmp_path)
+    assert one.title == "One" and one.parts[0] == "says"
+    assert one.parts[1] == (Line("everycent a 'b c' x-*.xml  # ends with 1: so", ("a", "b c", "x-*.xml"), None, True),)
+    assert two.parts == ((Line("export K=$(everycent new k1)", ("new", "k1"), "K", False),),)
+    assert spread(one.parts[1][0].words) == ["a", "b c", "x-*.xml"]
+    for name in ("x-2.xml", "x-1.xml"):
+        Path(name).touch()
+    assert spread(one.parts[1][0].words) == ["a", "b c", "x-1.xml", "x-2.xml"]
