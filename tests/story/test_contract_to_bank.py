@@ -58,6 +58,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     for line in asked_on():
         assert run_app(line) == exits.OK, line
     asked = re.sub(r"[ \n]+", " ", capsys.readouterr().out)
+    assert "99.75 CNY return: returned: AC01" in asked and "park by bob: asks for its new account" in asked
     assert "Breaks:" not in asked and asked.endswith("verified: every cent accounted for ")
     assert run_app(["payments", "events"]) == exits.OK
     kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
@@ -65,6 +66,8 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     assert run_app(["statement", "list", "--waits-for", "unpark", "--json"]) == exits.OK
     (parked,) = json.loads(capsys.readouterr().out)["statements"]
     assert parked["party_id"] == "merchant:noodles/west"
+    assert run_app(["explain", parked["statement_id"]]) == exits.OK
+    assert re.search(r"net 99.75, to be paid by instruction [0-9a-f-]+ \(returned\)", capsys.readouterr().out)
     sheets = sorted(path.suffix for path in Path("sheets").iterdir())
     assert sheets == [".csv", ".xlsx"] and Path("report.html").is_file()
 

@@ -156,8 +156,9 @@ def _settled(finder: Finder, model: str, statement_ids: Sequence[str]) -> tuple[
     )
     paid = finder.query(
         """SELECT s.statement_id, s.side, s.amount_minor AS side_minor, s.outcome, s.as_of AS outcome_as_of, i.*
-        FROM payments.instruction_statement s LEFT JOIN payments.instruction i USING (tenant, model, instruction_id)
-        WHERE {tenant} AND model = %(model)s AND s.statement_id = ANY(%(ids)s) ORDER BY s.statement_id, s.side""",
+        FROM {sides} s LEFT JOIN payments.instruction i USING (tenant, model, instruction_id)
+        WHERE {tenant} AND model = %(model)s AND s.statement_id = ANY(%(ids)s)
+        ORDER BY s.statement_id, s.side, s.as_of, instruction_id""",
         model=model,
         ids=list(statement_ids),
     )
@@ -172,6 +173,7 @@ def _settled(finder: Finder, model: str, statement_ids: Sequence[str]) -> tuple[
         events.append(Event(at, "statement", row["statement_id"], said, model))
     money = {row["statement_id"]: row["currency"] for row in rows}
     events += [event for row in paid for event in _instructed(model, row, money[row["statement_id"]])]
+    events += _moved(finder, model, statement_ids, paid)
     known = {row["statement_id"] for row in rows}
     missing += [f"statement {ident} is not stored" for ident in statement_ids if ident not in known]
     return events, missing
@@ -189,6 +191,32 @@ def _instructed(model: str, row: Row, code: str) -> Iterator[Event]:
     yield Event(row["as_of"], "instruction", str(ident), said, model)
     if row["filed_as_of"] is not None:
         yield Event(row["filed_as_of"], "instruction", str(ident), f"{_money(row)} filed in {row['file']}", model)
+
+
+def _moved(finder: Finder, model: str, statement_ids: Sequence[str], paid: Sequence[Row]) -> Iterator[Event]:
+    """What people said of statements after they closed, and what became of their payments."""
+    for row in finder.query(
+        """SELECT * FROM settlement.statement_move WHERE {tenant} AND model = %(model)s AND move <> 'close'
+        AND statement_id = ANY(%(ids)s) ORDER BY statement_id, move_no""",
+        model=model,
+        ids=list(statement_ids),
+    ):
+        said = f"{row['statement_id']} {row['move']} by {row['person']}{_because(row['reason'])}"
+        yield Event(row["recorded_at"], "statement", row["statement_id"], said, model)
+    amounts = {row["instruction_id"]: _money(row) for row in paid if row["instruction_id"] is not None}
+    for row in finder.query(
+        """SELECT * FROM payments.instruction_move WHERE {tenant} AND model = %(model)s AND move <> 'file'
+        AND instruction_id = ANY(%(ids)s) ORDER BY instruction_id, move_no""",
+        model=model,
+        ids=list(amounts),
+    ):
+        ident = row["instruction_id"]
+        said = f"{amounts[ident]} {row['move']}: {row['to_state']}{_because(row['why'])}"
+        yield Event(row["recorded_at"], "instruction", str(ident), said, model)
+
+
+def _because(why: str | None) -> str:
+    return f": {why}" if why else ""
 
 
 def _lacking(

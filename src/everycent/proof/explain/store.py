@@ -21,6 +21,11 @@ from everycent.proof.explain.core.model_text import ModelText
 
 Row = dict[str, Any]
 _NEAREST = 3
+#: What became of sides of statements; of those that were opened again, with what was to pay them before.
+_SIDES = """(SELECT tenant, model, statement_id, side, amount_minor, outcome, instruction_id, as_of
+    FROM payments.instruction_statement UNION ALL
+    SELECT tenant, model, statement_id, side, amount_minor, 'reopened', instruction_id, as_of
+    FROM payments.reopened_statement)"""
 
 
 class Finder:
@@ -93,7 +98,8 @@ class Finder:
         return sorted(rows, key=lambda row: (row["batch_no"], row["source_file"], row["source_line"], row["outcome"]))
 
     def query(self, query: str, **values: object) -> list[Row]:
-        """Rows of decided tables; `{tenant}` in the query stands for its condition."""
+        """Rows of decided tables; `{tenant}` in the query stands for its condition, `{sides}` for what became of sides
+        of statements, those that were opened again among them."""
         return self._query(query, **values)
 
     def charges(self, model: str, record_id: UUID) -> list[Row]:
@@ -205,8 +211,8 @@ class Finder:
         """What became of a statement's sides, with the instruction where there is one."""
         return self._query(
             """SELECT s.side, s.amount_minor AS side_minor, s.outcome, s.as_of AS outcome_as_of, i.*
-            FROM payments.instruction_statement s LEFT JOIN payments.instruction i USING (tenant, model, instruction_id)
-            WHERE {tenant} AND model = %(model)s AND statement_id = %(id)s ORDER BY side""",
+            FROM {sides} s LEFT JOIN payments.instruction i USING (tenant, model, instruction_id)
+            WHERE {tenant} AND model = %(model)s AND statement_id = %(id)s ORDER BY side, s.as_of, instruction_id""",
             model=model,
             id=statement_id,
         )
@@ -224,7 +230,7 @@ class Finder:
     def statements_of_instruction(self, model: str, instruction_id: UUID) -> list[Row]:
         """The statements that an instruction pays."""
         return self._query(
-            """SELECT t.*, s.side, s.amount_minor AS side_minor FROM payments.instruction_statement s
+            """SELECT t.*, s.side, s.amount_minor AS side_minor FROM {sides} s
             JOIN settlement.statement t USING (tenant, model, statement_id)
             WHERE {tenant} AND model = %(model)s AND instruction_id = %(id)s ORDER BY statement_id, side""",
             model=model,
@@ -239,7 +245,7 @@ class Finder:
     def charges_of_instruction(self, model: str, instruction_id: UUID) -> list[Row]:
         """The non-order charges that an instruction settles."""
         return self._query(
-            """SELECT c.* FROM payments.instruction_statement s
+            """SELECT c.* FROM {sides} s
             JOIN non_order.charge c ON (c.tenant, c.model, c.charge_id::text) = (s.tenant, s.model, s.statement_id)
             WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.instruction_id = %(id)s ORDER BY c.charge_id""",
             model=model,
@@ -263,10 +269,10 @@ class Finder:
         return [str(name) for name in found["name"].to_pylist()]
 
     def _query(self, query: str, **values: object) -> list[Row]:
-        """`{tenant}` in the query stands for its condition."""
+        """As `query`."""
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(
-                query.replace("{tenant}", "tenant = %(tenant)s"),
+                query.replace("{tenant}", "tenant = %(tenant)s").replace("{sides}", _SIDES),
                 {"tenant": self.tenant, **values},
             ).fetchall()
 
