@@ -112,6 +112,6 @@ def _say(folder: Path, played: list[Played], *, as_json: bool) -> None:
         lines = [{"line": one.line.text, "exit": one.code, "seconds": round(one.seconds, 2)} for one in played]
         print_json({"folder": str(folder), "played": last.as_told, "lines": lines})
     elif last.as_told:
-        out.print(f"all of it is in {folder}: go there and ask on, or open report.html", markup=False)
+        out.print(f"report: {folder / 'report.html'}; all else is in that folder, too, to ask on", markup=False)
     else:
         err.print(f"everycent: the story stopped: '{last.line.text}' ended with {last.code}", markup=False)
