@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -204,6 +204,8 @@ INSTRUCTION = TableSchema(
             pa.field("account", pa.string()),  # its number; masked where account_id leads to it
             pa.field("account_id", UUID),  # the party's verified account
             pa.field("account_name", pa.string()),
+            pa.field("mandate", pa.string()),  # of a direct debit: the id of what its party signed
+            pa.field("mandate_signed_on", pa.date32()),
             pa.field("state", pa.string(), nullable=False),  # an InstructionState
             pa.field("reason", pa.string()),  # why it waits, failed, came back or is parked
             pa.field("file", pa.string()),  # the bank file's name, without its ending
@@ -255,6 +257,33 @@ class PayoutAccountSpec(Declaration):
         if self.verified and self.table is not None:
             raise ValueError("accounts have one source: write either 'table' or 'verified: yes'")
         return self
+
+
+class DirectDebitSpec(Declaration):
+    """That what a party owes is taken from its account, where it signed a mandate for that."""
+
+    creditor_ids: dict[str, str] = Field(
+        description="legal entity -> its identification as a creditor, which its bank gave it",
+        examples=[{"market-shanghai": "DE98ZZZ09999999999"}],
+    )
+    scheme: Literal["core", "b2b"] = Field(
+        default="core", description="of debits in EUR; core: of all accounts; b2b: of companies alone, for good"
+    )
+    lead: Duration = Field(
+        default=timedelta(days=1),
+        description="how long after its file is made a debit is due, in whole days rounded up",
+        examples=["2 days"],
+    )
+    mandate: Name = Field(
+        default="mandate",
+        description="the accounts table's column with the mandate's id; who has none is not debited",
+        examples=["mandate_id"],
+    )
+    signed_on: Name = Field(
+        default="mandate_signed_on",
+        description="its column with the day on which the mandate was signed",
+        examples=["signed"],
+    )
 
 
 #: An amount in major units; with several currencies, by code.
@@ -319,6 +348,11 @@ class PayoutSpec(Declaration):
         default=None,
         description="where the party's account is found; without it the party's key is the account where no role has "
         "a table of accounts, and its payments wait where one has",
+    )
+    direct_debit: DirectDebitSpec | None = Field(
+        default=None,
+        description="that what it owes is collected by direct debit, in bank files; without it, people collect it",
+        examples=[{"creditor_ids": {"market-shanghai": "DE98ZZZ09999999999"}}],
     )
     payer_accounts: dict[str, str] = Field(
         default_factory=dict,

@@ -201,7 +201,7 @@ def directions(connection: Connection, tenant: str, ids: Sequence[UUID]) -> dict
     return dict(rows.fetchall())
 
 
-#: A message is named by its file's name (core/bank_file.py, FileHead.message_id), a block by message and currency.
+#: A message is named by its file's name (core/iso20022.py, FileHead.message_id), a block by message and currency.
 _MEMBERS = """
     WITH message AS (
         SELECT file, substr(encode(sha256(convert_to(file, 'UTF8')), 'hex'), 1, 28) AS id

@@ -28,9 +28,11 @@ from everycent.flow.payments.contract import (
 )
 from everycent.flow.payments.core.accounts import find_accounts
 from everycent.flow.payments.core.bank_answers import statement_lines
-from everycent.flow.payments.core.bank_file import FileHead, validate_pain001, write_pain001
+from everycent.flow.payments.core.bank_file import validate_pain001, write_pain001
+from everycent.flow.payments.core.debit_file import debit_terms, validate_pain008, write_pain008
 from everycent.flow.payments.core.ends import is_statement
 from everycent.flow.payments.core.filing import assign_files
+from everycent.flow.payments.core.iso20022 import FileHead
 from everycent.flow.payments.core.moves import allowed_from
 from everycent.flow.payments.core.numbers import account_ids, with_numbers
 from everycent.flow.payments.core.payment_csv import write_csv
@@ -202,7 +204,8 @@ def write_files(
     """Files every instruction that is ready and within limits, then writes the files of day `as_of` into `directory`;
     their paths. Nothing more is filed while payments are stopped.
 
-    Payments: pain.001 (.xml) and CSV, one pair per legal entity. Collections: CSV. What was filed that day before is
+    Payments: pain.001 (.xml) and CSV, one pair per legal entity. Direct debits: pain.008 (.xml) and CSV. Other
+    collections: CSV. What was filed that day before is
     written again to the byte, so a call that was cut off is simply repeated.
     """
     with connection.transaction():
@@ -221,14 +224,18 @@ def write_files(
 
 def _write_file(plan: PaymentPlan, file: str, rows: pa.Table, as_of: date, directory: Path) -> list[Path]:
     paths = [_write(directory / f"{file}.csv", lambda out: write_csv(out, rows))]
-    if rows["direction"][0].as_py() == "pay":
+    pays, debits = rows["direction"][0].as_py() == "pay", rows["mandate"].null_count < rows.num_rows
+    if pays or debits:
         legal_entity = rows["legal_entity"][0].as_py()
         head = FileHead(file, legal_entity, plan.payer_accounts.get(legal_entity), as_of)
 
         def write_valid(out: BinaryIO) -> None:
-            write_pain001(out, head, rows)
+            if pays:
+                write_pain001(out, head, rows)
+            else:
+                write_pain008(out, head, debit_terms(plan, legal_entity), rows)
             out.seek(0)
-            validate_pain001(out)
+            (validate_pain001 if pays else validate_pain008)(out)
 
         paths.append(_write(directory / f"{file}.xml", write_valid))
     return paths

@@ -80,9 +80,9 @@ _INSTRUCTED_SQL = """
 
 def _instructions_sql(as_of: date) -> str:
     return f"""
-        SELECT instructed.*, DATE {literal(as_of.isoformat())} AS as_of, account, account_id, account_name, state,
-            reason, CAST(NULL AS VARCHAR) AS file, CAST(NULL AS DATE) AS filed_as_of, 'in_flight' AS booking,
-            CAST(NULL AS VARCHAR) AS finding
+        SELECT instructed.*, DATE {literal(as_of.isoformat())} AS as_of, account, account_id, account_name, mandate,
+            mandate_signed_on, state, reason, CAST(NULL AS VARCHAR) AS file, CAST(NULL AS DATE) AS filed_as_of,
+            'in_flight' AS booking, CAST(NULL AS VARCHAR) AS finding
         FROM instructed JOIN account USING (instruction_id)
         ORDER BY instruction_id
     """

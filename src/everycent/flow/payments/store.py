@@ -20,12 +20,8 @@ from everycent.flow.payments.sealing import HISTORY, sealed_with
 from everycent.flow.settlement.contract import STATEMENT
 
 SETTLED = pa.schema([INSTRUCTED_STATEMENT.columns.field(name) for name in INSTRUCTED_STATEMENT.key])
-ACCOUNTS = pa.schema(
-    [
-        INSTRUCTION.columns.field(name)
-        for name in ("instruction_id", "account", "account_id", "account_name", "state", "reason")
-    ]
-)
+_FOUND = ("account", "account_id", "account_name", "mandate", "mandate_signed_on", "state", "reason")
+ACCOUNTS = pa.schema([INSTRUCTION.columns.field(name) for name in ("instruction_id", *_FOUND)])
 FILES = pa.schema([INSTRUCTION.columns.field(name) for name in ("instruction_id", "file")])
 
 #: Instructing and filing exclude each other, so that no statement is paid twice; reading goes on beside them.
@@ -53,8 +49,7 @@ _NOW_FOUND = "CASE found.state WHEN 'created' THEN known.moves + 1 ELSE known.mo
 _UPDATE_ACCOUNTS = f"""
     WITH changed AS (
         UPDATE payments.instruction AS known
-        SET account = found.account, account_id = found.account_id, account_name = found.account_name,
-            state = found.state, reason = found.reason,
+        SET {", ".join(f"{name} = found.{name}" for name in _FOUND)},
             moves = {_NOW_FOUND},
             seal = {sealed_with(f"to_jsonb(found) || jsonb_build_object('moves', {_NOW_FOUND})")}
         FROM staged_account AS found
@@ -166,8 +161,8 @@ def set_accounts(connection: Connection, tenant: str, model: str, found: pa.Tabl
         return 0
     connection.execute(
         "CREATE TEMPORARY TABLE staged_account"
-        " (instruction_id uuid, account text, account_id uuid, account_name text, state text, reason text)"
-        " ON COMMIT DROP"
+        " (instruction_id uuid, account text, account_id uuid, account_name text, mandate text,"
+        " mandate_signed_on date, state text, reason text) ON COMMIT DROP"
     )
     copy_in(connection, "pg_temp.staged_account", found.cast(ACCOUNTS))
     row = connection.execute(_UPDATE_ACCOUNTS, {"tenant": tenant, "model": model}).fetchone()

@@ -13,14 +13,9 @@ from lxml import etree
 
 from everycent.base.money.amount import parse_minor
 from everycent.base.money.currency import all_currencies, currency
-from everycent.flow.payments.core.bank_file import (
-    NAMESPACE,
-    FileHead,
-    InvalidBankFile,
-    validate_pain001,
-    write_pain001,
-)
+from everycent.flow.payments.core.bank_file import NAMESPACE, validate_pain001, write_pain001
 from everycent.flow.payments.core.iban import as_iban
+from everycent.flow.payments.core.iso20022 import FileHead, InvalidBankFile
 
 Rows = Callable[[list[dict[str, object]]], pa.Table]
 

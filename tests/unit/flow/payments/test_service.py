@@ -12,7 +12,8 @@ from everycent.flow.intake.contract import TableSpec
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.payments import service, store
 from everycent.flow.payments.contract import InstructionAltered, PayoutAccountSpec, PayoutSpec
-from everycent.flow.payments.core.bank_file import NAMESPACE, InvalidBankFile
+from everycent.flow.payments.core.bank_file import NAMESPACE
+from everycent.flow.payments.core.iso20022 import InvalidBankFile
 from everycent.flow.settlement import store as settlement_store
 
 HEAD = "record debtor creditor amount booked_on\n"

@@ -1,4 +1,5 @@
-"""Which bank file each instruction goes into: one per legal entity and direction for those that are filed together."""
+"""Which bank file each instruction goes into: one per legal entity and direction for those that are filed together,
+direct debits apart from what people collect."""
 
 from datetime import date
 
@@ -19,14 +20,15 @@ def assign_files(ready: pa.Table, as_of: date, engine: LocalEngine) -> pa.Table:
     ids = "string_agg(CAST(instruction_id AS VARCHAR), ',' ORDER BY instruction_id)"
     sql = f"""
         WITH named AS (
-            SELECT legal_entity, direction,
-                CASE direction WHEN 'pay' THEN 'payments' ELSE 'collections' END
+            SELECT legal_entity, direction, mandate IS NOT NULL AS debited,
+                CASE WHEN direction = 'pay' THEN 'payments' WHEN debited THEN 'direct_debits' ELSE 'collections' END
                     || '-' || substr(regexp_replace(legal_entity, '[^\\pL\\pN]+', '_', 'g'), 1, {_SLUG_CHARACTERS_MAX})
                     || '-' || {literal(as_of.isoformat())}
                     || '-' || substr(sha256({ids}), 1, 8) AS file
-            FROM ready GROUP BY legal_entity, direction
+            FROM ready GROUP BY legal_entity, direction, debited
         )
-        SELECT instruction_id, named.file FROM ready JOIN named USING (legal_entity, direction)
+        SELECT instruction_id, named.file FROM ready JOIN named ON (named.legal_entity, named.direction, debited)
+            = (ready.legal_entity, ready.direction, ready.mandate IS NOT NULL)
         ORDER BY instruction_id
     """
     files = engine.query(sql, ready=ready)

@@ -1,19 +1,20 @@
 """How each party role of a model is paid, checked once before any statement is read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import Currency, all_currencies
 from everycent.flow.approvals.contract import LevelSpec
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec, verified_table
-from everycent.flow.payments.contract import PayoutAccountSpec, PayoutSpec, RestChannelSpec
+from everycent.flow.payments.contract import DirectDebitSpec, PayoutAccountSpec, PayoutSpec, RestChannelSpec
 
 BANK_FILE, REST = "bank_file", "rest"
 CHANNELS = (BANK_FILE, REST)
 #: What limits are on: a day's payments to the role, by a legal entity, to a party.
 LIMITS = ("day", "entity_day", "party_day")
+_CREDITOR_ID_CHARACTERS_MAX = 35
 
 
 class PayoutRefused(ValueError):
@@ -31,6 +32,7 @@ class AccountSource:
 
     `currency` is its column with the code of what an account takes; without one, it takes every currency. `verified`:
     it is the table of the parties' own verified accounts, of which an instruction keeps the id and no number.
+    `mandate`: its columns with mandates for direct debits, and with the days on which they were signed.
     """
 
     table: str
@@ -40,6 +42,7 @@ class AccountSource:
     valid: tuple[str, str] | None
     currency: str | None = None
     verified: bool = False
+    mandate: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class PaymentPlan:
     roles: tuple[PayoutRole, ...]
     payer_accounts: Mapping[str, str]
     rest: RestChannelSpec | None = None
+    direct_debit: DirectDebitSpec | None = None
 
     @property
     def release(self) -> Mapping[str, tuple[LevelSpec, ...]]:
@@ -95,7 +99,7 @@ def plan_payments(
         for role, party in party_roles.items()
         if party.operator is None
     )
-    return PaymentPlan(currencies, roles, _payer_accounts(payouts), _rest(payouts))
+    return PaymentPlan(currencies, roles, _payer_accounts(payouts), _rest(payouts), _direct_debit(payouts))
 
 
 def _role(
@@ -110,6 +114,8 @@ def _role(
     if not spec.channels or spec.channels[0] not in CHANNELS:
         raise PayoutRefused((*path, "channels"), f"channels has to begin with one of: {', '.join(CHANNELS)}")
     accounts = None if spec.account is None else _accounts(role, spec.account, party, tables)
+    if spec.direct_debit is not None:
+        accounts = _with_mandates(role, spec, spec.direct_debit, accounts, tables)
     waits = some_accounts and spec.account is None
     limits = {
         name: _by_currency((*path, "limits", name), given, currencies)
@@ -190,6 +196,45 @@ def _accounts(
         raise PayoutRefused((*path, "number"), message)
     name = spec.name if spec.name in table.columns else None
     return AccountSource(spec.table, key, spec.number, name, table.valid, spec.currency)
+
+
+def _with_mandates(
+    role: str, spec: PayoutSpec, debit: DirectDebitSpec, accounts: AccountSource | None, tables: Mapping[str, TableSpec]
+) -> AccountSource:
+    path = ("payouts", role, "direct_debit")
+    if spec.channels[0] != BANK_FILE:
+        raise PayoutRefused(
+            path, f"direct debits go into bank files, and its channel is {spec.channels[0]}; remove one"
+        )
+    if accounts is None or accounts.verified:
+        raise PayoutRefused(path, "mandates stand in the table of accounts; name it: account: {table: ...}")
+    there = tables[accounts.table].columns
+    missing = [column for column in (debit.mandate, debit.signed_on) if column not in there]
+    if missing:
+        message = f"table '{accounts.table}' has no column '{missing[0]}', where mandates stand; it has"
+        raise PayoutRefused(path, f"{message}: {', '.join(there)}")
+    for legal_entity, creditor_id in debit.creditor_ids.items():
+        if not 1 <= len(creditor_id.strip()) <= _CREDITOR_ID_CHARACTERS_MAX:
+            raise PayoutRefused(
+                (*path, "creditor_ids"), f"the identification of '{legal_entity}' has 1 to 35 characters"
+            )
+    return replace(accounts, mandate=(debit.mandate, debit.signed_on))
+
+
+def _direct_debit(payouts: Mapping[str, PayoutSpec]) -> DirectDebitSpec | None:
+    """How the model's direct debits are made: all in one way but for the names of columns."""
+    found: DirectDebitSpec | None = None
+    for role, spec in payouts.items():
+        said = spec.direct_debit
+        if said is None:
+            continue
+        if found is not None and (said.creditor_ids, said.scheme, said.lead) != (
+            found.creditor_ids, found.scheme, found.lead,
+        ):  # fmt: skip
+            message = "two roles are debited in two ways; a model has one, write creditor_ids, scheme and lead alike"
+            raise PayoutRefused(("payouts", role, "direct_debit"), message)
+        found = found or said
+    return found
 
 
 def _payer_accounts(payouts: Mapping[str, PayoutSpec]) -> Mapping[str, str]:
