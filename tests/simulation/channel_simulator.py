@@ -6,7 +6,7 @@ gives the same day again; Hypothesis gives days that shrink.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from everycent.flow.payments.contract import Capabilities, Move, NoAnswer, NotSent, Order, Said
@@ -38,10 +38,13 @@ class ChannelSimulator:
     under_way: list[Order] = field(default_factory=list)  # requests that still travel
     messages: list[Said] = field(default_factory=list)  # call-backs that still travel
     lied_about: set[UUID] = field(default_factory=set)
+    stated: dict[UUID, str] = field(default_factory=dict)
     said: int = 0
+    steps: int = 0
 
     def submit(self, order: Order) -> Said:
         """As a channel's."""
+        self.steps += 1
         way = self.fate(6) if self.faults else 0
         if way == 1:
             raise NotSent("connection refused")
@@ -57,6 +60,7 @@ class ChannelSimulator:
 
     def ask(self, order: Order) -> Said:
         """As a channel's."""
+        self.steps += 1
         assert self.capabilities.queryable, "a channel that cannot be asked is not asked"
         way = self.fate(4) if self.faults else 0
         if way == 1:
@@ -70,6 +74,7 @@ class ChannelSimulator:
 
     def work(self) -> None:
         """Something happens at the channel: a request arrives, a payment goes on."""
+        self.steps += 1
         if self.under_way and self.fate(2):
             self._arrive(self.under_way.pop(self.fate(len(self.under_way))))
         going = [
@@ -81,6 +86,7 @@ class ChannelSimulator:
 
     def deliver(self) -> Said | None:
         """A call-back that arrives: any of those under way, perhaps not for the last time; None where none does."""
+        self.steps += 1
         if not self.messages:
             return None
         at = self.fate(len(self.messages)) if self.faults else 0
@@ -89,6 +95,13 @@ class ChannelSimulator:
             return self.messages[at]
         said = self.messages.pop(at)
         return None if way == 2 else said  # lost
+
+    def bring_back(self) -> None:
+        """A payment that was made comes back, where the channel tells such things."""
+        paid = [one for ran in self.executions.values() for one in ran if one.status == "paid"]
+        if paid and self.capabilities.tells_returns:
+            self.steps += 1
+            self._turn(paid[self.fate(len(paid))], "returned")
 
     def calm(self) -> None:
         """The day ends well: no more faults, requests under way arrive, everything is decided and told."""
@@ -101,8 +114,10 @@ class ChannelSimulator:
                     self._turn(one, "paid")
 
     def statement(self) -> list[Said]:
-        """The day's statement: of each order what became of it, in truth."""
-        return [self._say(one) for ran in self.executions.values() for one in ran]
+        """The day's statement: of each order what became of it since the last one, in truth."""
+        news = [one for ran in self.executions.values() for one in ran if self.stated.get(one.order.key) != one.status]
+        self.stated |= {one.order.key: one.status for one in news}
+        return [self._say(one) for one in news]
 
     def truly_paid(self) -> Counter[UUID]:
         """How often each order's money is with its receiver."""
@@ -113,6 +128,7 @@ class ChannelSimulator:
         if ran and self.capabilities.idempotent:
             return ran[0]
         ran.append(Execution(order))
+        self.messages.append(self._say(ran[-1]))
         return ran[-1]
 
     def _go_on(self, one: Execution) -> None:
@@ -122,7 +138,9 @@ class ChannelSimulator:
             self._turn(one, "returned")
         if self.lies and self.fate(8) == 0:
             self.lied_about.add(one.order.key)
-            self.messages.append(self._said(one.order, (Move.PAY, Move.REFUSE)[self.fate(2)]))
+            lie = self._said(one.order, (Move.PAY, Move.REFUSE)[self.fate(2)])
+            off = int(self.fate(4) == 0)
+            self.messages.append(replace(lie, amount_minor=one.order.amount_minor + off))
 
     def _turn(self, one: Execution, status: str) -> None:
         one.status = status

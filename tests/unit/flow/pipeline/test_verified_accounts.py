@@ -36,14 +36,16 @@ MASKED, OTHER_MASKED = masked(CARD), masked(OTHER)
 POLICY = AccountPolicy(BusinessCalendar.parse("Asia/Shanghai", "00:00"), timedelta(days=1))
 
 
-def verified(place: MarketPlace, keys: AccountKeys, number: str, method: Method = Method.BANK_CARD) -> None:
-    """The account of merchant m/1, given by ann, confirmed by bob, accepted by the service."""
+def verified(place: MarketPlace, keys: AccountKeys, number: str, *, accepted: bool = True) -> None:
+    """The account of merchant m/1, given by ann, confirmed by bob, and what the service answers."""
     connection, at = place.session.connection, (place.session.tenant, place.model.name)
-    done = service.give_account(connection, *at, keys, Given("merchant:m\\/1", method, number, "Tea House", "ann"), NOW)
+    given = Given("merchant:m\\/1", Method.BANK_CARD, number, "Tea House", "ann")
+    done = service.give_account(connection, *at, keys, given, NOW)
     assert isinstance(done, Done), done
     service.move_account(connection, at[0], done.account.account_id, AccountMove.CONFIRM, "bob", None, NOW)
     service.ask_all(connection, *at, lambda _: None, NOW)
-    answered(connection, *at, done.account.account_id, accepted=True, reason=None, policy=POLICY, now=NOW)
+    reason = None if accepted else "the name is another"
+    answered(connection, *at, done.account.account_id, accepted=accepted, reason=reason, policy=POLICY, now=NOW)
 
 
 def paid(place: MarketPlace) -> list[tuple[str, int, str | None, str]]:
@@ -112,4 +114,27 @@ def test_a_file_has_the_number_and_nothing_goes_to_an_account_that_is_verified_n
     assert [(party, state) for party, _, _, state in paid(place)] == [
         ("merchant:m-2", "waiting"), ("merchant:m\\/1", "failed"), ("merchant:m\\/1", "waiting"),
     ]  # fmt: skip
+    place.proven()
+
+
+def test_what_is_owed_to_an_account_that_fails_verification_waits_by_name_for_another(
+    place: MarketPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place.about(MODEL)
+    monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", service.new_key("k1"))
+    keys, session = AccountKeys.load(), place.session
+    plan = service.plan_onboarding(place.model.spec.onboarding, place.model.spec.parties)
+    service.take_contracts(
+        session.connection, session.tenant, place.model.name, plan, [said(merchant="m/1", cycle="daily")], NOW
+    )
+    verified(place, keys, CARD, accepted=False)
+    place.deliver(FACTS, date(2026, 3, 2))
+    ((state, reason),) = session.connection.execute(
+        "SELECT state, reason FROM payments.instruction WHERE party_id LIKE '%1'"
+    ).fetchall()
+    assert state == "waiting" and reason.startswith("merchant:m\\/1 has no verified account; give it one")
+    verified(place, keys, OTHER)
+    place.deliver([], date(2026, 3, 3))
+    mine = [row for row in paid(place) if row[0] == "merchant:m\\/1"]
+    assert mine[0] == ("merchant:m\\/1", 10000, OTHER_MASKED, "created"), "nothing of it is lost"
     place.proven()

@@ -1,0 +1,220 @@
+"""What a house that owes, asks and pays has, whether it stands in memory or in a database; and the people around it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from channel_simulator import ChannelSimulator, Fate
+
+from everycent.flow.approvals.contract import Request
+from everycent.flow.payments.contract import Channel, InstructionState, Move, Order, PayoutSpec, Said, Taken
+from everycent.flow.payments.core.following import Known
+from everycent.flow.payments.submitting import Desk, Sent
+from everycent.flow.settlement.contract import StatementSpec
+from everycent.flow.settlement.core.moves import Move as StatementMove
+
+FIRST_DAY = date(2026, 3, 2)
+PARTIES = tuple(f"merchant:{name}" for name in "abc")
+#: anna runs the closings; whoever speaks for a merchant is in no group.
+GROUPS: Mapping[str, frozenset[str]] = {
+    "operations": frozenset({"bob", "cid", "eve"}),
+    "finance": frozenset({"dora", "bob", "fay"}),
+    "treasury": frozenset({"anna", "cid", "dora", "gus"}),
+}
+PEOPLE = ("anna", "bob", "cid", "dora", "eve", "fay", "gus", "zoe")
+_LEVELS = [{"by": "operations", "within": "2 days"}, {"by": "finance", "above": "2"}]
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What the house's model asks for."""
+
+    confirm: bool
+    approve: bool
+    release: bool
+    carry: bool
+    escalate: bool
+
+    @property
+    def statements(self) -> StatementSpec:
+        first = {**_LEVELS[0], "then": "escalate" if self.escalate else "refuse"}
+        said: dict[str, Any] = {"cycle": "daily", "negative": "carry" if self.carry else "collect"}
+        if self.confirm:
+            said["confirm"] = {"silent_after": "3 days"}
+        if self.approve:
+            said["approve"] = [first, _LEVELS[1]]
+        return StatementSpec.model_validate(said)
+
+    def payouts(self, channel: ChannelSimulator) -> PayoutSpec:
+        can = channel.capabilities
+        rest = {"url": "PAY_URL", "secret": "PAY_SECRET", "idempotent": can.idempotent, "queryable": can.queryable}
+        levels = [{"by": "treasury", "within": "2 days"}]
+        return PayoutSpec.model_validate(
+            {"channels": ["rest"], "rest": rest, "release": levels if self.release else None}
+        )
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A closed statement. `asked`: the request that is under way for it, or was the last."""
+
+    statement_id: str
+    party_id: str
+    due_minor: int
+    state: str
+    waits_for: str
+    asked: UUID | None
+
+
+@dataclass(frozen=True)
+class Covers:
+    """An instruction pays a statement; `opened`: it was to, and did not."""
+
+    statement_id: str
+    amount_minor: int
+    key: UUID
+    opened: bool
+
+
+@dataclass
+class MoneyHouse:
+    """`happened`: how often each thing was done, and what came of it."""
+
+    asks: Asks
+    channel: ChannelSimulator
+    today: date = FIRST_DAY
+    happened: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def now(self) -> datetime:
+        return datetime(self.today.year, self.today.month, self.today.day, 12, tzinfo=UTC)
+
+    @property
+    def steps(self) -> int:
+        """All that was done here and at the channel."""
+        return self.happened.total() + self.channel.steps
+
+    def did(self, what: str, outcome: object) -> str:
+        self.happened[f"{what}: {outcome}"] += 1
+        return str(outcome)
+
+    def next_day(self) -> None:
+        self.today += timedelta(days=1)
+
+
+class Office(Protocol):
+    """The doors that houses have for people, workers and channels."""
+
+    asks: Asks
+    channel: ChannelSimulator
+    happened: Counter[str]
+
+    @property
+    def today(self) -> date: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    def did(self, what: str, outcome: object) -> str: ...
+
+    def book(self, owed: Sequence[tuple[str, int]]) -> None:
+        """Parties are owed these amounts as of today; below 0, they owe them."""
+
+    def close(self) -> None:
+        """The next day begins: what was open is closed, who was silent and what is too late is looked at."""
+
+    def instruct(self) -> None:
+        """What is released is instructed, on behalf of anna."""
+
+    def papers(self) -> Mapping[str, Paper]:
+        """The closed statements."""
+
+    def act(self, move: StatementMove, statement_id: str, by: str, why: str | None) -> str:
+        """A person says something of a statement; done, unchanged or the refusal's name."""
+
+    def requests(self) -> Mapping[UUID, Request]:
+        """All that anybody was asked."""
+
+    def decide(self, key: UUID, by: str, why: str | None, *, yes: bool) -> str: ...
+
+    def withdraw(self, key: UUID, by: str) -> str: ...
+
+    def lend(self, by: str, to: str) -> str: ...
+
+    def work(self, what: Callable[[Desk, Channel], Sent], fate: Fate) -> None:
+        """A worker works, perhaps not to the end."""
+
+    def say(self, said: Said) -> Taken:
+        """A call-back or a person says something of an instruction."""
+
+    def instructions(self) -> Mapping[UUID, Known]: ...
+
+    def covers(self) -> Sequence[Covers]: ...
+
+    def accounts(self) -> Mapping[str, int]:
+        """Credits less debits."""
+
+    def history(self, key: UUID) -> Sequence[str]: ...
+
+    def log(self, statement_id: str) -> Sequence[tuple[str, str, str | None]]:
+        """A statement's moves, by whom, and why."""
+
+
+class Killed(BaseException):
+    """The worker got SIGKILL."""
+
+
+@dataclass
+class Mortal:
+    """A desk and its channel as a worker has them: it may die before or after each of its steps."""
+
+    desk: Desk
+    channel: ChannelSimulator
+    fate: Fate
+    name: str = "rest"
+
+    @property
+    def capabilities(self):  # type: ignore[no-untyped-def]
+        return self.channel.capabilities
+
+    def ready(self) -> Sequence[Order]:
+        return self.desk.ready()
+
+    def at(self, state: InstructionState) -> Sequence[Order]:
+        return self.desk.at(state)
+
+    def refusal(self, order: Order) -> str | None:
+        return self.desk.refusal(order)
+
+    def say(self, said: Said) -> Taken:
+        self._may_die()
+        taken = self.desk.say(said)
+        self._may_die()
+        return taken
+
+    def submit(self, order: Order) -> Said:
+        self._may_die()
+        said = self.channel.submit(order)
+        self._may_die()
+        return said
+
+    def ask(self, order: Order) -> Said:
+        return self.channel.ask(order)
+
+    def _may_die(self) -> None:
+        if self.channel.faults and self.fate(16) == 15:
+            raise Killed
+
+
+def judge_by_truth(house: Office, key: UUID) -> None:
+    """A person finds out what became of a parked instruction, once it is decided at the channel, and says so."""
+    ran = house.channel.executions.get(key, [])
+    if any(one.status == "accepted" for one in ran) or any(order.key == key for order in house.channel.under_way):
+        return
+    paid = [one for one in ran if one.status == "paid"]
+    returned = [one for one in ran if one.status == "returned"]
+    move = Move.JUDGE_PAID if paid else Move.JUDGE_RETURNED if returned else Move.JUDGE_FAILED
+    house.say(Said(key, move, "a call to the bank", "anna", "found out"))
