@@ -28,6 +28,7 @@ class Length(StrEnum):
     WEEK = "week"
     HALF_MONTH = "half_month"
     MONTH = "month"
+    TO_DAYS = "to_days"  # to each of some days of the month
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,17 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """How a party's obligations are gathered: `length` of a period, and `days_after` its last day when it may close."""
+    """How a party's obligations are gathered: `length` of a period, and `days_after` its last day when it may close.
+    `ends`: of TO_DAYS, the days of the month with which its periods end, ascending."""
 
     length: Length
     days_after: int = 1
+    ends: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Cycle":
-        """From a model's text: daily, weekly, half_monthly, monthly, or T+n (each day's, n days after it).
+        """From a model's text: daily, weekly, half_monthly, monthly, T+n (each day's, n days after it), or `to 10, 20,
+        31` (to each of these days of the month).
 
         Raises NotACycle.
         """
@@ -59,24 +63,54 @@ class Cycle:
         if named is not None:
             return cls(named)
         found = re.fullmatch(r"T\+(\d{1,3})", text)
-        if found is None:
-            raise NotACycle(f"'{text}' is not a cycle; write {', '.join(_NAMED)}, or T+n such as T+3")
-        # A day is over only when the next has begun, so T+0 closes no earlier than T+1.
-        return cls(Length.DAY, max(1, int(found[1])))
+        if found is not None:
+            # A day is over only when the next has begun, so T+0 closes no earlier than T+1.
+            return cls(Length.DAY, max(1, int(found[1])))
+        listed = re.fullmatch(r"to (\d{1,2}(?:, ?\d{1,2})*)", text)
+        if listed is None:
+            raise NotACycle(f"'{text}' is not a cycle; write {', '.join(_NAMED)}, T+n such as T+3, or to 10, 20, 31")
+        ends = tuple(int(day) for day in listed[1].split(","))
+        if list(ends) != sorted({*ends} & {*range(1, 32)}):
+            raise NotACycle(f"'{text}' is not a cycle; name days from 1 to 31, ascending, each once: to 10, 20, 31")
+        return cls(Length.TO_DAYS, ends=ends)
+
+    @property
+    def gathers(self) -> str:
+        """A text for how it gathers days, whenever it closes; `parse` reads it."""
+        if self.length is Length.TO_DAYS:
+            return f"to {', '.join(map(str, self.ends))}"
+        return next(text for text, length in _NAMED.items() if length is self.length)
 
     def period(self, day: date) -> Period:
-        """The period that holds `day`. Weeks are those of ISO 8601, Monday to Sunday."""
-        return _PERIOD[self.length](day)
+        """The period that holds `day`. Weeks are those of ISO 8601, Monday to Sunday. A day that a month does not have
+        is its last."""
+        return self._to_days(day) if self.length is Length.TO_DAYS else _PERIOD[self.length](day)
+
+    def _to_days(self, day: date) -> Period:
+        month = _month_of(day).first
+        months = [_month_of(month - _DAY), _month_of(month), _month_of(month + 31 * _DAY)]
+        ends = [(turn.first.replace(day=min(end, turn.last.day)), turn, end) for turn in months for end in self.ends]
+        last, turn, end = next(each for each in ends if each[0] >= day)
+        before = max(each[0] for each in ends if each[0] < last)
+        return Period(f"{turn.label}-D{end:02d}", before + _DAY, last)
 
     def period_of_label(self, label: str) -> Period:
-        """The period of a label: 2026-03-01, 2026-W09, 2026-03-H1 or 2026-03. Raises NotAPeriod."""
+        """The period of a label: 2026-03-01, 2026-W09, 2026-03-H1, 2026-03 or 2026-03-D10. Raises NotAPeriod."""
         try:
-            day = date.fromisoformat(_HALVES.sub(_first_of_half, label) + _FIRST_DAY[self.length])
+            day = self._day_in(label)
         except ValueError:
             day = None
         if day is None or self.period(day).label != label:
             raise NotAPeriod(f"'{label}' is not a period of one {self.length}; one looks like {_EXAMPLE[self.length]}")
         return self.period(day)
+
+    def _day_in(self, label: str) -> date:
+        """A day of the period, if it is one. Raises ValueError."""
+        if self.length is not Length.TO_DAYS:
+            return date.fromisoformat(_HALVES.sub(_first_of_half, label) + _FIRST_DAY[self.length])
+        month, _, end = label.partition("-D")
+        turn = _month_of(date.fromisoformat(f"{month}-01"))
+        return turn.first.replace(day=min(int(end), turn.last.day))
 
     def closes_on(self, period: Period, ready_after: timedelta = timedelta(0)) -> date:
         """The first business day on which the period may close.
@@ -146,4 +180,5 @@ _EXAMPLE = {
     Length.WEEK: "2026-W09",
     Length.HALF_MONTH: "2026-03-H1",
     Length.MONTH: "2026-03",
+    Length.TO_DAYS: "2026-03-D10",
 }

@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Annotated, Literal, Protocol, Self
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from everycent.base.engine.declaration import Called, Declaration, Duration, Name, NumberText, Written
 from everycent.base.engine.tables import UUID, TableSchema
+from everycent.base.money.cycle import Cycle
 from everycent.flow.approvals.contract import Levels, LevelSpec
 
 
@@ -142,22 +143,29 @@ class InvoiceSpec(Declaration):
     )
 
 
+def _a_cycle(text: str) -> str:
+    Cycle.parse(text)
+    return text
+
+
 class StatementSpec(Declaration):
     """How a party role is settled."""
 
     cycle: Annotated[
         str,
         Written(
-            r"^(daily|weekly|half_monthly|monthly|T\+\d{1,3})$",
-            "daily, weekly, half_monthly, monthly, or T+n such as T+3",
+            r"^(daily|weekly|half_monthly|monthly|T\+\d{1,3}|to \d{1,2}(, ?\d{1,2})*)$",
+            "daily, weekly, half_monthly, monthly, T+n such as T+3, or to 10, 20, 31",
             ("daily", "weekly", "half_monthly", "monthly"),
         ),
         Called("cycle"),
+        AfterValidator(_a_cycle),
     ] = Field(
         description="how long a statement's period is: daily, weekly (Monday to Sunday), half_monthly "
-        "(to the 15th, and the rest), monthly, or T+n: each "
-        "business day's, closed n days after it",
-        examples=["weekly", "T+3"],
+        "(to the 15th, and the rest), monthly, T+n: each "
+        "business day's, closed n days after it; or to 10, 20, 31: to each of these days of the month, "
+        "of a shorter one to its last",
+        examples=["weekly", "T+3", "to 10, 20, 31"],
     )
     ready_after: Duration = Field(
         default=timedelta(0), description="how long after its period a statement stays open", examples=["7 days"]
@@ -303,7 +311,7 @@ _ACCRUED = [
     pa.field("statement_id", pa.string(), nullable=False),  # <model>/<party_id>/<period>/<currency>/<legal_entity>
     pa.field("party_id", pa.string(), nullable=False),
     pa.field("role", pa.string(), nullable=False),
-    pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03-H1, 2026-03
+    pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03-H1, 2026-03, 2026-03-D10
     pa.field("period_first", pa.date32(), nullable=False),
     pa.field("period_last", pa.date32(), nullable=False),
     pa.field("closes_on", pa.date32(), nullable=False),  # the first day whose day cut closes it
@@ -387,7 +395,7 @@ AGREED = pa.schema(
         pa.field("party_id", pa.string(), nullable=False),
         pa.field("since", pa.date32(), nullable=False),
         pa.field("until", pa.date32()),  # None: it has no end
-        pa.field("length", pa.string(), nullable=False),  # a base.money.cycle.Length
+        pa.field("gathers", pa.string(), nullable=False),  # a base.money.cycle.Cycle's
         pa.field("closes_after", pa.int32(), nullable=False),  # a period's last day, in days
         pa.field("mode", pa.string(), nullable=False),  # net | gross
         pa.field("agreed", pa.string(), nullable=False),  # JSON: contract, revision, and the words that it has

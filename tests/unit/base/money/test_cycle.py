@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from everycent.base.money.cycle import Cycle, NotACycle, NotAPeriod
 
-CYCLES = ["daily", "weekly", "half_monthly", "monthly", "T+0", "T+3"]
+CYCLES = ["daily", "weekly", "half_monthly", "monthly", "T+0", "T+3", "to 10, 20, 31", "to 5", "to 28,30", "to 1, 31"]
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ CYCLES = ["daily", "weekly", "half_monthly", "monthly", "T+0", "T+3"]
         ("monthly", "2026-03-31", "2026-03", "2026-03-01", "2026-03-31"),
         ("monthly", "2024-02-29", "2024-02", "2024-02-01", "2024-02-29"),
         ("monthly", "2026-12-01", "2026-12", "2026-12-01", "2026-12-31"),
+        ("to 10, 20, 31", "2026-03-10", "2026-03-D10", "2026-03-01", "2026-03-10"),
+        ("to 10, 20, 31", "2026-03-11", "2026-03-D20", "2026-03-11", "2026-03-20"),
+        ("to 10, 20, 31", "2026-02-21", "2026-02-D31", "2026-02-21", "2026-02-28"),  # to the last day there is
+        ("to 5, 25", "2026-12-26", "2027-01-D05", "2026-12-26", "2027-01-05"),  # named after the month it ends in
+        ("to 28, 30", "2026-02-28", "2026-02-D28", "2026-01-31", "2026-02-28"),  # no day is left to the 30th
     ],
 )
 def test_the_period_of_a_day(cycle: str, day: str, label: str, first: str, last: str) -> None:
@@ -48,10 +53,24 @@ def test_when_the_period_of_sunday_1_march_may_close(cycle: str, ready_after: ti
     assert str(turn.closes_on(turn.period(date(2026, 3, 1)), ready_after)) == closes_on
 
 
-@pytest.mark.parametrize("text", ["", "yearly", "T+", "T+1000", "t+1", "T-1", "Weekly"])
+@pytest.mark.parametrize("text", ["", "yearly", "T+", "T+1000", "t+1", "T-1", "Weekly", "to", "to 10 20", "to 100"])
 def test_other_words_are_no_cycle(text: str) -> None:
-    with pytest.raises(NotACycle, match="write daily, weekly, half_monthly, monthly, or T"):
+    with pytest.raises(
+        NotACycle, match=r"write daily, weekly, half_monthly, monthly, T\+n such as T\+3, or to"
+    ):
         Cycle.parse(text)
+
+
+@pytest.mark.parametrize("text", ["to 0", "to 32", "to 20, 10", "to 10, 10"])
+def test_days_of_a_month_ascend(text: str) -> None:
+    with pytest.raises(NotACycle, match="name days from 1 to 31, ascending, each once"):
+        Cycle.parse(text)
+
+
+@pytest.mark.parametrize("text", CYCLES)
+def test_how_a_cycle_gathers_days_can_be_read_again(text: str) -> None:
+    cycle = Cycle.parse(text)
+    assert Cycle.parse(cycle.gathers) == Cycle(cycle.length, ends=cycle.ends)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +83,9 @@ def test_other_words_are_no_cycle(text: str) -> None:
         ("half_monthly", "2026-03-H3"),
         ("half_monthly", "2026-03-01"),
         ("daily", "2026-03-H1"),
+        ("to 28, 31", "2026-02-D31"),
+        ("to 10", "2026-03-D11"),
+        ("to 10", "2026-03"),
     ],
 )
 def test_a_label_of_no_period_is_refused(cycle: str, label: str) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.money.cycle import Cycle, Length
+from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import CONTRACT_PERIOD
 from everycent.flow.settlement.contract import AGREED
 from everycent.flow.settlement.core.plan import StatementRole
@@ -24,11 +24,11 @@ AGREED_DAY = pa.schema(
 )  # fmt: skip
 
 _CYCLES = pa.schema(
-    [("role", pa.string()), ("cycle", pa.string()), ("length", pa.string()), ("closes_after", pa.int32())]
+    [("role", pa.string()), ("cycle", pa.string()), ("gathers", pa.string()), ("closes_after", pa.int32())]
 )
 _TURNS = pa.schema(
     [
-        ("length", pa.string()), ("booked_on", pa.date32()), ("label", pa.string()), ("first", pa.date32()),
+        ("gathers", pa.string()), ("booked_on", pa.date32()), ("label", pa.string()), ("first", pa.date32()),
         ("last", pa.date32()),
     ]
 )  # fmt: skip
@@ -47,20 +47,20 @@ def agree(roles: tuple[StatementRole, ...], contracts: pa.Table, engine: LocalEn
 
 
 def _cycles(roles: tuple[StatementRole, ...], texts: list[str]) -> list[tuple[str, str, str, int]]:
-    """By role and cycle, how long its periods are, and how many days after a period's last day it closes."""
+    """By role and cycle, how its periods gather days, and how many days after a period's last day it closes."""
     found = []
     for role in roles:
         for text in texts:
             cycle = Cycle.parse(text)
             turn = cycle.period(date(2000, 1, 1))
             days = (cycle.closes_on(turn, role.ready_after) - turn.last).days
-            found.append((role.role, text, cycle.length.value, days))
+            found.append((role.role, text, cycle.gathers, days))
     return found
 
 
 #: Words that a contract does not have are not there, so the model's stand.
 _AGREED_SQL = """
-    SELECT party_id, since, until, length, closes_after, mode, CAST(json_merge_patch('{}', json_object(
+    SELECT party_id, since, until, gathers, closes_after, mode, CAST(json_merge_patch('{}', json_object(
         'contract', contract_no, 'revision', revision, 'cycle', cycle, 'mode', mode, 'negative', negative,
         'reserve_ratio', rtrim(rtrim(CAST(reserve_ratio AS VARCHAR), '0'), '.'),
         'reserve_days', CASE WHEN reserve_ratio IS NOT NULL
@@ -78,10 +78,10 @@ def agreed_days(agreed: pa.Table, pairs: pa.Table, engine: LocalEngine) -> pa.Ta
         return AGREED_DAY.empty_table()
     days = sorted(pc.unique(pairs["booked_on"]).to_pylist())
     turns = []
-    for length in pc.unique(agreed["length"]).to_pylist():
+    for text in pc.unique(agreed["gathers"]).to_pylist():
         for day in days:
-            period = Cycle(Length(length)).period(day)
-            turns.append((length, day, period.label, period.first, period.last))
+            period = Cycle.parse(text).period(day)
+            turns.append((text, day, period.label, period.first, period.last))
     table = pa.table([list(column) for column in zip(*turns, strict=True)], schema=_TURNS)
     return engine.query(_DAYS_SQL, agreed=agreed, pairs=pairs, turns=table).cast(AGREED_DAY)
 
@@ -98,7 +98,7 @@ _DAYS_SQL = """
             least(last, coalesce(CAST(until - 1 AS DATE), last)) AS cut_last
         FROM pairs JOIN agreed ON agreed.party_id = pairs.party_id AND since <= pairs.booked_on
                 AND (until IS NULL OR pairs.booked_on < until)
-            JOIN turns ON turns.length = agreed.length AND turns.booked_on = pairs.booked_on
+            JOIN turns ON turns.gathers = agreed.gathers AND turns.booked_on = pairs.booked_on
     )
 """
 

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.base.engine.sql import literal
-from everycent.base.money.cycle import Length
+from everycent.base.engine.sql import identifier, literal
+from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import escaped_sql
 from everycent.flow.settlement.core.plan import SettlementPlan
 
@@ -21,13 +21,13 @@ def placing_sql(plan: SettlementPlan, party: str) -> str:
 
     Reads the columns that `period_columns` adds. A party of no known role stops the query: a bug.
     """
-    roles: dict[Length, list[str]] = {}
+    roles: dict[str, list[str]] = {}
     for role in plan.roles:
-        roles.setdefault(role.cycle.length, []).append(literal(role.role))
+        roles.setdefault(_column(role.cycle), []).append(literal(role.role))
     cases = [
         f"WHEN split_part({party}, ':', 1) IN ({', '.join(names)})"
-        f" THEN {statement_id_sql(plan.model, party, _column(length))}"
-        for length, names in roles.items()
+        f" THEN {statement_id_sql(plan.model, party, identifier(column))}"
+        for column, names in roles.items()
     ]
     if plan.operators:
         cases.append(f"WHEN {party} IN ({', '.join(literal(role) for role in plan.operators)}) THEN NULL")
@@ -36,14 +36,14 @@ def placing_sql(plan: SettlementPlan, party: str) -> str:
 
 
 def period_columns(plan: SettlementPlan, booked_on: pa.ChunkedArray) -> dict[str, pa.Array]:
-    """For each length of cycle in use, the label of each row's period: dictionary arrays, one computation per day."""
+    """For each way in use to gather days, the label of each row's period: dictionary arrays, computed once a day."""
     assert booked_on.null_count == 0, "every obligation is booked on a day"
     encoded = pc.dictionary_encode(booked_on.combine_chunks())
     days = encoded.dictionary.to_numpy(zero_copy_only=False).astype("datetime64[D]")
-    cycles = {role.cycle.length: role.cycle for role in plan.roles}
+    cycles = {_column(role.cycle): role.cycle for role in plan.roles}
     return {
-        _column(length): pa.DictionaryArray.from_arrays(encoded.indices, _texts(cycle.period_labels(days)))
-        for length, cycle in cycles.items()
+        column: pa.DictionaryArray.from_arrays(encoded.indices, _texts(cycle.period_labels(days)))
+        for column, cycle in cycles.items()
     }
 
 
@@ -74,8 +74,8 @@ _PERIODS = pa.schema(
 )
 
 
-def _column(length: Length) -> str:
-    return f"period_by_{length.value}"
+def _column(cycle: Cycle) -> str:
+    return f"period {cycle.gathers}"
 
 
 def _texts(labels: np.ndarray) -> pa.Array:

@@ -82,13 +82,17 @@ STATEMENT_PERIOD = Rule(
     "settlement.statement",
     """SELECT statement_id AS place, format('statement {}: {} to {}, closing on {}, is not period {}', statement_id,
         period_first, period_last, closes_on, period) AS message
-    FROM settlement.statement WHERE NOT (closes_on > period_last AND CASE
+    FROM (SELECT *, TRY_CAST(left(period, 7) || '-01' AS DATE) AS month FROM settlement.statement)
+    WHERE NOT (closes_on > period_last AND CASE
         WHEN period LIKE '%-W%' THEN period = strftime(period_first, '%G-W%V') AND isodow(period_first) = 1
             AND period_last = period_first + 6
         WHEN period LIKE '%-H1' THEN period = strftime(period_first, '%Y-%m-H1') AND day(period_first) = 1
             AND period_last = period_first + 14
         WHEN period LIKE '%-H2' THEN period = strftime(period_first, '%Y-%m-H2') AND day(period_first) = 16
             AND period_last = last_day(period_first)
+        WHEN period LIKE '____-__-D__' THEN coalesce(period_last = least(last_day(month),
+                CAST(month + TRY_CAST(right(period, 2) AS INTEGER) - 1 AS DATE))
+            AND period_first BETWEEN period_last - 30 AND period_last, false)
         WHEN period LIKE '%..%' THEN agreed IS NOT NULL
             AND period = strftime(period_first, '%Y-%m-%d') || '..' || strftime(period_last, '%Y-%m-%d')
         WHEN length(period) = 7 THEN period = strftime(period_first, '%Y-%m') AND day(period_first) = 1
