@@ -25,7 +25,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "treasury": frozenset({"anna", "cid", "dora", "gus"}),
 }
 PEOPLE = ("anna", "bob", "cid", "dora", "eve", "fay", "gus", "zoe")
-_LEVELS = [{"by": "operations", "within": "2 days"}, {"by": "finance", "above": "2"}]
+_LEVELS = [{"by": "operations", "within": "1 day"}, {"by": "finance", "above": "2"}]
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def missing(made: type[Money]) -> list[str]:
 @pytest.mark.parametrize("idempotent", [False, True], ids=["sends twice", "idempotent"])
 def test_money_is_never_paid_twice_and_never_lost(idempotent: bool, queryable: bool, lies: bool) -> None:
     made = machine(MemoryHouse, lambda house: None, [Kind(idempotent, queryable, lies)])
-    run(made, 120)
+    run(made, 150)
     assert made.steps >= STEPS / 8, f"{made.steps:,} steps: too few"
     assert not missing(made)
 
