@@ -55,9 +55,7 @@ def test_when_the_period_of_sunday_1_march_may_close(cycle: str, ready_after: ti
 
 @pytest.mark.parametrize("text", ["", "yearly", "T+", "T+1000", "t+1", "T-1", "Weekly", "to", "to 10 20", "to 100"])
 def test_other_words_are_no_cycle(text: str) -> None:
-    with pytest.raises(
-        NotACycle, match=r"write daily, weekly, half_monthly, monthly, T\+n such as T\+3, or to"
-    ):
+    with pytest.raises(NotACycle, match=r"write daily, weekly, half_monthly, monthly, T\+n such as T\+3, or to"):
         Cycle.parse(text)
 
 
