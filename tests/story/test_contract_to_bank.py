@@ -38,6 +38,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         "merchant:silk/east ****1231 refused",
         "merchant:silk/east ****1240 verified",
         "statements closed 3 owed to parties 2,284.75",
+        "70.75 4.25 75.00 CNY issued lantern-shanghai-",
         "instructions to pay 3 1,934.75",  # less 300.00 of a deposit and 50.00 of a fine
         "paid 2 refused 0 returned 1",
         "returned CNY 1 99.75 succeeded CNY 2 1835.00",
