@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger.contract import TRANSFER
+from everycent.flow.payments import incoming_store, release_store
 from everycent.flow.payments import life_store as store
-from everycent.flow.payments import release_store
 from everycent.flow.payments.contract import InstructionState, Move, Said, Taken
 from everycent.flow.payments.core.bank_answers import BankLine, keys_of, resolve
 from everycent.flow.payments.core.ends import events, side_ends
 from everycent.flow.payments.core.following import Followed, Known, follow, transfers, turned_back
+from everycent.flow.payments.core.incoming import Listed, Matched, cause_of, match
 from everycent.flow.payments.others import Others
 
 
@@ -49,11 +50,13 @@ def take_in(
 
 @dataclass(frozen=True)
 class Read:
-    """What came of a bank's file. `not_ours`: lines of no payment of ours; `refused`: lines that cannot be right."""
+    """What came of a bank's file. `not_ours`: lines of no payment of ours; `refused`: lines that cannot be right;
+    `incoming`: money that came in and may be ours, for a person to look at."""
 
     taken: tuple[Taken, ...]
     not_ours: int
     refused: tuple[str, ...]
+    incoming: tuple[Listed, ...] = ()
 
 
 def read_lines(
@@ -70,8 +73,20 @@ def read_lines(
         keys, groups = keys_of(lines)
         named = store.directions(connection, tenant, keys)
         resolved = resolve(lines, named, store.members(connection, tenant, groups), who)
-        taken = take_in(connection, others, tenant, resolved.said, now, as_of)
-    return Read(tuple(taken), resolved.not_ours, resolved.refused)
+        came = _matched(connection, tenant, resolved.not_ours, who)
+        taken = take_in(connection, others, tenant, [*resolved.said, *came.said], now, as_of)
+    return Read(tuple(taken), came.others, resolved.refused, came.listed)
+
+
+def _matched(connection: Connection, tenant: str, lines: Sequence[BankLine], who: str) -> Matched:
+    """Money that came in against what is owed."""
+    coming = [line for line in lines if line.came_in]
+    if not coming:
+        return Matched((), (), len(lines))
+    codes = sorted({line.code for line in coming if line.code is not None})
+    owed = incoming_store.owed(connection, tenant, codes)
+    heard = incoming_store.heard(connection, tenant, [cause_of(line) for line in coming])
+    return match(lines, owed, heard, who)
 
 
 def by_hand(

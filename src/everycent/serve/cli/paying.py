@@ -22,7 +22,7 @@ from everycent.flow.payments.service import Came, Move, Sent
 from everycent.flow.pipeline.service import Cashier, call_back_secret, open_session
 from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
-from everycent.serve.cli.refusals import NothingStored
+from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.statements import Told, tell
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
 from everycent.serve.payment_callbacks import Heard, receiving_payments
@@ -92,6 +92,17 @@ def by_hand_command(
     return _tell(taken, {}, as_json=as_json)
 
 
+def received_command(ids: Sequence[str], who: str | None, why: str, as_of: str | None, *, as_json: bool) -> int:
+    """A person says that what instructions collect came in; 1 where something was not done as asked."""
+    with _cashier(as_of) as cashier:
+        rows = [_found(cashier, each) for each in ids]
+        paid = [row for row in rows if row["direction"] != "collect"]
+        if paid:
+            raise NotSaid(f"{paid[0]['instruction_id']} is a payment: nothing comes in of it; name what is collected")
+        taken = cashier.by_hand([row["instruction_id"] for row in rows], Move.PAY, _who(who), why)
+    return _tell(taken, {}, as_json=as_json)
+
+
 def release_command(ids: Sequence[str], who: str | None, why: str | None, *, yes: bool, as_json: bool) -> int:
     """Says yes or no to instructions, each by itself; 1 where one was refused."""
     with _cashier() as cashier:
@@ -129,20 +140,26 @@ def send_command(path: Path, as_of: str | None, *, only_ask: bool, as_json: bool
 def read_command(files: Sequence[Path], as_of: str | None, *, as_json: bool) -> int:
     """Takes in banks' files, one after another; 1 where something in them needs a person."""
     taken: list[Taken] = []
-    not_ours, refused = 0, []
+    not_ours, refused, incoming = 0, [], []
     with _cashier(as_of) as cashier:
         for file in files:
             read = cashier.read(file)
             taken += read.taken
             not_ours += read.not_ours
             refused += [f"{file.name}: {why}" for why in read.refused]
-    code = _tell(taken, {"not_ours": not_ours, "refused": refused}, as_json=as_json)
+            incoming += [{**vars(each), "candidates": list(each.candidates)} for each in read.incoming]
+    code = _tell(taken, {"not_ours": not_ours, "refused": refused, "incoming": incoming}, as_json=as_json)
     if not as_json:
         if not_ours:
             out.print(f"{not_ours:,} lines are of no payment of ours")
+        if incoming:
+            print_table("Money that came in, for a person to look at", ["amount", "", "why", "may be", "text"], [
+                [_amount(each), each["currency"], each["fit"], " ".join(str(key)[:8] for key in each["candidates"][:3]),
+                 shorten(each["text"])] for each in incoming
+            ], right=frozenset({0}))  # fmt: skip
         for why in refused:
             err.print(f"everycent: {why}", markup=False)
-    return exits.FAILED if refused else code
+    return exits.FAILED if refused or incoming else code
 
 
 def listen_command(path: Path, port: int) -> int:

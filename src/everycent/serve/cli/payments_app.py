@@ -79,6 +79,14 @@ def payments_judge(
     return _by_hand(ids, f"judge_{outcome}", who, why, as_of, as_json=json)
 
 
+@payments_app.command("received")
+def payments_received(ids: Ids, why: NeedsWhy, who: Who = None, as_of: AsOf = None, json: Json = False) -> int:
+    """Say that what was to be collected came in, all of it, once you have found the money."""
+    from everycent.serve.cli.paying import received_command
+
+    return received_command(ids, who, why, as_of, as_json=json)
+
+
 @payments_app.command("submit")
 def payments_submit(model: Model, as_of: AsOf = None, json: Json = False) -> int:
     """Send what is ready to the model's payment service, after finding out about what is unknown."""

@@ -25,7 +25,8 @@ STATUSES = {
 class BankLine:
     """One thing that a bank's file says. `move`: of a status report; `came_in`: of a statement, money in or out.
 
-    `group`: a MsgId or PmtInfId, where it speaks of all of it.
+    `group`: a MsgId or PmtInfId, where it speaks of all of it. `text`: all that a statement says of what it is for.
+    `bank_reference`: the bank's own for it, the same in each of its files.
     """
 
     cause: str
@@ -36,6 +37,8 @@ class BankLine:
     amount: str | None = None
     code: str | None = None
     why: str | None = None
+    text: str = ""
+    bank_reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Resolved:
-    """`said`, in the file's order; `not_ours`: how many lines are of no payment of ours; `refused`: lines that cannot
-    be right, in words."""
+    """`said`, in the file's order; `not_ours`: the lines that name no payment of ours; `refused`: lines that cannot be
+    right, in words."""
 
     said: tuple[Said, ...]
-    not_ours: int
+    not_ours: tuple[BankLine, ...]
     refused: tuple[str, ...]
 
 
@@ -63,8 +66,12 @@ class Resolved:
 class _Resolving:
     who: str
     said: list[Said] = field(default_factory=list)
-    not_ours: int = 0
+    not_ours: list[BankLine] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+
+
+#: Where a statement says what money is for.
+_WHAT_FOR = ("remittance", "creditor_reference", "document_number", "end_to_end_id", "information")
 
 
 def statement_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
@@ -83,7 +90,10 @@ def statement_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
         came_in = not (row["amount"] or "").startswith("-")
         why = row["return_reason"] or row["information"]
         cause = f"camt {row['account'] or ''} {row['statement'] or ''} {place}"
-        lines.append(BankLine(cause, key, group, None, came_in, row["amount"], row["currency"], why))
+        text = " ".join(said for name in _WHAT_FOR if (said := row[name]))
+        own = row["servicer_reference"] or row["payment_reference"]
+        reference = None if own is None else f"bank {row['account'] or ''} {own}"
+        lines.append(BankLine(cause, key, group, None, came_in, row["amount"], row["currency"], why, text, reference))
     return lines
 
 
@@ -120,9 +130,9 @@ def resolve(
         elif line.group is not None and groups.get(line.group):
             _resolve_group(by, line, [one for one in groups[line.group] if one.key not in named])
         else:
-            by.not_ours += 1
+            by.not_ours.append(line)
     assert all(one.move in STATUSES.values() or one.move is Move.RETURN for one in by.said)
-    return Resolved(tuple(by.said), by.not_ours, tuple(by.refused))
+    return Resolved(tuple(by.said), tuple(by.not_ours), tuple(by.refused))
 
 
 def _resolve_one(by: _Resolving, line: BankLine, key: UUID, direction: str) -> None:
