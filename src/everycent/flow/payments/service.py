@@ -27,7 +27,7 @@ from everycent.flow.payments.contract import (
     Taken,
 )
 from everycent.flow.payments.core.accounts import find_accounts
-from everycent.flow.payments.core.bank_answers import statement_lines
+from everycent.flow.payments.core.bank_answers import mt940_lines, statement_lines
 from everycent.flow.payments.core.bank_file import validate_pain001, write_pain001
 from everycent.flow.payments.core.debit_file import debit_terms, validate_pain008, write_pain008
 from everycent.flow.payments.core.ends import is_statement
@@ -83,6 +83,7 @@ __all__ = [
     "history",
     "instruct",
     "is_of",
+    "mt940_lines",
     "named",
     "of_statements",
     "read_call_back",

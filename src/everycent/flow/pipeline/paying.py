@@ -1,5 +1,6 @@
 """Payments in one model's session: what is sent, what comes back, and what persons say of it."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from everycent.flow.settlement import service as settlement
 
 #: How many rows of a bank's file are held at once while it is read.
 _ROWS_AT_ONCE = 1 << 16
+#: Where a statement in SWIFT's MT940 names its account, and how far from its beginning that may be.
+_MT940 = re.compile(rb"^:25P?:", re.MULTILINE)
+_HEAD_BYTES = 1 << 12
 
 #: The rest of the house, as payments use it.
 PAYMENT_OTHERS = payments.Others(ledger_store.write, settlement.settle, VerifiedAccounts(), approvals)
@@ -77,20 +81,22 @@ class Cashier:
             return work(desk, channel)
 
     def read(self, path: Path) -> Read:
-        """Takes in a bank's file: pain.002, camt.052, .053 or .054. All of it, or nothing.
+        """Takes in a bank's file: pain.002, camt.052, .053, .054 or MT940. All of it, or nothing.
 
         Raises ComeBackRefused, SourceError.
         """
         lines = payments.status_lines(path)
-        if lines is None:
-            lines = payments.statement_lines(self._rows(path))
+        if lines is None and _is_mt940(path):
+            lines = payments.mt940_lines(self._rows(path, "mt940"))
+        elif lines is None:
+            lines = payments.statement_lines(self._rows(path, "camt"))
         who = f"bank file {path.name}"
         return payments.read_lines(
             self.session.connection, PAYMENT_OTHERS, self.session.tenant, lines, who, self.now, self.as_of
         )
 
-    def _rows(self, path: Path) -> Iterator[Mapping[str, str | None]]:
-        source = open_bill(path, format_named("camt"))
+    def _rows(self, path: Path, form: str) -> Iterator[Mapping[str, str | None]]:
+        source = open_bill(path, format_named(form))
         refuse_disagreeing(source)
         for shard in source.shards(_ROWS_AT_ONCE):
             if shard.malformed.num_rows:
@@ -104,6 +110,11 @@ class Cashier:
         return payments.by_hand(
             self.session.connection, PAYMENT_OTHERS, self.session.tenant, ids, move, who, why, self.now, self.as_of
         )
+
+
+def _is_mt940(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _MT940.search(file.read(_HEAD_BYTES)) is not None
 
 
 def take_call_back(

@@ -105,7 +105,7 @@ def payments_ask(model: Model, as_of: AsOf = None, json: Json = False) -> int:
 
 @payments_app.command("read")
 def payments_read(
-    files: Annotated[list[Path], typer.Argument(help="Banks' files: pain.002, camt.052, camt.053, camt.054.")],
+    files: Annotated[list[Path], typer.Argument(help="Banks' files: pain.002, camt.052, camt.053, camt.054, MT940.")],
     as_of: AsOf = None,
     json: Json = False,
 ) -> int:

@@ -72,6 +72,19 @@ def credit(text: str, amount: str, reference: str) -> str:
     )
 
 
+MT940 = """:20:MONDAY
+:25:DE02120300000000202051
+:28C:7/1
+:60F:C260301CNY100,00
+:61:2603020302C3,00NTRFNONREF//B-1
+:86:166?00CREDIT?20SVWZ+{}
+?21{}?32Merchant C
+:61:2603020302D1,00NTRFNONREF
+:62F:C260302CNY102,00
+-
+"""
+
+
 def test_a_statement_of_the_bank_settles_what_it_names(books: Any, tmp_path: Path) -> None:
     """Merchants a, b and c owe 1.00, 2.00 and 3.00; a pays by the name of its statement, b pays a part."""
     debts = [f"A{at} merchant:{m} platform {at}.00 2026-03-01" for at, m in enumerate("abc", 1)]
@@ -99,5 +112,7 @@ def test_a_statement_of_the_bank_settles_what_it_names(books: Any, tmp_path: Pat
         "SELECT settled_sides FROM settlement.statement WHERE party_id = 'merchant:a'"
     ).fetchone()
     assert settled == ["net"]
+    swift = read("swift.sta", MT940.format(STATEMENT.format("c")[:40], STATEMENT.format("c")[40:]))
+    assert [(one.came.value, one.state) for one in swift.taken] == [("moved", "succeeded")] and swift.not_ours == 1
     (by_hand,) = cashier.by_hand([shown["b"]["instruction_id"]], Move.PAY, "ann", "the rest came in cash")
     assert by_hand.state == "succeeded"

@@ -97,6 +97,25 @@ def statement_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
     return lines
 
 
+#: Where an MT940 says what money is for.
+_MT940_WHAT_FOR = ("purpose", "customer_reference", "end_to_end_id", "details")
+_NO_REFERENCE = "NONREF"
+
+
+def mt940_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
+    """Rows of an MT940 (as intake's bill format `mt940` gives them) as lines."""
+    lines = []
+    for place, row in enumerate(rows, 1):
+        text = " ".join(said for name in _MT940_WHAT_FOR if (said := row[name]))
+        own = row["bank_reference"]
+        reference = None if own in (None, _NO_REFERENCE) else f"bank {row['account'] or ''} {own}"
+        cause = f"mt940 {row['account'] or ''} {row['statement'] or ''} {place}"
+        came_in = not (row["amount"] or "").startswith("-")
+        key, why = row["end_to_end_id"], row["return_code"]
+        lines.append(BankLine(cause, key, None, None, came_in, row["amount"], row["currency"], why, text, reference))
+    return lines
+
+
 def keys_of(lines: Sequence[BankLine]) -> tuple[list[UUID], list[str]]:
     """The ids of instructions, and those of messages and blocks, that lines name; each once, in order."""
     keys = {key: None for line in lines if (key := as_key(line.key)) is not None}
