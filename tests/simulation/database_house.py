@@ -37,6 +37,14 @@ _ACTS: Mapping[StatementMove, Callable[[settlement.Desk, str, Any], settlement.A
 }
 
 
+def _sides(life: Mapping[str, Any]) -> Mapping[str, int]:
+    """What the sides of a statement are due."""
+    payable, receivable, lines = (int(life[f"{name}_minor"]) for name in ("payable", "receivable", "lines"))
+    if life["mode"] == "net":
+        return {"net": payable - receivable + lines}
+    return {"payable": payable + lines, "receivable": -receivable}
+
+
 class CountedDesk(payments.StoredDesk):
     """A desk that tells `did` what came of what is said at it."""
 
@@ -104,8 +112,8 @@ class DatabaseHouse(MoneyHouse):
         connection, tenant, model = self.where
         return {
             each["statement_id"]: Paper(
-                each["statement_id"], each["party_id"], int(each["net_minor"] + each["lines_minor"]), each["state"],
-                each["waits_for"], each["approval_id"],
+                each["statement_id"], each["party_id"], _sides(each), each["state"], each["waits_for"],
+                each["approval_id"],
             )
             for each in settlement.lives(connection, tenant, Search(model=model)) if each["state"] != "open"
         }  # type: ignore[misc]  # fmt: skip
@@ -169,13 +177,13 @@ class DatabaseHouse(MoneyHouse):
 
     def covers(self) -> Sequence[Covers]:
         rows = self.books.connection.execute(
-            """SELECT statement_id, amount_minor, instruction_id, false FROM payments.instruction_statement
+            """SELECT statement_id, side, amount_minor, instruction_id, false FROM payments.instruction_statement
             WHERE tenant = %(tenant)s AND model = %(model)s AND instruction_id IS NOT NULL
-            UNION ALL SELECT statement_id, amount_minor, instruction_id, true FROM payments.reopened_statement
-            WHERE tenant = %(tenant)s AND model = %(model)s ORDER BY 3, 1""",
+            UNION ALL SELECT statement_id, side, amount_minor, instruction_id, true FROM payments.reopened_statement
+            WHERE tenant = %(tenant)s AND model = %(model)s ORDER BY 4, 1, 2""",
             {"tenant": self.books.tenant, "model": self.books.model},
         )
-        return [Covers(name, int(amount), key, opened) for name, amount, key, opened in rows.fetchall()]
+        return [Covers(name, side, int(amount), *rest) for name, side, amount, *rest in rows.fetchall()]
 
     def accounts(self) -> Mapping[str, int]:
         rows = self.books.connection.execute(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from approval_office import ApprovalOffice
 from channel_simulator import Fate
-from money_house import GROUPS, Covers, Killed, MoneyHouse, Mortal, Paper
+from money_house import GROUPS, Covers, Killed, MoneyHouse, Mortal, Paper, side_of, sides_of
 
 from everycent.flow.approvals.contract import HOUSE, Delegation, LevelSpec, Request, RequestState, Subject, Verdict
 from everycent.flow.payments.contract import Channel, InstructionState, Move, Order, Said, Taken
@@ -16,7 +16,7 @@ from everycent.flow.payments.core.ends import Covered, side_ends
 from everycent.flow.payments.core.following import Followed, Known, follow, transfers, turned_back
 from everycent.flow.payments.core.moves import Standing
 from everycent.flow.payments.submitting import Desk, Sent
-from everycent.flow.settlement.contract import HandingOn, Needs, Refused, StatementState
+from everycent.flow.settlement.contract import HandingOn, Needs, Refused, SideEnd, StatementState
 from everycent.flow.settlement.core.moves import NEED_REASON, Life, moved
 from everycent.flow.settlement.core.moves import Move as StatementMove
 
@@ -27,16 +27,22 @@ _HELD_BACK = (StatementMove.PARK, StatementMove.UNPARK)
 
 @dataclass
 class Statement:
-    """As settlement keeps it. `pays`: the instruction that pays it; it itself where nothing is to pay."""
+    """As settlement keeps it. `pays`: by side, the instruction that pays it; None where nothing is to pay."""
 
     party_id: str
-    due_minor: int
+    sides: Mapping[str, int]
     life: Life
     confirm_by: date | None
     rounds: int = 0
     asked: UUID | None = None
-    pays: UUID | str | None = None
+    pays: dict[str, UUID | None] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
     log: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    @property
+    def asked_minor(self) -> int:
+        """What a yes to it is about."""
+        return sum(map(abs, self.sides.values()))
 
     @property
     def waits_for(self) -> str:
@@ -53,12 +59,12 @@ class MemoryHouse(MoneyHouse):
     """The services' work is done here; what is decided, the cores decide."""
 
     office: ApprovalOffice = field(default_factory=lambda: ApprovalOffice(GROUPS))
-    figures: Counter[str] = field(default_factory=Counter)  # of the open statements, by party
+    figures: Counter[tuple[str, str]] = field(default_factory=Counter)  # of the open statements, by party and side
     opened: set[str] = field(default_factory=set)
     statements: dict[str, Statement] = field(default_factory=dict)
     known: dict[UUID, Known] = field(default_factory=dict)
     asked: dict[UUID, UUID] = field(default_factory=dict)  # instruction -> the request of its release
-    covered: dict[UUID, dict[str, bool]] = field(default_factory=dict)  # instruction -> statement -> opened
+    covered: dict[UUID, dict[tuple[str, str], bool]] = field(default_factory=dict)  # instruction -> side -> opened
     books: Counter[str] = field(default_factory=Counter)  # credits less debits
     told: dict[UUID, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -69,7 +75,7 @@ class MemoryHouse(MoneyHouse):
     def book(self, owed: Sequence[tuple[str, int]]) -> None:
         for party, amount in owed:
             self.did("book", "owed" if amount > 0 else "refund")
-            self.figures[party] += amount
+            self.figures[party, side_of(self.asks, amount)] += amount
             self.opened.add(party)
             self.books["operator"] -= amount
             self.books[f"party/{party}"] += amount
@@ -79,12 +85,12 @@ class MemoryHouse(MoneyHouse):
         now_open, self.opened = sorted(self.opened), set()
         new = []
         for party in now_open:
-            total = self.figures.pop(party, 0)
-            if self.kept.carries and total < 0:
-                self.figures[party] = total
+            total = {side: self.figures.pop((party, side), 0) for side in sides_of(self.asks)}
+            if self.kept.carries and total.get("net", 0) < 0:
+                self.figures[party, "net"] = total["net"]
                 self.opened.add(party)
                 self.did("close", "carried")
-                total = 0
+                total = {"net": 0}
             need = self.needs
             life = Life(StatementState.CLOSED, need.confirms, bool(need.approve), released=not need.any)
             made = Statement(party, total, life, self._silent_on() if need.confirms else None)
@@ -152,14 +158,17 @@ class MemoryHouse(MoneyHouse):
         for statement_id in ids:
             one = self.statements[statement_id]
             if one.life.waits_for is StatementMove.APPROVE and one.asked is None:
-                digest = f"{one.due_minor} {one.rounds}"
-                subject = Subject("statement", statement_id, digest, abs(one.due_minor), "CNY", by)
+                subject = Subject("statement", statement_id, self._digest(one), one.asked_minor, "CNY", by)
                 request = self.office.ask(subject, self.needs.approve, self.now)
                 one.asked = request.request_id
                 if request.state is RequestState.APPROVED:
                     self._make([statement_id], StatementMove.APPROVE, HOUSE, "no level is asked for so small an amount")
             if one.life.waits_for is StatementMove.RELEASE and not one.life.released:
                 self._make([statement_id], StatementMove.RELEASE, HOUSE, None)
+
+    @staticmethod
+    def _digest(one: Statement) -> str:
+        return f"{sorted(one.sides.items())} {one.rounds}"
 
     def decide(self, key: UUID, by: str, why: str | None, *, yes: bool) -> str:
         request = self.office.requests[key]
@@ -186,7 +195,7 @@ class MemoryHouse(MoneyHouse):
         if subject.kind == "statement":
             one = self.statements[subject.subject_id]
             waits = one.life.waits_for is StatementMove.APPROVE
-            return f"{one.due_minor} {one.rounds}" if waits else None
+            return self._digest(one) if waits else None
         at = self.known[UUID(subject.subject_id)]
         waits = at.standing.state is InstructionState.CREATED and not at.standing.released
         return str(at.moves) if waits else None
@@ -211,41 +220,47 @@ class MemoryHouse(MoneyHouse):
 
     def papers(self) -> Mapping[str, Paper]:
         return {
-            name: Paper(name, one.party_id, one.due_minor, one.life.state.value, one.waits_for, one.asked)
+            name: Paper(name, one.party_id, one.sides, one.life.state.value, one.waits_for, one.asked)
             for name, one in self.statements.items()
         }
 
     def instruct(self) -> None:
         """Party by party, all that is released and that nothing pays."""
-        free: dict[str, list[str]] = defaultdict(list)
+        free: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name, one in self.statements.items():
-            if one.life.released and not one.life.parked and one.pays is None:
-                free[one.party_id].append(name)
-        for party, ids in sorted(free.items()):
-            total = sum(self.statements[name].due_minor for name in ids)
+            if one.life.released and not one.life.parked:
+                for side in one.sides.keys() - one.pays.keys():
+                    free[one.party_id, side].append(name)
+        for (party, side), ids in sorted(free.items()):
+            total = sum(self.statements[name].sides[side] for name in ids)
             if total:
-                self._instructed(party, ids, total)
+                self._instructed(party, side, ids, total)
                 continue
             for name in ids:
-                one = self.statements[name]
-                one.pays, one.life = name, replace(one.life, settled=True)
-                one.log.append(("settle", HOUSE, "settled without payment"))
-                self.did("settle", "without payment")
+                self.statements[name].pays[side] = None
+                self._settle(SideEnd(name, side, True, "", "settled without payment"))
         for request in self.office.expire("payment", self.now) if self.release else ():
             self._decided(request, HOUSE, None)
         for key, at in list(self.known.items()) if self.release else ():
             if at.standing.state is InstructionState.CREATED and key not in self.asked:
                 self._ask_for_release(key, at)
 
-    def _instructed(self, party: str, ids: Sequence[str], total: int) -> None:
+    def _settle(self, end: SideEnd) -> None:
+        one = self.statements[end.statement_id]
+        one.settled = one.settled | {end.side} if end.settled else one.settled - {end.side}
+        one.life = replace(one.life, settled=one.settled == one.sides.keys())
+        one.log.append(("settle" if end.settled else "reopen", HOUSE, end.why))
+        self.did("settle" if end.settled else "reopen", "told")
+
+    def _instructed(self, party: str, side: str, ids: Sequence[str], total: int) -> None:
         key, amount = UUID(int=len(self.known) + 1), abs(total)
         at = Standing(InstructionState.CREATED)
         self.known[key] = Known(
             key, "market", party, "shanghai", "CNY", "pay" if total > 0 else "collect", amount, "rest", at
         )
-        self.covered[key] = dict.fromkeys(ids, False)
+        self.covered[key] = {(name, side): False for name in ids}
         for name in ids:
-            self.statements[name].pays = key
+            self.statements[name].pays[side] = key
         self.books[f"party/{party}"] -= total
         self.books["channel/rest"] += total
         self.did("instruct", self.known[key].direction)
@@ -301,30 +316,29 @@ class MemoryHouse(MoneyHouse):
             self.books[str(result.cells["credit_account"])] += amount
         back, after_all = turned_back(followed, self.known)
         for key in back:
-            for name in self.covered[key]:
-                if self.statements[name].pays == key:
-                    self.covered[key][name], self.statements[name].pays = True, None
+            for name, side in self.covered[key]:
+                if self.statements[name].pays.get(side) == key:
+                    self.covered[key][name, side] = True
+                    del self.statements[name].pays[side]
         for key in after_all:
-            for name in self.covered[key]:
-                if self.statements[name].pays is None:
-                    self.covered[key][name], self.statements[name].pays = False, key
+            for name, side in self.covered[key]:
+                if side not in self.statements[name].pays:
+                    self.covered[key][name, side] = False
+                    self.statements[name].pays[side] = key
         covered = [
-            Covered(key, name, "net", self.statements[name].due_minor, opened)
-            for key in followed.now for name, opened in self.covered[key].items()
+            Covered(key, name, side, self.statements[name].sides[side], opened)
+            for key in followed.now for (name, side), opened in self.covered[key].items()
         ]  # fmt: skip
         for end in side_ends(followed, self.known, covered).get("market", ()):
-            one = self.statements[end.statement_id]
-            one.life = replace(one.life, settled=end.settled)
-            one.log.append(("settle" if end.settled else "reopen", HOUSE, end.why))
-            self.did("settle" if end.settled else "reopen", "told")
+            self._settle(end)
 
     def instructions(self) -> Mapping[UUID, Known]:
         return self.known
 
     def covers(self) -> Sequence[Covers]:
         return [
-            Covers(name, self.statements[name].due_minor, key, opened)
-            for key, ids in self.covered.items() for name, opened in ids.items()
+            Covers(name, side, self.statements[name].sides[side], key, opened)
+            for key, sides in self.covered.items() for (name, side), opened in sides.items()
         ]  # fmt: skip
 
     def accounts(self) -> Mapping[str, int]:

@@ -37,11 +37,14 @@ class Asks:
     release: bool
     carry: bool
     escalate: bool
+    gross: bool
 
     @property
     def statements(self) -> StatementSpec:
         first = {**_LEVELS[0], "then": "escalate" if self.escalate else "refuse"}
         said: dict[str, Any] = {"cycle": "daily", "negative": "carry" if self.carry else "collect"}
+        if self.gross:
+            said["mode"] = "gross"
         if self.confirm:
             said["confirm"] = {"silent_after": "3 days"}
         if self.approve:
@@ -59,11 +62,12 @@ class Asks:
 
 @dataclass(frozen=True)
 class Paper:
-    """A closed statement. `asked`: the request that is under way for it, or was the last."""
+    """A closed statement. `sides`: what each is due; below 0 its party owes it. `asked`: the request that is under way
+    for it, or was the last."""
 
     statement_id: str
     party_id: str
-    due_minor: int
+    sides: Mapping[str, int]
     state: str
     waits_for: str
     asked: UUID | None
@@ -71,9 +75,10 @@ class Paper:
 
 @dataclass(frozen=True)
 class Covers:
-    """An instruction pays a statement; `opened`: it was to, and did not."""
+    """An instruction pays a side of a statement; `opened`: it was to, and did not."""
 
     statement_id: str
+    side: str
     amount_minor: int
     key: UUID
     opened: bool
@@ -161,6 +166,16 @@ class Office(Protocol):
 
     def log(self, statement_id: str) -> Sequence[tuple[str, str, str | None]]:
         """A statement's moves, by whom, and why."""
+
+
+def side_of(asks: Asks, amount_minor: int) -> str:
+    """The side of a statement that an obligation stands on."""
+    return "net" if not asks.gross else "payable" if amount_minor > 0 else "receivable"
+
+
+def sides_of(asks: Asks) -> tuple[str, ...]:
+    """Of a statement."""
+    return ("payable", "receivable") if asks.gross else ("net",)
 
 
 class Killed(BaseException):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from money_house import Covers, Office, Paper
+from money_house import Asks, Covers, Office, Paper, side_of, sides_of
 
 from everycent.flow.approvals.contract import Request, RequestState
 from everycent.flow.payments.contract import Booking, InstructionState
@@ -15,27 +15,27 @@ from everycent.flow.payments.core.following import Known
 
 @dataclass
 class Owed:
-    """What parties are owed, added up beside the house. `due`: by (party, day), of each statement that was closed.
-
-    `carries`: a statement that ends below 0 ends with nothing, and the next one begins with that.
+    """What parties are owed, added up beside the house. `due`: by (party, day), of each side of each statement that
+    was closed. Where the house carries, a net statement that ends below 0 ends with nothing, and the next one begins
+    with that.
     """
 
-    carries: bool
+    asks: Asks
     booked: Counter[str] = field(default_factory=Counter)
-    today: dict[str, int] = field(default_factory=dict)
-    due: dict[tuple[str, date], int] = field(default_factory=dict)
+    today: dict[str, Counter[str]] = field(default_factory=dict)
+    due: dict[tuple[str, date], Mapping[str, int]] = field(default_factory=dict)
 
     def book(self, party: str, amount_minor: int) -> None:
         self.booked[party] += amount_minor
-        self.today[party] = self.today.get(party, 0) + amount_minor
+        self.today.setdefault(party, Counter())[side_of(self.asks, amount_minor)] += amount_minor
 
     def close(self, day: date) -> None:
         ended, self.today = self.today, {}
         for party, total in ended.items():
-            carried = min(total, 0) if self.carries else 0
-            self.due[party, day] = total - carried
-            if carried:
-                self.today[party] = carried
+            if self.asks.carry and total["net"] < 0:
+                self.today[party] = total
+                total = Counter()
+            self.due[party, day] = {side: total[side] for side in sides_of(self.asks)}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def check(house: Office, owed: Owed) -> None:
     look = Look.at(house, owed)
     assert sum(look.accounts.values()) == 0, "the trial balance"
     days = {name: date.fromisoformat(name.split("/")[2]) for name in look.papers}
-    closed = {(one.party_id, days[name]): one.due_minor for name, one in look.papers.items()}
+    closed = {(one.party_id, days[name]): one.sides for name, one in look.papers.items()}
     assert closed == owed.due, "each statement ends as what was booked says"
     for key, ran in house.channel.executions.items():
         assert len(ran) <= 1, f"sent twice: {house.history(key)}"
@@ -90,17 +90,17 @@ def check(house: Office, owed: Owed) -> None:
 
 
 def _is_covered(look: Look) -> None:
-    """No statement is paid twice, none is lost, each instruction moves what its statements are due."""
-    by_statement: dict[str, list[Covers]] = defaultdict(list)
+    """No side of a statement is paid twice, none is lost, each instruction moves what its sides are due."""
+    by_side: dict[tuple[str, str], list[Covers]] = defaultdict(list)
     sums: Counter[UUID] = Counter()
     for one in look.covers:
-        by_statement[one.statement_id].append(one)
+        by_side[one.statement_id, one.side].append(one)
         sums[one.key] += one.amount_minor
-        assert one.amount_minor == look.papers[one.statement_id].due_minor
+        assert one.amount_minor == look.papers[one.statement_id].sides[one.side]
     assert sums == {key: look.signed(key) for key in look.known}, "an instruction moves what its statements are due"
     truly = look.house.channel.truly_paid()
-    for name, paper in look.papers.items():
-        ways = by_statement[name]
+    for name, side in [(name, side) for name, paper in look.papers.items() for side in paper.sides]:
+        ways, paper = by_side[name, side], look.papers[name]
         lied = any(one.key in look.house.channel.lied_about for one in ways)
         assert lied or sum(truly[one.key] for one in ways) <= 1, f"{name} is paid twice"
         now = [one for one in ways if not one.opened]
@@ -112,7 +112,8 @@ def _is_covered(look: Look) -> None:
             assert bookings <= {Booking.PAID}, f"{name} is settled, and its payment is not made"
         else:
             # no payment now: it is open for the next instructing, or a person holds it back
-            assert bookings <= {Booking.IN_FLIGHT}, f"{name} waits for {paper.waits_for}, and is paid"
+            others_paid = {Booking.PAID} if len(paper.sides) > 1 else set()
+            assert bookings <= {Booking.IN_FLIGHT} | others_paid, f"{name} waits for {paper.waits_for}, and is paid"
 
 
 def _is_true(look: Look, key: UUID) -> None:
@@ -171,8 +172,8 @@ def check_end(house: Office, owed: Owed) -> None:
         assert house.history(key), "each end is explained"
         assert (one.standing.state is InstructionState.SUCCEEDED) == (truly[key] == 1), house.history(key)
     due: Counter[str] = Counter()
-    for (party, _), amount in owed.due.items():
-        due[party] += amount
+    for (party, _), sides in owed.due.items():
+        due[party] += sum(sides.values())
     for party, booked in owed.booked.items():
         assert look.accounts[f"party/{party}"] == booked - paid[party], "what was paid too much is owed by its party"
         if not channel.lied_about:
