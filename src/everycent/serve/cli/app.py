@@ -14,7 +14,7 @@ from everycent.serve.cli.figures_app import figures_app
 from everycent.serve.cli.invoice_app import invoice_app
 from everycent.serve.cli.ledger_app import ledger_app
 from everycent.serve.cli.non_order_app import non_order_app
-from everycent.serve.cli.options import Json
+from everycent.serve.cli.options import Json, day
 from everycent.serve.cli.party_app import party_app
 from everycent.serve.cli.payments_app import payments_app
 from everycent.serve.cli.statements_app import approvals_app, statement_app
@@ -110,17 +110,10 @@ def _repeated(arguments: list[str]) -> list[str]:
     return spread
 
 
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
-
-
 AsOf = Annotated[
     date | None,
     typer.Option(
-        "--as-of", parser=_date, metavar="DATE", help="Business day on which statements are closed; today if not given."
+        "--as-of", parser=day, metavar="DATE", help="Business day on which statements are closed; today if not given."
     ),
 ]
 
@@ -210,10 +203,10 @@ rewind_app.command(
 Record = Annotated[list[str] | None, typer.Option(help="Records to rate again: their key, kind:key or uuid.")]
 Kind = Annotated[str | None, typer.Option(help="Or all records of this kind.")]
 Since = Annotated[
-    date | None, typer.Option("--since", parser=_date, metavar="DATE", help="Of the kind, from this business date on.")
+    date | None, typer.Option("--since", parser=day, metavar="DATE", help="Of the kind, from this business date on.")
 ]
 Until = Annotated[
-    date | None, typer.Option("--until", parser=_date, metavar="DATE", help="Of the kind, up to this business date.")
+    date | None, typer.Option("--until", parser=day, metavar="DATE", help="Of the kind, up to this business date.")
 ]
 Charge = Annotated[
     list[str] | None,

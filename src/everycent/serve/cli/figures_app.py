@@ -6,26 +6,19 @@ from typing import Annotated
 
 import typer
 
-from everycent.serve.cli.options import Json
+from everycent.serve.cli.options import Json, day
 
 figures_app = typer.Typer(
     no_args_is_help=True, help="Figures of the books: ageing, revenue, cost, balances, payouts, what waits for whom."
 )
 
 
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
-
-
 Model = Annotated[str | None, typer.Option(help="The model's name, where the database holds several.")]
 On = Annotated[
-    date | None, typer.Option("--on", parser=_date, metavar="DATE", help="At the end of this day; now if not given.")
+    date | None, typer.Option("--on", parser=day, metavar="DATE", help="At the end of this day; now if not given.")
 ]
 Since = Annotated[
-    date | None, typer.Option("--since", parser=_date, metavar="DATE", help="Booked on this day or later; all if not.")
+    date | None, typer.Option("--since", parser=day, metavar="DATE", help="Booked on this day or later; all if not.")
 ]
 By = Annotated[str, typer.Option(help="A line for each party, or for each role.")]
 Out = Annotated[list[Path] | None, typer.Option(help="A .csv or .xlsx file to write, all lines. May come again.")]

@@ -5,18 +5,11 @@ from typing import Annotated
 
 import typer
 
-from everycent.serve.cli.options import Json
+from everycent.serve.cli.options import Json, day
 
 invoice_app = typer.Typer(
     no_args_is_help=True, help="Invoices of statements: what is due, what was issued and received, what holds."
 )
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
 
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Invoices, by their ids: STATEMENT/SIDE/N.")]
@@ -52,7 +45,7 @@ def invoice_issue(
         str | None, typer.Option(help="Its number, of one invoice; the legal entity's next of its year if not given.")
     ] = None,
     on: Annotated[
-        date | None, typer.Option("--on", parser=_date, metavar="DATE", help="Its day; the open business day if not.")
+        date | None, typer.Option("--on", parser=day, metavar="DATE", help="Its day; the open business day if not.")
     ] = None,
     by: Who = None,
     json: Json = False,
@@ -68,7 +61,7 @@ def invoice_receive(
     id: Id,
     number: Annotated[str, typer.Option(help="Its number.")],
     total: Annotated[str, typer.Option(help="Its total with tax, in major units; it has to be what is due.")],
-    on: Annotated[date, typer.Option("--on", parser=_date, metavar="DATE", help="Its day.")],
+    on: Annotated[date, typer.Option("--on", parser=day, metavar="DATE", help="Its day.")],
     by: Who = None,
     json: Json = False,
 ) -> int:

@@ -7,16 +7,9 @@ from uuid import UUID
 
 import typer
 
-from everycent.serve.cli.options import Json
+from everycent.serve.cli.options import Json, day
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The books: balances of any day, seals, proofs, exports.")
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
 
 
 def _decimals(given: list[str] | None) -> dict[str, int]:
@@ -32,7 +25,7 @@ def _decimals(given: list[str] | None) -> dict[str, int]:
 
 Model = Annotated[str | None, typer.Option(help="The model's name, where the database holds several.")]
 On = Annotated[
-    date | None, typer.Option("--on", parser=_date, metavar="DATE", help="At the end of this day; now if not given.")
+    date | None, typer.Option("--on", parser=day, metavar="DATE", help="At the end of this day; now if not given.")
 ]
 Decimals = Annotated[
     list[str] | None,

@@ -6,18 +6,11 @@ from typing import Annotated
 
 import typer
 
-from everycent.serve.cli.options import Json
+from everycent.serve.cli.options import Json, day
 
 non_order_app = typer.Typer(
     no_args_is_help=True, help="Charges that no order causes: deposits, fines, platform fees, deposits given back."
 )
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
 
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The model's file: it declares the kinds.")]
@@ -36,7 +29,7 @@ def non_order_give(
     amount: Annotated[str, typer.Option(help="How much, in major units; always above 0: the kind says which way.")],
     reference: Annotated[str, typer.Option(help="Your own reference; given again, it is the same charge.")],
     on: Annotated[
-        date | None, typer.Option("--on", parser=_date, metavar="DATE", help="Owed from this day; today if not.")
+        date | None, typer.Option("--on", parser=day, metavar="DATE", help="Owed from this day; today if not.")
     ] = None,
     currency: Annotated[str | None, typer.Option(help="Its currency; the model's own if not given.")] = None,
     why: Annotated[str, typer.Option(help="Why; it is kept with the charge.")] = "",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from everycent.serve.cli.options import Json, Port
+from everycent.serve.cli.options import Json, Port, day
 
 statement_app = typer.Typer(no_args_is_help=True, help="Statements: list, look at, confirm, dispute, resolve, approve.")
 approvals_app = typer.Typer(
@@ -23,19 +23,12 @@ Model = Annotated[str | None, typer.Option(help="Only this model, by its name.")
 Yes = Annotated[bool, typer.Option("--yes/--no", help="Whether you agree; a no needs --why.")]
 
 
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
-
-
 Since = Annotated[
     date | None,
-    typer.Option("--since", parser=_date, metavar="DATE", help="Only periods that end this day or later."),
+    typer.Option("--since", parser=day, metavar="DATE", help="Only periods that end this day or later."),
 ]
 Until = Annotated[
-    date | None, typer.Option("--until", parser=_date, metavar="DATE", help="Only periods that begin by this day.")
+    date | None, typer.Option("--until", parser=day, metavar="DATE", help="Only periods that begin by this day.")
 ]
 
 
@@ -184,13 +177,6 @@ def approvals_withdraw(request: Request, by: Who = None, json: Json = False) -> 
     return say_command(request, by, None, yes=False, withdraws=True, as_json=json)
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write for example 2026-03-31") from None
-
-
 @approvals_app.command("send")
 def approvals_send(model: Model = None, json: Json = False) -> int:
     """Tell the approval system outside what waits; it answers by call-backs (approvals listen)."""
@@ -212,8 +198,8 @@ def approvals_listen(
 @approvals_app.command("delegate")
 def approvals_delegate(
     to: Annotated[str, typer.Option(help="Who may speak for you.")],
-    since: Annotated[date, typer.Option("--since", parser=_day, metavar="DATE", help="From this day on (UTC).")],
-    until: Annotated[date, typer.Option("--until", parser=_day, metavar="DATE", help="Up to this day, it inside.")],
+    since: Annotated[date, typer.Option("--since", parser=day, metavar="DATE", help="From this day on (UTC).")],
+    until: Annotated[date, typer.Option("--until", parser=day, metavar="DATE", help="Up to this day, it inside.")],
     kind: Annotated[
         list[str] | None, typer.Option(help="For this kind of requests alone: statement, payment. May come again.")
     ] = None,
