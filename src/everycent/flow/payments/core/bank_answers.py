@@ -97,8 +97,7 @@ def statement_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
     return lines
 
 
-#: Where an MT940 says what money is for.
-_MT940_WHAT_FOR = ("purpose", "customer_reference", "end_to_end_id", "details")
+#: What an MT940 has where there is no reference.
 _NO_REFERENCE = "NONREF"
 
 
@@ -106,7 +105,8 @@ def mt940_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
     """Rows of an MT940 (as intake's bill format `mt940` gives them) as lines."""
     lines = []
     for place, row in enumerate(rows, 1):
-        text = " ".join(said for name in _MT940_WHAT_FOR if (said := row[name]))
+        said = (row["purpose"] or row["details"], row["customer_reference"], row["end_to_end_id"])
+        text = " ".join(each for each in said if each and each != _NO_REFERENCE)
         own = row["bank_reference"]
         reference = None if own in (None, _NO_REFERENCE) else f"bank {row['account'] or ''} {own}"
         cause = f"mt940 {row['account'] or ''} {row['statement'] or ''} {place}"
