@@ -118,6 +118,17 @@ def test_a_spreadsheets_large_numbers_are_numbers(tmp_path: Path, capsys: Any) -
     assert compared(capsys, left, right)[0] == exits.OK
 
 
+def test_days_that_a_spreadsheet_counts_are_told(tmp_path: Path, right: Path, capsys: Any) -> None:
+    book = openpyxl.Workbook()
+    for row in (["id", "amount", "paid_on"], ["A", 1, 46082], ["B", 2, 46083]):
+        book.active.append(row)
+    book.save(tmp_path / "days.xlsx")
+    right.write_text("id,amount,paid_on\nA,1.00,2026-03-01\nB,2.00,2026-03-02\n")
+    assert run_app(["recon", str(tmp_path / "days.xlsx"), str(right)]) == exits.FAILED
+    said = " ".join(capsys.readouterr().out.split())
+    assert "paid_on (numbers on the left, times on the other side; where a spreadsheet counts days" in said
+
+
 def test_where_nothing_is_an_amount_breaks_show_none(tmp_path: Path, capsys: Any) -> None:
     left, right = tmp_path / "left.csv", tmp_path / "right.csv"
     left.write_text("id,state\nA,paid\nB,open\n")

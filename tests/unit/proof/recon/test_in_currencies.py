@@ -10,13 +10,13 @@ import pytest
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import currency
-from everycent.proof.recon.contract import SIDE, MatchLabel, SideSpec
+from everycent.proof.recon.contract import DECLARED, SIDE, MatchLabel, SideSpec
 from everycent.proof.recon.core.across import across
 from everycent.proof.recon.core.in_currencies import InCurrencies, in_currencies
 from everycent.proof.recon.core.leftovers import items_of, numbered
 from everycent.proof.recon.core.plan import ReconPlan
 from everycent.proof.recon.core.seen import FINEST
-from everycent.proof.recon.core.side import plan_side, side_from_rows
+from everycent.proof.recon.core.side import plan_side, side_from_rows, with_declared
 from everycent.proof.recon.in_modes import compare_in_modes, with_currencies
 from everycent.proof.recon.stage import reconcile
 
@@ -111,6 +111,20 @@ def test_what_rules_match_counts_in_its_currency(engine: LocalEngine) -> None:
 
 TYPES = {"id": ColumnType("text"), "paid": ColumnType("money", FINEST), "cash": ColumnType("money", 2),
          "in": ColumnType("text")}  # fmt: skip
+
+
+def test_checkers_see_money_in_ten_thousandths(engine: LocalEngine) -> None:
+    """12.34 CNY and 500 JPY, as they compare in their own minor units and as a checker has them."""
+    spec = SideSpec.model_validate({"key": "id", "amount": "paid", "currency": "in"})
+    given = pa.table(
+        {"id": ["a", "b"], "paid": [123_400, 5_000_000], "in": [None, "JPY"], "source_file": ["f", "f"],
+         "source_line": [1, 2]}
+    )  # fmt: skip
+    types = {name: kind for name, kind in TYPES.items() if name != "cash"}
+    seen = with_declared(plan_side(spec, types, currency("CNY")), ["paid"])
+    rows = side_from_rows(seen, given, engine).rows
+    assert rows["amount_minor"].to_pylist() == [1234, 500]
+    assert rows[f"{DECLARED}paid"].to_pylist() == [123_400, 5_000_000]
 
 
 def taken(engine: LocalEngine, *found: tuple[str | None, int, int], amount: str) -> tuple[list[Any], list[Any]]:

@@ -165,13 +165,25 @@ def _field(pair: Pair, said: Kind | None, left: Readable, right: Readable) -> Fi
         return Field(pair, "number", *columns, said=True, note=_not_numbers(missed))
     if kind == "number" and any(too_long(column.type) for column in columns):
         kind = "digits"
-    note = left.unsure or right.unsure if kind == "text" else None
+    note = left.unsure or right.unsure or _counted_days(left, right) if kind == "text" else None
     return Field(pair, kind, *columns, note=note)
 
 
 def _as_text(field: Field) -> Field:
     said = CauseText("not all of its cells are numbers", "并非所有单元格都是数字")
     return replace(field, kind="text", said=False, note=said)
+
+
+def _counted_days(left: Readable, right: Readable) -> CauseText | None:
+    """Where one side has times and the other whole numbers, as spreadsheets count days."""
+    for numbers, times, en, zh in ((left, right, "left", "左方"), (right, left, "right", "右方")):
+        if "number" in numbers.kinds - times.kinds and "time" in times.kinds - numbers.kinds:
+            return CauseText(
+                f"numbers on the {en}, times on the other side; where a spreadsheet counts days, format its column as "
+                f"dates",
+                f"{zh}是数字，另一方是日期；若为电子表格的日期序号，请将该列设为日期格式",
+            )
+    return None
 
 
 def _not_numbers(cells: int) -> CauseText | None:
