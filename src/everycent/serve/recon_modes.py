@@ -56,9 +56,11 @@ def matches_as_dict(run: ReconRun, money: Currency) -> dict[str, Any]:
 
 def differences_by_currency(run: ReconRun, money: Currency) -> dict[str, dict[str, int]]:
     """By currency and cause, what sure matches leave in minor units; those that name no currency are in the scenario's,
-    `money`, which comes first."""
+    `money`, which comes first. What two currencies make of each other (`conversion`) is of none, and no amount."""
     causes: dict[str, dict[str, int]] = {}
     for row in run.beyond.explained.differences.to_pylist():
+        if row["cause"] == "conversion":
+            continue
         of = causes.setdefault(row["currency"] or money.code, {})
         of[row["cause"]] = of.get(row["cause"], 0) + int(row["difference_minor"])
     codes = sorted(causes, key=lambda code: (code != money.code, code))

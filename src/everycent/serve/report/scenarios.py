@@ -78,7 +78,7 @@ def _scenario(told: RunPage, done: Chained) -> str:
         said = f'<p class="note">{both("runs.failed")}: {escape(done.failure or "")}</p>'
         return f'<section id="{escape(done.name)}"><h2>{escape(done.name)}</h2>{said}</section>'
     result = done.result
-    note = both("runs.run", result.run_no, result.currency)
+    note = both("runs.run", result.run_no, ", ".join(part.currency.code for part in _currencies(done)))
     again = "" if result.changed else f" · {both('runs.again')}"
     parts = [
         _key_figures(done),
