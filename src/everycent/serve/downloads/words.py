@@ -50,6 +50,8 @@ _WORDS = {
     "submitted": ("sent", "已发送"),
     "processing": ("being paid", "处理中"),
     "succeeded": ("paid", "已付款"),
+    "failed": ("refused", "付款失败"),
+    "returned": ("came back", "已退回"),
     "unknown": ("being asked about", "查询中"),
     "parked": ("being looked into", "核查中"),
     "not yet": ("not yet", "尚未收付"),

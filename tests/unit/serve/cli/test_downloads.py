@@ -1,7 +1,6 @@
 """`everycent statement download` and the search of `statement list`: a merchant reads what it is paid, line by line."""
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,12 @@ from openpyxl import load_workbook
 from pypdf import PdfReader
 from small_market import market
 
+from everycent.flow.payments.contract import InstructionState
+from everycent.flow.settlement.contract import LineKind, StatementState
 from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
 from everycent.serve.downloads import fonts, pdf
+from everycent.serve.downloads.words import word
 
 MODEL = market(
     """\
@@ -41,25 +43,17 @@ Say = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
-def say(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def say(say: Say, tmp_path: Path) -> Say:
     """Gives a command about the market, whose first day is closed and paid, with a fine; its code and its JSON."""
-    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
-    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
     (tmp_path / "model.yaml").write_text(MODEL, encoding="utf-8")
     (tmp_path / "sold.csv").write_text(SOLD, encoding="utf-8")
 
-    def command(text: str, *more: str) -> tuple[int, Any]:
-        words = text.replace("MODEL", str(tmp_path / "model.yaml")).replace("SOLD", str(tmp_path / "sold.csv")).split()
-        code = run_app([*words, *more, "--json"])
-        printed = capsys.readouterr()
-        return code, json.loads(printed.out) if printed.out else printed.err
-
-    assert command("run MODEL --records SOLD --as-of 2026-03-01")[0] == exits.OK
+    assert say("run MODEL --records SOLD --as-of 2026-03-01")[0] == exits.OK
     fine = "non-order give MODEL --kind fine --party merchant:m-7 --on 2026-03-01 --by ann --amount 7 --reference F-1"
-    assert command(fine)[0] == exits.OK
-    code, told = command("run MODEL --records SOLD --as-of 2026-03-02")
+    assert say(fine)[0] == exits.OK
+    code, told = say("run MODEL --records SOLD --as-of 2026-03-02")
     assert code == exits.OK and told["verified"], told
-    return command
+    return say
 
 
 def test_a_merchant_reads_its_statement_in_each_form(say: Say, tmp_path: Path, capsys: Any) -> None:
@@ -166,3 +160,8 @@ def test_what_cannot_be_meant_is_said(
     monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
     assert run_app(asked) == exits.REFUSED
     assert says in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("state", [*StatementState, *InstructionState, *LineKind])
+def test_what_a_statement_may_say_has_a_chinese_word(state: str) -> None:
+    assert word(state, "zh") != state and not word(state, "zh").isascii()

@@ -1,6 +1,6 @@
 """`everycent invoice` on the command line: what is due is listed, what is wrong is refused."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,10 @@ STATEMENT = "promotions/merchant:m-7/2026-03-01/CNY/shanghai"
 
 
 def test_from_what_is_due_to_what_is_paid(
-    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    say: Callable[..., tuple[int, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
-    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
     (tmp_path / "model.yaml").write_text(MODEL, encoding="utf-8")
     (tmp_path / "sold.csv").write_text(SOLD, encoding="utf-8")
-
-    def say(text: str, *more: str) -> tuple[int, Any]:
-        code = run_app([*text.split(), *more, "--json"])
-        printed = capsys.readouterr()
-        return code, json.loads(printed.out) if printed.out else printed.err
-
     model, records = tmp_path / "model.yaml", tmp_path / "sold.csv"
     assert say(f"run {model} --records {records} --as-of 2026-03-02")[1]["instructions"] == 0
     (waiting,) = say("statement list --waits-for invoice")[1]["statements"]

@@ -1,6 +1,5 @@
 """`everycent non-order` on the command line, from what people give to what is paid, verified and explained."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,22 +29,14 @@ Say = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
-def say(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def say(say: Say, tmp_path: Path) -> Say:
     """Gives a command about the market, which has sold something; its exit code and its JSON object."""
-    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
-    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
     (tmp_path / "model.yaml").write_text(MODEL, encoding="utf-8")
     (tmp_path / "sold.csv").write_text(SOLD, encoding="utf-8")
 
-    def command(text: str, *more: str) -> tuple[int, Any]:
-        words = text.replace("MODEL", str(tmp_path / "model.yaml")).replace("SOLD", str(tmp_path / "sold.csv")).split()
-        code = run_app([*words, *more, "--json"])
-        printed = capsys.readouterr()
-        return code, json.loads(printed.out) if printed.out else printed.err
-
-    code, told = command("run MODEL --records SOLD --as-of 2026-03-01")
+    code, told = say("run MODEL --records SOLD --as-of 2026-03-01")
     assert code == exits.OK and told["verified"]
-    return command
+    return say
 
 
 def test_from_what_people_give_to_what_is_paid(say: Say, capsys: Any) -> None:

@@ -1,6 +1,5 @@
 """`everycent statement` and `everycent approvals` on the command line, from orders to what is paid."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,20 +29,6 @@ SOLD = "id,merchant,brand,price,coupon,at\nA1,m-7,b,99.99,0,2026-03-01 10:00:00\
 LARGE, SMALL = (f"promotions/merchant:m-{n}/2026-03-01/CNY/shanghai" for n in (7, 8))
 
 Say = Callable[..., tuple[int, Any]]
-
-
-@pytest.fixture
-def say(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Gives a command; its exit code and its JSON object."""
-    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
-    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
-
-    def command(text: str, *more: str) -> tuple[int, Any]:
-        code = run_app([*text.split(), *more, "--json"])
-        printed = capsys.readouterr()
-        return code, json.loads(printed.out) if printed.out else printed.err
-
-    return command
 
 
 @pytest.fixture
