@@ -3,8 +3,11 @@
 import codecs
 import os
 import resource
+import signal
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
+from typing import Any
 
 from everycent.base.platform.settings import FRUGAL_STACK_BYTES, frugal_environment
 
@@ -26,7 +29,21 @@ def main() -> None:
             # A name that the terminal's encoding lacks is no reason to stop; LANG=C says ASCII and means nothing by it.
             ascii_alone = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding="utf-8" if ascii_alone else None, errors="backslashreplace")
-    sys.exit(run_app(sys.argv[1:]))
+    sys.exit(_until_ended(lambda: run_app(sys.argv[1:])))
+
+
+def _until_ended(run: Callable[[], int]) -> int:
+    """Its exit code. SIGTERM stops it as the keyboard does, so that what is half done is undone and folders go."""
+    ended = False
+
+    def end(*_: Any) -> None:
+        nonlocal ended
+        ended = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    code = run()
+    return 128 + signal.SIGTERM if ended else code
 
 
 if __name__ == "__main__":
