@@ -18,9 +18,9 @@ from everycent.flow.intake.contract import RECORDS_OWN, ColumnSpec, Control
 from everycent.flow.intake.service import (
     UnknownFormat,
     check_file,
+    contradiction,
     declared_fields,
     format_written,
-    said,
 )
 from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused, Source
 from everycent.flow.pipeline.contract import InputRefused
@@ -119,7 +119,7 @@ class Stated:
     control: Control
 
     def __str__(self) -> str:
-        return f"{self.file}: {said(self.control)}"
+        return f"{self.file}: {contradiction(self.control)}"
 
     def as_dict(self) -> dict[str, Any]:
         """For programs."""

@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 
 from everycent.flow.intake.bills.registry import GROUP as FORMATS_GROUP
 from everycent.flow.intake.bills.registry import UnknownFormat, format_named, format_of, format_written
-from everycent.flow.intake.bills.source import BillSource, controls_of, open_bill, refuse_disagreeing, said
+from everycent.flow.intake.bills.source import BillSource, contradiction, controls_of, open_bill, refuse_disagreeing
 from everycent.flow.intake.contract import Step
 from everycent.flow.intake.readers.columns import check_columns
 from everycent.flow.intake.readers.json_lines import cell_of, object_of
@@ -34,6 +34,7 @@ __all__ = [
     "check_columns",
     "check_file",
     "columns_to_read",
+    "contradiction",
     "controls_of",
     "declared_fields",
     "format_named",
@@ -46,7 +47,6 @@ __all__ = [
     "open_source",
     "read_rows",
     "refuse_disagreeing",
-    "said",
     "sheet_rows",
     "sheets_of",
     "typed_rows",

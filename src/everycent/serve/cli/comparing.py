@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.settings import Settings
+from everycent.flow.intake.service import contradiction
 from everycent.proof.recon.contract import Bucket, MatchLabel
 from everycent.proof.recon.service import Field, Mark, NothingToCompare, Reading, column_names
 from everycent.serve.break_files import BUCKETS_EN, Place, breaks_table, write_breaks, written_together
@@ -213,12 +214,7 @@ def _print_troubles(compared: Compared) -> None:
         if refused.num_rows > 5:
             err.print(f"{side.path}: {refused.num_rows:,} rows are not compared", markup=False)
     for side, control in compared.lying:
-        place = "" if control.line is None else f", line {control.line}"
-        err.print(
-            f"{side.path}{place}: the file contradicts itself: {control.name} is stated as {control.stated}, its rows "
-            f"give {control.found}",
-            markup=False,
-        )
+        err.print(f"{side.path}: the file contradicts itself: {contradiction(control)}", markup=False)
 
 
 def _as_dict(compared: Compared, written: list[Path]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from everycent.base.platform.settings import Settings, is_frugal
 from everycent.flow.approvals.contract import HOUSE, person
-from everycent.flow.intake.service import said
+from everycent.flow.intake.service import contradiction
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.contract import InputRefused
@@ -264,7 +264,7 @@ def print_outcome(outcome: Outcome) -> None:
 def _contradictions(outcome: Outcome) -> list[str]:
     """The figures that files state of themselves and that their rows do not give."""
     records = [
-        f"{taken.path.name}: {said(control)}"
+        f"{taken.path.name}: {contradiction(control)}"
         for taken in outcome.summary.files
         for control in taken.controls
         if not control.agrees

@@ -19,7 +19,8 @@ from everycent.serve.chaining import Chained
 from everycent.serve.in_currency import Amounts, InCurrency, each_currency, largest_breaks
 from everycent.serve.report.data import BUCKETS, ROWS_SHOWN, grouped
 from everycent.serve.report.page import asset, write_page
-from everycent.serve.report.tables import code, count, long_text, named, number, table, text
+from everycent.serve.report.tables import code, count, long_text, named, table, text
+from everycent.serve.report.two_files_read import controls_table
 from everycent.serve.report.two_files_tables import age_bars
 from everycent.serve.report.waterfall import Step, merged, waterfall
 from everycent.serve.report.words import both, spoken, words
@@ -332,19 +333,7 @@ def _refused(done: Chained) -> str:
 
 def _controls(done: Chained) -> str:
     assert done.scenario is not None, "it was compared"
-    rows = [
-        (
-            text(stated.file),
-            text(stated.control.name),
-            number(stated.control.stated),
-            number(stated.control.found),
-            f'<td><span class="tag {"good" if stated.control.agrees else "bad"}">'
-            f"{both('controls.agrees' if stated.control.agrees else 'controls.lies')}</span></td>",
-        )
-        for stated in done.scenario.stated
-    ]
-    heads = ("controls.file", "controls.name", "controls.stated", "controls.found", "controls.result")
-    return table(heads, rows, 2, first=2) if rows else ""
+    return controls_table((stated.file, stated.control) for stated in done.scenario.stated)
 
 
 def _handled(done: Chained) -> str:

@@ -1,11 +1,13 @@
 """How two files were read, on their page: what was said, what was guessed, their own totals, and the rows left out."""
 
+from collections.abc import Iterable
 from html import escape
 
+from everycent.flow.intake.contract import Control
 from everycent.proof.recon.service import Field
 from everycent.serve.comparing import Compared
 from everycent.serve.report.data import ROWS_SHOWN
-from everycent.serve.report.tables import code, long_text, number, section, table, text
+from everycent.serve.report.tables import code, long_text, number, section, table
 from everycent.serve.report.words import both, spoken
 
 
@@ -47,22 +49,25 @@ def _note(field: Field) -> str:
 
 def controls_section(compared: Compared) -> str:
     """What bills state of themselves beside what their rows give."""
+    told = controls_table((side.path.name, control) for side in compared.sides for control in side.controls)
+    return section("controls", told) if told else ""
+
+
+def controls_table(stated: Iterable[tuple[str, Control]]) -> str:
+    """Each figure that a file, by its name, states of itself; nothing where none does."""
     rows = [
         (
-            text(side.path.name),
-            text(control.name),
+            code(file),
+            long_text(control.name),
             number(control.stated),
             number(control.found),
             f'<td><span class="tag {"good" if control.agrees else "bad"}">'
             f"{both('controls.agrees' if control.agrees else 'controls.lies')}</span></td>",
         )
-        for side in compared.sides
-        for control in side.controls
+        for file, control in stated
     ]
-    if not rows:
-        return ""
     heads = ("controls.file", "controls.name", "controls.stated", "controls.found", "controls.result")
-    return section("controls", table(heads, rows, 2, first=2))
+    return table(heads, rows, 2, first=2) if rows else ""
 
 
 def refused_section(compared: Compared) -> str:

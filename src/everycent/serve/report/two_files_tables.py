@@ -180,6 +180,8 @@ def _text(value: object) -> str:
     match value:
         case None:
             return "–"
+        case Decimal() if value.as_tuple().exponent == 0:
+            return f"{value:f}"  # most whole numbers of bills are ids
         case Decimal():
             return f"{value:,f}"
         case datetime():

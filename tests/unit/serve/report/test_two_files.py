@@ -59,3 +59,10 @@ def test_the_columns_that_differ_are_shown_and_the_others_named(engine: LocalEng
     page = told(engine, tmp_path, left, right)
     assert "ours" in page and "theirs" in page
     assert "Left out here, and in breaks.csv: c7, c8." in page
+
+
+def test_whole_numbers_are_shown_as_ids_are_written(engine: LocalEngine, tmp_path: Path) -> None:
+    head = "id,merchant,fee,paid\n"
+    page = told(engine, tmp_path, f"{head}A,1601959334,1234.50,2.00\n", f"{head}A,1601959335,1234.75,2.00\n")
+    assert "1601959334" in page and "1601959335" in page
+    assert "1,234.50" in page and "1,234.75" in page

@@ -147,14 +147,14 @@ def refuse_disagreeing(source: Source) -> None:
     """Raises SourceError where a figure that the file states of itself is not what its rows give."""
     wrong = [control for control in controls_of(source) if not control.agrees]
     if wrong:
-        told = "; ".join(said(control) for control in wrong)
+        told = "; ".join(contradiction(control) for control in wrong)
         raise SourceError(
             f"{source.path} contradicts itself: {told}. Ask for the file anew, or find the rows that are missing or "
             f"wrong; 'controls: report' takes it as it is and tells the difference"
         )
 
 
-def said(control: Control) -> str:
+def contradiction(control: Control) -> str:
     """A figure that does not agree, for people."""
     where = "" if control.line is None else f" on line {control.line}"
-    return f"{control.name} is stated{where} as {control.stated}, its rows give {control.found}"
+    return f"{control.name} is stated{where} as {control.stated or 'nothing'}, its rows give {control.found}"
