@@ -1,7 +1,6 @@
-"""What is said of instructions is taken in: by channels, by banks' files, by persons, by the house itself."""
+"""What is said of instructions is taken in: by channels, by banks, by persons, by the house itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -12,10 +11,9 @@ from everycent.flow.ledger.contract import TRANSFER
 from everycent.flow.payments import incoming_store, release_store
 from everycent.flow.payments import life_store as store
 from everycent.flow.payments.contract import InstructionState, Move, Said, Taken
-from everycent.flow.payments.core.bank_answers import BankLine, keys_of, resolve
 from everycent.flow.payments.core.ends import events, side_ends
-from everycent.flow.payments.core.following import Followed, Known, follow, transfers, turned_back
-from everycent.flow.payments.core.incoming import Listed, Matched, cause_of, match
+from everycent.flow.payments.core.following import Followed, Known, first_paid, follow, transfers, turned_back
+from everycent.flow.payments.core.receipts import use_transfer
 from everycent.flow.payments.others import Others
 
 
@@ -39,54 +37,14 @@ def take_in(
         covered = store.covered(connection, tenant, list(followed.now))
         for model, ends in side_ends(followed, known, covered).items():
             others.settle(connection, tenant, model, ends, as_of, now)
-        rows = transfers(followed, known, as_of)
+        rows = [(row.key, row.cells) for row in transfers(followed, known, as_of)]
+        rows += _used(connection, tenant, first_paid(followed, known), known, as_of)
         for model in sorted({known[key].model for key in followed.now}):
-            of_model = [row for row in rows if known[row.key].model == model]
-            posted = pa.Table.from_pylist([row.cells for row in of_model], schema=TRANSFER.columns)
+            of_model = [cells for key, cells in rows if known[key].model == model]
+            posted = pa.Table.from_pylist(of_model, schema=TRANSFER.columns)
             others.post(connection, tenant, model, None, posted)
         store.tell(connection, tenant, events(followed, known, covered, as_of), now)
     return list(followed.taken)
-
-
-@dataclass(frozen=True)
-class Read:
-    """What came of a bank's file. `not_ours`: lines of no payment of ours; `refused`: lines that cannot be right;
-    `incoming`: money that came in and may be ours, for a person to look at."""
-
-    taken: tuple[Taken, ...]
-    not_ours: int
-    refused: tuple[str, ...]
-    incoming: tuple[Listed, ...] = ()
-
-
-def read_lines(
-    connection: Connection,
-    others: Others,
-    tenant: str,
-    lines: Sequence[BankLine],
-    who: str,
-    now: datetime,
-    as_of: date,
-) -> Read:
-    """Takes in what a bank's file says, all of it or nothing. Again, it changes nothing. Raises InstructionAltered."""
-    with connection.transaction():
-        keys, groups = keys_of(lines)
-        named = store.directions(connection, tenant, keys)
-        resolved = resolve(lines, named, store.members(connection, tenant, groups), who)
-        came = _matched(connection, tenant, resolved.not_ours, who)
-        taken = take_in(connection, others, tenant, [*resolved.said, *came.said], now, as_of)
-    return Read(tuple(taken), came.others, resolved.refused, came.listed)
-
-
-def _matched(connection: Connection, tenant: str, lines: Sequence[BankLine], who: str) -> Matched:
-    """Money that came in against what is owed."""
-    coming = [line for line in lines if line.came_in]
-    if not coming:
-        return Matched((), (), len(lines))
-    codes = sorted({line.code for line in coming if line.code is not None})
-    owed = incoming_store.owed(connection, tenant, codes)
-    heard = incoming_store.heard(connection, tenant, [cause_of(line) for line in coming])
-    return match(lines, owed, heard, who)
 
 
 def by_hand(
@@ -104,6 +62,18 @@ def by_hand(
     assert move not in (Move.RELEASE, Move.DECLINE), "approvals decide that"
     said = [Said(key, move, f"by hand: {move} by {who}", who, why) for key in ids]
     return take_in(connection, others, tenant, said, now, as_of)
+
+
+def _used(
+    connection: Connection, tenant: str, paid: Sequence[UUID], known: Mapping[UUID, Known], as_of: date
+) -> list[tuple[UUID, Mapping[str, object]]]:
+    """What was kept on account for instructions that are paid now leaves it: cells of TRANSFER rows, by instruction."""
+    uses = incoming_store.set_aside_for(connection, tenant, paid) if paid else []
+    return [(use.instruction_id, use_transfer(use, _whose(known[use.instruction_id]), as_of)) for use in uses]
+
+
+def _whose(one: Known) -> tuple[str, str, str]:
+    return one.party_id, one.legal_entity, one.currency
 
 
 def _ask_no_longer(

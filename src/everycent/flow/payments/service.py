@@ -27,16 +27,18 @@ from everycent.flow.payments.contract import (
     Taken,
 )
 from everycent.flow.payments.core.accounts import find_accounts
-from everycent.flow.payments.core.bank_answers import mt940_lines, statement_lines
+from everycent.flow.payments.core.bank_answers import BankLine, mt940_lines, statement_lines
 from everycent.flow.payments.core.bank_file import validate_pain001, write_pain001
 from everycent.flow.payments.core.debit_file import debit_terms, validate_pain008, write_pain008
 from everycent.flow.payments.core.ends import is_statement
 from everycent.flow.payments.core.filing import assign_files
+from everycent.flow.payments.core.incoming import Listed
 from everycent.flow.payments.core.iso20022 import FileHead
 from everycent.flow.payments.core.moves import allowed_from
 from everycent.flow.payments.core.numbers import account_ids, with_numbers
 from everycent.flow.payments.core.payment_csv import write_csv
 from everycent.flow.payments.core.plan import BANK_FILE, REST, PaymentPlan
+from everycent.flow.payments.core.receipts import Receipt, ReceiptRefused, Use
 from everycent.flow.payments.desk import (
     ChannelBusy,
     ChannelNotSet,
@@ -49,8 +51,10 @@ from everycent.flow.payments.desk import (
     stop,
 )
 from everycent.flow.payments.desk_store import is_of
-from everycent.flow.payments.hearing import Read, by_hand, read_lines, take_in
+from everycent.flow.payments.hearing import by_hand, take_in
+from everycent.flow.payments.incoming_store import kept, received_of
 from everycent.flow.payments.others import Others
+from everycent.flow.payments.receiving import Read, Receiving
 from everycent.flow.payments.releasing import PAYMENT_KIND, ask_for_release, content_now, decided
 from everycent.flow.payments.shown_store import counted, events, history, named, of_statements, shown, sides
 from everycent.flow.payments.submitting import Desk, Sent, ask, submit
@@ -60,19 +64,25 @@ __all__ = [
     "CALL_BACK_BYTES_MAX",
     "PAYMENT_KIND",
     "REST",
+    "BankLine",
     "Came",
     "Channel",
     "ChannelBusy",
     "ChannelNotSet",
     "ComeBackRefused",
     "Desk",
+    "Listed",
     "Move",
     "Others",
     "Read",
+    "Receipt",
+    "ReceiptRefused",
+    "Receiving",
     "Said",
     "Sent",
     "StoredDesk",
     "Taken",
+    "Use",
     "allowed_from",
     "ask",
     "by_hand",
@@ -83,12 +93,13 @@ __all__ = [
     "history",
     "instruct",
     "is_of",
+    "kept",
     "mt940_lines",
     "named",
     "of_statements",
     "read_call_back",
-    "read_lines",
     "ready_now",
+    "received_of",
     "rest_channel",
     "sending",
     "shown",

@@ -15,7 +15,7 @@ from everycent.flow.intake.service import format_named, open_bill, refuse_disagr
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
-from everycent.flow.payments.service import Read, Sent, Taken
+from everycent.flow.payments.service import BankLine, Read, Receipt, Sent, Taken, Use
 from everycent.flow.pipeline.plan import plan_model
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.verified import VerifiedAccounts
@@ -85,15 +85,35 @@ class Cashier:
 
         Raises ComeBackRefused, SourceError.
         """
+        return self._receiving(f"bank file {path.name}", None).read(self._lines(path))
+
+    def take(self, path: Path, handle: str, ids: Sequence[UUID], who: str, why: str) -> tuple[Receipt, list[Taken]]:
+        """A person says which instructions a line of a bank's file is for. Raises as `read`, ReceiptRefused."""
+        return self._receiving(who, why).take(self._lines(path), handle, ids)
+
+    def use(self, ids: Sequence[UUID], who: str, why: str) -> tuple[list[Use], list[Taken]]:
+        """A person says that what is free of a party pays these instructions. Raises ReceiptRefused."""
+        return self._receiving(who, why).use(ids)
+
+    def on_account(self, party: str | None, model: str | None, *, all_of_them: bool) -> list[dict[str, Any]]:
+        """What came in and is kept for parties."""
+        return payments.kept(self.session.connection, self.session.tenant, party, model, all_of_them=all_of_them)
+
+    def received(self, instruction_id: UUID) -> list[dict[str, Any]]:
+        """What came in for an instruction in parts."""
+        return payments.received_of(self.session.connection, self.session.tenant, instruction_id)
+
+    def _receiving(self, who: str, why: str | None) -> payments.Receiving:
+        where = (self.session.connection, PAYMENT_OTHERS, self.session.tenant)
+        return payments.Receiving(*where, who, self.now, self.as_of, why)
+
+    def _lines(self, path: Path) -> list[BankLine]:
         lines = payments.status_lines(path)
-        if lines is None and _is_mt940(path):
-            lines = payments.mt940_lines(self._rows(path, "mt940"))
-        elif lines is None:
-            lines = payments.statement_lines(self._rows(path, "camt"))
-        who = f"bank file {path.name}"
-        return payments.read_lines(
-            self.session.connection, PAYMENT_OTHERS, self.session.tenant, lines, who, self.now, self.as_of
-        )
+        if lines is not None:
+            return lines
+        if _is_mt940(path):
+            return payments.mt940_lines(self._rows(path, "mt940"))
+        return payments.statement_lines(self._rows(path, "camt"))
 
     def _rows(self, path: Path, form: str) -> Iterator[Mapping[str, str | None]]:
         source = open_bill(path, format_named(form))

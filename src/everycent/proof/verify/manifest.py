@@ -45,6 +45,8 @@ SEALED = {
     "non_order.charge": ("charge_id",),
     "payments.instruction": ("instruction_id",),
     "payments.instruction_move": ("instruction_id", "move_no"),
+    "payments.receipt": ("receipt_id",),
+    "payments.receipt_use": ("receipt_id", "instruction_id"),
     "recon.run": ("scenario", "run_no"),
     "recon.observation": ("scenario", "observation_no"),
     "recon.move": ("break_id", "move_no"),

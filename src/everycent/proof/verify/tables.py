@@ -150,6 +150,10 @@ DECIDED = {
         instruction_id=_UUID, move_no=_LONG, move=_TEXT, came=_TEXT, from_state=_TEXT, to_state=_TEXT, booking=_TEXT,
         who=_TEXT,
     ),
+    "payments.receipt": _columns(
+        receipt_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, amount_minor=_SUM, as_of=_DAY
+    ),
+    "payments.receipt_use": _columns(receipt_id=_UUID, instruction_id=_UUID, amount_minor=_SUM),
     "payments.reopened_statement": _columns(
         statement_id=_TEXT, side=_TEXT, amount_minor=_SUM, instruction_id=_UUID, as_of=_DAY
     ),

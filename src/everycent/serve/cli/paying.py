@@ -18,7 +18,7 @@ from everycent.flow.approvals.contract import Outcome
 from everycent.flow.model.service import load_model
 from everycent.flow.payments import service as payments
 from everycent.flow.payments.contract import Taken
-from everycent.flow.payments.service import Came, Move, Sent
+from everycent.flow.payments.service import Came, Listed, Move, Receipt, Sent
 from everycent.flow.pipeline.service import Cashier, call_back_secret, open_session
 from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
@@ -66,14 +66,21 @@ def show_command(wanted: str, *, as_json: bool) -> int:
         row = _found(cashier, wanted)
         moves = cashier.moves(row["instruction_id"])
         sides = cashier.sides(row["instruction_id"])
+        received = cashier.received(row["instruction_id"])
     if as_json:
-        print_json({**_told(row), "moves": moves, "statements": sides})
+        parts = [{**part, "amount_minor": int(part["amount_minor"])} for part in received]
+        print_json({**_told(row), "moves": moves, "statements": sides, "received": parts})
         return exits.OK
     print_table("", _COLUMNS, [_line(row)], right=frozenset({3}))
     print_table("It pays", ["statement", "side", "amount", ""], [
         [side["statement_id"], side["side"], format_minor(int(side["amount_minor"]), currency(row["currency"])),
          "opened again" if side["opened"] else ""] for side in sides
     ], right=frozenset({2}))  # fmt: skip
+    if received:
+        print_table("Came in for it", ["on", "amount", "where it was told", "text"], [
+            [part["as_of"], format_minor(int(part["amount_minor"]), currency(row["currency"])), part["cause"],
+             shorten(part["text"])] for part in received
+        ], right=frozenset({1}))  # fmt: skip
     print_table("Its life", ["", "move", "to", "who", "where it was said", "why"], [
         [move["move_no"], move["move"] if move["came"] == "moved" else f"{move['move']} ({move['came']})",
          move["to_state"], move["who"], move["cause"], shorten(move["why"] or move["finding"] or "")]
@@ -140,26 +147,103 @@ def send_command(path: Path, as_of: str | None, *, only_ask: bool, as_json: bool
 def read_command(files: Sequence[Path], as_of: str | None, *, as_json: bool) -> int:
     """Takes in banks' files, one after another; 1 where something in them needs a person."""
     taken: list[Taken] = []
-    not_ours, refused, incoming = 0, [], []
+    receipts: list[Receipt] = []
+    not_ours, repeated, refused, incoming = 0, 0, [], []
     with _cashier(as_of) as cashier:
         for file in files:
             read = cashier.read(file)
             taken += read.taken
             not_ours += read.not_ours
             refused += [f"{file.name}: {why}" for why in read.refused]
-            incoming += [{**vars(each), "candidates": list(each.candidates)} for each in read.incoming]
-    code = _tell(taken, {"not_ours": not_ours, "refused": refused, "incoming": incoming}, as_json=as_json)
+            receipts += read.receipts
+            repeated += len(read.repeated)
+            incoming += [_listed(each) for each in read.incoming]
+    more = {"not_ours": not_ours, "refused": refused, "incoming": incoming, "on_account": _receipts(receipts)}
+    code = _tell(taken, {**more, "on_account_before": repeated}, as_json=as_json)
     if not as_json:
         if not_ours:
             out.print(f"{not_ours:,} lines are of no payment of ours")
+        _print_receipts(receipts, repeated)
         if incoming:
-            print_table("Money that came in, for a person to look at", ["amount", "", "why", "may be", "text"], [
-                [_amount(each), each["currency"], each["fit"], " ".join(str(key)[:8] for key in each["candidates"][:3]),
+            titles = ["line", "amount", "", "why", "may be", "text"]
+            print_table("Money that came in, for a person to look at", titles, [
+                [each["line"], _amount(each), each["currency"], each["fit"],
+                 " ".join(str(key)[:8] for key in each["candidates"][:3]),
                  shorten(each["text"])] for each in incoming
-            ], right=frozenset({0}))  # fmt: skip
+            ], right=frozenset({1}))  # fmt: skip
         for why in refused:
             err.print(f"everycent: {why}", markup=False)
     return exits.FAILED if refused or incoming else code
+
+
+def _listed(each: Listed) -> dict[str, Any]:
+    came = each.came
+    told = {"line": came.handle, "cause": came.cause, "amount_minor": came.amount_minor, "currency": came.currency}
+    return {**told, "text": came.text, "fit": each.fit, "candidates": list(each.candidates)}
+
+
+def _receipts(receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
+    return [
+        {**vars(each), "uses": [vars(use) for use in each.uses], "free_minor": each.free_minor} for each in receipts
+    ]
+
+
+def _print_receipts(receipts: Sequence[Receipt], repeated: int) -> None:
+    rows = []
+    for each in receipts:
+        money = currency(each.currency)
+        rest = [[format_minor(each.free_minor, money), "free", ""]] if each.free_minor else []
+        for amount, key, left in [
+            *([format_minor(use.amount_minor, money), str(use.key)[:13], format_minor(use.left_minor, money)]
+              for use in each.uses),
+            *rest,
+        ]:  # fmt: skip
+            rows.append([each.party_id, _amount(vars(each)), each.currency, amount, key, left])
+    if rows:
+        titles = ["party", "came in", "", "of it", "for", "still owed"]
+        print_table("Money that is kept on account", titles, rows, right=frozenset({1, 3, 5}))
+    if repeated:
+        out.print(f"{repeated:,} lines were taken on account before")
+
+
+def take_command(
+    path: Path, line: str, ids: Sequence[str], who: str | None, why: str, as_of: str | None, *, as_json: bool
+) -> int:
+    """A person says what a line of a bank's file is for."""
+    with _cashier(as_of) as cashier:
+        keys = [_found(cashier, each)["instruction_id"] for each in ids]
+        receipt, taken = cashier.take(path, line, keys, _who(who), why)
+    if not as_json:
+        _print_receipts([receipt], 0)
+    return _tell(taken, {"on_account": _receipts([receipt])}, as_json=as_json)
+
+
+def use_command(ids: Sequence[str], who: str | None, why: str, as_of: str | None, *, as_json: bool) -> int:
+    """A person says that what is free of a party pays what it owes."""
+    with _cashier(as_of) as cashier:
+        keys = [_found(cashier, each)["instruction_id"] for each in ids]
+        uses, taken = cashier.use(keys, _who(who), why)
+    if not as_json:
+        out.print(f"{len(uses):,} parts of what is on account are set aside")
+    return _tell(taken, {"uses": [vars(use) for use in uses]}, as_json=as_json)
+
+
+def on_account_command(party: str | None, model: str | None, *, all_of_them: bool, as_json: bool) -> int:
+    """Shows what is kept on account."""
+    with _cashier() as cashier:
+        rows = cashier.on_account(party, model, all_of_them=all_of_them)
+    minor = ("amount_minor", "set_aside_minor", "paid_minor", "free_minor")
+    told = [{**row, **{name: int(row[name]) for name in minor}} for row in rows]
+    if as_json:
+        print_json({"on_account": told})
+        return exits.OK
+    titles = ["party", "came in", "", "on", "set aside", "has paid", "free", "where it is told", "text"]
+    print_table("Money that is kept on account", titles, [
+        [row["party_id"], _amount(row), row["currency"], row["as_of"],
+         *(format_minor(row[name], currency(row["currency"])) for name in minor[1:]), row["cause"],
+         shorten(row["text"])] for row in told
+    ], right=frozenset({1, 4, 5, 6}))  # fmt: skip
+    return exits.OK
 
 
 def listen_command(path: Path, port: int) -> int:

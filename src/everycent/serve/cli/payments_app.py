@@ -87,6 +87,45 @@ def payments_received(ids: Ids, why: NeedsWhy, who: Who = None, as_of: AsOf = No
     return received_command(ids, who, why, as_of, as_json=json)
 
 
+@payments_app.command("take")
+def payments_take(
+    file: Annotated[Path, typer.Argument(help="The bank's file in which it is told.")],
+    line: Annotated[str, typer.Option(metavar="LINE", help="The line, as `payments read` lists it.")],
+    ids: Annotated[
+        list[str], typer.Option("--for", metavar="ID", help="What it pays, by id or first digits; may come again.")
+    ],
+    why: NeedsWhy,
+    who: Who = None,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> int:
+    """Say what money that came in is for; it pays these one after another, and what is left stays on account."""
+    from everycent.serve.cli.paying import take_command
+
+    return take_command(file, line, ids, who, why, as_of, as_json=json)
+
+
+@payments_app.command("use")
+def payments_use(ids: Ids, why: NeedsWhy, who: Who = None, as_of: AsOf = None, json: Json = False) -> int:
+    """Pay what a party owes from what is free of it on account, the oldest first."""
+    from everycent.serve.cli.paying import use_command
+
+    return use_command(ids, who, why, as_of, as_json=json)
+
+
+@payments_app.command("on-account")
+def payments_on_account(
+    party: Annotated[str | None, typer.Option(help="Of this party, by its id.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="What has paid in full, too.")] = False,
+    json: Json = False,
+) -> int:
+    """Show money that came in and is kept for parties: what of it is set aside, has paid, and is free."""
+    from everycent.serve.cli.paying import on_account_command
+
+    return on_account_command(party, model, all_of_them=all_of_them, as_json=json)
+
+
 @payments_app.command("submit")
 def payments_submit(model: Model, as_of: AsOf = None, json: Json = False) -> int:
     """Send what is ready to the model's payment service, after finding out about what is unknown."""
@@ -140,13 +179,15 @@ def payments_events(
 
 @payments_app.command("simulate")
 def payments_simulate(
-    files: Annotated[list[Path], typer.Argument(help="Payment files that were written for a bank (pain.001).")],
+    files: Annotated[list[Path], typer.Argument(help="Files that were written for a bank (pain.001, pain.008).")],
     to: Annotated[Path, typer.Option(help="The folder for the bank's answers.")] = Path("bank"),
     json: Json = False,
 ) -> int:
-    """Let a bank that is made up here answer payment files, to try things out: status reports, account statements.
+    """Let a bank that is made up here answer payment files and direct debits, to try things out: status reports,
+    account statements, notices of what came back.
 
-    An account that ends with 8 is refused; what goes to one that ends with 9 comes back.
+    An account that ends with 8 is refused; what goes to one that ends with 9 comes back, and a debit of it for want of
+    money.
     """
     from everycent.serve.cli.simulated_bank import simulate_command
 

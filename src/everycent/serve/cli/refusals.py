@@ -19,7 +19,7 @@ from everycent.flow.ledger.contract import NoSuchTransfer, NotSealedYet
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.parties.service import NumberAltered
 from everycent.flow.payments.contract import ComeBackRefused, InstructionAltered
-from everycent.flow.payments.service import ChannelBusy, ChannelNotSet
+from everycent.flow.payments.service import ChannelBusy, ChannelNotSet, ReceiptRefused
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.rating.contract import AmbiguousFactor
 from everycent.proof.explain.contract import NothingFound, SeveralFound
@@ -68,6 +68,7 @@ REFUSALS = (
     InstructionAltered,
     NumberAltered,
     PdfNotInstalled,
+    ReceiptRefused,
     UnstorableText,
     ScratchRefused,
     *_WRONG_PATH,

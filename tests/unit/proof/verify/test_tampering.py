@@ -9,7 +9,7 @@ from forger import reseal
 
 from everycent.proof.verify import service
 from everycent.proof.verify.contract import Verdict
-from everycent.proof.verify.core import accounts, booked, corrected, invoices, lines, non_order, ordered
+from everycent.proof.verify.core import accounts, booked, corrected, invoices, lines, non_order, ordered, receipts
 from everycent.proof.verify.core.ledger import ORDERED_POSTED
 from everycent.proof.verify.core.recon import (
     BUCKET_CURRENCIES,
@@ -38,6 +38,7 @@ IN_ORDER = {*(rule.name for rule in (*ordered.RULES, *corrected.RULES)), ORDERED
 IN_ORDER |= {rule.name for rule in lines.RULES}  # nothing is handed on: tests/unit/flow/settlement/test_handing_on.py
 IN_ORDER |= {rule.name for rule in invoices.RULES}  # nothing is invoiced: tests/unit/flow/settlement/test_invoices.py
 IN_ORDER |= {rule.name for rule in accounts.RULES}  # nobody has a payout account: test_accounts.py
+IN_ORDER |= {rule.name for rule in receipts.RULES}  # nothing is on account: tests/unit/flow/payments/test_receipts.py
 IN_ORDER |= {rule.name for rule in (CUT_CARRIED, ENTRIES, ENTRY_ACCOUNTS, PAYOUTS, *booked.RULES)}
 IN_ORDER |= {FINDING_CURRENCIES.name, BUCKET_CURRENCIES.name}  # one currency: recon/breaks/test_in_their_currencies.py
 IN_ORDER |= {rule.name for rule in non_order.RULES}  # nobody is fined: tests/unit/flow/non_order/test_life.py

@@ -142,6 +142,51 @@ def test_released_sent_and_asked_about(shop: Path, told: Told, monkeypatch: pyte
     assert told("payments", "list", "--state", "succeeded")[1]["counts"][0]["instructions"] == 2
 
 
+NOTICE = (
+    "<?xml version='1.0'?><Document xmlns='urn:iso:std:iso:20022:tech:xsd:camt.054.001.08'><BkToCstmrDbtCdtNtfctn>"
+    "<GrpHdr><MsgId>N-1</MsgId></GrpHdr><Ntfctn><Id>N-1</Id><Acct><Id><IBAN>DE89370400440532013000</IBAN></Id></Acct>"
+    "{}</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"
+)
+CREDIT = (
+    "<Ntry><Amt Ccy='CNY'>{}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>{}<NtryDtls><TxDtls>"
+    "<Refs><EndToEndId>{}</EndToEndId></Refs></TxDtls></NtryDtls></Ntry>"
+)
+
+
+def test_what_parties_transfer_in_parts_is_told_and_a_person_says_the_rest(
+    shop: Path, told: Told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Merchants a, b and c owe 1.00, 2.00 and 3.00; b pays a part, c too much, a a part without a number."""
+    monkeypatch.setitem(globals(), "MODEL", MODEL.replace("debtor: platform, creditor: merchant", "debtor: merchant"
+                        ", creditor: platform"))  # fmt: skip
+    close(shop, "{channels: [bank_file]}")
+    key = ids(told)
+    own = {"b": "<AcctSvcrRef>R-1</AcctSvcrRef>", "c": "<AcctSvcrRef>R-2</AcctSvcrRef>"}
+    came_in = [("a", "0.40"), ("b", "0.50"), ("c", "3.10")]
+    entries = [CREDIT.format(amount, own.get(one, ""), key[one].replace("-", "")) for one, amount in came_in]
+    (shop / "camt.xml").write_text(NOTICE.format("".join(entries)))
+    code, read = told("payments", "read", str(shop / "camt.xml"), "--as-of", "2026-03-03")
+    assert code == exits.FAILED and [(one["said"], one["state"]) for one in read["taken"]] == [("pay", "succeeded")]
+    kept = {one["party_id"][-1]: (one["uses"][0]["left_minor"], one["free_minor"]) for one in read["on_account"]}
+    assert kept == {"b": (150, 0), "c": (0, 10)}
+    (listed,) = read["incoming"]
+    assert (listed["fit"], listed["candidates"]) == ("other_amount", [key["a"]])
+    line = ("take", str(shop / "camt.xml"), "--line", listed["line"], "--why", "by telephone", "--for")
+    assert run_app(["payments", *line, key["b"], "--for", key["c"]]) == exits.REFUSED
+    assert "other_party: the instructions are of several parties" in capsys.readouterr().err
+    assert told("payments", *line, key["a"])[1]["on_account"][0]["uses"][0]["left_minor"] == 60
+    assert told("payments", "read", str(shop / "camt.xml"))[1]["on_account_before"] == 3
+    rows = {row["party_id"][-1]: row for row in told("payments", "on-account")[1]["on_account"]}
+    assert {name: (row["set_aside_minor"], row["free_minor"]) for name, row in rows.items()} == {
+        "a": (40, 0), "b": (50, 0), "c": (0, 10),
+    }  # fmt: skip
+    assert [part["amount_minor"] for part in told("payments", "show", key["b"])[1]["received"]] == [50]
+    for command in (["on-account"], ["show", key["b"]], ["read", str(shop / "camt.xml")]):
+        assert run_app(["payments", *command]) == exits.OK
+    assert run_app(["payments", "use", key["a"], "--why", "nothing is free"]) == exits.REFUSED
+    assert run_app(["verify"]) == exits.OK
+
+
 def test_a_service_that_is_not_set_is_named(shop: Path, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
     model = close(shop, REST)
     for command in (["submit", model], ["ask", model], ["listen", model, "--port", "0"]):

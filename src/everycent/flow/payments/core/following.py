@@ -142,3 +142,13 @@ def turned_back(followed: Followed, known: Mapping[UUID, Known]) -> tuple[list[U
     was = {key: known[key].standing.booking is Booking.BACK for key in followed.now}
     now = {key: one.standing.booking is Booking.BACK for key, one in followed.now.items()}
     return [key for key in now if now[key] and not was[key]], [key for key in now if was[key] and not now[key]]
+
+
+def first_paid(followed: Followed, known: Mapping[UUID, Known]) -> list[UUID]:
+    """The collections that are paid now, and never had another end."""
+    return [
+        one.said.key
+        for one in followed.moved
+        if (one.before.booking, one.after.booking) == (Booking.IN_FLIGHT, Booking.PAID)
+        and known[one.said.key].direction == "collect"
+    ]

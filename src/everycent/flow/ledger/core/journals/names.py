@@ -11,6 +11,7 @@ from hashlib import sha256
 from everycent.flow.ledger.contract import (
     BANK_ACCOUNT,
     CHANNEL_ACCOUNT,
+    ON_ACCOUNT,
     OPERATOR_ACCOUNT,
     PARTY_ACCOUNT,
     RESERVE_ACCOUNT,
@@ -24,12 +25,13 @@ _STEM, _DIGITS = 15, 8
 
 
 def account_name(account: str) -> str:
-    """What an account is called: what parties are owed, or have in reserve, and taxes are liabilities, channels and
-    banks are assets, the operator's own side is income (and its costs, with the other sign); others' names are equity.
+    """What an account is called: what parties are owed, or have in reserve or on account, and taxes are liabilities,
+    channels and banks are assets, the operator's own side is income (and its costs, with the other sign); others' names
+    are equity.
 
     No account's name is the beginning of another's, so that a balance is its own and nobody else's.
     """
-    for beginning, name in ((PARTY_ACCOUNT, "Party"), (RESERVE_ACCOUNT, "Reserve")):
+    for beginning, name in ((PARTY_ACCOUNT, "Party"), (RESERVE_ACCOUNT, "Reserve"), (ON_ACCOUNT, "OnAccount")):
         role, colon, key = account.removeprefix(beginning).partition(":")
         if account.startswith(beginning) and colon:
             return f"Liabilities:{name}:{_component(role)}:{_component(key)}"
