@@ -58,10 +58,30 @@ def test_paid_refused_and_returned(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in (report, cny, jpy)] == before, "the same file has the same answers"
 
 
+DEBITS = """<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.008.001.08"><CstmrDrctDbtInitn>
+  <GrpHdr><MsgId>M2</MsgId></GrpHdr><PmtInf><PmtInfId>D</PmtInfId><ReqdColltnDt>2026-03-10</ReqdColltnDt>
+  <CdtrAcct><Id><Othr><Id>P1</Id></Othr></Id></CdtrAcct>{}</PmtInf></CstmrDrctDbtInitn></Document>"""
+DEBIT = """<DrctDbtTxInf><PmtId><EndToEndId>{}</EndToEndId></PmtId><InstdAmt Ccy="CNY">{}</InstdAmt>
+  <DbtrAcct><Id><Othr><Id>{}</Id></Othr></Id></DbtrAcct></DrctDbtTxInf>"""
+
+
+def test_debits_come_in_and_go_back_for_want_of_money(tmp_path: Path) -> None:
+    debits = ("E1", "100.00", "6220"), ("E2", "20.50", "6228"), ("E3", "3.25", "6229")
+    file = tmp_path / "direct_debits-1.xml"
+    file.write_text(DEBITS.format("".join(DEBIT.format(*one) for one in debits)), encoding="utf-8")
+    (report, statement, notice), _ = answered(file, tmp_path / "bank")
+    assert texts(report, "TxSts") == ["ACSP", "RJCT", "ACSP"] and texts(report, "OrgnlMsgNmId") == ["pain.008.001.08"]
+    opening, closing, *_ = map(Decimal, texts(statement, "Amt"))
+    assert closing == opening + 100 and texts(statement, "CdtDbtInd")[2::2] == ["CRDT", "CRDT", "DBIT"]
+    for path in (statement, notice):
+        assert texts(path, "Cd")[-1] == "AM04" and texts(path, "AcctSvcrRef")[-1] == "R-E3"
+    assert texts(notice, "EndToEndId") == ["E3"], "the notice tells what came back, and no more"
+
+
 @pytest.mark.parametrize("text", ["no xml", "<Document/>"])
 def test_another_file_is_refused_by_name(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "other.xml"
     file.write_text(text, encoding="utf-8")
     assert run_app(["payments", "simulate", str(file), "--to", str(tmp_path / "bank")]) == exits.REFUSED
-    assert "other.xml is no pain.001 file" in " ".join(capsys.readouterr().err.split())
+    assert "other.xml is no payment file (pain.001, pain.008)" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "bank").exists()
