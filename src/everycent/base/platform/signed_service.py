@@ -13,13 +13,17 @@ from uuid import UUID
 import httpx
 
 from everycent.base.platform.settings import SettingsError
-from everycent.base.platform.signatures import signed
+from everycent.base.platform.signatures import bad_signature, signed
 
 _TIMEOUT_S = 10.0
 
 
 class NotReached(Exception):
     """The service did not take what it was told; the message says why. It is told again."""
+
+
+class NotBelieved(Exception):
+    """The service answered, but not in a way that can be believed; the message says why. It is asked again."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,14 +53,29 @@ class SignedService:
 
     def tell(self, message_id: UUID, said: Mapping[str, Any], now: datetime) -> None:
         """Sends one message; the same id says that it is the same one again. Raises NotReached."""
-        body = json.dumps(said, ensure_ascii=False).encode()
-        headers = {"content-type": "application/json", **signed(message_id, body, self.secret, now)}
-        try:
-            answer = httpx.post(self.url, content=body, headers=headers, timeout=_TIMEOUT_S)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotReached(f"the {self.called} was not reached: {error or type(error).__name__}") from None
+        answer = self._sent("POST", self.url, message_id, json.dumps(said, ensure_ascii=False).encode(), now)
         if not answer.is_success:
             raise NotReached(f"the {self.called} answers {answer.status_code}")
+
+    def exchange(self, method: str, path: str, message_id: UUID, body: bytes, now: datetime) -> bytes:
+        """Sends one message to a path below the service's address, and gives what it answers, which it has signed, too.
+
+        An answer that refuses something (4xx) is one. Raises NotReached, NotBelieved.
+        """
+        answer = self._sent(method, self.url.rstrip("/") + path, message_id, body, now)
+        if answer.status_code >= 500:
+            raise NotReached(f"the {self.called} answers {answer.status_code}")
+        bad = bad_signature(answer.headers, answer.content, self.secret, now)
+        if bad is not None:
+            raise NotBelieved(f"its answer ({answer.status_code}) is not signed by the shared secret, now ({bad})")
+        return answer.content
+
+    def _sent(self, method: str, url: str, message_id: UUID, body: bytes, now: datetime) -> httpx.Response:
+        headers = {"content-type": "application/json", **signed(message_id, body, self.secret, now)}
+        try:
+            return httpx.request(method, url, content=body, headers=headers, timeout=_TIMEOUT_S)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotReached(f"the {self.called} was not reached: {error or type(error).__name__}") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,10 +4,12 @@ import uuid
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
+from pydantic import Field, field_validator
 
+from everycent.base.engine.declaration import Declaration, Name, ScalarText
 from everycent.base.engine.tables import UUID, TableSchema
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.
@@ -195,3 +197,129 @@ class NotSealedYet(Exception):
 
 class AlteredSinceSealed(Exception):
     """The transfer, or its seal, is not as it was sealed; the message says what differs."""
+
+
+class AccountingSpec(Declaration):
+    """How the books of one model are handed to an accounting system, as vouchers."""
+
+    model: Name = Field(description="whose books", examples=["harbour-market"])
+    entries: Literal["summed", "each"] = Field(
+        default="summed",
+        description="summed: one entry for all transfers between two accounts for one purpose; each: one for each",
+    )
+    legal_entity: str | None = Field(
+        default=None,
+        description="in whose vouchers goes what neither its accounts nor its cause are of a company: between two "
+        "parties; without it, such a transfer is refused",
+        examples=["market-shanghai"],
+    )
+    codes: dict[str, ScalarText] = Field(
+        description="the ledger's accounts, each with its code there; `*` stands for anything, and of several names "
+        "that fit, the one with the most letters holds",
+        examples=[{"party/merchant:*": "2202", "operator/*/commission": "6051"}],
+    )
+
+    @field_validator("codes")
+    @classmethod
+    def _some(cls, codes: dict[str, str]) -> dict[str, str]:
+        blank = [account for account, code in codes.items() if not code.strip()]
+        if not codes or blank:
+            of = f"'{blank[0]}' has none" if blank else "there are none"
+            raise ValueError(f"each account has a code, and {of}; write for example party/*: 2202")
+        return codes
+
+
+class VoucherState(StrEnum):
+    """Where a voucher stands."""
+
+    MADE = "made"  # it has its number and its content, and nobody has it yet
+    SENT = "sent"  # it was handed over, or its sender died on the way: it is asked about before it goes again
+    ACCEPTED = "accepted"  # the accounting system has it, under a number of its own
+    REFUSED = "refused"  # it has not, and said why
+    DISPUTED = "disputed"  # it said one thing, then another: a person finds out
+    REPLACED = "replaced"  # it was refused, and its next revision stands for it
+
+
+class VoucherMove(StrEnum):
+    """What may happen to a voucher."""
+
+    HAND_OVER = "hand_over"
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    CORRECT = "correct"
+    JUDGE_ACCEPTED = "judge_accepted"  # a person found out, or a system without answers was asked by one
+    JUDGE_REFUSED = "judge_refused"
+
+
+class VoucherCame(StrEnum):
+    """What came of a move that was asked for, or of what was said."""
+
+    MOVED = "moved"
+    REPEATED = "repeated"  # it was said before
+    NOTED = "noted"  # kept for the person who has to decide
+    CONTRADICTED = "contradicted"  # the opposite was said before: disputed now
+    NOT_ALLOWED = "not_allowed"
+    UNKNOWN = "unknown_voucher"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of a voucher, by its accounting system or a person. `number`: its number there, of one that is
+    accepted; `reason`: why it is not."""
+
+    voucher_id: uuid.UUID
+    move: VoucherMove
+    who: str
+    number: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Voucher:
+    """A voucher of a legal entity's one day in one commodity.
+
+    `supplement`: 0 for the day's first ones, n for those of what was posted after the n-th time. `content`: the text
+    that is handed over; its SHA-256 in hex is `digest`, whose beginning is the id. `number`, `reason`: what was said.
+    """
+
+    model: str
+    legal_entity: str
+    voucher_no: int
+    revision: int
+    voucher_id: uuid.UUID
+    booked_on: date
+    supplement: int
+    currency: str
+    total_minor: int
+    entries: int
+    content: str
+    digest: str
+    state: VoucherState
+    number: str | None = None
+    reason: str | None = None
+
+
+class VoucherRefusal(StrEnum):
+    """Why no vouchers were made, named after the rule that they would break."""
+
+    NO_CODE = "no_code"
+    NO_ENTITY = "no_entity"
+    BETWEEN_ENTITIES = "between_entities"
+    POSTING_UNDER_WAY = "posting_under_way"
+    NOT_REFUSED = "not_refused"
+
+
+class VouchersRefused(Exception):
+    """No voucher was made; the message says why, and what would be right."""
+
+    def __init__(self, refusal: VoucherRefusal, message: str) -> None:
+        super().__init__(f"{message} ({refusal})")
+        self.refusal = refusal
+
+
+class NoSuchVoucher(LookupError):
+    """There is no such voucher; the message says what was looked for."""
+
+
+class SendersBusy(Exception):
+    """Another sender of the same books' vouchers is at work; try again when it has ended."""

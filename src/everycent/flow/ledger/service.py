@@ -1,4 +1,5 @@
-"""The ledger's commands: post transfers that are asked for, bound balances; look at books, seal and export them."""
+"""The ledger's commands: post transfers that are asked for, bound balances; look at books, seal and export them; make
+vouchers of them and hand these over."""
 
 from collections.abc import Sequence
 
@@ -7,26 +8,61 @@ import pyarrow as pa
 
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger import store
+from everycent.flow.ledger.accounting_system import (
+    ACKNOWLEDGEMENT_BYTES_MAX,
+    NotAnAcknowledgement,
+    RestAccounting,
+    read_acknowledgement,
+)
 from everycent.flow.ledger.contract import Answer, Limit, Outcome, Transfer, TransferKind
 from everycent.flow.ledger.core.commodities import commodity
 from everycent.flow.ledger.core.judging import Books, judge
+from everycent.flow.ledger.core.vouchers.content import CSV_COLUMNS, csv_rows
 from everycent.flow.ledger.exporting import JournalFormat, export
 from everycent.flow.ledger.seals import prove, seal
 from everycent.flow.ledger.store import accounts_at, models, trial_balance
+from everycent.flow.ledger.voucher_store import moves as voucher_moves
+from everycent.flow.ledger.voucher_store import named as vouchers_named
+from everycent.flow.ledger.voucher_store import ready as vouchers_ready
+from everycent.flow.ledger.voucher_store import shown as vouchers_shown
+from everycent.flow.ledger.vouchers import FILES, HandedOver, Taken
+from everycent.flow.ledger.vouchers import correct as correct_voucher
+from everycent.flow.ledger.vouchers import hand_over as hand_voucher_over
+from everycent.flow.ledger.vouchers import make as make_vouchers
+from everycent.flow.ledger.vouchers import say as say_of_voucher
+from everycent.flow.ledger.vouchers import send as send_vouchers
 
 __all__ = [
+    "ACKNOWLEDGEMENT_BYTES_MAX",
+    "CSV_COLUMNS",
+    "FILES",
     "Contended",
+    "HandedOver",
     "JournalFormat",
+    "NotAnAcknowledgement",
+    "RestAccounting",
+    "Taken",
     "accounts_at",
     "book",
     "commodity",
+    "correct_voucher",
+    "csv_rows",
     "export",
+    "hand_voucher_over",
+    "make_vouchers",
     "models",
     "post",
     "prove",
+    "read_acknowledgement",
+    "say_of_voucher",
     "seal",
+    "send_vouchers",
     "set_limit",
     "trial_balance",
+    "voucher_moves",
+    "vouchers_named",
+    "vouchers_ready",
+    "vouchers_shown",
 ]
 
 #: Somebody else posted the same id, or settled the same pending transfer, in the same moment: then it is there at the

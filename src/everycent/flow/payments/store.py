@@ -6,6 +6,7 @@ unseen: the statement that writes a row makes its seal, and what pays it or chan
 
 from collections.abc import Sequence
 from datetime import date
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -252,3 +253,13 @@ def reopenings(connection: Connection, tenant: str, model: str) -> int:
     ).fetchone()
     assert row is not None, "count gives a row"
     return int(row[0])
+
+
+def legal_entities(connection: Connection, tenant: str, model: str, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Whose instructions these are, of those that are instructions."""
+    found = connection.execute(
+        """SELECT instruction_id, legal_entity FROM payments.instruction
+        WHERE tenant = %s AND model = %s AND instruction_id = ANY(%s)""",
+        (tenant, model, list(ids)),
+    )
+    return dict(found.fetchall())

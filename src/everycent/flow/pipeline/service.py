@@ -1,5 +1,6 @@
 """The pipeline's commands: check a model, run it over files, test its golden cases, write its results."""
 
+from everycent.flow.pipeline.accounting import legal_entities_of
 from everycent.flow.pipeline.asked_rules import RecordTried, rules_of_record
 from everycent.flow.pipeline.charging import ChargeHouse, Fees
 from everycent.flow.pipeline.correcting import Wish
@@ -47,6 +48,7 @@ __all__ = [
     "find_inputs",
     "given_files",
     "held_in_turn",
+    "legal_entities_of",
     "local_engine",
     "open_session",
     "parked",

@@ -463,3 +463,13 @@ def _read(connection: Connection, tenant: str, model: str, condition: str) -> pa
         ORDER BY statement_id COLLATE "C"
     """
     return STATEMENT.check(copy_out(connection, query, STATEMENT.columns))
+
+
+def legal_entities_of_lines(connection: Connection, tenant: str, model: str, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Whose statements' lines these are, of those that are lines."""
+    found = connection.execute(
+        """SELECT line_id, legal_entity FROM settlement.statement_line
+        WHERE tenant = %s AND model = %s AND line_id = ANY(%s)""",
+        (tenant, model, list(ids)),
+    )
+    return dict(found.fetchall())

@@ -29,6 +29,7 @@ from everycent.proof.verify.core import (
     shares,
     statements,
     terms,
+    vouchers,
 )
 from everycent.proof.verify.core.rule import Rule
 from everycent.proof.verify.declared import declared_tables
@@ -57,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     *payments.RULES,
     *receipts.RULES,
     *ledger.RULES,
+    *vouchers.RULES,
     *recon.RULES,
     *booked.RULES,
     *breaks.RULES,

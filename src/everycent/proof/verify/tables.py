@@ -162,7 +162,17 @@ DECIDED = {
     ),
     "ledger.transfer": _columns(
         batch_no=_LONG, transfer_id=_UUID, booked_on=_DAY, debit_account=_TEXT, credit_account=_TEXT,
-        amount_minor=_SUM, currency=_TEXT, cause=_TEXT, kind=_TEXT, settles=_UUID,
+        amount_minor=_SUM, currency=_TEXT, cause=_TEXT, kind=_TEXT, settles=_UUID, posting_no=_LONG,
+    ),
+    "ledger.voucher_pass": _columns(booked_on=_DAY, supplement=pa.int32(), after_no=_LONG, through_no=_LONG),
+    "ledger.voucher": _columns(
+        tenant=_TEXT, model=_TEXT, legal_entity=_TEXT, voucher_no=_LONG, revision=pa.int32(), voucher_id=_UUID,
+        chain_no=_LONG, booked_on=_DAY, supplement=pa.int32(), currency=_TEXT, total_minor=_SUM, entries=pa.int32(),
+        content=_TEXT, digest=_TEXT, previous=_TEXT, chained=_TEXT, state=_TEXT, number=_TEXT, moves=pa.int32(),
+    ),
+    "ledger.voucher_move": _columns(
+        voucher_id=_UUID, move_no=pa.int32(), move=_TEXT, came=_TEXT, from_state=_TEXT, to_state=_TEXT, number=_TEXT,
+        reason=_TEXT, who=_TEXT,
     ),
     "ledger.account": _columns(
         account=_TEXT, currency=_TEXT, booked_on=_DAY, debits_minor=_SUM, credits_minor=_SUM,

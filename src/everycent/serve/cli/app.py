@@ -19,6 +19,7 @@ from everycent.serve.cli.party_app import party_app
 from everycent.serve.cli.payments_app import payments_app
 from everycent.serve.cli.statements_app import approvals_app, statement_app
 from everycent.serve.cli.terminal import err
+from everycent.serve.cli.vouchers_app import vouchers_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,6 +47,7 @@ live_app.add_to(recon_app)
 jobs_app.add_to(recon_app)
 
 app.add_typer(breaks_app, name="breaks")
+ledger_app.add_typer(vouchers_app, name="vouchers")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(figures_app, name="figures")
 app.add_typer(non_order_app, name="non-order")

@@ -12,7 +12,7 @@ from everycent.serve.cli.options import Json, day
 ledger_app = typer.Typer(no_args_is_help=True, help="The books: balances of any day, seals, proofs, exports.")
 
 
-def _decimals(given: list[str] | None) -> dict[str, int]:
+def decimals_of(given: list[str] | None) -> dict[str, int]:
     """`tCO2e=3` as a name and a number."""
     said: dict[str, int] = {}
     for text in given or ():
@@ -47,7 +47,7 @@ def balance(
     """Balances of accounts, at the end of any day."""
     from everycent.serve.cli.books import balance_command
 
-    return balance_command(model, account, on, limit, _decimals(decimals), as_json=json)
+    return balance_command(model, account, on, limit, decimals_of(decimals), as_json=json)
 
 
 @ledger_app.command("trial-balance")
@@ -55,7 +55,7 @@ def trial_balance(on: On = None, decimals: Decimals = None, model: Model = None,
     """Debits and credits of all accounts, at the end of any day; 1 where they differ."""
     from everycent.serve.cli.books import trial_balance_command
 
-    return trial_balance_command(model, on, _decimals(decimals), as_json=json)
+    return trial_balance_command(model, on, decimals_of(decimals), as_json=json)
 
 
 @ledger_app.command("export")
@@ -70,7 +70,7 @@ def export(
     """Write the books as a journal for Beancount or hledger, with each account's balance for them to check."""
     from everycent.serve.cli.books import export_command
 
-    return export_command(model, form, out, on, _decimals(decimals), as_json=json)
+    return export_command(model, form, out, on, decimals_of(decimals), as_json=json)
 
 
 @ledger_app.command("seal")

@@ -15,7 +15,13 @@ from everycent.base.platform.settings import SettingsError
 from everycent.base.platform.tasks import TaskChanged
 from everycent.flow.intake.contract import SourceError
 from everycent.flow.intake.service import UnknownFormat, UnknownStep
-from everycent.flow.ledger.contract import NoSuchTransfer, NotSealedYet
+from everycent.flow.ledger.contract import (
+    NoSuchTransfer,
+    NoSuchVoucher,
+    NotSealedYet,
+    SendersBusy,
+    VouchersRefused,
+)
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.parties.service import NumberAltered
 from everycent.flow.payments.contract import ComeBackRefused, InstructionAltered
@@ -54,6 +60,7 @@ REFUSALS = (
     NoFont,
     NothingStored,
     NoSuchTransfer,
+    NoSuchVoucher,
     NotSealedYet,
     NothingFound,
     NothingToCompare,
@@ -70,6 +77,7 @@ REFUSALS = (
     PdfNotInstalled,
     ReceiptRefused,
     UnstorableText,
+    VouchersRefused,
     ScratchRefused,
     *_WRONG_PATH,
 )
@@ -83,6 +91,7 @@ UNAVAILABLE = (
     ChannelBusy,
     CutRefused,
     QueueFull,
+    SendersBusy,
     MemoryError,
     OSError,
 )

@@ -9,7 +9,17 @@ from forger import reseal
 
 from everycent.proof.verify import service
 from everycent.proof.verify.contract import Verdict
-from everycent.proof.verify.core import accounts, booked, corrected, invoices, lines, non_order, ordered, receipts
+from everycent.proof.verify.core import (
+    accounts,
+    booked,
+    corrected,
+    invoices,
+    lines,
+    non_order,
+    ordered,
+    receipts,
+    vouchers,
+)
 from everycent.proof.verify.core.ledger import ORDERED_POSTED
 from everycent.proof.verify.core.recon import (
     BUCKET_CURRENCIES,
@@ -42,6 +52,7 @@ IN_ORDER |= {rule.name for rule in receipts.RULES}  # nothing is on account: tes
 IN_ORDER |= {rule.name for rule in (CUT_CARRIED, ENTRIES, ENTRY_ACCOUNTS, PAYOUTS, *booked.RULES)}
 IN_ORDER |= {FINDING_CURRENCIES.name, BUCKET_CURRENCIES.name}  # one currency: recon/breaks/test_in_their_currencies.py
 IN_ORDER |= {rule.name for rule in non_order.RULES}  # nobody is fined: tests/unit/flow/non_order/test_life.py
+IN_ORDER |= {rule.name for rule in vouchers.RULES}  # no vouchers are made: tests/unit/flow/ledger/test_vouchers.py
 #: Nothing is sealed here either: test_sealed.py.
 IN_ORDER |= {
     "each sealed transfer is as it was sealed",

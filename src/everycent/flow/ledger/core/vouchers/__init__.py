@@ -1,0 +1,1 @@
+"""Vouchers for an accounting system: their codes, their content, and their life."""

@@ -1,0 +1,156 @@
+"""Vouchers: their entries are the ledger's transfers, their numbers have no gap, and each stands where it was moved."""
+
+from everycent.proof.verify.core.rule import Rule
+
+#: What stands for each number: its last revision.
+_STANDING = """(FROM ledger.voucher QUALIFY row_number() OVER (
+    PARTITION BY legal_entity, voucher_no ORDER BY revision DESC) = 1)"""
+
+
+def _lines(vouchers: str) -> str:
+    """The lines of vouchers, amounts in minor units."""
+    return f"""(SELECT * EXCLUDE line, line->>'account' AS account, line->>'purpose' AS purpose,
+        (line->>'transfers')::BIGINT AS transfers, replace(line->>'debit', '.', '')::HUGEINT AS debit,
+        replace(line->>'credit', '.', '')::HUGEINT AS credit
+        FROM (SELECT * EXCLUDE content, unnest(json_extract(content, '$.lines[*]')) AS line FROM {vouchers} AS v))"""
+
+
+ADD_UP = Rule(
+    "each voucher's entries are the transfers of its day, account by account",
+    "ledger.voucher",
+    f"""WITH moved AS (
+        SELECT t.booked_on, p.supplement, t.currency, t.debit_account, t.credit_account, t.amount_minor,
+            split_part(t.cause, ' ', 1) AS purpose
+        FROM ledger.transfer AS t JOIN ledger.voucher_pass AS p ON p.booked_on = t.booked_on
+            AND t.posting_no > p.after_no AND t.posting_no <= p.through_no
+        WHERE t.kind IN ('posted', 'post_pending')),
+    posted AS (
+        SELECT booked_on, supplement, currency, account, purpose, sum(debit) AS debit, sum(credit) AS credit,
+            count(*) AS transfers FROM (
+            SELECT * EXCLUDE (debit_account, credit_account, amount_minor), debit_account AS account,
+                amount_minor AS debit, 0 AS credit FROM moved
+            UNION ALL SELECT * EXCLUDE (debit_account, credit_account, amount_minor), credit_account, 0, amount_minor
+            FROM moved) GROUP BY ALL),
+    vouched AS (
+        SELECT booked_on, supplement, currency, account, purpose, sum(debit) AS debit, sum(credit) AS credit,
+            sum(transfers) AS transfers
+        FROM {_lines(_STANDING)} GROUP BY ALL)
+    SELECT {{'o': booked_on, 's': supplement, 'c': currency, 'a': account, 'p': purpose}} AS place,
+        format('{{}}, supplement {{}}, {{}} in {{}} ({{}}): its vouchers debit {{}} and credit {{}} with {{}} '
+            || 'transfers, the ledger {{}} and {{}} with {{}}', booked_on, supplement, account, currency, purpose,
+            coalesce(v.debit, 0), coalesce(v.credit, 0), coalesce(v.transfers, 0), coalesce(p.debit, 0),
+            coalesce(p.credit, 0), coalesce(p.transfers, 0)) AS message
+    FROM vouched v FULL JOIN posted p USING (booked_on, supplement, currency, account, purpose)
+    WHERE (v.debit, v.credit, v.transfers) IS DISTINCT FROM (p.debit, p.credit, p.transfers)""",
+)
+
+NUMBERED = Rule(
+    "vouchers are numbered without a gap, and no posting is between their passes",
+    "ledger.voucher",
+    """WITH numbered AS (
+        SELECT legal_entity, voucher_no, revision, row_number() OVER (PARTITION BY legal_entity ORDER BY voucher_no,
+            revision) AS place_no, dense_rank() OVER (PARTITION BY legal_entity ORDER BY voucher_no) AS rank_no,
+            row_number() OVER (PARTITION BY legal_entity, voucher_no ORDER BY revision) AS revision_no
+        FROM ledger.voucher),
+    gaps AS (
+        SELECT legal_entity AS entity, place_no, format('{}: number {}, revision {}, is its {}. number, revision {}',
+            legal_entity, voucher_no, revision, rank_no, revision_no) AS what
+        FROM numbered WHERE voucher_no <> rank_no OR revision <> revision_no),
+    passed AS (
+        SELECT *, lag(through_no, 1, 0) OVER w AS before, row_number() OVER w - 1 AS pass_no
+        FROM ledger.voucher_pass WINDOW w AS (PARTITION BY booked_on ORDER BY supplement)),
+    holes AS (
+        SELECT '' AS entity, supplement, format('{}, supplement {}: it begins after posting {}, the {} before ended at '
+            || '{}', booked_on, supplement, after_no, pass_no, before) AS what
+        FROM passed WHERE after_no <> before OR supplement <> pass_no)
+    SELECT {'e': entity, 'n': place_no} AS place, what AS message FROM (FROM gaps UNION ALL FROM holes)""",
+)
+
+_HEAD = {
+    "tenant": "tenant", "model": "model", "legal_entity": "legal_entity", "number": "voucher_no",
+    "revision": "revision", "booked_on": "booked_on", "supplement": "supplement", "currency": "currency",
+}  # fmt: skip
+_SAID = ", ".join(f"content->>'{name}'" for name in _HEAD)
+_KEPT = ", ".join(f"{column}::VARCHAR" for column in _HEAD.values())
+#: Whose an account is, where its name says it.
+_ENTITY = """CASE WHEN starts_with(account, 'operator/') THEN regexp_extract(account, '^operator/(.*)/[^/]*$', 1)
+    WHEN starts_with(account, 'bank/') THEN substr(account, 6)
+    WHEN starts_with(account, 'tax/') THEN substr(account, 5) ELSE legal_entity END"""
+
+SAID = Rule(
+    "each voucher says what it was made of, balanced, and is chained to the one before",
+    "ledger.voucher",
+    f"""WITH linked AS (
+        SELECT *, lag(chained, 1, repeat('0', 64)) OVER w AS before, row_number() OVER w AS place_no
+        FROM ledger.voucher WINDOW w AS (PARTITION BY legal_entity ORDER BY chain_no)),
+    added AS (
+        SELECT voucher_id, sum(debit) AS debit, sum(credit) AS credit, count(*) AS lines,
+            count(*) FILTER (WHERE {_ENTITY} <> legal_entity) AS strangers
+        FROM {_lines("ledger.voucher")} GROUP BY voucher_id)
+    SELECT voucher_id AS place, format('voucher {{}}, {{}} of {{}}: total {{}}, its lines {{}} and {{}}; {{}}',
+        voucher_id, voucher_no, legal_entity, total_minor, coalesce(debit, 0), coalesce(credit, 0), CASE
+            WHEN digest <> sha256(content) THEN 'its content is not what was digested'
+            WHEN chained <> sha256('voucher ' || previous || ' ' || digest) OR previous <> before
+                OR chain_no <> place_no THEN 'it is not chained to the one before'
+            WHEN strangers > 0 THEN 'an account is of another company'
+            ELSE 'its columns are not its content' END) AS message
+    FROM linked LEFT JOIN added USING (voucher_id)
+    WHERE digest <> sha256(content) OR voucher_id <> left(digest, 32)::UUID OR previous <> before
+        OR chain_no <> place_no OR chained <> sha256('voucher ' || previous || ' ' || digest)
+        OR (total_minor, total_minor, 2 * entries, 0) IS DISTINCT FROM (debit, credit, lines, strangers)
+        OR replace(content->>'debit', '.', '')::HUGEINT <> total_minor
+        OR ({_SAID}) IS DISTINCT FROM ({_KEPT})""",
+)
+
+#: What may follow what, restated: the move, what came of it, the states before it, and the state after it.
+_ALLOWED = (
+    ("hand_over", "moved", "made", "sent"),
+    ("accept", "moved", "sent", "accepted"),
+    ("refuse", "moved", "sent", "refused"),
+    ("correct", "moved", "refused", "replaced"),
+    ("judge_accepted", "moved", "sent disputed", "accepted"),
+    ("judge_refused", "moved", "sent disputed", "refused"),
+    ("accept", "contradicted", "accepted refused replaced", "disputed"),
+    ("refuse", "contradicted", "accepted", "disputed"),
+    ("accept", "noted", "disputed", "disputed"),
+    ("refuse", "noted", "disputed", "disputed"),
+)
+_STEPS = ", ".join(
+    f"('{move}', '{came}', '{state}', '{after}')"
+    for move, came, states, after in _ALLOWED
+    for state in states.split(" ")
+)
+
+STANDS = Rule(
+    "each voucher stands where its moves led, and each number is accepted once",
+    "ledger.voucher",
+    f"""WITH linked AS (
+        SELECT *, row_number() OVER w AS place_no, lag(to_state, 1, 'made') OVER w AS before,
+            row_number() OVER (PARTITION BY voucher_id ORDER BY move_no DESC) = 1 AS is_last
+        FROM ledger.voucher_move WINDOW w AS (PARTITION BY voucher_id ORDER BY move_no)),
+    broken AS (
+        SELECT voucher_id, format('move {{}}: {{}}, {{}}, from {{}} to {{}} by {{}}, after {{}}', move_no, move, came,
+            from_state, to_state, who, before) AS what
+        FROM linked WHERE from_state <> before OR move_no <> place_no OR trim(who) = ''
+            OR (move, came, from_state, to_state) NOT IN (VALUES {_STEPS})
+            OR (to_state = 'accepted' AND number IS NULL)),
+    ends AS (
+        SELECT voucher_id, format('it is {{}} after {{}} moves, the last move says {{}} after {{}}',
+            coalesce(v.state, 'not there'), coalesce(v.moves, 0), coalesce(l.to_state, 'made'), coalesce(l.move_no, 0))
+            AS what
+        FROM ledger.voucher AS v FULL JOIN (FROM linked WHERE is_last) AS l USING (voucher_id)
+        WHERE (v.state, v.moves) IS DISTINCT FROM (coalesce(l.to_state, 'made'), coalesce(l.move_no, 0))),
+    twice AS (
+        SELECT min(voucher_id) AS voucher_id, format('number {{}} of {{}} has {{}} accepted revisions, {{}} that '
+            || 'follow no refused one', voucher_no, legal_entity, count(*) FILTER (WHERE state = 'accepted'),
+            count(*) FILTER (WHERE revision > 1) - count(*) FILTER (WHERE replaced)) AS what
+        FROM (SELECT *, EXISTS (FROM ledger.voucher_move AS m WHERE m.voucher_id = v.voucher_id AND move = 'correct')
+            AS replaced FROM ledger.voucher AS v)
+        GROUP BY legal_entity, voucher_no
+        HAVING count(*) FILTER (WHERE state = 'accepted') > 1
+            OR count(*) FILTER (WHERE revision > 1) <> count(*) FILTER (WHERE replaced))
+    SELECT voucher_id AS place, format('voucher {{}}: {{}}', voucher_id, what) AS message
+    FROM (FROM broken UNION ALL FROM ends UNION ALL FROM twice)""",
+)
+
+RULES = (ADD_UP, NUMBERED, SAID, STANDS)
