@@ -274,6 +274,7 @@ def test_one_sender_at_a_time_and_files_are_not_asked_about(books: Any, system: 
         other.execute("SELECT pg_advisory_lock(hashtextextended('everycent vouchers t/shop', 0))")
         with pytest.raises(SendersBusy, match="another sender of shop's vouchers is at work"):
             sent(books, system)
+        other.execute("SELECT pg_advisory_unlock(hashtextextended('everycent vouchers t/shop', 0))")
     sent(books, system)
     assert str(first.voucher_id) not in system.came and str(second.voucher_id) in system.came
     assert say(books, first, VoucherMove.JUDGE_ACCEPTED, number="8").came is VoucherCame.MOVED
