@@ -73,6 +73,7 @@ class Books:
     tables: dict[str, pa.Table] = field(default_factory=dict)
     contracts: pa.Table = field(default_factory=CONTRACT_PERIOD.empty)
     batches: int = 0
+    version: str | None = None  # under which statements close
 
     @property
     def tenant(self) -> str:
@@ -112,7 +113,7 @@ class Books:
         day = date.fromisoformat(as_of)
         details = self.database.details  # type: ignore[attr-defined]
         where = (self.connection, details, self.engine, self.tenant, self.model)
-        keeping = settlement.Keeping(self.plan, ledger_store.write)
+        keeping = settlement.Keeping(self.plan, ledger_store.write, self.version)
         return settlement.close_due(*where, day, asking=asking, keeping=keeping, dry_run=dry_run)
 
     def instruct(self, as_of: str, *, by: str = HOUSE, now: datetime = NOON, dry_run: bool = False) -> pa.Table:

@@ -39,7 +39,7 @@ from everycent.flow.pipeline.verified import account_keys, verified_accounts
 from everycent.flow.pipeline.versions import refuse_left_behind, refuse_other_version
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
-from everycent.flow.settlement.contract import Gate, HeldStatement
+from everycent.flow.settlement.contract import ClosedBefore, Gate, HeldStatement
 
 _log = structlog.get_logger()
 
@@ -79,6 +79,7 @@ class RunSummary:
     recount_differs: tuple[settlement.RecountDiffers, ...]
     instructions: int
     held: tuple[HeldStatement, ...] = ()
+    closed_before: tuple[ClosedBefore, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -110,7 +111,7 @@ def run(
     one is passed over where it was found in a folder or by a pattern, with others that have rows. Whatever
     was committed stays; the same call again goes on where it stopped, and changes nothing where all was done. Charges
     that are parked are rated again where the model or a table was changed, or `now` is when that was planned. What the
-    `gate` holds back is not closed. `by`: who instructs payments, and so does not release them.
+    `gate` holds back is not closed. `by`: who cuts the day and instructs payments, and so does not release them.
     """
     plan = plan_model(model, session.tenant, inputs.tables)
     keys = account_keys(plan)
@@ -132,7 +133,7 @@ def run(
         report("in order", 0, None)
         ordered = clear_waiting(session, plan, as_of, report)
         report("day cut", 0, None)
-        closing = _closed(session, plan, as_of, gate, now)
+        closing = _closed(session, plan, as_of, gate, by, now)
         report("payments", 0, None)
         accounts = {name: table.rows for name, table in attached.items()} | verified_accounts(
             session, plan, as_of, keys
@@ -141,21 +142,25 @@ def run(
         instructions = _instructed(session, plan, accounts, as_of, by, now)
         _seal(session, model.name)
     closed = closing.closed.num_rows
-    stayed = (closing.differing, instructions, closing.held)
+    stayed = (closing.differing, instructions, closing.held, closing.before)
     return RunSummary(model.name, as_of, files, empty, tried, ordered, closed, *stayed)
 
 
-def _closed(session: Session, plan: ModelPlan, as_of: date, gate: Gate | None, now: datetime) -> settlement.Closing:
+def _closed(
+    session: Session, plan: ModelPlan, as_of: date, gate: Gate | None, by: str, now: datetime
+) -> settlement.Closing:
     """The day cut, once the gate was asked."""
     held = None if gate is None else gate.held()
     name = plan.model.name
     where = (session.connection, session.details, session.engine, session.tenant, name)
     asking = settlement.Asking(plan.settlement.needs, approvals, now)
-    keeping = settlement.Keeping(plan.settlement, ledger_store.write)
-    closing = settlement.close_due(*where, as_of, held=held, asking=asking, keeping=keeping)
+    keeping = settlement.Keeping(plan.settlement, ledger_store.write, plan.model.version_hash)
+    closing = settlement.close_due(*where, as_of, held=held, asking=asking, keeping=keeping, by=by)
     for statement in closing.differing:
         _log.error("a statement's recount differs from what was accrued", statement=str(statement))
     _log.info("day cut", model=name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
+    for earlier in closing.before:
+        _log.info("statements were closed before", model=name, told=str(earlier))
     for held_back in closing.held:
         _log.warning("a statement is held", statement=str(held_back))
     return closing

@@ -1,7 +1,7 @@
 """What settlement gives to the rest of the house: statements, and its part of the model's language."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Protocol, Self
@@ -44,6 +44,7 @@ class Refusal(StrEnum):
     NUMBER_MISSING = "number_missing"
     NUMBER_TAKEN = "number_taken"
     OTHER_TOTAL = "other_total"
+    ALREADY_CLOSED = "already_closed"
 
 
 @dataclass(frozen=True)
@@ -419,6 +420,26 @@ class Gate(Protocol):
 
     def held(self) -> Held:
         """What may not be closed now. Asking again may give another answer."""
+
+
+@dataclass(frozen=True)
+class ClosedBefore:
+    """Statements that were due at a day cut, and that an earlier one had closed: as of which day, by whom and when.
+
+    `statements`: how many.
+    """
+
+    as_of: date
+    by: str
+    at: datetime
+    statements: int
+
+    def __str__(self) -> str:
+        some = "1 statement was" if self.statements == 1 else f"{self.statements:,} statements were"
+        return (
+            f"{Refusal.ALREADY_CLOSED}: {some} closed as of {self.as_of} by {self.by} at "
+            f"{self.at.isoformat(' ', 'seconds')}; none is closed twice"
+        )
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.settlement import invoice_store, line_store, store
 from everycent.flow.settlement.contract import (
     STATEMENT,
+    ClosedBefore,
     HandingOn,
     Held,
     HeldStatement,
@@ -101,10 +102,12 @@ class PostTransfers(Protocol):
 
 @dataclass(frozen=True)
 class Keeping:
-    """What statements hand on as they close, and where that is posted."""
+    """What statements hand on as they close, where that is posted, and the model's version that says so (None: one that
+    is not kept)."""
 
     plan: SettlementPlan
     post: PostTransfers
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class Closing:
     that stayed open because their recount does not agree. `open_on`: the first day that is open for booking. `held`:
     the statements that stay open because a gate holds a record of theirs back. `silent`: earlier ones that count as
     confirmed now, for their party was silent for as long as was agreed. `expired`: those that nobody approved in time.
+    `before`: what this cut, or one of a later day, had closed, perhaps while this one waited for it to end.
     """
 
     as_of: date
@@ -124,6 +128,7 @@ class Closing:
     held: tuple[HeldStatement, ...] = ()
     silent: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
+    before: tuple[ClosedBefore, ...] = ()
 
 
 def close_due(
@@ -137,6 +142,7 @@ def close_due(
     held: Held | None = None,
     asking: Asking | None = None,
     keeping: Keeping | None = None,
+    by: str = HOUSE,
     dry_run: bool = False,
 ) -> Closing:
     """The day cut that begins day `as_of`: closes, in one transaction, every statement whose closing day has come.
@@ -144,28 +150,31 @@ def close_due(
     Each is recounted in full from its obligations first; where the recount differs from what was accrued, that
     statement stays open and is named, and the others close. So does one with a record that is `held`: a later cut
     closes it. The open day moves to `as_of`, never back, so what arrives
-    later is booked after every period that is closed. Doing it again changes nothing. `connection` has to be the one of
+    later is booked after every period that is closed. Doing it again changes nothing; of two at the same moment one
+    closes, and the other says who did. `by`: who cuts the day. `connection` has to be the one of
     `details`. What waits for nothing is released for payment as it closes; without `asking` nothing waits. Balances
     below 0 are carried on, and parts held back and released, as `keeping` says; without it, none is.
     """
     with connection.transaction() as transaction:
-        before = store.lock_books(connection, tenant, model, to_close=True)
+        open_day = store.lock_books(connection, tenant, model, to_close=True)
+        before = store.closed_before(connection, tenant, model, as_of) if open_day >= as_of else ()
         due = store.due(connection, tenant, model, as_of)
         invoiced = keeping is not None and any_invoiced(keeping.plan, due)
         beside = [*(["record_id"] if held is not None else []), *(["charge"] if invoiced else [])]
         counted = _recounted(details, engine, model, due, beside)
         closing_now, stopped = hold(counted.agreeing, held, _VIEW, engine)
         open_on = store.move_book_date(connection, tenant, model, as_of)
-        assert open_on >= before, "the open day never moves back"
+        assert open_on >= open_day, "the open day never moves back"
         if keeping is not None and invoiced:
             closing_now = _invoiced(connection, engine, tenant, closing_now, open_on, keeping)
         if keeping is not None:
             closing_now = _handed_on(connection, engine, tenant, model, closing_now, open_on, keeping)
         now = None if asking is None else asking.now
-        store.close(connection, tenant, model, closing_now, as_of, _terms(asking, keeping), now)
+        cut = store.Cut(as_of, by, now, None if keeping is None else keeping.version)
+        store.close(connection, tenant, model, closing_now, _terms(asking, keeping), cut)
         silent, expired = _ask_on(connection, tenant, model, closing_now, open_on, asking)
         closed = _as_closed(closing_now, as_of)
-        closing = Closing(as_of, open_on, closed, counted.differing, stopped, silent, expired)
+        closing = Closing(as_of, open_on, closed, counted.differing, stopped, silent, expired, before)
         if dry_run:
             raise psycopg.Rollback(transaction)
     return closing

@@ -20,6 +20,7 @@ from everycent.flow.settlement.contract import (
     ACCRUAL,
     RATIO_ONE,
     STATEMENT,
+    ClosedBefore,
     HandingOn,
     Needs,
     Search,
@@ -44,6 +45,17 @@ class Made:
     why: str | None
     as_of: date
     now: datetime
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A day cut: as of which day, by whom, when (None: the transaction's time), and under which version of the model
+    (None: one that is not kept)."""
+
+    as_of: date
+    by: str
+    now: datetime | None = None
+    version: str | None = None
 
 
 #: What is frozen on the statements of a role as they close.
@@ -102,7 +114,7 @@ _CLOSE = """
         GROUP BY statement_id
     ), closed AS (
         UPDATE settlement.statement AS held
-        SET state = 'closed', closed_as_of = %(as_of)s, moves = held.moves + 1,
+        SET state = 'closed', closed_as_of = %(as_of)s, closed_under = %(version)s, moves = held.moves + 1,
             confirms = coalesce(needed.confirms, false) OR own.silent_days IS NOT NULL,
             silent_days = coalesce(own.silent_days, needed.silent_days),
             confirm_by = %(as_of)s::date + coalesce(own.silent_days, needed.silent_days), approve = needed.approve,
@@ -127,9 +139,18 @@ _CLOSE = """
     )
     INSERT INTO settlement.statement_move
         (tenant, model, statement_id, move_no, move, from_state, to_state, person, as_of, recorded_at)
-    SELECT %(tenant)s, %(model)s, statement_id, moves, 'close', 'open', 'closed', 'everycent', %(as_of)s,
+    SELECT %(tenant)s, %(model)s, statement_id, moves, 'close', 'open', 'closed', %(by)s, %(as_of)s,
         coalesce(%(now)s::timestamptz, now())
     FROM closed
+"""
+
+#: A statement's first move is its closing.
+_CLOSED_BEFORE = """
+    SELECT m.as_of, m.person, m.recorded_at, count(*)
+    FROM settlement.statement AS s JOIN settlement.statement_move AS m
+        ON m.tenant = s.tenant AND m.model = s.model AND m.statement_id = s.statement_id AND m.move_no = 1
+    WHERE s.tenant = %(tenant)s AND s.model = %(model)s AND s.closes_on <= %(as_of)s AND s.closed_as_of >= %(as_of)s
+    GROUP BY 1, 2, 3 ORDER BY 3, 1, 2
 """
 
 #: `sets`: the columns that the move changes beside the state.
@@ -301,6 +322,12 @@ def due(connection: Connection, tenant: str, model: str, as_of: date) -> pa.Tabl
     return _read(connection, tenant, model, f"state = 'open' AND closes_on <= {literal(as_of.isoformat())}")
 
 
+def closed_before(connection: Connection, tenant: str, model: str, as_of: date) -> tuple[ClosedBefore, ...]:
+    """What a cut of `as_of` would close, had this cut or one of a later day not closed it, in order of time."""
+    rows = connection.execute(_CLOSED_BEFORE, {"tenant": tenant, "model": model, "as_of": as_of})
+    return tuple(ClosedBefore(*row) for row in rows)
+
+
 def statements(connection: Connection, tenant: str, model: str) -> pa.Table:
     """All statements of a model: STATEMENT rows ordered by statement_id."""
     return _read(connection, tenant, model, "true")
@@ -311,9 +338,8 @@ def close(
     tenant: str,
     model: str,
     agreeing: pa.Table,
-    as_of: date,
     terms: Mapping[str, Terms],
-    now: datetime | None = None,
+    cut: Cut,
 ) -> None:
     """Closes the statements of `agreeing` (STATEMENT rows), for good. `terms`: what is frozen on those of a role, where
     their contracts say nothing else."""
@@ -337,7 +363,7 @@ def close(
         "CREATE TEMPORARY TABLE staged_closing (statement_id text, role text, agreed text) ON COMMIT DROP"
     )
     copy_in(connection, "pg_temp.staged_closing", agreeing.select(["statement_id", "role", "agreed"]))
-    told = {"tenant": tenant, "model": model, "as_of": as_of, "frozen": json.dumps(frozen), "now": now}
+    told = {"tenant": tenant, "model": model, "frozen": json.dumps(frozen), **vars(cut)}
     closed = connection.execute(_CLOSE, told).rowcount
     connection.execute("DROP TABLE pg_temp.staged_closing")
     assert closed == agreeing.num_rows, f"closed {closed} of {agreeing.num_rows} statements"

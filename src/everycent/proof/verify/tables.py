@@ -107,6 +107,7 @@ DECIDED = {
         parked_as_of=_DAY, settled_sides=_TEXT, settled_as_of=_DAY,
         agreed=_TEXT, silent_days=pa.int32(), carries=pa.bool_(), reserve_ratio=pa.decimal128(9, 8),
         reserve_days=pa.int32(), invoice_sides=pa.int16(), invoice_first=pa.bool_(), uninvoiced=pa.int16(),
+        closed_under=_TEXT,
     ),
     "settlement.invoice_line": _columns(
         statement_id=_TEXT, side=_TEXT, charge=_TEXT, rate=_LONG, included=pa.bool_(), rounding=_TEXT, net_minor=_SUM,

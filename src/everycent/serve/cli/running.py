@@ -252,6 +252,8 @@ def print_outcome(outcome: Outcome) -> None:
         err.print(f"everycent: {held}", markup=False)
     for told in [*_contradictions(outcome), *_parts(outcome), *outcome.failures]:
         err.print(f"everycent: {told}", markup=False)
+    for earlier in outcome.summary.closed_before:
+        out.print(str(earlier), markup=False)
     if not outcome.summary.changed and not any(scenario.changed for scenario in outcome.scenarios):
         out.print("nothing changed: all of this was there already")
     if not outcome.verdict.ok:
@@ -322,6 +324,10 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
             "rewound": [rewound_as_dict(rewound) for rewound in summary.ordered.rewound],
         },
         "closed_statements": summary.closed_statements,
+        "closed_before": [
+            {"as_of": each.as_of.isoformat(), "by": each.by, "at": each.at.isoformat(), "statements": each.statements}
+            for each in summary.closed_before
+        ],
         "recount_differs": [str(statement) for statement in summary.recount_differs],
         "held_statements": [asdict(held) for held in summary.held],
         "instructions": summary.instructions,

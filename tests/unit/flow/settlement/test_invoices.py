@@ -1,5 +1,7 @@
 """Invoices of statements: what is on them, their numbers and states, and statements that wait for them."""
 
+import hashlib
+import json
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Any
@@ -129,6 +131,16 @@ def trading(books: Any) -> Any:
 
 
 def cut(books: Any, as_of: str) -> list[int]:
+    """Cuts the day under a version of the model that is kept."""
+    spec = books.statements["merchant"].model_dump(mode="json", include={"invoice"})
+    text = json.dumps({"statements": {"merchant": spec}})
+    books.version = f"version {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    books.connection.execute(
+        """INSERT INTO platform.model_version (tenant, model, model_version, source, files, decision_tables,
+            recorded_at, seal) VALUES (%s, 'market', %s, %s, '{}', '{}', now(), gen_random_uuid())
+        ON CONFLICT DO NOTHING""",
+        (books.tenant, books.version, text),
+    )
     books.close(as_of, asking=Asking(books.plan.needs, approvals, NOON))
     return [int(row["amount_minor"]) for row in books.instruct(as_of).to_pylist()]
 
@@ -270,6 +282,14 @@ TAMPERED: list[tuple[list[str], set[Rule]]] = [
      {invoices.SUMS, invoices.ADDED, invoices.STANDS, invoices.WAITED}),
     (["UPDATE settlement.invoice SET issuer = 'merchant:n' WHERE side = 'payable'"], {invoices.SUMS}),
     (["UPDATE settlement.statement SET invoice_first = false, invoice_sides = 1"], {invoices.SUMS}),
+    # 13 % of 100.00 comes to the same either way; postage is not invoiced, and without tax it would add up
+    (["UPDATE settlement.invoice_line SET rounding = 'down' WHERE charge = 'goods'"], {invoices.RATED}),
+    (["UPDATE settlement.invoice_line SET rounding = 'down' WHERE charge = 'goods'",
+      "UPDATE settlement.statement SET closed_under = NULL"], {invoices.RATED}),
+    (["UPDATE settlement.statement SET closed_under = 'another'"], {invoices.RATED}),
+    (["INSERT INTO settlement.invoice_line SELECT tenant, model, statement_id, side, 'postage', 0, true, 'half_up',"
+      " 100, 0 FROM settlement.invoice_line WHERE side = 'receivable'",
+      "UPDATE settlement.invoice SET net_minor = net_minor + 100 WHERE side = 'receivable'"], {invoices.RATED}),
 ]  # fmt: skip
 
 
@@ -282,4 +302,27 @@ def test_whatever_is_changed_in_invoices_is_found(trading: Any) -> None:
     for tamper, rules in TAMPERED:
         with trading.connection.transaction(force_rollback=True):
             assert all(trading.connection.execute(each).rowcount > 0 for each in tamper)
-            assert {rule.name for rule in rules} <= wrong(trading), tamper
+            found = wrong(trading)
+            assert {rule.name for rule in rules} <= found, tamper
+            assert rules != {invoices.RATED} or found == {invoices.RATED.name}, tamper
+
+
+def test_each_statement_is_held_against_the_version_under_which_it_closed(trading: Any) -> None:
+    """At 13 %, then at 9 % and with postage; what closed under neither, or says so of the other, is found."""
+    charges = {"goods": {"rate": "0.09"}, "postage": {"rate": "0"}}
+    trading.statements["merchant"] = StatementSpec.model_validate({"cycle": "daily", "invoice": {"charges": charges}})
+    trading.book(SOLD.replace("A1", "B1").replace("03-01", "03-03"))
+    cut(trading, "2026-03-04")
+    assert wrong(trading) == set()
+    with trading.connection.transaction(force_rollback=True):
+        trading.connection.execute("UPDATE settlement.statement SET closed_under = NULL")
+        assert wrong(trading) == set(), "closed before that was written down: any version will do"
+    with trading.connection.transaction(force_rollback=True):
+        trading.connection.execute("UPDATE settlement.statement SET closed_under = %s", (trading.version,))
+        assert wrong(trading) == {invoices.RATED.name}
+    with trading.connection.transaction(force_rollback=True):
+        for each in ("invoice_line", "invoice"):
+            sides = "statement_id LIKE '%%03-03%%' AND side = 'receivable'"
+            trading.connection.execute(f"DELETE FROM settlement.{each} WHERE {sides}")
+        trading.connection.execute("UPDATE settlement.statement SET invoice_sides = 1 WHERE period = '2026-03-03'")
+        assert wrong(trading) == {invoices.RATED.name}, "postage is not invoiced"

@@ -12,8 +12,8 @@ from everycent.base.platform.details import Details
 from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Outcome, Verdict
 from everycent.flow.settlement import service
-from everycent.flow.settlement.contract import ConfirmSpec, Refusal, Search, StatementSpec
-from everycent.flow.settlement.service import Answer, Asking, Desk
+from everycent.flow.settlement.contract import ClosedBefore, ConfirmSpec, Refusal, Search, StatementSpec
+from everycent.flow.settlement.service import Answer, Asking, Closing, Desk
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY_1 = "market/merchant:m/2026-03-01/CNY/shanghai"
@@ -226,18 +226,34 @@ def test_of_two_cuts_at_the_same_moment_one_closes(books: Any, asks: dict[str, A
     house = House(books, **asks)
     settings, given = books.database.settings, books.database.details
 
-    def cut(_: int) -> int:
+    def cut(by: str) -> Closing:
         with connect(settings) as own, books.engine.__class__(1, 256, books.engine.temp_dir) as engine:
             details = Details(own, given.lake_dir, given.tenant, given.lake_from_rows)
             asking = Asking(books.plan.needs, approvals, NOON)
-            as_of = NOON.date()
-            return int(
-                service.close_due(own, details, engine, "default", "market", as_of, asking=asking).closed.num_rows
-            )
+            where = (own, details, engine, "default", "market", NOON.date())
+            return service.close_due(*where, asking=asking, by=by)
 
     with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(cut, range(2))) == [0, 2]
-    assert len(house.log()) == 1
+        cuts = dict(zip(("ann", "bea"), pool.map(cut, ("ann", "bea")), strict=True))
+    closer, other = sorted(cuts, key=lambda by: -cuts[by].closed.num_rows)
+    assert [cuts[by].closed.num_rows for by in (closer, other)] == [2, 0]
+    assert cuts[closer].before == ()
+    assert cuts[other].before == (ClosedBefore(NOON.date(), closer, NOON, 2),)
+    assert str(cuts[other].before[0]).startswith(
+        f"already_closed: 2 statements were closed as of 2026-03-02 by {closer}"
+    )
+    assert [(move, by) for move, _, by, _ in house.log()] == [("close", closer)]
+
+
+def test_a_cut_says_what_it_would_have_closed_and_others_did(books: Any) -> None:
+    """A day that was cut before, a day before it, and one after it."""
+    house = House(books)
+    assert house.close("2026-03-03").before == ()
+    books.book(SALES.replace("03-01", "03-03").replace("A1", "B1").replace("A2", "B2"))
+    assert [(each.as_of.day, each.statements) for each in house.close("2026-03-02").before] == [(3, 2)]
+    assert house.close("2026-03-01").before == (), "nothing was due then"
+    assert house.close("2026-03-04").before == (), "what it closes, it closes itself"
+    assert [(each.as_of.day, each.statements) for each in house.close("2026-03-03").before] == [(3, 2)]
 
 
 def test_of_a_confirmation_and_a_dispute_at_the_same_moment_one_is_refused(books: Any) -> None:

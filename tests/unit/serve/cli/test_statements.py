@@ -32,8 +32,9 @@ Say = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
-def closed(say: Say, tmp_path: Path) -> Callable[[str], Any]:
-    """Runs the market as of a day; what the run says."""
+def closed(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """gus runs the market as of a day; what the run says."""
+    monkeypatch.setenv("LOGNAME", "gus")
     (tmp_path / "model.yaml").write_text(MODEL, encoding="utf-8")
     (tmp_path / "sold.csv").write_text(SOLD, encoding="utf-8")
     for group, people in {"operations": ("bob", "cid"), "finance": ("dora",)}.items():
@@ -51,7 +52,9 @@ def closed(say: Say, tmp_path: Path) -> Callable[[str], Any]:
 
 def test_a_statement_goes_from_closed_to_paid_by_peoples_words(say: Say, closed: Any, capsys: Any) -> None:
     told = closed("2026-03-02")
-    assert (told["closed_statements"], told["instructions"]) == (2, 0)
+    assert (told["closed_statements"], told["closed_before"], told["instructions"]) == (2, [], 0)
+    ((again,), more) = (closed("2026-03-02")[key] for key in ("closed_before", "closed_statements"))
+    assert (again["by"], again["as_of"], again["statements"], more) == ("gus", "2026-03-02", 2, 0)
     _, listed = say("statement list --waits-for confirm")
     assert [(each["statement_id"], each["net_minor"]) for each in listed["statements"]] == [(LARGE, 9999), (SMALL, 200)]
     assert say("statement confirm", LARGE, SMALL, "--by", "ann")[1]["done"] == [LARGE, SMALL]
@@ -68,7 +71,7 @@ def test_a_statement_goes_from_closed_to_paid_by_peoples_words(say: Say, closed:
     assert [[level["by"] for level in each["levels"]] for each in shown["approvals"]] == [["bob", "dora"]]
     log = say("statement log", LARGE)[1]["log"]
     assert [(each["move"], each["person"]) for each in log] == [
-        ("close", "everycent"), ("confirm", "ann"), ("yes", "bob"), ("yes", "dora"), ("approve", "dora"),
+        ("close", "gus"), ("confirm", "ann"), ("yes", "bob"), ("yes", "dora"), ("approve", "dora"),
         ("release", "everycent"),
     ]  # fmt: skip
     for asked in (["statement", "list"], ["statement", "show", LARGE], ["statement", "log", LARGE],

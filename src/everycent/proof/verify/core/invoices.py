@@ -3,15 +3,17 @@
 from everycent.proof.verify.core.ordered import STANDING_OBLIGATIONS
 from everycent.proof.verify.core.rule import Rule
 
+_INVOICED = "SELECT statement_id FROM settlement.invoice_line"
+
 #: A tax is the whole part of `part / whole`, and one more where its rounding says so.
 LINES = Rule(
     "each line of an invoice is its charge on the statement, its tax rounded as it says",
     "settlement.invoice_line",
     f"""WITH stood AS (
         SELECT creditor_statement AS statement_id, 'payable' AS side, charge, sum(amount_minor) AS owed
-        FROM {STANDING_OBLIGATIONS} GROUP BY ALL
+        FROM {STANDING_OBLIGATIONS} WHERE creditor_statement IN ({_INVOICED}) GROUP BY ALL
         UNION ALL SELECT debtor_statement, 'receivable', charge, sum(amount_minor)
-        FROM {STANDING_OBLIGATIONS} GROUP BY ALL),
+        FROM {STANDING_OBLIGATIONS} WHERE debtor_statement IN ({_INVOICED}) GROUP BY ALL),
     told AS (
         SELECT l.*, coalesce(owed, 0) AS owed, abs(coalesce(owed, 0))::HUGEINT * rate AS part,
             (100000000 + CASE WHEN included THEN rate ELSE 0 END)::HUGEINT AS whole
@@ -27,6 +29,45 @@ LINES = Rule(
             || 'them are tax at {{}} of 100000000', statement_id, side, charge, net_minor, tax_minor, owed, tax, rate)
             AS message
     FROM taxed WHERE tax_minor <> tax OR net_minor <> owed - CASE WHEN included THEN tax ELSE 0 END""",
+)
+
+#: A contract alone asks for all charges, without tax. A statement that does not say under which version it closed is
+#: compared with all that are kept; so nobody can say which charges it lacks.
+RATED = Rule(
+    "each charge is invoiced as the model said when its statement closed",
+    "settlement.invoice_line",
+    f"""WITH wanted AS (
+        SELECT s.statement_id, s.role, v.model_version, coalesce(i.chosen, false) AS chosen,
+            closed_under IS NOT NULL AS is_sure
+        FROM settlement.statement AS s
+            JOIN declared.version AS v ON v.model_version = coalesce(s.closed_under, v.model_version)
+            LEFT JOIN declared.invoiced AS i ON i.model_version = v.model_version AND i.role = s.role
+        WHERE state <> 'open' AND (i.role IS NOT NULL OR agreed ->> '$.invoice' = 'before_payment')),
+    stood AS (
+        SELECT creditor_statement AS statement_id, 'payable' AS side, charge, sum(amount_minor) AS owed
+        FROM {STANDING_OBLIGATIONS} WHERE creditor_statement IN (SELECT statement_id FROM wanted) GROUP BY ALL
+        UNION ALL SELECT debtor_statement, 'receivable', charge, sum(amount_minor)
+        FROM {STANDING_OBLIGATIONS} WHERE debtor_statement IN (SELECT statement_id FROM wanted) GROUP BY ALL),
+    due AS (
+        SELECT statement_id, side, charge, is_sure, coalesce(rate, 0) AS rate, coalesce(included, true) AS included,
+            coalesce(rounding, 'half_up') AS rounding
+        FROM wanted JOIN stood USING (statement_id) LEFT JOIN declared.tax USING (model_version, role, charge)
+        WHERE owed <> 0 AND (rate IS NOT NULL OR NOT chosen)),
+    off AS (
+        SELECT l.statement_id, l.side, l.charge, format('invoiced at {{}} of 100000000, {{}}, rounded {{}}', l.rate,
+            CASE WHEN l.included THEN 'included' ELSE 'added' END, l.rounding) AS what
+        FROM settlement.invoice_line AS l
+            ANTI JOIN due USING (statement_id, side, charge, rate, included, rounding)
+        UNION ALL
+        SELECT statement_id, side, charge, 'not invoiced' FROM due
+            ANTI JOIN settlement.invoice_line USING (statement_id, side, charge) WHERE is_sure),
+    said AS (
+        SELECT statement_id, side, charge, string_agg(DISTINCT format('{{}} of 100000000, {{}}, rounded {{}}', rate,
+            CASE WHEN included THEN 'included' ELSE 'added' END, rounding), '; or ') AS what
+        FROM due GROUP BY ALL)
+    SELECT {{'s': statement_id, 'x': side, 'c': charge}} AS place, format('statement {{}}, {{}} {{}}: {{}}; the model '
+        || 'says {{}}', statement_id, side, charge, off.what, coalesce(said.what, 'nothing of it')) AS message
+    FROM off LEFT JOIN said USING (statement_id, side, charge)""",
 )
 
 SUMS = Rule(
@@ -132,4 +173,4 @@ WAITED = Rule(
     FROM told WHERE uninvoiced <> n OR (invoice_first AND released_as_of IS NOT NULL AND sides < invoice_sides)""",
 )
 
-RULES = (LINES, SUMS, ADDED, STANDS, ALLOWED, WAITED)
+RULES = (LINES, RATED, SUMS, ADDED, STANDS, ALLOWED, WAITED)
