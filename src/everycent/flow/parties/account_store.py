@@ -176,8 +176,8 @@ def reseal(connection: Connection, tenant: str, account: Account) -> None:
 
 
 _SHOWN = (
-    "model", "account_id", "party_id", "method", "holder", "masked", "state", "is_change", "given_by", "confirmed_by",
-    "confirmed_at", "usable_on",
+    "model", "account_id", "party_id", "method", "holder", "payout_account.masked", "state", "is_change", "given_by",
+    "confirmed_by", "confirmed_at", "usable_on",
 )  # fmt: skip
 
 
@@ -188,7 +188,12 @@ def accounts(
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             f"""
-            SELECT {", ".join(_SHOWN)} FROM parties.payout_account
+            SELECT {", ".join(_SHOWN)}, m.masked AS mandate, m.signed_on AS mandate_signed_on,
+                m.revoked_on AS mandate_revoked_on
+            FROM parties.payout_account LEFT JOIN LATERAL (
+                SELECT masked, signed_on, revoked_on FROM parties.mandate AS m
+                WHERE m.tenant = payout_account.tenant AND m.model = payout_account.model
+                    AND m.account_id = payout_account.account_id ORDER BY signed_on DESC LIMIT 1) AS m ON true
             WHERE tenant = %(tenant)s AND (%(model)s::text IS NULL OR model = %(model)s)
                 AND (%(party)s::text IS NULL OR party_id = %(party)s)
             ORDER BY model, party_id, arrived_no

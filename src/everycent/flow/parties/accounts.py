@@ -17,6 +17,8 @@ from everycent.flow.parties.contract import ACCOUNT_COLUMNS, USABLE_ACCOUNT, key
 from everycent.flow.parties.contract_store import tell
 from everycent.flow.parties.core.account_moves import AccountMove, AccountRefused, AccountState, NotMoved, moved
 from everycent.flow.parties.core.account_number import Method, masked, plain_number, usable_on
+from everycent.flow.parties.mandate_store import Mandate, of_accounts
+from everycent.flow.parties.mandates import reseal_mandates
 
 _UNDER_WAY = (AccountState.GIVEN, AccountState.CONFIRMED, AccountState.VERIFYING)
 #: Moves that need a person who did not give the account.
@@ -209,6 +211,8 @@ def usable_accounts(connection: Connection, tenant: str, model: str, as_of: date
 
     Raises NumberAltered; SettingsError where a key is not set.
     """
+    usable = store.usable(connection, tenant, model, as_of)
+    mandates = {one.account_id: one for one in of_accounts(connection, tenant, [each.account_id for each in usable])}
     rows = [
         {
             "party_id": each.party_id,
@@ -217,10 +221,17 @@ def usable_accounts(connection: Connection, tenant: str, model: str, as_of: date
             "number": keys.open(each.key_id, each.sealed, each.place),
             "holder": each.holder,
             "masked": each.masked,
+            **_mandate(mandates.get(each.account_id)),
         }
-        for each in store.usable(connection, tenant, model, as_of)
+        for each in usable
     ]
     return USABLE_ACCOUNT.check(pa.Table.from_pylist(rows, schema=USABLE_ACCOUNT.columns))
+
+
+def _mandate(one: Mandate | None) -> dict[str, object]:
+    if one is None:
+        return {}
+    return {"mandate": one.masked, "mandate_signed_on": one.signed_on, "mandate_revoked_on": one.revoked_on}
 
 
 def still_verified(connection: Connection, tenant: str, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
@@ -239,12 +250,14 @@ def account_numbers(
 def keyed_accounts(usable: pa.Table, role: str, columns: Sequence[str], methods: Collection[Method]) -> pa.Table:
     """Those of USABLE_ACCOUNT rows that are of a role and of these methods: its key `columns`, ACCOUNT_COLUMNS."""
     begins = f"{role}:"
-    mine = [
-        (key_values(row["party_id"].removeprefix(begins)), *(str(row[name]) for name in ACCOUNT_COLUMNS))
+    rows: list[list[str | None]] = [
+        [
+            *key_values(row["party_id"].removeprefix(begins)),
+            *(None if row[name] is None else str(row[name]) for name in ACCOUNT_COLUMNS),
+        ]
         for row in usable.to_pylist()
         if row["party_id"].startswith(begins) and row["method"] in methods
     ]
-    rows = [[*values, *said] for values, *said in mine]
     names = (*columns, *ACCOUNT_COLUMNS)
     assert all(len(row) == len(names) for row in rows), f"a key of {role} has {len(columns)} values"
     return pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
@@ -258,11 +271,11 @@ def found(connection: Connection, tenant: str, keys: AccountKeys, number: str) -
 
 
 def rekey(connection: Connection, tenant: str, keys: AccountKeys) -> int:
-    """Seals each number anew that is sealed under another key than the first; gives how many."""
+    """Seals each number and mandate anew that is sealed under another key than the first; gives how many."""
     with connection.transaction():
         others: Sequence[Account] = store.sealed_otherwise(connection, tenant, keys.sealing)
         for account in others:
             sealed = keys.seal(keys.open(account.key_id, account.sealed, account.place), account.place)
             renewed = replace(account, key_id=sealed.key_id, sealed=sealed.content, number_digest=sealed.digest)
             store.reseal(connection, tenant, renewed)
-    return len(others)
+        return len(others) + reseal_mandates(connection, tenant, keys)

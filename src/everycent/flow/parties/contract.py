@@ -64,13 +64,18 @@ USABLE_ACCOUNT = TableSchema(
             pa.field("number", pa.string(), nullable=False),  # in the clear: for the channel, and nobody else
             pa.field("holder", pa.string(), nullable=False),
             pa.field("masked", pa.string(), nullable=False),
+            pa.field("mandate", pa.string()),  # masked; of the one that was signed last
+            pa.field("mandate_signed_on", pa.date32()),
+            pa.field("mandate_revoked_on", pa.date32()),
         ]
     ),
     key=("party_id",),
 )
 
 #: What a table of verified accounts tells of each, as text; beside its party's key.
-ACCOUNT_COLUMNS = ("account_id", "number", "holder", "masked")
+ACCOUNT_COLUMNS = (
+    "account_id", "number", "holder", "masked", "mandate", "mandate_signed_on", "mandate_revoked_on",
+)  # fmt: skip
 
 #: What a contract's message says of whom it is with: the relation group.
 RELATION_FIELDS = ("system", "tenant", "company", "merchant", "merchant_type", "store", "sales_associate")

@@ -32,6 +32,14 @@ from everycent.flow.parties.core.account_number import Method
 from everycent.flow.parties.core.contract_message import ContractMessage, Refusal, Refused, read_message
 from everycent.flow.parties.core.judging import Judged, Outcome, Party, judge, party_of
 from everycent.flow.parties.core.onboarding import OnboardingPlan, OnboardingRefused, plan_onboarding
+from everycent.flow.parties.mandates import (
+    MandateDone,
+    Signed,
+    mandate_ids,
+    standing_mandates,
+)
+from everycent.flow.parties.mandates import revoke as revoke_mandate
+from everycent.flow.parties.mandates import sign as sign_mandate
 from everycent.flow.parties.verification import (
     ANSWER_BYTES_MAX,
     AnswerTaken,
@@ -52,6 +60,7 @@ __all__ = [
     "ContractTaken",
     "Done",
     "Given",
+    "MandateDone",
     "Method",
     "NotMoved",
     "NumberAltered",
@@ -59,6 +68,7 @@ __all__ = [
     "OnboardingRefused",
     "Outcome",
     "Refused",
+    "Signed",
     "VerificationService",
     "account_moves",
     "account_numbers",
@@ -69,6 +79,7 @@ __all__ = [
     "found",
     "give_account",
     "keyed_accounts",
+    "mandate_ids",
     "move_account",
     "new_key",
     "parties",
@@ -78,6 +89,9 @@ __all__ = [
     "rekey",
     "related",
     "retry_contracts",
+    "revoke_mandate",
+    "sign_mandate",
+    "standing_mandates",
     "still_verified",
     "take_answer",
     "take_contracts",

@@ -16,7 +16,7 @@ from everycent.flow.payments.channels.status_report import is_status_report, rea
 from everycent.flow.payments.contract import Capabilities, InstructionState, Order, Said, Taken
 from everycent.flow.payments.core.bank_answers import BankLine
 from everycent.flow.payments.core.limits import beyond_limits
-from everycent.flow.payments.core.numbers import NOT_VERIFIED, account_ids
+from everycent.flow.payments.core.numbers import NOT_VERIFIED, REVOKED, account_ids, debited_accounts, without_mandate
 from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.hearing import take_in
 from everycent.flow.payments.others import Others
@@ -41,7 +41,7 @@ def ready_now(
     as_of: date,
 ) -> tuple[pa.Table, dict[object, str]]:
     """The INSTRUCTION rows that may go to a channel on this day, by id; and of those that only a limit keeps, or an
-    account that is verified no longer, why.
+    account that is verified, or a mandate that holds, no longer, why.
 
     Raises InstructionAltered.
     """
@@ -52,6 +52,8 @@ def ready_now(
         for row in ready.select(["instruction_id", "account_id"]).to_pylist()
         if row["account_id"] is not None and row["account_id"] not in verified
     }
+    mandated = others.accounts.mandated(connection, tenant, debited_accounts(ready), as_of)
+    beyond |= dict.fromkeys(without_mandate(ready, mandated), REVOKED)
     beyond |= beyond_limits(ready, desk_store.sent_on(connection, tenant, model, as_of), plan, engine)
     if beyond:
         ready = ready.filter(pa.array([key not in beyond for key in ready["instruction_id"].to_pylist()]))

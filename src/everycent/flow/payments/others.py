@@ -44,6 +44,14 @@ class PayoutAccounts(Protocol):
     def numbers(self, connection: Connection, tenant: str, ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Their numbers in the clear, for the channel alone."""
 
+    def mandated(
+        self, connection: Connection, tenant: str, ids: Collection[UUID], as_of: date
+    ) -> set[tuple[UUID, date]]:
+        """The mandates of these accounts that hold on a day, by account and day of signature."""
+
+    def mandates(self, connection: Connection, tenant: str, ids: Collection[UUID]) -> Mapping[tuple[UUID, date], str]:
+        """The ids of these accounts' mandates in the clear, for the bank's file alone."""
+
 
 @dataclass(frozen=True)
 class Others:

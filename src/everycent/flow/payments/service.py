@@ -35,7 +35,13 @@ from everycent.flow.payments.core.filing import assign_files
 from everycent.flow.payments.core.incoming import Listed
 from everycent.flow.payments.core.iso20022 import FileHead
 from everycent.flow.payments.core.moves import allowed_from
-from everycent.flow.payments.core.numbers import account_ids, with_numbers
+from everycent.flow.payments.core.numbers import (
+    account_ids,
+    debited_accounts,
+    with_mandates,
+    with_numbers,
+    without_mandate,
+)
 from everycent.flow.payments.core.payment_csv import write_csv
 from everycent.flow.payments.core.plan import BANK_FILE, REST, PaymentPlan
 from everycent.flow.payments.core.receipts import Receipt, ReceiptRefused, Use
@@ -181,7 +187,8 @@ def instruct(
 def _take_back_unverified(
     connection: Connection, others: Others, tenant: str, model: str, as_of: date, now: datetime
 ) -> None:
-    """Cancels what is not sent yet and would go to an account that is verified no longer: it is instructed anew."""
+    """Cancels what is not sent yet and would go to an account that is verified no longer, or debit one under a mandate
+    that was taken back: it is instructed anew."""
     states = (InstructionState.CREATED, InstructionState.APPROVED)
     waiting = pa.concat_tables([store.in_state(connection, tenant, model, state) for state in states])
     waiting = waiting.filter(pc.is_valid(waiting["account_id"]))
@@ -190,6 +197,13 @@ def _take_back_unverified(
         Said(row["instruction_id"], Move.CANCEL, "closing", HOUSE, "its payout account is no longer verified")
         for row in waiting.select(["instruction_id", "account_id"]).to_pylist()
         if row["account_id"] not in verified
+    ]
+    mandated = others.accounts.mandated(connection, tenant, debited_accounts(waiting), as_of)
+    gone = {one.key for one in said}
+    said += [
+        Said(key, Move.CANCEL, "closing", HOUSE, "its mandate was revoked")
+        for key in without_mandate(waiting, mandated)
+        if key not in gone
     ]
     if said:
         take_in(connection, others, tenant, said, now, as_of)
@@ -227,6 +241,7 @@ def write_files(
             store.set_files(connection, tenant, model, assign_files(ready, as_of, engine), as_of)
         filed = store.filed(connection, tenant, model, as_of)
         filed = with_numbers(filed, others.accounts.numbers(connection, tenant, account_ids(filed)))
+        filed = with_mandates(filed, others.accounts.mandates(connection, tenant, debited_accounts(filed)))
     directory.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for file in sorted(pc.unique(filed["file"]).to_pylist()):

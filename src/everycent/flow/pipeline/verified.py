@@ -13,6 +13,8 @@ from everycent.flow.parties.service import (
     Method,
     account_numbers,
     keyed_accounts,
+    mandate_ids,
+    standing_mandates,
     still_verified,
     usable_accounts,
 )
@@ -30,6 +32,16 @@ class VerifiedAccounts:
     def numbers(self, connection: Connection, tenant: str, ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Their numbers in the clear. Raises NumberAltered, SettingsError."""
         return account_numbers(connection, tenant, AccountKeys.load(), ids) if ids else {}
+
+    def mandated(
+        self, connection: Connection, tenant: str, ids: Collection[UUID], as_of: date
+    ) -> set[tuple[UUID, date]]:
+        """Of these accounts the mandates that hold on a day."""
+        return standing_mandates(connection, tenant, ids, as_of) if ids else set()
+
+    def mandates(self, connection: Connection, tenant: str, ids: Collection[UUID]) -> Mapping[tuple[UUID, date], str]:
+        """The mandates of these accounts in the clear. Raises NumberAltered, SettingsError."""
+        return mandate_ids(connection, tenant, AccountKeys.load(), ids) if ids else {}
 
 
 def account_keys(plan: ModelPlan) -> AccountKeys | None:

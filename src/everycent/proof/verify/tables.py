@@ -94,6 +94,7 @@ DECIDED = {
     "parties.account_move": _columns(
         account_id=_UUID, move_no=_LONG, move=_TEXT, from_state=_TEXT, to_state=_TEXT, moved_by=_TEXT
     ),
+    "parties.mandate": _columns(account_id=_UUID, signed_on=_DAY, masked=_TEXT),
     "parties.contract": _columns(
         party_id=_TEXT, contract_no=_TEXT, revision=pa.int32(), valid_from=_DAY, valid_to=_DAY, cycle=_TEXT, mode=_TEXT,
         reserve_ratio=pa.decimal128(9, 8), minimum_payout_minor=_TEXT, silent_days=pa.int32(), negative=_TEXT,
@@ -145,7 +146,7 @@ DECIDED = {
     "payments.instruction": _columns(
         instruction_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, direction=_TEXT, amount_minor=_SUM,
         channel=_TEXT, as_of=_DAY, state=_TEXT, booking=_TEXT, finding=_TEXT, ended_as_of=_DAY, moves=_LONG,
-        account_id=_UUID, approval_id=_UUID,
+        account_id=_UUID, approval_id=_UUID, mandate=_TEXT, mandate_signed_on=_DAY,
     ),
     "payments.instruction_move": _columns(
         instruction_id=_UUID, move_no=_LONG, move=_TEXT, came=_TEXT, from_state=_TEXT, to_state=_TEXT, booking=_TEXT,

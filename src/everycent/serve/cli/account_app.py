@@ -2,12 +2,13 @@
 them."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from everycent.serve.cli.options import Json, Port
+from everycent.serve.cli.options import Json, Port, day
 
 account_app = typer.Typer(no_args_is_help=True, help="Payout accounts: give, confirm, verify, withdraw.")
 
@@ -15,6 +16,9 @@ ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The settlement
 ModelName = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model, by its name.")]
 Party = Annotated[str, typer.Argument(help="A party's id, such as merchant:m-7/s-1.")]
 AccountId = Annotated[str, typer.Argument(metavar="ACCOUNT", help="An account's id.")]
+AccountOrParty = Annotated[
+    str, typer.Argument(metavar="ACCOUNT", help="An account's id, or a party's: then its newest that is not given up.")
+]
 Who = Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you are; the user of this machine if not.")]
 Why = Annotated[str | None, typer.Option(help="Why; the history keeps it.")]
 Number = Annotated[
@@ -56,6 +60,36 @@ for _name, _help in (
     ("withdraw", "Take an account back: nobody is paid there from now on."),
 ):
     account_app.command(_name, help=_help)(_move(_name))
+
+
+@account_app.command("mandate")
+def account_mandate(
+    account: AccountOrParty,
+    signed_on: Annotated[date, typer.Option(parser=day, metavar="DATE", help="The day on which it was signed.")],
+    source: Annotated[
+        str, typer.Option("--id-from", metavar="FILE", help="A file with the mandate's id; `-`: standard input.")
+    ] = "-",
+    who: Who = None,
+    json: Json = False,
+) -> int:
+    """Keep that the party signed a mandate: what it owes may be taken from this account by direct debit."""
+    from everycent.serve.cli.account_commands import mandate_command
+
+    return mandate_command(account, signed_on, source, who, as_json=json)
+
+
+@account_app.command("revoke-mandate")
+def account_revoke_mandate(
+    account: AccountOrParty,
+    why: Annotated[str, typer.Option(help="Why; it is kept.")],
+    on: Annotated[date | None, typer.Option(parser=day, metavar="DATE", help="Since when; today if not given.")] = None,
+    who: Who = None,
+    json: Json = False,
+) -> int:
+    """Keep that the party took its mandate back: nothing more is debited."""
+    from everycent.serve.cli.account_commands import revoke_command
+
+    return revoke_command(account, on, who, why, as_json=json)
 
 
 @account_app.command("list")

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,17 @@ from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
 from everycent.flow.parties import service
 from everycent.flow.parties.contract import OnboardingSpec
-from everycent.flow.parties.service import AccountKeys, AccountMove, AccountPolicy, Done, Given, Method, NotMoved
+from everycent.flow.parties.service import (
+    AccountKeys,
+    AccountMove,
+    AccountPolicy,
+    Done,
+    Given,
+    MandateDone,
+    Method,
+    NotMoved,
+    Signed,
+)
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, open_session
 from everycent.serve.account_callbacks import receiving
@@ -54,6 +64,36 @@ def move_command(account: str, move: str, who: str | None, why: str | None, *, a
         at = (session.connection, session.tenant, account_id, AccountMove(move), _who(who), why)
         done = service.move_account(*at, datetime.now(UTC))
     return _print_done(done, as_json=as_json)
+
+
+def _used(session: Session, account: str) -> UUID:
+    """The account that is named: by its id, or by its party's, then the newest that is not given up."""
+    if ":" not in account:
+        return _id(account)
+    known = service.accounts(session.connection, session.tenant, None, account)
+    used = [each for each in known if each["state"] not in ("refused", "declined", "withdrawn")]
+    if not used:
+        raise NothingStored(f"{account} has no account; give it one with `everycent party account give`")
+    if len({each["model"] for each in used}) > 1:
+        raise NothingStored(f"several models have a party '{account}'; name the account by its own id")
+    return UUID(str(used[-1]["account_id"]))
+
+
+def mandate_command(account: str, signed_on: date, source: str, who: str | None, *, as_json: bool) -> int:
+    """Gives an account its mandate."""
+    keys, text = AccountKeys.load(), _number(source)
+    with open_session(Settings.load(), migrations()) as session:
+        given = Signed(_used(session, account), text, signed_on, _who(who))
+        done = service.sign_mandate(session.connection, session.tenant, keys, given, date.today(), datetime.now(UTC))
+    return _print_mandate(done, as_json=as_json)
+
+
+def revoke_command(account: str, on: date | None, who: str | None, why: str, *, as_json: bool) -> int:
+    """Takes an account's mandate back."""
+    with open_session(Settings.load(), migrations()) as session:
+        at = (session.connection, session.tenant, _used(session, account), on or date.today(), _who(who), why)
+        done = service.revoke_mandate(*at, datetime.now(UTC))
+    return _print_mandate(done, as_json=as_json)
 
 
 def list_command(party: str | None, model: str | None, *, as_json: bool) -> int:
@@ -235,11 +275,35 @@ def _print_done(done: Done | NotMoved, *, as_json: bool) -> int:
     return exits.OK
 
 
+def _print_mandate(done: MandateDone | NotMoved, *, as_json: bool) -> int:
+    if isinstance(done, NotMoved):
+        raise InputRefused(f"{done.name}: {done.message}")
+    one = done.mandate
+    if as_json:
+        told = {"account_id": one.account_id, "mandate": one.masked, "signed_on": one.signed_on}
+        print_json({**told, "revoked_on": one.revoked_on, "changed": done.changed})
+    else:
+        since = "" if one.revoked_on is None else f", revoked on {one.revoked_on}"
+        before = "" if done.changed else " (as before)"
+        out.print(f"mandate {one.masked} of account {one.account_id}, signed on {one.signed_on}{since}{before}")
+    return exits.OK
+
+
 def _print_accounts(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> int:
     if as_json:
         print_json({"accounts": list(found)})
         return exits.OK
     columns = ["account_id", "party_id", "method", "masked", "holder", "state", "usable_on"]
-    titles = ["account", "party", "method", "number", "holder", "state", "used from"]
-    print_table("payout accounts", titles, [[each[name] for name in columns] for each in found])
+    titles = ["account", "party", "method", "number", "holder", "state", "used from", "debited under"]
+    rows = [[*(each[name] for name in columns), _debited_under(each)] for each in found]
+    print_table("payout accounts", titles, rows)
     return exits.OK
+
+
+def _debited_under(account: Mapping[str, Any]) -> str:
+    """The mandate, as anybody may see it."""
+    if account["mandate"] is None:
+        return ""
+    if account["mandate_revoked_on"] is not None:
+        return f"revoked on {account['mandate_revoked_on']}"
+    return f"{account['mandate']} of {account['mandate_signed_on']}"

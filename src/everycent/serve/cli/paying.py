@@ -320,7 +320,7 @@ def _found(cashier: Cashier, wanted: str) -> dict[str, Any]:
     if not rows:
         raise NothingStored(f"there is no instruction {wanted}; `everycent payments list` shows them")
     if len(rows) > 1:
-        raise NothingStored(f"{len(rows)} instructions begin with {wanted}; give more digits")
+        raise NothingStored(f"{len(rows)} instructions are named {wanted}; give more digits of one")
     return rows[0]
 
 

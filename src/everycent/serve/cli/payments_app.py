@@ -8,7 +8,10 @@ import typer
 from everycent.serve.cli.options import Json, Port
 
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Instructions, by their ids or the first digits.")]
+Ids = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="Instructions, by their ids or the first digits, or by a statement's."),
+]
 Who = Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you are; your login name if not given.")]
 Why = Annotated[str | None, typer.Option("--why", help="In words, kept with it.")]
 NeedsWhy = Annotated[str, typer.Option("--why", help="In words, kept with it.")]

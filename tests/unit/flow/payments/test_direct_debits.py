@@ -106,7 +106,7 @@ def test_mandates_come_from_the_table_or_the_instruction_waits_with_a_reason(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ({"account": {"verified": "yes"}}, "mandates stand in the table of accounts"),
+        ({"account": None}, "mandates stand with accounts"),
         ({"direct_debit": {"creditor_ids": {}, "mandate": "sepa"}}, "table 'accounts' has no column 'sepa'"),
         ({"direct_debit": {"creditor_ids": {"shanghai": "x" * 36}}}, "has 1 to 35 characters"),
         ({"channels": ["rest"], "rest": {"url": "A", "secret": "B"}}, "direct debits go into bank files"),

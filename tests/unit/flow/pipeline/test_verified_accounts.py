@@ -16,6 +16,7 @@ from everycent.flow.parties.core.account_number import masked
 from everycent.flow.parties.service import AccountKeys, AccountMove, AccountPolicy, Done, Given, Method
 from everycent.flow.payments import service as payments
 from everycent.flow.pipeline.service import PAYMENT_OTHERS, plan_model
+from everycent.proof.verify.service import verify
 
 NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
 MODEL = market("""\
@@ -115,6 +116,69 @@ def test_a_file_has_the_number_and_nothing_goes_to_an_account_that_is_verified_n
         ("merchant:m-2", "waiting"), ("merchant:m\\/1", "failed"), ("merchant:m\\/1", "waiting"),
     ]  # fmt: skip
     place.proven()
+
+
+OWING = MODEL.replace("debtor: platform, creditor: merchant", "debtor: merchant, creditor: platform").replace(
+    "{account: {verified: yes}}", "{account: {verified: yes}, direct_debit: {creditor_ids: {shanghai: CRED-1}},"
+    " payer_accounts: {shanghai: DE89370400440532013000}}"
+)  # fmt: skip
+
+
+def test_what_a_party_owes_is_debited_under_the_mandate_of_its_verified_account_until_it_takes_it_back(
+    place: MarketPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = place.about(OWING)
+    monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", service.new_key("k1"))
+    keys, session = AccountKeys.load(), place.session
+    connection, tenant = session.connection, session.tenant
+    plan = service.plan_onboarding(place.model.spec.onboarding, place.model.spec.parties)
+    service.take_contracts(connection, tenant, place.model.name, plan, [said(merchant="m/1", cycle="daily")], NOW)
+    verified(place, keys, CARD)
+    (account,) = [row["account_id"] for row in service.accounts(connection, tenant, None)]
+    day = date(2026, 3, 1)
+
+    def sign(text: str, on: date = day) -> str:
+        done = service.sign_mandate(connection, tenant, keys, service.Signed(account, text, on, "ann"), day, NOW)
+        return done.name if isinstance(done, service.NotMoved) else f"{done.mandate.masked} {done.changed}"
+
+    def files(on: date) -> dict[str, str]:
+        paths = payments.write_files(
+            connection, session.engine, plan_model(place.model, tenant, place.model.files).payments, PAYMENT_OTHERS,
+            tenant, place.model.name, on, tmp_path,
+        )  # fmt: skip
+        return {path.name.partition("-")[0] + path.suffix: path.read_text() for path in paths}
+
+    assert sign("x" * 36) == "mandate_malformed" and sign("M-1", date(2026, 3, 2)) == "mandate_to_come"
+    assert sign("MANDATE-0001") == "****0001 True" and sign("MANDATE-0001") == "****0001 False"
+    assert sign("MANDATE-0002") == "mandate_stands"
+    place.deliver(FACTS, date(2026, 3, 2))
+    first = files(date(2026, 3, 2))["direct_debits.xml"]
+    assert "<MndtId>MANDATE-0001</MndtId>" in first and CARD in first
+    stored = connection.execute("SELECT mandate FROM payments.instruction WHERE mandate IS NOT NULL").fetchall()
+    assert stored == [("****0001",)], "in the clear it stands in the bank's file alone"
+
+    place.deliver([], date(2026, 3, 3))
+    revoked = service.revoke_mandate(connection, tenant, account, date(2026, 3, 2), "ben", "by letter", NOW)
+    assert isinstance(revoked, service.MandateDone) and revoked.changed
+    assert files(date(2026, 3, 3)) == {}, "a debit that is not sent is not filed any more"
+    assert files(date(2026, 3, 2))["direct_debits.xml"] == first, "what is with the bank is written again to the byte"
+    place.deliver([], date(2026, 3, 4))
+    assert [*files(date(2026, 3, 4))] == ["collections.csv"], "its party is asked instead"
+    reasons = connection.execute(
+        "SELECT reason FROM payments.instruction WHERE party_id LIKE '%1' ORDER BY as_of, reason DESC"
+    ).fetchall()
+    told = "not debited: its mandate was revoked on 2026-03-02"
+    assert reasons == [(None,), ("its mandate was revoked",), (told,)], "what came since with it"
+    assert sign("MANDATE-0001") == "mandate_stands" and sign("MANDATE-0002", date(2026, 2, 28)) == "****0002 True"
+    monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", f"{service.new_key('k2')},{service.new_key('k1')}")
+    both = AccountKeys({**AccountKeys.load().by_id, "k1": keys.by_id["k1"]})
+    assert service.rekey(connection, tenant, both) == 3, "the number and two mandates"
+    assert service.mandate_ids(connection, tenant, both, [account])[account, day] == "MANDATE-0001"
+    place.proven()
+    with connection.transaction(force_rollback=True):
+        connection.execute("DELETE FROM parties.mandate WHERE masked = '****0001'")
+        named = [check.name for check in verify(connection, session.details, session.engine, tenant).findings]
+        assert named == ["each direct debit of a verified account is under a mandate of that account"]
 
 
 def test_what_is_owed_to_an_account_that_fails_verification_waits_by_name_for_another(

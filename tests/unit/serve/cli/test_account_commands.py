@@ -60,6 +60,12 @@ def test_an_account_from_given_to_used(model: str, tmp_path: Path, capsys: pytes
     assert (code, first["state"], first["masked"]) == (exits.OK, "confirmed", "****5678")
     code, told = answer(capsys, "verify", model, "--simulated")
     assert (code, [each["state"] for each in told["accounts"]]) == (exits.OK, ["verified"])
+    (tmp_path / "mandate.txt").write_text("MANDATE-0001\n")
+    signed = ["mandate", first["account_id"], "--id-from", str(tmp_path / "mandate.txt"), "--signed-on", "2026-03-01"]
+    assert answer(capsys, *signed)[1]["mandate"] == "****0001" and answer(capsys, *signed)[1]["changed"] is False
+    assert answer(capsys, "list")[1]["accounts"][0]["mandate_signed_on"] == "2026-03-01"
+    revoked = ["revoke-mandate", first["account_id"], "--why", "by letter", "--on", "2026-03-02"]
+    assert answer(capsys, *revoked)[1]["revoked_on"] == "2026-03-02"
     change = answer(capsys, *give("6222020087654321", tmp_path))[1]
     assert change["state"] == "given"
     assert run_app(["party", "account", "confirm", change["account_id"], "--as", "ann"]) == exits.REFUSED

@@ -63,6 +63,11 @@ class AccountRefused(StrEnum):
     CHANGE_UNDER_WAY = "change_under_way"
     OWN_CHANGE = "own_change"
     NOT_ALLOWED = "not_allowed"
+    NOT_DEBITED = "not_debited"
+    MANDATE_MALFORMED = "mandate_malformed"
+    MANDATE_TO_COME = "mandate_to_come"
+    MANDATE_STANDS = "mandate_stands"
+    NO_MANDATE = "no_mandate"
 
 
 @dataclass(frozen=True)

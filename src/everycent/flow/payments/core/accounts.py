@@ -36,7 +36,8 @@ def find_accounts(
 ) -> pa.Table:
     """For each of `instructions` (instruction_id, role, party_id, legal_entity, currency, direction, amount_minor):
     account, account_id, account_name, mandate, mandate_signed_on, state and reason. Of a verified account the number is
-    masked: its id leads to it. Mandates are of what is collected by direct debit.
+    masked: its id leads to it. Mandates are of what is collected by direct debit; what is not, for its party took its
+    mandate back, says so.
 
     `tables` are the model's attached tables by name. Where one has validity dates, `as_of` selects. Ordered by
     instruction_id. Bad or missing accounts are reasons, not errors.
@@ -53,7 +54,7 @@ def find_accounts(
 
 
 _NONE_KNOWN = """SELECT '' AS party_id, '' AS code, '' AS number, '' AS name, '' AS id, '' AS shown, '' AS mandate,
-    CAST(NULL AS DATE) AS signed_on WHERE false"""
+    CAST(NULL AS DATE) AS signed_on, CAST(NULL AS DATE) AS revoked_on WHERE false"""
 
 
 def _known_sql(role: str, source: AccountSource, table: str, as_of: date) -> str:
@@ -62,11 +63,13 @@ def _known_sql(role: str, source: AccountSource, table: str, as_of: date) -> str
     account_id, shown = ("account_id", "masked") if source.verified else ("NULL", "NULL")
     code = "''" if source.currency is None else identifier(source.currency)
     mandate, signed_on = ("NULL", "NULL") if source.mandate is None else map(identifier, source.mandate)
+    revoked = "NULL" if source.revoked is None else identifier(source.revoked)
     return f"""
         SELECT {party} AS party_id, CAST({code} AS VARCHAR) AS code,
             trim(CAST({identifier(source.number)} AS VARCHAR)) AS number,
             CAST({name} AS VARCHAR) AS name, CAST({account_id} AS VARCHAR) AS id, CAST({shown} AS VARCHAR) AS shown,
-            nullif(trim(CAST({mandate} AS VARCHAR)), '') AS mandate, TRY_CAST({signed_on} AS DATE) AS signed_on
+            nullif(trim(CAST({mandate} AS VARCHAR)), '') AS mandate, TRY_CAST({signed_on} AS DATE) AS signed_on,
+            TRY_CAST({revoked} AS DATE) AS revoked_on
         FROM {table} WHERE {_valid_sql(source, as_of)}
     """
 
@@ -87,12 +90,13 @@ def _find_sql(
     table = f"CASE role {tables} END" if tables else "NULL"
     waiting = ", ".join(map(literal, waits)) or "NULL"
     by_currency = ", ".join(literal(role) for role, source in sources.items() if source.currency) or "NULL"
+    day = f"DATE {literal(as_of.isoformat())}"
     by_verified = ", ".join(literal(role) for role, source in sources.items() if source.verified) or "NULL"
     return f"""
         WITH known AS (
             SELECT party_id, code, count(*) AS accounts, any_value(number) AS number,
                 any_value(name) AS name, any_value(id) AS id, any_value(shown) AS shown,
-                any_value(mandate) AS mandate, any_value(signed_on) AS signed_on
+                any_value(mandate) AS mandate, any_value(signed_on) AS signed_on, any_value(revoked_on) AS revoked_on
             FROM ({known_sql}) GROUP BY party_id, code
         ), candidate AS (
             SELECT instruction_id, instruction.party_id, legal_entity, amount_minor, {table} AS source, role, currency,
@@ -100,7 +104,9 @@ def _find_sql(
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.accounts, 0) ELSE 1 END AS accounts,
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.number, '') ELSE party_key END AS number,
                 coalesce(nullif(trim(known.name), ''), party_key) AS name, known.id, known.shown,
-                CASE direction WHEN 'collect' THEN known.mandate END AS mandate, known.signed_on
+                CASE WHEN direction = 'collect' AND coalesce(known.revoked_on > {day}, true) THEN known.mandate END
+                    AS mandate, known.signed_on,
+                CASE WHEN direction = 'collect' AND known.revoked_on <= {day} THEN known.revoked_on END AS revoked_on
             FROM instruction LEFT JOIN known
                 ON known.party_id = instruction.party_id AND known.code IN ('', currency)
         ), judged AS (
@@ -130,7 +136,8 @@ def _find_sql(
             CASE WHEN reason IS NULL THEN name END AS account_name,
             CASE WHEN reason IS NULL THEN mandate END AS mandate,
             CASE WHEN reason IS NULL AND mandate IS NOT NULL THEN signed_on END AS mandate_signed_on,
-            CASE WHEN reason IS NULL THEN 'created' ELSE 'waiting' END AS state, reason
+            CASE WHEN reason IS NULL THEN 'created' ELSE 'waiting' END AS state,
+            coalesce(reason, 'not debited: its mandate was revoked on ' || revoked_on) AS reason
         FROM judged
         ORDER BY instruction_id
     """

@@ -32,7 +32,8 @@ class AccountSource:
 
     `currency` is its column with the code of what an account takes; without one, it takes every currency. `verified`:
     it is the table of the parties' own verified accounts, of which an instruction keeps the id and no number.
-    `mandate`: its columns with mandates for direct debits, and with the days on which they were signed.
+    `mandate`: its columns with mandates for direct debits, and with the days on which they were signed; `revoked`: with
+    the days on which they were taken back.
     """
 
     table: str
@@ -43,6 +44,7 @@ class AccountSource:
     currency: str | None = None
     verified: bool = False
     mandate: tuple[str, str] | None = None
+    revoked: str | None = None
 
 
 @dataclass(frozen=True)
@@ -206,19 +208,26 @@ def _with_mandates(
         raise PayoutRefused(
             path, f"direct debits go into bank files, and its channel is {spec.channels[0]}; remove one"
         )
-    if accounts is None or accounts.verified:
-        raise PayoutRefused(path, "mandates stand in the table of accounts; name it: account: {table: ...}")
+    _refuse_creditors(path, debit)
+    if accounts is None:
+        said = "mandates stand with accounts; name them: account: {table: ...}, or account: {verified: yes}"
+        raise PayoutRefused(path, said)
+    if accounts.verified:
+        return replace(accounts, mandate=("mandate", "mandate_signed_on"), revoked="mandate_revoked_on")
     there = tables[accounts.table].columns
     missing = [column for column in (debit.mandate, debit.signed_on) if column not in there]
     if missing:
         message = f"table '{accounts.table}' has no column '{missing[0]}', where mandates stand; it has"
         raise PayoutRefused(path, f"{message}: {', '.join(there)}")
+    return replace(accounts, mandate=(debit.mandate, debit.signed_on))
+
+
+def _refuse_creditors(path: tuple[str, ...], debit: DirectDebitSpec) -> None:
     for legal_entity, creditor_id in debit.creditor_ids.items():
         if not 1 <= len(creditor_id.strip()) <= _CREDITOR_ID_CHARACTERS_MAX:
             raise PayoutRefused(
                 (*path, "creditor_ids"), f"the identification of '{legal_entity}' has 1 to 35 characters"
             )
-    return replace(accounts, mandate=(debit.mandate, debit.signed_on))
 
 
 def _direct_debit(payouts: Mapping[str, PayoutSpec]) -> DirectDebitSpec | None:

@@ -172,4 +172,14 @@ PAID_TO = Rule(
     WHERE i.account_id IS NOT NULL AND (a.usable_on IS NULL OR a.party_id <> i.party_id)""",
 )
 
-RULES = (SIDE_OUTCOME, OUTCOME_KEPT, INSTRUCTION_SUMS, ZERO_GROUPS, REOPENED, MOVED, BOOKED, RELEASED, PAID_TO)
+DEBITED = Rule(
+    "each direct debit of a verified account is under a mandate of that account",
+    "payments.instruction",
+    """SELECT instruction_id AS place, format('instruction {} from {}: no mandate {} of account {} was signed on {}',
+        instruction_id, party_id, mandate, i.account_id, mandate_signed_on) AS message
+    FROM payments.instruction i LEFT JOIN parties.mandate m
+        ON m.account_id = i.account_id AND m.signed_on = i.mandate_signed_on AND m.masked = i.mandate
+    WHERE i.account_id IS NOT NULL AND i.mandate IS NOT NULL AND m.account_id IS NULL""",
+)
+
+RULES = (SIDE_OUTCOME, OUTCOME_KEPT, INSTRUCTION_SUMS, ZERO_GROUPS, REOPENED, MOVED, BOOKED, RELEASED, PAID_TO, DEBITED)
