@@ -40,11 +40,12 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         "statements closed 3 owed to parties 2,284.75",
         "70.75 4.25 75.00 CNY issued lantern-shanghai-",
         "instructions to pay 3 1,934.75",  # less 300.00 of a deposit and 50.00 of a fine
-        "paid 2 refused 0 returned 1",
-        "returned CNY 1 99.75 succeeded CNY 2 1835.00",
+        "paid 3 refused 0 returned 1",
+        "returned CNY 1 99.75",
+        "succeeded CNY 1 400.00 succeeded CNY 2 1835.00",
         "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 2 2 "
         "2,185.00 2,185.00 0.00 missing right 1 0 99.75 0.00 99.75",
-        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 2 2",
+        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 3 3 -750.00",
         "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 2 2 "
         "2,185.00 2,185.00 0.00 8. What",
         "operations a parked statement, to let go",
@@ -63,7 +64,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     assert "Breaks:" not in asked and asked.endswith("verified: every cent accounted for ")
     assert run_app(["payments", "events"]) == exits.OK
     kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
-    assert sorted(kinds) == ["payment_returned", "payment_succeeded", "payment_succeeded"]
+    assert sorted(kinds) == ["payment_returned", *["payment_succeeded"] * 3]
     assert run_app(["statement", "list", "--waits-for", "unpark", "--json"]) == exits.OK
     (parked,) = json.loads(capsys.readouterr().out)["statements"]
     assert parked["party_id"] == "merchant:noodles/west"
@@ -98,6 +99,13 @@ def test_a_story_that_was_interrupted_begins_anew(
     assert run_app(["story", "--folder", "mall"]) == exits.OK
     assert "3 taken, 1 refused" in capsys.readouterr().out
     assert Path("mall/data/sales.csv").is_file() and not Path("mall/.unfinished").exists()
+    Path("mall/.unfinished").touch()
+    assert run_app(["story", "--folder", "mall"]) == exits.REFUSED, "this database outlives the folder"
+    said = " ".join(capsys.readouterr().err.split())
+    assert "story_begun_before" in said and "set EVERYCENT_TENANT to a new name, such as default-2" in said
+    typed.clear()
+    monkeypatch.setenv("EVERYCENT_TENANT", "default-2")
+    assert run_app(["story", "--folder", "mall"]) == exits.OK
 
 
 def test_lines_are_read_as_a_shell_does(tmp_path: Path) -> None:

@@ -53,14 +53,17 @@ def counted(connection: Connection, tenant: str, states: Sequence[str], model: s
     )
 
 
-def named(connection: Connection, tenant: str, digits: str) -> list[dict[str, Any]]:
-    """The instructions whose ids begin with these digits."""
+def named(connection: Connection, tenant: str, wanted: str) -> list[dict[str, Any]]:
+    """The instructions whose ids begin with these digits, or that a statement or non-order charge of this id has; three
+    at most."""
     return _dicts(
         connection,
         f"""SELECT {_SHOWN} FROM payments.instruction
-        WHERE tenant = %(tenant)s AND starts_with(replace(instruction_id::text, '-', ''), %(digits)s)
+        WHERE tenant = %(tenant)s AND (starts_with(replace(instruction_id::text, '-', ''), %(digits)s)
+            OR instruction_id IN (SELECT instruction_id FROM payments.instruction_statement
+                WHERE tenant = %(tenant)s AND statement_id = %(wanted)s))
         ORDER BY instruction_id LIMIT 3""",
-        {"tenant": tenant, "digits": digits.replace("-", "").lower()},
+        {"tenant": tenant, "wanted": wanted, "digits": wanted.replace("-", "").lower()},
     )
 
 

@@ -11,15 +11,20 @@ from pathlib import Path
 
 from everycent.base.platform.postgres import serving
 from everycent.base.platform.settings import Settings
+from everycent.flow.parties import service
 from everycent.flow.pipeline.contract import InputRefused
+from everycent.flow.pipeline.service import open_session
 from everycent.serve.cli import exits
 from everycent.serve.cli.terminal import err, out, print_json
 from everycent.serve.cli.workspaces import write_schema
 from everycent.serve.demo.story import Line, Scene, scenes, spread, write_story
+from everycent.serve.wiring import migrations
 
 #: Stands in the folder while the story is played: who finds it there begins anew.
 _UNFINISHED = ".unfinished"
 _MODEL = "model.yaml"
+#: The story's model, by its name.
+_STORY = "lantern-mall"
 _AGAIN = (
     Scene(
         "The story was played here before, and is verified once more; remove the folder to play it again",
@@ -44,12 +49,13 @@ class Played:
 def story_command(folder: Path, *, as_json: bool) -> int:
     """Plays the story in a folder of its own; where it was played before, what came of it is verified again.
 
-    Raises InputRefused: the folder holds something else.
+    Raises InputRefused: the folder holds something else, or the database a story that was begun before.
     """
     before = folder.exists() and not (folder / _UNFINISHED).exists()
     if before and not (folder / _MODEL).is_file():
         raise InputRefused(f"{folder} is there and holds no story; name another folder")
     if not before:
+        _refuse_begun(Settings.load())
         shutil.rmtree(folder, ignore_errors=True)
         write_story(folder)
         write_schema(folder)
@@ -60,6 +66,21 @@ def story_command(folder: Path, *, as_json: bool) -> int:
         (folder / _UNFINISHED).unlink(missing_ok=True)
     _say(folder, played, as_json=as_json)
     return exits.OK if played[-1].as_told else exits.FAILED
+
+
+def _refuse_begun(settings: Settings) -> None:
+    """A database of one's own outlives the folder: what a story left in it would be met again, and end otherwise than
+    told. The embedded database goes with the folder."""
+    if settings.database_url is None:
+        return
+    with open_session(settings, migrations()) as session:
+        begun = service.parties(session.connection, session.tenant, _STORY, {}, 1)
+    if begun:
+        raise InputRefused(
+            f"story_begun_before: the database of EVERYCENT_DATABASE_URL holds a story of tenant '{settings.tenant}' "
+            "that was begun before, and it is played once; set EVERYCENT_TENANT to a new name, such as "
+            f"{settings.tenant}-2, and play it again (or unset EVERYCENT_DATABASE_URL: then it has one of its own)"
+        )
 
 
 @contextmanager
