@@ -45,7 +45,8 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         "succeeded CNY 1 400.00 succeeded CNY 2 1835.00",
         "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 2 2 "
         "2,185.00 2,185.00 0.00 missing right 1 0 99.75 0.00 99.75",
-        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 3 3 -750.00",
+        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 3 3 "
+        "-750.00 -750.00 0.00",
         "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 2 2 "
         "2,185.00 2,185.00 0.00 8. What",
         "operations a parked statement, to let go",

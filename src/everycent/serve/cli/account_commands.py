@@ -83,16 +83,17 @@ def mandate_command(account: str, signed_on: date, source: str, who: str | None,
     """Gives an account its mandate."""
     keys, text = AccountKeys.load(), _number(source)
     with open_session(Settings.load(), migrations()) as session:
-        given = Signed(_used(session, account), text, signed_on, _who(who))
-        done = service.sign_mandate(session.connection, session.tenant, keys, given, date.today(), datetime.now(UTC))
+        given, now = Signed(_used(session, account), text, signed_on, _who(who)), datetime.now(UTC)
+        done = service.sign_mandate(session.connection, session.tenant, keys, given, now.date(), now)
     return _print_mandate(done, as_json=as_json)
 
 
 def revoke_command(account: str, on: date | None, who: str | None, why: str, *, as_json: bool) -> int:
     """Takes an account's mandate back."""
     with open_session(Settings.load(), migrations()) as session:
-        at = (session.connection, session.tenant, _used(session, account), on or date.today(), _who(who), why)
-        done = service.revoke_mandate(*at, datetime.now(UTC))
+        now = datetime.now(UTC)
+        at = (session.connection, session.tenant, _used(session, account), on or now.date(), _who(who), why)
+        done = service.revoke_mandate(*at, now)
     return _print_mandate(done, as_json=as_json)
 
 
