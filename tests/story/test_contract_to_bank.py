@@ -55,7 +55,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         assert line in said, line
     assert said.count("Breaks:") == 1, "the noodle bar's alone"
     assert "tea-house asked for it" in told.err
-    assert said.count("verified: every cent accounted for") == 4
+    assert said.count("verified: every cent accounted for") == 5
 
     monkeypatch.chdir("mall")
     for line in asked_on():
