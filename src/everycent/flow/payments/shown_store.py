@@ -22,7 +22,8 @@ def history(connection: Connection, tenant: str, instruction_id: UUID) -> list[d
 _SHOWN = (
     "instruction_id, model, party_id, role, legal_entity, direction, amount_minor, currency, channel, account,"
     " account_id, account_name, as_of, state, booking, finding, reason, file, filed_as_of, proposed_by, released_by,"
-    " approval_id, ended_as_of"
+    " approval_id, ended_as_of, coalesce((SELECT sum(u.amount_minor) FROM payments.receipt_use AS u WHERE u.tenant ="
+    " instruction.tenant AND u.instruction_id = instruction.instruction_id), 0) AS received_minor"
 )
 
 

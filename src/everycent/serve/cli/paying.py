@@ -331,9 +331,13 @@ def _amount(row: dict[str, Any]) -> str:
 def _line(row: dict[str, Any]) -> list[Any]:
     sign = "" if row["direction"] == "pay" else "-"
     why = row["finding"] if row["reason"] is None else row["reason"]
+    if row["received_minor"] and row["booking"] == "in_flight":
+        left = format_minor(int(row["amount_minor"] - row["received_minor"]), currency(row["currency"]))
+        why = f"{left} is left: the rest came in"
     head = (str(row["instruction_id"])[:13], row["state"], row["party_id"], f"{sign}{_amount(row)}", row["currency"])
     return [*head, row["channel"], row["as_of"], shorten(why or "")]
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "amount_minor": int(row["amount_minor"]), "amount": _amount(row)}
+    minor = {name: int(row[name]) for name in ("amount_minor", "received_minor")}
+    return {**row, **minor, "amount": _amount(row)}

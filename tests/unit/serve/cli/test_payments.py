@@ -181,6 +181,9 @@ def test_what_parties_transfer_in_parts_is_told_and_a_person_says_the_rest(
         "a": (40, 0), "b": (50, 0), "c": (0, 10),
     }  # fmt: skip
     assert [part["amount_minor"] for part in told("payments", "show", key["b"])[1]["received"]] == [50]
+    assert told("payments", "show", key["a"])[1]["received_minor"] == 40
+    assert run_app(["payments", "list"]) == exits.OK
+    assert "1.50 is left: the rest came in" in " ".join(capsys.readouterr().out.split())
     for command in (["on-account"], ["show", key["b"]], ["read", str(shop / "camt.xml")]):
         assert run_app(["payments", *command]) == exits.OK
     assert run_app(["payments", "use", key["a"], "--why", "nothing is free"]) == exits.REFUSED
