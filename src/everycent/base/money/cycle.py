@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 _DAY = timedelta(days=1)
+#: The first and the last day of a period whose beginning, or whose end, no event has said.
+BEGINNING, FOREVER = date(1970, 1, 1), date(9999, 12, 30)
 
 
 class NotACycle(ValueError):
@@ -29,6 +31,7 @@ class Length(StrEnum):
     HALF_MONTH = "half_month"
     MONTH = "month"
     TO_DAYS = "to_days"  # to each of some days of the month
+    EVENT = "event"  # until something happens, of each party by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,18 @@ class Period:
 @dataclass(frozen=True, slots=True)
 class Cycle:
     """How a party's obligations are gathered: `length` of a period, and `days_after` its last day when it may close.
-    `ends`: of TO_DAYS, the days of the month with which its periods end, ascending."""
+    `ends`: of TO_DAYS, the days of the month with which its periods end, ascending. `event`: of EVENT, what ends them.
+    """
 
     length: Length
     days_after: int = 1
     ends: tuple[int, ...] = ()
+    event: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Cycle":
-        """From a model's text: daily, weekly, half_monthly, monthly, T+n (each day's, n days after it), or `to 10, 20,
-        31` (to each of these days of the month).
+        """From a model's text: daily, weekly, half_monthly, monthly, T+n (each day's, n days after it), `to 10, 20,
+        31` (to each of these days of the month), or `until NAME` (until an event of this kind).
 
         Raises NotACycle.
         """
@@ -66,9 +71,13 @@ class Cycle:
         if found is not None:
             # A day is over only when the next has begun, so T+0 closes no earlier than T+1.
             return cls(Length.DAY, max(1, int(found[1])))
+        until = re.fullmatch(r"until ([a-z][a-z0-9_]*)", text)
+        if until is not None:
+            return cls(Length.EVENT, event=until[1])
         listed = re.fullmatch(r"to (\d{1,2}(?:, ?\d{1,2})*)", text)
         if listed is None:
-            raise NotACycle(f"'{text}' is not a cycle; write {', '.join(_NAMED)}, T+n such as T+3, or to 10, 20, 31")
+            right = f"{', '.join(_NAMED)}, T+n such as T+3, to 10, 20, 31, or until season_end"
+            raise NotACycle(f"'{text}' is not a cycle; write {right}")
         ends = tuple(int(day) for day in listed[1].split(","))
         if list(ends) != sorted({*ends} & {*range(1, 32)}):
             raise NotACycle(f"'{text}' is not a cycle; name days from 1 to 31, ascending, each once: to 10, 20, 31")
@@ -79,11 +88,15 @@ class Cycle:
         """A text for how it gathers days, whenever it closes; `parse` reads it."""
         if self.length is Length.TO_DAYS:
             return f"to {', '.join(map(str, self.ends))}"
+        if self.length is Length.EVENT:
+            return f"until {self.event}"
         return next(text for text, length in _NAMED.items() if length is self.length)
 
     def period(self, day: date) -> Period:
         """The period that holds `day`. Weeks are those of ISO 8601, Monday to Sunday. A day that a month does not have
-        is its last."""
+        is its last. Of EVENT it is the first one, of a party that no event has come of."""
+        if self.length is Length.EVENT:
+            return turn(1, None, None)
         return self._to_days(day) if self.length is Length.TO_DAYS else _PERIOD[self.length](day)
 
     def _to_days(self, day: date) -> Period:
@@ -115,9 +128,12 @@ class Cycle:
     def closes_on(self, period: Period, ready_after: timedelta = timedelta(0)) -> date:
         """The first business day on which the period may close.
 
-        A period is over on the day after its last; `ready_after` waits longer, a part of a day as a whole one.
+        A period is over on the day after its last; `ready_after` waits longer, a part of a day as a whole one. One that
+        no event has ended closes on no day that comes.
         """
         assert ready_after >= timedelta(0), "a period cannot close before it is over"
+        if period.last == FOREVER:
+            return FOREVER + _DAY
         waits_days = -(-ready_after // _DAY)
         return period.last + (self.days_after + waits_days) * _DAY
 
@@ -136,6 +152,17 @@ class Cycle:
             labels[place] = self.period(start + int(place) * _DAY).label
         spread: npt.NDArray[np.object_] = labels[places]
         return spread
+
+
+def turn(number: int, ended_before: date | None, ends: date | None) -> Period:
+    """A party's so manieth period of a cycle by event: from the day after the event before, to that of its own."""
+    first = BEGINNING if ended_before is None else ended_before + _DAY
+    return Period(f"E{number}", first, FOREVER if ends is None else ends)
+
+
+def days_told(first: date, last: date) -> tuple[str, str]:
+    """A period's first and last day, and those that no event has said as `…`."""
+    return ("…" if first == BEGINNING else first.isoformat()), ("…" if last >= FOREVER else last.isoformat())
 
 
 def _day_of(day: date) -> Period:
@@ -174,11 +201,12 @@ _PERIOD: dict[Length, Callable[[date], Period]] = {
 }
 _NAMED = {"daily": Length.DAY, "weekly": Length.WEEK, "half_monthly": Length.HALF_MONTH, "monthly": Length.MONTH}
 _HALVES = re.compile(r"-H([12])$")
-_FIRST_DAY = {Length.DAY: "", Length.WEEK: "-1", Length.HALF_MONTH: "", Length.MONTH: "-01"}
+_FIRST_DAY = {Length.DAY: "", Length.WEEK: "-1", Length.HALF_MONTH: "", Length.MONTH: "-01", Length.EVENT: ""}
 _EXAMPLE = {
     Length.DAY: "2026-03-01",
     Length.WEEK: "2026-W09",
     Length.HALF_MONTH: "2026-03-H1",
     Length.MONTH: "2026-03",
     Length.TO_DAYS: "2026-03-D10",
+    Length.EVENT: "E1",
 }

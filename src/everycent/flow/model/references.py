@@ -266,7 +266,22 @@ def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
                 message = f"'{role}' is the operator: its side is its own books, it has no {section}"
                 yield source.issue(message, (section, role), key=True)
     for role, statement in spec.statements.items():
+        yield from _ended_by(spec, source, role, statement.cycle)
         for charge in () if statement.invoice is None else statement.invoice.charges:
             if charge not in spec.charges:
                 path = ("statements", role, "invoice", "charges", charge)
                 yield source.issue(_unknown("charge", charge, spec.charges), path, key=True)
+
+
+def _ended_by(spec: SettlementModel, source: Source, role: str, cycle: str) -> Iterator[ModelIssue]:
+    """What ends a cycle by event has to name the role's parties."""
+    _, until, kind = cycle.partition("until ")
+    if not until or kind == "closed" or role not in spec.parties:
+        return
+    path = ("statements", role, "cycle")
+    if kind not in spec.records:
+        yield source.issue(_unknown("record kind", kind, spec.records, "; a person alone ends it: until closed"), path)
+        return
+    missing = [column for column in spec.parties[role].key if column not in spec.records[kind].columns]
+    if missing:
+        yield source.issue(f"a {kind} does not say whose period it ends: it has no column '{missing[0]}'", path)

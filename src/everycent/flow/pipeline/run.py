@@ -25,6 +25,7 @@ from everycent.flow.payments import service as payments
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.charging import expire
 from everycent.flow.pipeline.contract_terms import under_its_contracts
+from everycent.flow.pipeline.cycle_events import take_recorded
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
@@ -125,7 +126,7 @@ def run(
         store.register_version(session.connection, session.tenant, plan)
         sources = sourcing(session, plan, attached)
         ParkedCharges(session, plan, sources, now).begin()
-        files = tuple(_take(session, plan, arrival, sources, report) for arrival in opened)
+        plan, files = _take_all(session, plan, opened, sources, report, now)
         report("parked charges", 0, None)
         open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
         waiting = ParkedCharges(session, plan, sources, now, open_on)
@@ -232,6 +233,36 @@ def _contracts(session: Session, plan: ModelPlan, role: str) -> Attached:
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_table(rows.combine_chunks())
     return Attached(rows, hashlib.sha256(sink.getvalue()).hexdigest())
+
+
+def _take_all(
+    session: Session,
+    plan: ModelPlan,
+    opened: Sequence["_Arrival"],
+    sources: Sourcing,
+    report: Report,
+    now: datetime,
+) -> tuple[ModelPlan, tuple[FileTaken, ...]]:
+    """Takes every file in; those whose records end periods first, so that what is completed later joins the next. The
+    plan with the periods as they stand then."""
+    kinds = plan.settlement.events
+    ending = [arrival for arrival in opened if arrival.item.kind in kinds]
+    taken = {id(arrival): _take(session, plan, arrival, sources, report) for arrival in ending}
+    recorded = [kind for kind in kinds if kind in plan.intake]
+    if recorded:
+        for answer in take_recorded(session, plan, recorded, plan.model.calendar.today(now), now):
+            if answer.refusal is not None:
+                _log.warning(
+                    "an event ends nothing",
+                    party=answer.event.party_id,
+                    refusal=str(answer.refusal),
+                    why=answer.message,
+                )
+        plan = under_its_contracts(session, plan)
+    taken |= {
+        id(arrival): _take(session, plan, arrival, sources, report) for arrival in opened if id(arrival) not in taken
+    }
+    return plan, tuple(taken[id(arrival)] for arrival in opened)
 
 
 def _take(session: Session, plan: ModelPlan, arrival: "_Arrival", sources: Sourcing, report: Report) -> FileTaken:

@@ -4,6 +4,7 @@ from everycent.flow.pipeline.accounting import legal_entities_of
 from everycent.flow.pipeline.asked_rules import RecordTried, rules_of_record
 from everycent.flow.pipeline.charging import ChargeHouse, Fees
 from everycent.flow.pipeline.correcting import Wish
+from everycent.flow.pipeline.cycle_events import end_by_hand
 from everycent.flow.pipeline.dictionary import FactorEntry, factor_dictionary
 from everycent.flow.pipeline.difference import Difference, compare
 from everycent.flow.pipeline.export import export, write_table
@@ -43,6 +44,7 @@ __all__ = [
     "Wish",
     "call_back_secret",
     "compare",
+    "end_by_hand",
     "export",
     "factor_dictionary",
     "find_inputs",

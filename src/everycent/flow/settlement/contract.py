@@ -55,6 +55,43 @@ class Refused:
     message: str
 
 
+class EventRefusal(StrEnum):
+    """Why an event ended no period, named after the rule that this would break."""
+
+    UNNAMED = "unnamed"
+    UNKNOWN_PARTY = "unknown_party"
+    OTHER_CONTENT = "other_content"
+    NOT_BY_EVENT = "not_by_event"
+    NOT_YET = "not_yet"
+    ENDED_ALREADY = "ended_already"
+    BOOKED_AFTER = "booked_after"
+
+
+@dataclass(frozen=True)
+class CycleEvent:
+    """What ends a party's period: `kind` is a record kind, or `closed` where a person says it. `occurred_on`: the last
+    business day of the period."""
+
+    event_id: str
+    kind: str
+    party_id: str
+    occurred_on: date
+    by: str
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class EventAnswer:
+    """What became of an event. `refusal` is None where it ended a period, whose name is `period`, or where it was known
+    (`again`); else `message` says what would be right."""
+
+    event: CycleEvent
+    period: str | None = None
+    again: bool = False
+    refusal: EventRefusal | None = None
+    message: str = ""
+
+
 @dataclass(frozen=True)
 class SideEnd:
     """What became of the payment of one side of a released statement. `side`: net; in gross mode payable or receivable.
@@ -155,8 +192,8 @@ class StatementSpec(Declaration):
     cycle: Annotated[
         str,
         Written(
-            r"^(daily|weekly|half_monthly|monthly|T\+\d{1,3}|to \d{1,2}(, ?\d{1,2})*)$",
-            "daily, weekly, half_monthly, monthly, T+n such as T+3, or to 10, 20, 31",
+            r"^(daily|weekly|half_monthly|monthly|T\+\d{1,3}|to \d{1,2}(, ?\d{1,2})*|until [a-z][a-z0-9_]*)$",
+            "daily, weekly, half_monthly, monthly, T+n such as T+3, to 10, 20, 31, or until season_end",
             ("daily", "weekly", "half_monthly", "monthly"),
         ),
         Called("cycle"),
@@ -164,9 +201,10 @@ class StatementSpec(Declaration):
     ] = Field(
         description="how long a statement's period is: daily, weekly (Monday to Sunday), half_monthly "
         "(to the 15th, and the rest), monthly, T+n: each "
-        "business day's, closed n days after it; or to 10, 20, 31: to each of these days of the month, "
-        "of a shorter one to its last",
-        examples=["weekly", "T+3", "to 10, 20, 31"],
+        "business day's, closed n days after it; to 10, 20, 31: to each of these days of the month, "
+        "of a shorter one to its last; or until season_end: of each party until a record of this kind comes that names "
+        "it, or a person ends it (until closed: a person alone)",
+        examples=["weekly", "T+3", "to 10, 20, 31", "until season_end"],
     )
     ready_after: Duration = Field(
         default=timedelta(0), description="how long after its period a statement stays open", examples=["7 days"]
@@ -312,7 +350,7 @@ _ACCRUED = [
     pa.field("statement_id", pa.string(), nullable=False),  # <model>/<party_id>/<period>/<currency>/<legal_entity>
     pa.field("party_id", pa.string(), nullable=False),
     pa.field("role", pa.string(), nullable=False),
-    pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03-H1, 2026-03, 2026-03-D10
+    pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03-H1, 2026-03, ..-D10, E1
     pa.field("period_first", pa.date32(), nullable=False),
     pa.field("period_last", pa.date32(), nullable=False),
     pa.field("closes_on", pa.date32(), nullable=False),  # the first day whose day cut closes it
@@ -400,6 +438,18 @@ AGREED = pa.schema(
         pa.field("closes_after", pa.int32(), nullable=False),  # a period's last day, in days
         pa.field("mode", pa.string(), nullable=False),  # net | gross
         pa.field("agreed", pa.string(), nullable=False),  # JSON: contract, revision, and the words that it has
+    ]
+)
+
+#: The periods of parties that events have come of: from the first to the last day, both inside.
+TURNS = pa.schema(
+    [
+        pa.field("party_id", pa.string(), nullable=False),
+        pa.field("first", pa.date32(), nullable=False),
+        pa.field("last", pa.date32(), nullable=False),
+        pa.field("mode", pa.string(), nullable=False),  # net | gross
+        pa.field("period", pa.string(), nullable=False),  # E1, E2, ...
+        pa.field("closes_on", pa.date32(), nullable=False),
     ]
 )
 

@@ -44,6 +44,10 @@ from everycent.flow.settlement.core.invoicing import any_invoiced, invoice
 from everycent.flow.settlement.core.moves import NEED_REASON, Move, moved
 from everycent.flow.settlement.core.plan import SettlementPlan
 from everycent.flow.settlement.core.recount import Recount, RecountDiffers, recount
+from everycent.flow.settlement.cycle_store import ends as ended_periods
+from everycent.flow.settlement.cycle_store import known as known_events
+from everycent.flow.settlement.cycle_store import shown as shown_events
+from everycent.flow.settlement.ending import Ending, end_periods
 from everycent.flow.settlement.paid_store import settle
 from everycent.flow.settlement.store import Made, Statement, lives
 
@@ -57,6 +61,7 @@ __all__ = [
     "Asking",
     "Closing",
     "Desk",
+    "Ending",
     "InvoiceGiven",
     "InvoiceState",
     "Keeping",
@@ -68,9 +73,12 @@ __all__ = [
     "content_now",
     "decided",
     "dispute",
+    "end_periods",
+    "ended_periods",
     "invoice_moves",
     "invoices",
     "issue_invoice",
+    "known_events",
     "lines",
     "lives",
     "moves",
@@ -78,6 +86,7 @@ __all__ = [
     "receive_invoice",
     "resolve",
     "settle",
+    "shown_events",
     "unpark",
     "void_invoice",
 ]  # fmt: skip

@@ -1,6 +1,8 @@
 """Settlement's stage: obligations → obligations with their statements, and what each statement accrues."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,11 +10,12 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.settlement.contract import ACCRUAL
-from everycent.flow.settlement.core.agreed import AGREED_DAY, agree, agreed_days, pairs_of
+from everycent.flow.settlement.core.agreed import AGREED_DAY, agree, pairs_of
 from everycent.flow.settlement.core.placing import period_columns, periods_of, placing_sql, statement_id_sql
 from everycent.flow.settlement.core.plan import SettlementPlan, plan_settlement
+from everycent.flow.settlement.core.turns import own_days, turns_of
 
-__all__ = ["Accrued", "SettlementPlan", "accrue", "plan_settlement", "under_contracts"]
+__all__ = ["Accrued", "SettlementPlan", "accrue", "plan_settlement", "under_contracts", "with_events"]
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,20 @@ def under_contracts(plan: SettlementPlan, contracts: pa.Table, engine: LocalEngi
     return replace(plan, agreed=agree(plan.roles, contracts, engine))
 
 
+def with_events(plan: SettlementPlan, ends: Mapping[str, Sequence[date]]) -> SettlementPlan:
+    """The plan with the periods that events ended: by party, their days, ascending."""
+    return replace(plan, turns=turns_of(plan.roles, ends))
+
+
 def accrue(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> Accrued:
     """Places each obligation (OBLIGATION rows) on both its ends' statements; adds up what each statement accrues."""
     OBLIGATION.check(obligations)
     if obligations.num_rows == 0:
         return Accrued(obligations, ACCRUAL.empty())
-    agreed = plan.agreed
     own = AGREED_DAY.empty_table()
-    if agreed.num_rows:
-        own = agreed_days(agreed, pairs_of(agreed, obligations, engine), engine)
+    if plan.agreed.num_rows or plan.turns.num_rows:
+        apart = pa.concat_tables([plan.agreed.select(["party_id"]), plan.turns.select(["party_id"])])
+        own = own_days(plan, pairs_of(apart, obligations, engine), engine)
     placed = _place(plan, obligations, own, engine)
     accruals = _accruals(plan, obligations, own, engine)
     ends = 2 * placed.num_rows - placed["debtor_statement"].null_count - placed["creditor_statement"].null_count
@@ -50,7 +58,7 @@ def accrue(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> 
 
 
 def _place(plan: SettlementPlan, obligations: pa.Table, own: pa.Table, engine: LocalEngine) -> pa.Table:
-    """`own`: AGREED_DAY rows of the parties that have contracts."""
+    """`own`: AGREED_DAY rows of the parties that have contracts, or periods that events end."""
     given = obligations.select(["debtor", "creditor", "currency", "legal_entity"])
     for name, labels in period_columns(plan, obligations["booked_on"]).items():
         given = given.append_column(name, labels)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency, currency
+from everycent.base.money.cycle import days_told
 from everycent.proof.explain.contract import Explanation
 from everycent.proof.explain.store import Finder, Row
 
@@ -28,9 +29,11 @@ def statement_explained(finder: Finder, row: Row) -> Explanation:
     per_charge: dict[str, list[int]] = defaultdict(list)
     for each in owed:
         per_charge[each["charge"]].append(each["due_minor"])
+    first, last = days_told(row["period_first"], row["period_last"])
+    _, closes_on = days_told(row["period_first"], row["closes_on"])
     facts = [
         ("party", row["party_id"]),
-        ("period", f"{row['period']}: {row['period_first']} to {row['period_last']}, closes on {row['closes_on']}"),
+        ("period", f"{row['period']}: {first} to {last}, closes on {closes_on}"),
         ("terms", _terms(row["agreed"])),
         ("payable", format_minor(int(row["payable_minor"]), money)),
         ("receivable", format_minor(int(row["receivable_minor"]), money)),

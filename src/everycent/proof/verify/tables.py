@@ -126,6 +126,7 @@ DECIDED = {
         line_id=_UUID, statement_id=_TEXT, kind=_TEXT, amount_minor=_SUM, other_statement=_TEXT, party_id=_TEXT,
         currency=_TEXT, legal_entity=_TEXT, as_of=_DAY, release_on=_DAY, settled_by=_UUID,
     ),
+    "settlement.cycle_event": _columns(party_id=_TEXT, occurred_on=_DAY, refusal=_TEXT),
     "settlement.book_date": _columns(open_on=_DAY),
     "settlement.statement_move": _columns(
         statement_id=_TEXT, move_no=pa.int32(), move=_TEXT, from_state=_TEXT, to_state=_TEXT, person=_TEXT,

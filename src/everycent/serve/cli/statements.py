@@ -9,6 +9,7 @@ from typing import Any
 
 from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
 from everycent.base.money.currency import currency
+from everycent.base.money.cycle import days_told
 from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals import service as approvals
@@ -94,7 +95,8 @@ def list_command(chosen: Chosen, *, as_json: bool) -> int:
         return exits.OK
     rows = [
         [each["statement_id"], _due(each), each["currency"], each["state"], each["waits_for"],
-         payment_words(each, paid.get(str(each["statement_id"]), [])), each["closes_on"], each["released_as_of"]]
+         payment_words(each, paid.get(str(each["statement_id"]), [])), days_told(each["period_first"], each["closes_on"])[1],
+         each["released_as_of"]]
         for each in found
     ]  # fmt: skip
     columns = ("statement", "due", "", "state", "waits for", "payment", "closes on", "released")

@@ -61,6 +61,36 @@ def statement_list(
     return list_command(chosen, as_json=json)
 
 
+@statement_app.command("close")
+def statement_close(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The settlement model's file.")],
+    parties: Annotated[list[str], typer.Argument(metavar="PARTY...", help="Parties, by their ids: merchant:m-7.")],
+    on: Annotated[
+        date | None, typer.Option("--on", parser=day, metavar="DATE", help="The period's last day; today if not given.")
+    ] = None,
+    by: Who = None,
+    why: Why = None,
+    json: Json = False,
+) -> int:
+    """End the open period of parties whose cycle is `until ...`; the next day cut closes their statements."""
+    from everycent.serve.cli.ending import close_command
+
+    return close_command(model, parties, on, by, why, as_json=json)
+
+
+@statement_app.command("events")
+def statement_events(
+    model: Model = None,
+    party: Annotated[str | None, typer.Option(help="Only this party's, by its id: merchant:m-7.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many are shown, the latest first.")] = 50,
+    json: Json = False,
+) -> int:
+    """List the events that ended periods, and those that ended nothing, with the reason."""
+    from everycent.serve.cli.ending import events_command
+
+    return events_command(model, party, limit, as_json=json)
+
+
 @statement_app.command("download")
 def statement_download(
     ids: Ids,

@@ -1,12 +1,15 @@
 """What a statement says above its lines, as pairs and small tables of text; the same in every form of it."""
 
+from everycent.base.money.cycle import days_told
 from everycent.serve.downloads.document import Document, HandedOn, Settled
 from everycent.serve.downloads.words import every_word, word
 
 
 def facts(document: Document, language: str) -> list[tuple[str, str]]:
     """Whose it is, of when, by what terms, and where it stands."""
-    days = f"{document.period} ({document.period_first} - {document.period_last})"
+    first, last = days_told(document.period_first, document.period_last)
+    _, closes_on = days_told(document.period_first, document.closes_on)
+    days = f"{document.period} ({first} - {last})"
     told = [
         ("number", document.statement_id),
         ("party", document.party_id),
@@ -14,7 +17,7 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
         ("period", days),
         ("terms", word(document.mode, language)),
         ("state", word(document.state, language)),
-        ("closes_on" if document.closed_as_of is None else "closed_as_of", document.closed_as_of or document.closes_on),
+        ("closes_on" if document.closed_as_of is None else "closed_as_of", document.closed_as_of or closes_on),
         ("released_as_of", document.released_as_of),
         ("currency", document.money.code),
     ]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everycent.base.money.cycle import Cycle, NotACycle, NotAPeriod
+from everycent.base.money.cycle import Cycle, NotACycle, NotAPeriod, turn
 
 CYCLES = ["daily", "weekly", "half_monthly", "monthly", "T+0", "T+3", "to 10, 20, 31", "to 5", "to 28,30", "to 1, 31"]
 
@@ -55,7 +55,9 @@ def test_when_the_period_of_sunday_1_march_may_close(cycle: str, ready_after: ti
 
 @pytest.mark.parametrize("text", ["", "yearly", "T+", "T+1000", "t+1", "T-1", "Weekly", "to", "to 10 20", "to 100"])
 def test_other_words_are_no_cycle(text: str) -> None:
-    with pytest.raises(NotACycle, match=r"write daily, weekly, half_monthly, monthly, T\+n such as T\+3, or to"):
+    with pytest.raises(
+        NotACycle, match=r"write daily, weekly, half_monthly, monthly, T\+n such as T\+3, to 10, 20, 31"
+    ):
         Cycle.parse(text)
 
 
@@ -107,3 +109,14 @@ def test_labels_of_many_days_are_those_of_each(days: list[date], text: str) -> N
     cycle = Cycle.parse(text)
     labels = cycle.period_labels(np.array(days, dtype="datetime64[D]"))
     assert labels.tolist() == [cycle.period(day).label for day in days]
+
+
+def test_a_cycle_by_event_goes_on_until_the_event() -> None:
+    cycle = Cycle.parse("until season_end")
+    assert (cycle.event, cycle.gathers) == ("season_end", "until season_end")
+    period = cycle.period(date(2026, 3, 1))
+    assert (period, cycle.closes_on(period)) == (turn(1, None, None), date(9999, 12, 31))
+    ended = turn(2, date(2026, 3, 10), date(2026, 4, 2))
+    assert (ended.label, ended.first, cycle.closes_on(ended)) == ("E2", date(2026, 3, 11), date(2026, 4, 3))
+    with pytest.raises(NotAPeriod):
+        cycle.period_of_label("E1")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from everycent.base.engine.declaration import Duration
 from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import UnknownCurrency, currency
-from everycent.base.money.cycle import Cycle, NotACycle
+from everycent.base.money.cycle import Cycle, Length, NotACycle
 from everycent.flow.parties.contract import MerchantType
 
 _CHARACTERS_MAX = 200
@@ -72,9 +72,13 @@ def _day(value: Any) -> Any:
 
 def _cycle(value: Any) -> Any:
     try:
-        Cycle.parse(str(value))
+        by_event = Cycle.parse(str(value)).length is Length.EVENT
     except NotACycle as error:
         raise ValueError(str(error)) from None
+    if by_event:
+        raise ValueError(
+            f"'{value}' is a cycle of a model's role, not of a contract; write weekly, T+3 or to 10, 20, 31"
+        )
     return value
 
 

@@ -103,15 +103,15 @@ _DAYS_SQL = """
 """
 
 
-def pairs_of(agreed: pa.Table, obligations: pa.Table, engine: LocalEngine) -> pa.Table:
-    """Each party with a contract and each day on which something of it is booked, once: party_id, booked_on."""
+def pairs_of(apart: pa.Table, obligations: pa.Table, engine: LocalEngine) -> pa.Table:
+    """Each party of `apart` (party_id) and each day on which something of it is booked, once: party_id, booked_on."""
     return engine.query(
         """
         SELECT DISTINCT party_id, booked_on FROM (
             SELECT creditor AS party_id, booked_on FROM obligations UNION ALL
             SELECT debtor, booked_on FROM obligations
-        ) SEMI JOIN agreed USING (party_id)
+        ) SEMI JOIN apart USING (party_id)
         """,
         obligations=obligations.select(["creditor", "debtor", "booked_on"]),
-        agreed=agreed.select(["party_id"]),
+        apart=apart,
     )

@@ -10,9 +10,9 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
 from everycent.flow.ledger.contract import PARTY_ACCOUNT, RESERVE_ACCOUNT, TAX_ACCOUNT, TRANSFER
 from everycent.flow.settlement.contract import ACCRUAL, LINE, RATIO_ONE, STATEMENT, LineKind
-from everycent.flow.settlement.core.agreed import agreed_days
 from everycent.flow.settlement.core.placing import periods_of, statement_id_sql
 from everycent.flow.settlement.core.plan import SettlementPlan
+from everycent.flow.settlement.core.turns import own_days
 
 #: The cause of lines' transfers in the ledger.
 LINE_CAUSE = "statement line"
@@ -71,7 +71,7 @@ def _open_places(
         closing=closing.select(["party_id"]),
         held=held.select(["party_id"]),
     )
-    own = agreed_days(plan.agreed, parties, engine)
+    own = own_days(plan, parties, engine)
     names = ("mode", "period", "period_first", "period_last", "closes_on")
     terms = ", ".join([*(f"coalesce(own.{name}, periods.{name}) AS {name}" for name in names), "own.agreed"])
     return engine.query(

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import PartySpec
-from everycent.flow.settlement.contract import AGREED, HandingOn, InvoiceSpec, Needs, StatementSpec
+from everycent.flow.settlement.contract import AGREED, TURNS, HandingOn, InvoiceSpec, Needs, StatementSpec
 
 
 class UnsettledRole(ValueError):
@@ -37,13 +37,21 @@ class StatementRole:
 class SettlementPlan:
     """All roles of a model: those with statements, in declared order, and those that are the operator.
 
-    `agreed`: AGREED rows, the terms of parties that have contracts.
+    `agreed`: AGREED rows, the terms of parties that have contracts; `turns`: TURNS rows, the periods of parties whose
+    periods events have ended.
     """
 
     model: str
     roles: tuple[StatementRole, ...]
     operators: tuple[str, ...]
     agreed: pa.Table = field(default_factory=AGREED.empty_table)
+    turns: pa.Table = field(default_factory=TURNS.empty_table)
+
+    @property
+    def events(self) -> Mapping[str, tuple[str, ...]]:
+        """By the kind of event that ends periods, the roles whose periods it ends."""
+        kinds = dict.fromkeys(each.cycle.event for each in self.roles if each.cycle.event)
+        return {kind: tuple(each.role for each in self.roles if each.cycle.event == kind) for kind in kinds}
 
     @property
     def needs(self) -> Mapping[str, Needs]:
