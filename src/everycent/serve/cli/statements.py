@@ -75,6 +75,12 @@ class Chosen:
             raise NotSaid(f"{name}: {error}") from None
 
 
+def _closes_on(found: dict[str, object]) -> str:
+    day = found["closes_on"]
+    assert isinstance(day, date), day
+    return days_told(day, day)[1]
+
+
 def user(by: str | None) -> str:
     """Who gives a command."""
     return by if by is not None else getpass.getuser()
@@ -95,8 +101,8 @@ def list_command(chosen: Chosen, *, as_json: bool) -> int:
         return exits.OK
     rows = [
         [each["statement_id"], _due(each), each["currency"], each["state"], each["waits_for"],
-         payment_words(each, paid.get(str(each["statement_id"]), [])), days_told(each["period_first"], each["closes_on"])[1],
-         each["released_as_of"]]
+         payment_words(each, paid.get(str(each["statement_id"]), [])),
+         _closes_on(each), each["released_as_of"]]
         for each in found
     ]  # fmt: skip
     columns = ("statement", "due", "", "state", "waits for", "payment", "closes on", "released")
