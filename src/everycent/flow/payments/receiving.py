@@ -123,7 +123,7 @@ class Receiving:
 
     def _line(self, lines: Sequence[BankLine], handle: str) -> Came:
         found = [came for came in coming(self._resolved(lines).not_ours) if came.handle == handle]
-        if not found:
+        if len(found) != 1:
             said = f"no line {handle} of money that came in is in it; `everycent payments read` lists them"
             raise ReceiptRefused(NotReceived.UNKNOWN_LINE, said)
         heard = incoming_store.heard(self.connection, self.tenant, [found[0].cause])

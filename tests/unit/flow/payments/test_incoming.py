@@ -50,6 +50,7 @@ CASES = [
     ([(BOTH, "1.99")], [A, B], "", [("several", "ab")]),
     ([(BOTH, "2.00")], [A, owed("b", 100, whose="n")], "", [("several", "ab")]),  # of two parties
     ([(BOTH, "2.00")], [A, owed("b", 100, debited=True)], "", [("debited", "ab")]),
+    ([(BOTH, "2.00")], [A, owed("b", 100, InstructionState.SUCCEEDED)], "", [("several", "ab")]),  # is b's paid twice?
     ([(SA, "1.00")] * 2, [A], "", [("twice", "a")] * 2),
     ([(SA, "1.00")], [owed("a", 100, InstructionState.SUCCEEDED)], "", [("paid_already", "a")]),
     ([(SA, "1.00")], [owed("a", 100, debited=True)], "", [("debited", "a")]),
@@ -105,6 +106,7 @@ def test_what_was_read_before_is_said_again() -> None:
     assert match([came], [A], Heard({}, {came.cause: (100, "CNY")}), "bank").repeated == (came.cause,)
     (listed,) = match([came], [A], Heard({}, {came.cause: (99, "CNY")}), "bank").listed
     assert listed.fit.value == "taken_otherwise"
+    assert coming([line(SA, "0.00", own="R-1"), line(SA, "1.005")]) == [], "nothing, and no amount of its currency"
     (elsewhere,) = coming([line("whatever else")])
     assert elsewhere.cause != came.cause, "a bank that numbers nothing says other things at the same place"
 

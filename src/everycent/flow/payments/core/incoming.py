@@ -15,7 +15,8 @@ from everycent.flow.payments.core.receipts import Owed, Receipt, set_aside
 
 #: Shorter references are in too many texts by chance.
 _REFERENCE_CHARACTERS_MIN = 8
-_HANDLE_CHARACTERS = 8
+#: So many that no two lines of a large file share them.
+_HANDLE_CHARACTERS = 12
 
 
 class Fit(StrEnum):
@@ -23,7 +24,7 @@ class Fit(StrEnum):
 
     NO_REFERENCE = "no_reference"  # somebody owes this amount, and the text names nothing of it
     OTHER_AMOUNT = "other_amount"  # it is a part of what it names, and would not be known when it comes again
-    SEVERAL = "several"  # it names several debts that it does not pay to the cent, or of several parties
+    SEVERAL = "several"  # it names several debts, paid ones among them, and is not what they lack; or several parties'
     TWICE = "twice"  # other lines of the file pay the same, together more than is owed
     PAID_ALREADY = "paid_already"  # what it names is paid
     DEBITED = "debited"  # what it names is with the bank as a direct debit
@@ -78,7 +79,7 @@ class Heard:
 
 
 def coming(lines: Sequence[BankLine]) -> list[Came]:
-    """The lines of money that came in; without those whose amounts cannot be read."""
+    """The lines of money that came in; without those whose amounts cannot be read, or are nothing."""
     shared = Counter(line.bank_reference for line in lines if line.came_in)
     return [came for line in lines if (came := _came(line, shared)) is not None]
 
@@ -156,7 +157,7 @@ def _paid(came: Came, key: UUID, who: str) -> Said:
 
 
 def _came(line: BankLine, shared: Mapping[str | None, int]) -> Came | None:
-    """None for what went out, and for amounts that cannot be read.
+    """None for what went out or is nothing, and for amounts that cannot be read.
 
     Where it is told: by the bank's own reference, which is the same in each of its files; else by its place and what
     it says.
@@ -166,6 +167,8 @@ def _came(line: BankLine, shared: Mapping[str | None, int]) -> Came | None:
     try:
         amount_minor = parse_minor(line.amount, currency(line.code))
     except (NotAnAmount, UnknownCurrency):
+        return None
+    if amount_minor <= 0:
         return None
     own = line.bank_reference is not None and shared[line.bank_reference] == 1
     if own:
@@ -210,7 +213,7 @@ def _fit(came: Came, named: Sequence[Owed], still: Sequence[Owed]) -> Fit | None
     if not still:
         return Fit.PAID_ALREADY
     due = sum(one.left_minor for one in still)
-    if len(still) > 1 and (due != came.amount_minor or len({one.whose for one in still}) > 1):
+    if len(named) > 1 and (due != came.amount_minor or len({one.whose for one in still}) > 1):
         return Fit.SEVERAL
     if any(one.debited for one in still):
         return Fit.DEBITED
