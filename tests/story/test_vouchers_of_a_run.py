@@ -9,7 +9,6 @@ from uuid import UUID
 from everycent.flow.ledger.contract import AccountingSpec
 from everycent.flow.ledger.service import make_vouchers
 from everycent.flow.pipeline.service import legal_entities_of
-from everycent.proof.verify.service import verify
 
 MODEL = """
     model: corner-market
@@ -56,4 +55,3 @@ def test_payments_and_reserves_are_in_their_company_s_vouchers(tell: Any) -> Non
     came_back = UUID(int=1)
     [(instruction,), *_] = told.rows("SELECT instruction_id FROM payments.instruction ORDER BY 1")
     assert entities([(came_back, f"payment {instruction} back")]) == {came_back: "market-shanghai"}
-    assert verify(session.connection, session.details, session.engine, session.tenant).ok
