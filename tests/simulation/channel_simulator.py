@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from bank_post import report, statement
+
 from everycent.flow.payments.contract import Capabilities, Move, NoAnswer, NotSent, Order, Said
 
 Fate = Callable[[int], int]
@@ -39,6 +41,8 @@ class ChannelSimulator:
     messages: list[Said] = field(default_factory=list)  # call-backs that still travel
     lied_about: set[UUID] = field(default_factory=set)
     stated: dict[UUID, str] = field(default_factory=dict)
+    files: list[bytes] = field(default_factory=list)  # the bank's, in the order in which it wrote them
+    came: set[int] = field(default_factory=set)  # those that came whole
     said: int = 0
     steps: int = 0
 
@@ -113,11 +117,23 @@ class ChannelSimulator:
                 if one.status == "accepted":
                     self._turn(one, "paid")
 
-    def statement(self) -> list[Said]:
-        """The day's statement: of each order what became of it since the last one, in truth."""
-        news = [one for ran in self.executions.values() for one in ran if self.stated.get(one.order.key) != one.status]
-        self.stated |= {one.order.key: one.status for one in news}
-        return [self._say(one) for one in news]
+    def write_files(self) -> None:
+        """The bank writes files: of each order what became of it since the last ones, in truth."""
+        reported, booked = [], []
+        for one in [one for ran in self.executions.values() for one in ran]:
+            before, self.stated[one.order.key] = self.stated.get(one.order.key), one.status
+            if before == one.status:
+                continue
+            if one.status in ("accepted", "refused"):
+                reported.append((one.order, one.status))
+                continue
+            if before != "paid":
+                booked.append((one.order, "paid"))
+            if one.status == "returned":
+                booked.append((one.order, "returned"))
+        number = len(self.files)
+        self.files += [write(number, news) for write, news in ((report, reported), (statement, booked)) if news]
+        self.steps += 1
 
     def truly_paid(self) -> Counter[UUID]:
         """How often each order's money is with its receiver."""
@@ -136,7 +152,7 @@ class ChannelSimulator:
             self._turn(one, ("paid", "refused")[self.fate(4) == 0])
         elif self.capabilities.tells_returns and self.fate(4) == 0:
             self._turn(one, "returned")
-        if self.lies and self.fate(8) == 0:
+        if self.lies and self.fate(5) == 0:
             self.lied_about.add(one.order.key)
             lie = self._said(one.order, (Move.PAY, Move.REFUSE)[self.fate(2)])
             off = int(self.fate(4) == 0)

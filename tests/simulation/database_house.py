@@ -5,24 +5,40 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from channel_simulator import Fate
-from money_house import GROUPS, Covers, Killed, MoneyHouse, Mortal, Paper
+from money_house import GROUPS, PARTIES, Bill, Covers, Fee, Killed, MoneyHouse, Mortal, Paper
 from small_books import Books, obligation_rows
 
 from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Delegation, Request
+from everycent.flow.intake.contract import SourceError
+from everycent.flow.non_order import service as non_order
+from everycent.flow.non_order.contract import Given
 from everycent.flow.payments import service as payments
 from everycent.flow.payments.channels.signing import signed
-from everycent.flow.payments.contract import ANSWERS, Booking, Channel, InstructionState, Move, Said, Taken
+from everycent.flow.payments.contract import (
+    ANSWERS,
+    Booking,
+    Came,
+    Channel,
+    ComeBackRefused,
+    InstructionState,
+    Move,
+    Said,
+    Taken,
+)
 from everycent.flow.payments.core.following import Known
 from everycent.flow.payments.core.moves import Standing
 from everycent.flow.payments.submitting import Desk, Sent
-from everycent.flow.pipeline.paying import PAYMENT_OTHERS, take_call_back
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS, Cashier, take_call_back
+from everycent.flow.pipeline.service import ChargeHouse, Session
 from everycent.flow.settlement import service as settlement
-from everycent.flow.settlement.contract import Needs, Search
+from everycent.flow.settlement.contract import InvoiceSearch, Needs, Search
+from everycent.flow.settlement.core.invoice_moves import InvoiceMove
 from everycent.flow.settlement.core.moves import Move as StatementMove
 from everycent.serve.approving import Word, say
 
@@ -35,6 +51,10 @@ _ACTS: Mapping[StatementMove, Callable[[settlement.Desk, str, Any], settlement.A
     StatementMove.PARK: settlement.park,
     StatementMove.UNPARK: settlement.unpark,
 }
+
+
+_INVOICING = {InvoiceMove.ISSUE: settlement.issue_invoice, InvoiceMove.RECEIVE: settlement.receive_invoice}
+_ON_INVOICES = {InvoiceMove.CONFIRM: settlement.confirm_invoice, InvoiceMove.VOID: settlement.void_invoice}
 
 
 def _sides(life: Mapping[str, Any]) -> Mapping[str, int]:
@@ -64,11 +84,18 @@ class DatabaseHouse(MoneyHouse):
     booked: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.books.statements["merchant"] = self.asks.statements
         self.books.payouts = {"merchant": self.asks.payouts(self.channel)}
         self.where = (self.books.connection, self.books.tenant, self.books.model)
         self.needs = {"merchant": Needs.of(self.asks.statements)}
         self.books.connection.execute("DELETE FROM approvals.delegation")  # voices lent in the house before
+        for party in PARTIES:
+            self.books.connection.execute(
+                """INSERT INTO parties.party (tenant, model, party_id, role, party_key, first_batch_no)
+                VALUES (%s, %s, %s, 'merchant', %s, 1)""",
+                (*self.where[1:], party, party[-1]),
+            )
 
     @staticmethod
     def settle_people(books: Books, began: datetime) -> None:
@@ -112,8 +139,8 @@ class DatabaseHouse(MoneyHouse):
         connection, tenant, model = self.where
         return {
             each["statement_id"]: Paper(
-                each["statement_id"], each["party_id"], _sides(each), each["state"], each["waits_for"],
-                each["approval_id"],
+                each["statement_id"], each["party_id"], _sides(each), frozenset(each["settled_sides"]), each["state"],
+                each["waits_for"], each["approval_id"],
             )
             for each in settlement.lives(connection, tenant, Search(model=model)) if each["state"] != "open"
         }  # type: ignore[misc]  # fmt: skip
@@ -126,6 +153,57 @@ class DatabaseHouse(MoneyHouse):
         if answer.request is not None and answer.request.decisions and answer.request.decisions[-1].on_behalf_of:
             self.did("a lent voice", "used")
         return self.did("yes" if yes else "no", answer.refusal or answer.outcome)
+
+    def give(self, given: Given, by: str) -> str:
+        connection, tenant, model = self.where
+        counter = non_order.Counter(connection, tenant, model, ChargeHouse(), by, self.now)
+        answer = non_order.give(counter, self.fee_plan, given)
+        outcome = answer.state if answer.refused is None else answer.refused.refusal
+        return self.did(given.kind, "unchanged" if answer.outcome == "unchanged" else outcome)
+
+    def fees(self) -> Mapping[str, Fee]:
+        rows = self.books.connection.execute(
+            """SELECT charge_id::text, kind, party_id, state, outcome, side, approval_id,
+                CASE direction WHEN 'pay' THEN c.amount_minor ELSE -c.amount_minor END
+            FROM non_order.charge AS c LEFT JOIN payments.instruction_statement AS s
+                ON s.tenant = c.tenant AND s.model = c.model AND s.statement_id = c.charge_id::text
+            WHERE c.tenant = %s AND c.model = %s""",
+            self.where[1:],
+        )
+        names = ("kind", "party_id", "state", "outcome", "side", "asked", "amount_minor")
+        return {key: Fee(**dict(zip(names, rest, strict=True))) for key, *rest in rows.fetchall()}
+
+    def act_on_bill(
+        self, move: InvoiceMove, bill_id: str, by: str, why: str | None, number: str | None, total_minor: int | None
+    ) -> str:
+        desk = settlement.Desk(self.books.connection, self.books.tenant, approvals, by, self.now)
+        if move in _INVOICING:
+            given = settlement.InvoiceGiven(number, None, total_minor)
+            answer = _INVOICING[move](desk, bill_id, given)
+        else:
+            answer = _ON_INVOICES[move](desk, bill_id, why)  # type: ignore[operator]
+        outcome = answer.outcome if answer.refused is None else answer.refused.refusal
+        return self.did("confirm an invoice" if move is InvoiceMove.CONFIRM else move, outcome)
+
+    def bills(self) -> Mapping[str, Bill]:
+        connection, tenant, model = self.where
+        found: Any = settlement.invoices(connection, tenant, InvoiceSearch(model=model))
+        return {
+            each["invoice_id"]: Bill(each["statement_id"], each["side"], each["state"], int(each["total_minor"]))
+            for each in found
+        }
+
+    def read(self, file: Path) -> str:
+        books: Any = self.books
+        session = Session(books.database.settings, books.connection, books.engine, books.database.details)
+        try:
+            read = Cashier(session, self.now, self.today).read(file)
+        except (ComeBackRefused, SourceError):
+            return self.did("read", "refused")
+        assert not read.refused and not read.not_ours and not read.incoming
+        for taken in read.taken:
+            self.did(taken.said.move, taken.came)
+        return self.did("read", "moved" if any(each.came is Came.MOVED for each in read.taken) else "unchanged")
 
     def withdraw(self, key: UUID, by: str) -> str:
         answer = say(*self.where, key, Word(by, withdraws=True), self.now)

@@ -4,19 +4,52 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from approval_office import ApprovalOffice
 from channel_simulator import Fate
-from money_house import GROUPS, Covers, Killed, MoneyHouse, Mortal, Paper, side_of, sides_of
+from memory_records import Figures, Invoice, Statement, TakenFee
+from money_house import (
+    GROUPS,
+    MINIMUM_MINOR,
+    PARTIES,
+    RESERVE_DAYS,
+    RESERVE_PERCENT,
+    TAX_PERCENT,
+    Bill,
+    Covers,
+    Fee,
+    Killed,
+    MoneyHouse,
+    Mortal,
+    Paper,
+)
 
 from everycent.flow.approvals.contract import HOUSE, Delegation, LevelSpec, Request, RequestState, Subject, Verdict
-from everycent.flow.payments.contract import Channel, InstructionState, Move, Order, Said, Taken
+from everycent.flow.intake.contract import SourceError
+from everycent.flow.non_order.contract import NON_ORDER_KIND, Deposit, Given, NonOrderCharge, SettledBy
+from everycent.flow.non_order.contract import Refused as FeeRefused
+from everycent.flow.non_order.core.judging import judge, left_enough
+from everycent.flow.payments.contract import (
+    Booking,
+    Came,
+    Channel,
+    ComeBackRefused,
+    InstructionState,
+    Move,
+    Order,
+    Said,
+    Taken,
+)
+from everycent.flow.payments.core.bank_answers import resolve
 from everycent.flow.payments.core.ends import Covered, side_ends
 from everycent.flow.payments.core.following import Followed, Known, follow, transfers, turned_back
 from everycent.flow.payments.core.moves import Standing
 from everycent.flow.payments.submitting import Desk, Sent
+from everycent.flow.pipeline.paying import bank_lines
 from everycent.flow.settlement.contract import HandingOn, Needs, Refused, SideEnd, StatementState
+from everycent.flow.settlement.core.invoice_moves import SUFFICES, InvoiceMove
 from everycent.flow.settlement.core.moves import NEED_REASON, Life, moved
 from everycent.flow.settlement.core.moves import Move as StatementMove
 
@@ -26,41 +59,15 @@ _HELD_BACK = (StatementMove.PARK, StatementMove.UNPARK)
 
 
 @dataclass
-class Statement:
-    """As settlement keeps it. `pays`: by side, the instruction that pays it; None where nothing is to pay."""
-
-    party_id: str
-    sides: Mapping[str, int]
-    life: Life
-    confirm_by: date | None
-    rounds: int = 0
-    asked: UUID | None = None
-    pays: dict[str, UUID | None] = field(default_factory=dict)
-    settled: set[str] = field(default_factory=set)
-    log: list[tuple[str, str, str | None]] = field(default_factory=list)
-
-    @property
-    def asked_minor(self) -> int:
-        """What a yes to it is about."""
-        return sum(map(abs, self.sides.values()))
-
-    @property
-    def waits_for(self) -> str:
-        life = self.life
-        if life.state is StatementState.DISPUTED:
-            return "resolve"
-        if life.released:
-            return "nothing" if life.settled else "unpark" if life.parked else "payment"
-        return life.waits_for.value
-
-
-@dataclass
 class MemoryHouse(MoneyHouse):
     """The services' work is done here; what is decided, the cores decide."""
 
     office: ApprovalOffice = field(default_factory=lambda: ApprovalOffice(GROUPS))
-    figures: Counter[tuple[str, str]] = field(default_factory=Counter)  # of the open statements, by party and side
-    opened: set[str] = field(default_factory=set)
+    figures: dict[str, Figures] = field(default_factory=dict)  # of the open statements, by party
+    kept: dict[str, tuple[date, str, int]] = field(default_factory=dict)  # by statement: until when, whose, how much
+    taken: dict[str, TakenFee] = field(default_factory=dict)  # by the charges' ids
+    pays: dict[tuple[str, str], UUID | None] = field(default_factory=dict)  # what pays a side or a fee; None: nothing
+    carried: dict[tuple[str, str], None] = field(default_factory=dict)  # sides and fees that are too little to be paid
     statements: dict[str, Statement] = field(default_factory=dict)
     known: dict[UUID, Known] = field(default_factory=dict)
     asked: dict[UUID, UUID] = field(default_factory=dict)  # instruction -> the request of its release
@@ -69,35 +76,39 @@ class MemoryHouse(MoneyHouse):
     told: dict[UUID, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
-        self.needs, self.kept = Needs.of(self.asks.statements), HandingOn.of(self.asks.statements)
+        super().__post_init__()
+        self.numbers: set[tuple[str, str]] = set()
+        spec = self.asks.statements
+        self.needs, self.kept_for_later = Needs.of(spec), HandingOn.of(spec)
         self.release: Sequence[LevelSpec] = self.asks.payouts(self.channel).release or ()
 
     def book(self, owed: Sequence[tuple[str, int]]) -> None:
         for party, amount in owed:
             self.did("book", "owed" if amount > 0 else "refund")
-            self.figures[party, side_of(self.asks, amount)] += amount
-            self.opened.add(party)
-            self.books["operator"] -= amount
-            self.books[f"party/{party}"] += amount
+            at = self.figures.setdefault(party, Figures())
+            if amount > 0:
+                at.payable += amount
+            else:
+                at.receivable -= amount
+            self._post("operator", f"party/{party}", amount)
+
+    def _post(self, debit: str, credit: str, amount_minor: int) -> None:
+        self.books[debit] -= amount_minor
+        self.books[credit] += amount_minor
 
     def close(self) -> None:
         closes, self.today = self.today, self.today + timedelta(days=1)
-        now_open, self.opened = sorted(self.opened), set()
-        new = []
-        for party in now_open:
-            total = {side: self.figures.pop((party, side), 0) for side in sides_of(self.asks)}
-            if self.kept.carries and total.get("net", 0) < 0:
-                self.figures[party, "net"] = total["net"]
-                self.opened.add(party)
-                self.did("close", "carried")
-                total = {"net": 0}
-            need = self.needs
-            life = Life(StatementState.CLOSED, need.confirms, bool(need.approve), released=not need.any)
-            made = Statement(party, total, life, self._silent_on() if need.confirms else None)
-            new.append(f"market/{party}/{closes}/CNY/shanghai")
-            self.statements[new[-1]] = made
-            made.log.append(("close", HOUSE, None))
+        ended, self.figures = self.figures, {}
+        new = [f"market/{party}/{closes}/CNY/shanghai" for party in sorted(ended)]
+        for name in new:
+            party = name.split("/")[1]
+            self.statements[name] = self._closed(name, party, ended[party])
             self.did("close", "done")
+        for name, (until, party, amount) in list(self.kept.items()):
+            if until <= self.today:
+                del self.kept[name]
+                self.figures.setdefault(party, Figures()).lines += amount
+                self._post(f"reserve/{party}", f"party/{party}", amount)
         self._go_on(new, HOUSE)
         silent = [
             name for name, one in self.statements.items() if one.life.state is StatementState.CLOSED
@@ -107,6 +118,37 @@ class MemoryHouse(MoneyHouse):
         self._go_on(silent, HOUSE)
         over = [request.subject.subject_id for request in self.office.expire("statement", self.now)]
         self._make(over, StatementMove.DECLINE, HOUSE, "nobody approved it in time")
+
+    def _closed(self, name: str, party: str, at: Figures) -> Statement:
+        """What a statement ends with, and what it keeps for later."""
+        need, owed = self.needs, {"payable": at.payable, "receivable": at.receivable}
+        bills = {side: self._invoice(party, side, minor) for side, minor in owed.items() if minor and need.invoices}
+        tax = 0
+        for side, (bill,) in bills.items():
+            added = (bill.total_minor - owed[side]) * (1 if side == "payable" else -1)
+            tax += added
+            self._post("tax/shanghai", f"party/{party}", added)
+        own = at.payable if self.asks.gross else at.payable - at.receivable
+        ends = own + at.lines + tax
+        if self.kept_for_later.carries and ends < 0:
+            self.figures.setdefault(party, Figures()).lines += ends
+            ends = 0
+        if self.asks.reserve:
+            held = min(max(ends, 0), (max(own, 0) * RESERVE_PERCENT + 50) // 100)
+            if held:
+                self.kept[name] = (self.today + timedelta(days=RESERVE_DAYS), party, held)
+                self._post(f"party/{party}", f"reserve/{party}", held)
+            ends -= held
+        sides = {"payable": ends, "receivable": -at.receivable} if self.asks.gross else {"net": ends}
+        life = Life(StatementState.CLOSED, need.confirms, bool(need.approve), uninvoiced=bool(bills))
+        life = replace(life, released=not need.asks and not bills)
+        made = Statement(party, sides, life, self._silent_on() if need.confirms else None, invoices=bills)
+        made.log.append(("close", HOUSE, None))
+        return made
+
+    def _invoice(self, party: str, side: str, minor: int) -> list[Invoice]:
+        total = minor + (minor * TAX_PERCENT + 50) // 100
+        return [Invoice(party if side == "payable" else "shanghai", side, total)]
 
     def _silent_on(self) -> date | None:
         return None if self.needs.silent_days is None else self.today + timedelta(days=self.needs.silent_days)
@@ -196,6 +238,8 @@ class MemoryHouse(MoneyHouse):
             one = self.statements[subject.subject_id]
             waits = one.life.waits_for is StatementMove.APPROVE
             return self._digest(one) if waits else None
+        if subject.kind == NON_ORDER_KIND:
+            return subject.subject_id if self.taken[subject.subject_id].state == "asked" else None
         at = self.known[UUID(subject.subject_id)]
         waits = at.standing.state is InstructionState.CREATED and not at.standing.released
         return str(at.moves) if waits else None
@@ -210,6 +254,13 @@ class MemoryHouse(MoneyHouse):
                 if request.state is RequestState.EXPIRED:
                     del self.asked[key]
             return
+        if subject.kind == NON_ORDER_KIND:
+            fee = self.taken[subject.subject_id]
+            if yes:
+                self._book_fee(fee)
+            else:
+                fee.state = "declined"
+            return
         if self.statements[subject.subject_id].asked != request.request_id:
             return
         self._make([subject.subject_id], StatementMove.APPROVE if yes else StatementMove.DECLINE, by, why or "no")
@@ -220,30 +271,121 @@ class MemoryHouse(MoneyHouse):
 
     def papers(self) -> Mapping[str, Paper]:
         return {
-            name: Paper(name, one.party_id, one.sides, one.life.state.value, one.waits_for, one.asked)
+            name: Paper(
+                name, one.party_id, one.sides, frozenset(one.settled), one.life.state.value, one.waits_for, one.asked
+            )
             for name, one in self.statements.items()
         }
 
+    def give(self, given: Given, by: str) -> str:
+        outcome = self._given(given, by)
+        return self.did(given.kind, outcome)
+
+    def _given(self, given: Given, by: str) -> str:
+        charge = judge(self.fee_plan, given, PARTIES, "default", "market", by)
+        if isinstance(charge, FeeRefused):
+            return str(charge.refusal)
+        key = str(charge.charge_id)
+        if key in self.taken:
+            known = self.taken[key].charge
+            return "unchanged" if replace(charge, given_by=known.given_by) == known else "other_content"
+        if charge.gives_back:
+            refused = left_enough(charge, self._deposit(charge), "")
+            if refused is not None:
+                return str(refused.refusal)
+        self.taken[key] = fee = TakenFee(charge, "asked")
+        levels = self.fee_plan.kinds[charge.kind].approve
+        if not levels:
+            return self._book_fee(fee)
+        subject = Subject(NON_ORDER_KIND, key, key, charge.amount_minor, "CNY", charge.given_by)
+        fee.asked = self.office.ask(subject, levels, self.now).request_id
+        return "asked"
+
+    def _deposit(self, charge: NonOrderCharge) -> Deposit:
+        of_it = [one for one in self.taken.values() if one.charge.party_id == charge.party_id]
+        of_it = [one for one in of_it if one.charge.account == charge.account and one.state != "declined"]
+        back = sum(one.charge.amount_minor for one in of_it if one.charge.gives_back)
+        owed = [one for one in of_it if not one.charge.gives_back]
+        paid_in = 0
+        for one in owed:
+            key = self.pays.get((str(one.charge.charge_id), "receivable"))
+            if key is not None and self.known[key].standing.booking is Booking.PAID:
+                paid_in += one.charge.amount_minor
+        total = sum(one.charge.amount_minor for one in owed)
+        return Deposit(charge.party_id, charge.account, charge.legal_entity, "CNY", total, paid_in, back)
+
+    def _book_fee(self, fee: TakenFee) -> str:
+        fee.state = "booked"
+        of = fee.charge
+        self._post(f"operator/{of.legal_entity}/{of.account}", f"party/{of.party_id}", fee.amount_minor)
+        return "booked"
+
+    def fees(self) -> Mapping[str, Fee]:
+        fees = {}
+        for key, one in self.taken.items():
+            sides = ("net", "payable", "receivable")
+            paid = next((side for side in sides if (key, side) in self.pays), None)
+            side = paid or next((side for side in sides if (key, side) in self.carried), None)
+            outcome = None if side is None else "carried" if paid is None else "done"
+            of = one.charge
+            fees[key] = Fee(of.kind, of.party_id, one.amount_minor, one.state, outcome, side, one.asked)
+        return fees
+
+    def act_on_bill(
+        self, move: InvoiceMove, bill_id: str, by: str, why: str | None, number: str | None, total_minor: int | None
+    ) -> str:
+        name, side, no = bill_id.rsplit("/", 2)
+        bills = self.statements[name].invoices[side]
+        outcome = bills[int(no) - 1].moved(move, by, why, number, total_minor, self.numbers)
+        if outcome == "done":
+            if move is InvoiceMove.VOID:
+                bills.append(Invoice(bills[-1].issuer, side, bills[-1].total_minor))
+            one = self.statements[name]
+            if not one.life.released:
+                left = [each for all_of in one.invoices.values() for each in all_of if each.state != "voided"]
+                missing = any(each.state not in SUFFICES[each.side] for each in left)
+                one.life = replace(one.life, uninvoiced=missing)
+            self._go_on([name], by)
+        return self.did("confirm an invoice" if move is InvoiceMove.CONFIRM else move, outcome)
+
+    def bills(self) -> Mapping[str, Bill]:
+        return {
+            f"{name}/{side}/{no}": Bill(name, side, bill.state.value, bill.total_minor)
+            for name, one in self.statements.items()
+            for side, bills in one.invoices.items()
+            for no, bill in enumerate(bills, 1)
+        }
+
     def instruct(self) -> None:
-        """Party by party, all that is released and that nothing pays."""
-        free: dict[tuple[str, str], list[str]] = defaultdict(list)
+        """Party by party, all that is released and that nothing pays, with the fees that go with it."""
+        groups: dict[tuple[str, str, str], list[tuple[str, int]]] = defaultdict(list)
+        netted: dict[str, bool] = {}
+        fresh = set()
         for name, one in self.statements.items():
-            if one.life.released and not one.life.parked:
-                for side in one.sides.keys() - one.pays.keys():
-                    free[one.party_id, side].append(name)
-        for (party, side), ids in sorted(free.items()):
-            total = sum(self.statements[name].sides[side] for name in ids)
-            if total:
-                self._instructed(party, side, ids, total)
+            if not one.life.released:
                 continue
-            for name in ids:
-                self.statements[name].pays[side] = None
-                self._settle(SideEnd(name, side, True, "", "settled without payment"))
+            if not any((name, side) in self.pays or (name, side) in self.carried for side in one.sides):
+                fresh.add(one.party_id)
+            for side in one.sides if not one.life.parked else ():
+                if (name, side) not in self.pays:
+                    groups[one.party_id, side, ""].append((name, one.sides[side]))
+                    netted[one.party_id] = side == "net"
+        for key, fee in self.fees().items():
+            if fee.state != "booked" or fee.outcome == "done":
+                continue
+            own_side = "payable" if fee.amount_minor > 0 else "receivable"
+            if self.taken[key].charge.settled_by is SettledBy.INSTRUCTION:
+                groups[fee.party_id, own_side, key].append((key, fee.amount_minor))
+            elif fee.party_id in netted and (fee.outcome == "carried" or fee.party_id in fresh):
+                side = "net" if netted[fee.party_id] else own_side
+                groups[fee.party_id, side, ""].append((key, fee.amount_minor))
+        for (party, side, apart), parts in sorted(groups.items()):
+            self._decided_on(party, side, parts, is_apart=bool(apart))
         for request in self.office.expire("payment", self.now) if self.release else ():
             self._decided(request, HOUSE, None)
-        for key, at in list(self.known.items()) if self.release else ():
-            if at.standing.state is InstructionState.CREATED and key not in self.asked:
-                self._ask_for_release(key, at)
+        for unasked, at in list(self.known.items()) if self.release else ():
+            if at.standing.state is InstructionState.CREATED and unasked not in self.asked:
+                self._ask_for_release(unasked, at)
 
     def _settle(self, end: SideEnd) -> None:
         one = self.statements[end.statement_id]
@@ -252,6 +394,19 @@ class MemoryHouse(MoneyHouse):
         one.log.append(("settle" if end.settled else "reopen", HOUSE, end.why))
         self.did("settle" if end.settled else "reopen", "told")
 
+    def _decided_on(self, party: str, side: str, parts: Sequence[tuple[str, int]], *, is_apart: bool) -> None:
+        """What becomes of parts that are settled together."""
+        total = sum(amount for _, amount in parts)
+        if total == 0:
+            for name, _ in parts:
+                self.pays[name, side] = None
+                if name in self.statements:
+                    self._settle(SideEnd(name, side, True, "", "settled without payment"))
+        elif self.asks.minimum and abs(total) < MINIMUM_MINOR and not is_apart:
+            self.carried |= dict.fromkeys((name, side) for name, _ in parts)
+        else:
+            self._instructed(party, side, [name for name, _ in parts], total)
+
     def _instructed(self, party: str, side: str, ids: Sequence[str], total: int) -> None:
         key, amount = UUID(int=len(self.known) + 1), abs(total)
         at = Standing(InstructionState.CREATED)
@@ -259,10 +414,8 @@ class MemoryHouse(MoneyHouse):
             key, "market", party, "shanghai", "CNY", "pay" if total > 0 else "collect", amount, "rest", at
         )
         self.covered[key] = {(name, side): False for name in ids}
-        for name in ids:
-            self.statements[name].pays[side] = key
-        self.books[f"party/{party}"] -= total
-        self.books["channel/rest"] += total
+        self.pays |= dict.fromkeys(self.covered[key], key)
+        self._post(f"party/{party}", "channel/rest", total)
         self.did("instruct", self.known[key].direction)
 
     def _ask_for_release(self, key: UUID, at: Known) -> None:
@@ -316,28 +469,43 @@ class MemoryHouse(MoneyHouse):
             self.books[str(result.cells["credit_account"])] += amount
         back, after_all = turned_back(followed, self.known)
         for key in back:
-            for name, side in self.covered[key]:
-                if self.statements[name].pays.get(side) == key:
-                    self.covered[key][name, side] = True
-                    del self.statements[name].pays[side]
+            for part in self.covered[key]:
+                if self.pays.get(part) == key:
+                    self.covered[key][part] = True
+                    del self.pays[part]
+                    self.carried.pop(part, None)
         for key in after_all:
-            for name, side in self.covered[key]:
-                if side not in self.statements[name].pays:
-                    self.covered[key][name, side] = False
-                    self.statements[name].pays[side] = key
+            for part in self.covered[key]:
+                if part not in self.pays:
+                    self.covered[key][part] = False
+                    self.pays[part] = key
         covered = [
-            Covered(key, name, side, self.statements[name].sides[side], opened)
+            Covered(key, name, side, self._due(name, side), opened)
             for key in followed.now for (name, side), opened in self.covered[key].items()
         ]  # fmt: skip
         for end in side_ends(followed, self.known, covered).get("market", ()):
             self._settle(end)
+
+    def _due(self, name: str, side: str) -> int:
+        fee = self.taken.get(name)
+        return self.statements[name].sides[side] if fee is None else fee.amount_minor
+
+    def read(self, file: Path) -> str:
+        try:
+            lines = bank_lines(file)
+        except (ComeBackRefused, SourceError):
+            return self.did("read", "refused")
+        resolved = resolve(lines, {key: one.direction for key, one in self.known.items()}, {}, "bank file")
+        assert not resolved.refused and not resolved.not_ours
+        taken = [self.say(said) for said in resolved.said]
+        return self.did("read", "moved" if any(one.came is Came.MOVED for one in taken) else "unchanged")
 
     def instructions(self) -> Mapping[UUID, Known]:
         return self.known
 
     def covers(self) -> Sequence[Covers]:
         return [
-            Covers(name, side, self.statements[name].sides[side], key, opened)
+            Covers(name, side, self._due(name, side), key, opened)
             for key, sides in self.covered.items() for (name, side), opened in sides.items()
         ]  # fmt: skip
 

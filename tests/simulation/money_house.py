@@ -4,16 +4,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
 from channel_simulator import ChannelSimulator, Fate
 
+from everycent.base.money.currency import currency
 from everycent.flow.approvals.contract import Request
+from everycent.flow.non_order.contract import Given, NonOrderSpec
+from everycent.flow.non_order.stage import NonOrderPlan, plan_non_order
 from everycent.flow.payments.contract import Channel, InstructionState, Move, Order, PayoutSpec, Said, Taken
 from everycent.flow.payments.core.following import Known
 from everycent.flow.payments.submitting import Desk, Sent
 from everycent.flow.settlement.contract import StatementSpec
+from everycent.flow.settlement.core.invoice_moves import InvoiceMove
 from everycent.flow.settlement.core.moves import Move as StatementMove
 
 FIRST_DAY = date(2026, 3, 2)
@@ -25,7 +30,10 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "treasury": frozenset({"anna", "cid", "dora", "gus"}),
 }
 PEOPLE = ("anna", "bob", "cid", "dora", "eve", "fay", "gus", "zoe")
-_LEVELS = [{"by": "operations", "within": "1 day"}, {"by": "finance", "above": "2"}]
+_LEVELS = [{"by": "operations", "within": "1 day"}, {"by": "finance", "above": "1"}]
+#: Of what is owed, the percent that is held back, and for how many days; the percent of tax that invoices add; the
+#: least that is paid, in minor units.
+RESERVE_PERCENT, RESERVE_DAYS, TAX_PERCENT, MINIMUM_MINOR = 10, 2, 6, 40
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,9 @@ class Asks:
     carry: bool
     escalate: bool
     gross: bool
+    reserve: bool
+    minimum: bool
+    invoice: bool
 
     @property
     def statements(self) -> StatementSpec:
@@ -49,33 +60,78 @@ class Asks:
             said["confirm"] = {"silent_after": "3 days"}
         if self.approve:
             said["approve"] = [first, _LEVELS[1]]
+        if self.reserve:
+            said["reserve"] = {"ratio": f"0.{RESERVE_PERCENT:02}", "release_after": f"{RESERVE_DAYS} days"}
+        if self.invoice:
+            taxes = {"goods": {"rate": f"0.{TAX_PERCENT:02}", "included": "no"}}
+            said["invoice"] = {"before_payment": "yes", "charges": taxes}
         return StatementSpec.model_validate(said)
 
     def payouts(self, channel: ChannelSimulator) -> PayoutSpec:
         can = channel.capabilities
         rest = {"url": "PAY_URL", "secret": "PAY_SECRET", "idempotent": can.idempotent, "queryable": can.queryable}
         levels = [{"by": "treasury", "within": "2 days"}]
+        minimum = f"0.{MINIMUM_MINOR}" if self.minimum else "0"
         return PayoutSpec.model_validate(
-            {"channels": ["rest"], "rest": rest, "release": levels if self.release else None}
+            {"channels": ["rest"], "rest": rest, "release": levels if self.release else None, "minimum": minimum}
         )
+
+    @property
+    def fees(self) -> NonOrderPlan:
+        """Fines go with statements, people say yes where they do to these; deposits go by themselves."""
+        kinds: dict[str, Any] = {
+            "fine": {"of": ["merchant"], "settled_by": "statement"},
+            "deposit": {"of": ["merchant"]},
+            "deposit_back": {"returns": "deposit", "direction": "pay"},
+            "deposit_used": {"returns": "deposit", "direction": "pay", "settled_by": "statement"},
+        }
+        if self.approve:
+            kinds["fine"]["approve"] = ["finance"]
+        specs = {name: NonOrderSpec.model_validate(spec) for name, spec in kinds.items()}
+        return plan_non_order(specs, ["merchant"], ["goods"], [currency("CNY")], "shanghai", {})
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A closed statement. `sides`: what each is due; below 0 its party owes it. `asked`: the request that is under way
-    for it, or was the last."""
+    """A closed statement. `sides`: what each is due; below 0 its party owes it. `settled`: those that are. `asked`: the
+    request that is under way for it, or was the last."""
 
     statement_id: str
     party_id: str
     sides: Mapping[str, int]
+    settled: frozenset[str]
     state: str
     waits_for: str
     asked: UUID | None
 
 
 @dataclass(frozen=True)
+class Fee:
+    """A non-order charge. `amount_minor`: below 0 its party owes it. `outcome`: what became of it at a closing:
+    instructed, zero or carried, as part of the `side`; None: it waits for one."""
+
+    kind: str
+    party_id: str
+    amount_minor: int
+    state: str
+    outcome: str | None
+    side: str | None
+    asked: UUID | None
+
+
+@dataclass(frozen=True)
+class Bill:
+    """An invoice."""
+
+    statement_id: str
+    side: str
+    state: str
+    total_minor: int
+
+
+@dataclass(frozen=True)
 class Covers:
-    """An instruction pays a side of a statement; `opened`: it was to, and did not."""
+    """An instruction pays a side of a statement, or a fee; `opened`: it was to, and did not."""
 
     statement_id: str
     side: str
@@ -92,6 +148,9 @@ class MoneyHouse:
     channel: ChannelSimulator
     today: date = FIRST_DAY
     happened: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.fee_plan = self.asks.fees
 
     @property
     def now(self) -> datetime:
@@ -146,6 +205,23 @@ class Office(Protocol):
     def decide(self, key: UUID, by: str, why: str | None, *, yes: bool) -> str: ...
 
     def withdraw(self, key: UUID, by: str) -> str: ...
+
+    def give(self, given: Given, by: str) -> str:
+        """A fee is given; its state, unchanged or the refusal's name."""
+
+    def fees(self) -> Mapping[str, Fee]:
+        """All that were taken."""
+
+    def act_on_bill(
+        self, move: InvoiceMove, bill_id: str, by: str, why: str | None, number: str | None, total_minor: int | None
+    ) -> str:
+        """A person says something of an invoice; done, unchanged or the refusal's name."""
+
+    def bills(self) -> Mapping[str, Bill]:
+        """The invoices, voided ones too."""
+
+    def read(self, file: Path) -> str:
+        """A bank's file comes; what became of all of it: moved, unchanged, or refused."""
 
     def lend(self, by: str, to: str) -> str: ...
 

@@ -3,12 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from money_house import Asks, Covers, Office, Paper, side_of, sides_of
+from money_house import MINIMUM_MINOR, RESERVE_DAYS, RESERVE_PERCENT, TAX_PERCENT, Asks, Covers, Fee, Office, Paper
 
 from everycent.flow.approvals.contract import Request, RequestState
+from everycent.flow.non_order.contract import Given
 from everycent.flow.payments.contract import Booking, InstructionState
 from everycent.flow.payments.core.following import Known
 
@@ -16,26 +18,93 @@ from everycent.flow.payments.core.following import Known
 @dataclass
 class Owed:
     """What parties are owed, added up beside the house. `due`: by (party, day), of each side of each statement that
-    was closed. Where the house carries, a net statement that ends below 0 ends with nothing, and the next one begins
-    with that.
+    was closed; `taxes`: what their invoices add to it; `kept`: what is held back of a party until a day.
+
+    Where the house carries, what ends below 0 ends with nothing, and the party's next one begins with that.
     """
 
     asks: Asks
     booked: Counter[str] = field(default_factory=Counter)
-    today: dict[str, Counter[str]] = field(default_factory=dict)
+    today: dict[str, Counter[str]] = field(default_factory=dict)  # by party: payable, receivable and what comes in
     due: dict[tuple[str, date], Mapping[str, int]] = field(default_factory=dict)
+    taxes: Counter[str] = field(default_factory=Counter)
+    kept: list[tuple[date, str, int]] = field(default_factory=list)
+    fees: dict[str, Given] = field(default_factory=dict)  # by their references, those that were taken
+    seen: Counter[str] = field(default_factory=Counter)
 
     def book(self, party: str, amount_minor: int) -> None:
         self.booked[party] += amount_minor
-        self.today.setdefault(party, Counter())[side_of(self.asks, amount_minor)] += amount_minor
+        side = "payable" if amount_minor > 0 else "receivable"
+        self.today.setdefault(party, Counter())[side] += abs(amount_minor)
 
     def close(self, day: date) -> None:
         ended, self.today = self.today, {}
         for party, total in ended.items():
-            if self.asks.carry and total["net"] < 0:
-                self.today[party] = total
-                total = Counter()
-            self.due[party, day] = {side: total[side] for side in sides_of(self.asks)}
+            self._end(party, day, total)
+        tomorrow = day + timedelta(days=1)
+        for release_on, party, amount in [one for one in self.kept if one[0] <= tomorrow]:
+            self.kept.remove((release_on, party, amount))
+            self.today.setdefault(party, Counter())["comes in"] += amount
+            self.seen["reserve: released"] += 1
+
+    def _end(self, party: str, day: date, total: Counter[str]) -> None:
+        own = total["payable"] - (0 if self.asks.gross else total["receivable"])
+        tax = _tax(total["payable"]) - _tax(total["receivable"]) if self.asks.invoice else 0
+        self.taxes[party] += tax
+        ends = own + tax + total["comes in"]
+        if self.asks.carry and ends < 0:
+            self.today.setdefault(party, Counter())["comes in"] += ends
+            self.seen["close: carried"] += 1
+            ends = 0
+        if self.asks.reserve and ends > 0 and own > 0:
+            held = min(ends, int(Decimal(own * RESERVE_PERCENT).scaleb(-2).quantize(Decimal(1), ROUND_HALF_UP)))
+            if held:
+                self.kept.append((day + timedelta(days=1 + RESERVE_DAYS), party, held))
+                self.seen["reserve: held"] += 1
+            ends -= held
+        self.due[party, day] = (
+            {"payable": ends, "receivable": -total["receivable"]} if self.asks.gross else {"net": ends}
+        )
+
+    def fee(self, look: "Look", given: Given, came: str) -> None:
+        """A fee was given; whether what became of it is right."""
+        known = self.fees.get(given.reference)
+        if known is not None:
+            assert came == ("unchanged" if known == given else "other_content"), (known, given, came)
+            return
+        if given.kind in ("deposit_back", "deposit_used"):
+            right = "booked" if _minor(given) <= self.left_of_deposit(look, given.party_id) else "above_paid_in"
+        else:
+            right = "asked" if given.kind == "fine" and self.asks.approve else "booked"
+        assert came == right, f"{given} is {came}, it should be {right}"
+        if came != "above_paid_in":
+            self.fees[given.reference] = given
+
+    @property
+    def kept_of(self) -> Counter[str]:
+        """What is held back, by party."""
+        kept: Counter[str] = Counter()
+        for _, party, amount in self.kept:
+            kept[party] += amount
+        return kept
+
+    def left_of_deposit(self, look: "Look", party: str) -> int:
+        """What was collected of a party's deposits, less what was given back."""
+        collected = {one.statement_id for one in look.covers
+                     if not one.opened and look.known[one.key].standing.booking is Booking.PAID}  # fmt: skip
+        left = 0
+        for name, fee in look.fees.items():
+            counts = name in collected if fee.kind == "deposit" else fee.kind != "fine"
+            left -= fee.amount_minor if counts and fee.party_id == party else 0
+        return left
+
+
+def _tax(amount_minor: int) -> int:
+    return int(Decimal(amount_minor * TAX_PERCENT).scaleb(-2).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def _minor(given: Given) -> int:
+    return int(Decimal(given.amount).scaleb(2))
 
 
 @dataclass(frozen=True)
@@ -45,13 +114,41 @@ class Look:
     house: Office
     owed: Owed
     papers: Mapping[str, Paper]
+    fees: Mapping[str, Fee]
     known: Mapping[UUID, Known]
     covers: list[Covers]
     accounts: Mapping[str, int]
 
     @classmethod
     def at(cls, house: Office, owed: Owed) -> "Look":
-        return cls(house, owed, house.papers(), house.instructions(), list(house.covers()), house.accounts())
+        covers, accounts = list(house.covers()), house.accounts()
+        return cls(house, owed, house.papers(), house.fees(), house.instructions(), covers, accounts)
+
+    def due_of(self, name: str, side: str) -> int:
+        """What a side of a statement, or a fee, is due."""
+        fee = self.fees.get(name)
+        return self.papers[name].sides[side] if fee is None else fee.amount_minor
+
+    def owes(self) -> Counter[str]:
+        """What each party is owed until something is paid."""
+        owes = Counter(self.owed.booked)
+        owes.update(self.owed.taxes)
+        owes.subtract(self.owed.kept_of)
+        for fee in self.fees.values():
+            owes[fee.party_id] += fee.amount_minor if fee.state == "booked" else 0
+        return owes
+
+    def left_over(self) -> dict[tuple[str, str], int]:
+        """What is not settled, by party and side: it is looked at together, and waits while it is too little."""
+        left: dict[tuple[str, str], int] = defaultdict(int)
+        for paper in self.papers.values():
+            for side in paper.sides.keys() - paper.settled:
+                left[paper.party_id, side] += paper.sides[side]
+        for fee in self.fees.values():
+            if fee.outcome == "carried":
+                assert fee.side is not None, "what is carried stands beside a side"
+                left[fee.party_id, fee.side] += fee.amount_minor
+        return left
 
     def signed(self, key: UUID) -> int:
         """What an instruction moves to its party."""
@@ -80,13 +177,27 @@ def check(house: Office, owed: Owed) -> None:
         if key not in house.channel.lied_about:
             _is_true(look, key)
     _is_covered(look)
-    held: Counter[str] = Counter()
+    _is_booked(look)
+    _is_approved(look)
+
+
+def _is_booked(look: Look) -> None:
+    """Each account holds what was booked, held back and instructed."""
+    owed, accounts = look.owed, look.accounts
+    moved: Counter[str] = Counter()
     for key, one in look.known.items():
         if one.standing.booking is not Booking.BACK:
-            held[one.party_id] += look.signed(key)
-    for party, booked in owed.booked.items():
-        assert look.accounts[f"party/{party}"] == booked - held[party], party
-    _is_approved(look)
+            moved[one.party_id] += look.signed(key)
+    kept, owes = owed.kept_of, look.owes()
+    for party in owed.booked:
+        assert accounts[f"party/{party}"] == owes[party] - moved[party], party
+        assert accounts.get(f"reserve/{party}", 0) == kept[party], f"held back of {party}"
+    deposits = -sum(fee.amount_minor for fee in look.fees.values() if fee.kind != "fine" and fee.state == "booked")
+    assert accounts.get("tax/shanghai", 0) == -owed.taxes.total(), "added taxes"
+    assert accounts.get("operator/shanghai/deposit", 0) == deposits, "deposits that the house holds"
+    given = {(one.kind, one.party_id, _minor(one)) for one in owed.fees.values()}
+    assert given == {(fee.kind, fee.party_id, abs(fee.amount_minor)) for fee in look.fees.values()}, "fees"
+    assert len(owed.fees) == len(look.fees), "each fee is taken once"
 
 
 def _is_covered(look: Look) -> None:
@@ -96,7 +207,7 @@ def _is_covered(look: Look) -> None:
     for one in look.covers:
         by_side[one.statement_id, one.side].append(one)
         sums[one.key] += one.amount_minor
-        assert one.amount_minor == look.papers[one.statement_id].sides[one.side]
+        assert one.amount_minor == look.due_of(one.statement_id, one.side)
     assert sums == {key: look.signed(key) for key in look.known}, "an instruction moves what its statements are due"
     truly = look.house.channel.truly_paid()
     for name, side in [(name, side) for name, paper in look.papers.items() for side in paper.sides]:
@@ -106,7 +217,7 @@ def _is_covered(look: Look) -> None:
         now = [one for one in ways if not one.opened]
         assert len(now) <= 1, f"{name} is instructed twice"
         bookings = {look.known[one.key].standing.booking for one in now}
-        if paper.waits_for in ("close", "confirm", "approve", "resolve"):
+        if paper.waits_for in ("close", "confirm", "approve", "invoice", "resolve"):
             assert not ways, f"{name} waits for {paper.waits_for}, and is instructed"
         elif paper.waits_for == "nothing":
             assert bookings <= {Booking.PAID}, f"{name} is settled, and its payment is not made"
@@ -114,6 +225,12 @@ def _is_covered(look: Look) -> None:
             # no payment now: it is open for the next instructing, or a person holds it back
             others_paid = {Booking.PAID} if len(paper.sides) > 1 else set()
             assert bookings <= {Booking.IN_FLIGHT} | others_paid, f"{name} waits for {paper.waits_for}, and is paid"
+    for name, fee in look.fees.items():
+        ways = [one for one in look.covers if one.statement_id == name]
+        assert len([one for one in ways if not one.opened]) <= 1, f"{fee} is instructed twice"
+        assert fee.state == "booked" or not ways, f"{fee} is instructed, and is not booked"
+        lied = any(one.key in look.house.channel.lied_about for one in ways)
+        assert lied or sum(truly[one.key] for one in ways) <= 1, f"{fee} is paid twice"
 
 
 def _is_true(look: Look, key: UUID) -> None:
@@ -141,11 +258,30 @@ def _is_approved(look: Look) -> None:
             _has_its_signatures(request)
     said = {request.subject.subject_id for request in asked.values() if request.state is RequestState.APPROVED}
     for name, paper in look.papers.items():
-        if look.house.asks.approve and paper.waits_for in ("payment", "unpark", "nothing"):
+        if look.house.asks.approve and paper.waits_for in ("payment", "unpark", "nothing", "invoice"):
             assert paper.asked is not None and asked[paper.asked].state is RequestState.APPROVED, name
+    if look.house.asks.invoice:
+        _is_invoiced(look)
+    for name, fee in look.fees.items():
+        if fee.kind == "fine" and fee.state == "booked" and look.house.asks.approve:
+            assert fee.asked is not None and asked[fee.asked].state is RequestState.APPROVED, name
     for key, one in look.known.items():
         sent = one.standing.state not in (InstructionState.WAITING, InstructionState.CREATED, InstructionState.FAILED)
         assert not look.house.asks.release or not sent or str(key) in said, f"{key} is sent without its release"
+
+
+def _is_invoiced(look: Look) -> None:
+    """What is invoiced is what was booked and its tax, and nothing waits in vain or goes on too early."""
+    held: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for bill in look.house.bills().values():
+        if bill.state != "voided":
+            held[bill.statement_id, bill.side].append(bill.state)
+    enough = {"payable": ("confirmed",), "receivable": ("issued", "confirmed")}
+    for name, paper in look.papers.items():
+        states = {side: held.get((name, side), []) for side in enough}
+        assert all(len(some) <= 1 for some in states.values()), f"{name} is invoiced twice"
+        there = all(set(some) <= set(enough[side]) for side, some in states.items())
+        assert not there or paper.waits_for != "invoice", f"{name} waits for invoices that are there"
 
 
 def _has_its_signatures(request: Request) -> None:
@@ -163,10 +299,13 @@ def check_end(house: Office, owed: Owed) -> None:
     truly, paid = channel.truly_paid(), look.truly_paid()
     assert look.accounts.get("bank/shanghai", 0) == sum(paid.values()), "the books' bank is the channel's"
     assert look.accounts.get("channel/rest", 0) == 0, "nothing is left in flight"
+    left, lost = look.left_over(), unfinished(look)
+    owed.seen["end: below the minimum"] += len(left)
+    owed.seen["end: a fine that was declined"] += sum(fee.state == "declined" for fee in look.fees.values())
+    assert not lost, f"lost: {[(name, house.log(name)) for name in lost if '/' in name] or lost}"
     for name, paper in look.papers.items():
-        assert paper.waits_for == "nothing", f"{name} is lost: it waits for {paper.waits_for}: {house.log(name)}"
         told = [move for move, _, _ in house.log(name) if move in ("settle", "reopen")]
-        assert told[-1] == "settle", f"{name} is settled, and its log does not say how"
+        assert paper.waits_for != "nothing" or told[-1] == "settle", f"{name} is settled, and its log does not say how"
     for key, one in look.known.items():
         assert one.standing.state in (InstructionState.SUCCEEDED, InstructionState.FAILED, InstructionState.RETURNED)
         assert house.history(key), "each end is explained"
@@ -174,7 +313,30 @@ def check_end(house: Office, owed: Owed) -> None:
     due: Counter[str] = Counter()
     for (party, _), sides in owed.due.items():
         due[party] += sum(sides.values())
-    for party, booked in owed.booked.items():
-        assert look.accounts[f"party/{party}"] == booked - paid[party], "what was paid too much is owed by its party"
+    for fee in look.fees.values():
+        due[fee.party_id] += fee.amount_minor if fee.outcome is not None else 0
+    for (party, _), waits in left.items():
+        due[party] -= waits
+    owes = look.owes()
+    for party in owed.booked:
+        assert look.accounts[f"party/{party}"] == owes[party] - paid[party], (
+            "what was paid too much is owed by its party"
+        )
         if not channel.lied_about:
             assert paid[party] == due[party], f"{party} has what it is owed"
+
+
+def unfinished(look: Look) -> list[str]:
+    """The statements, fees and sums that still wait for something, but for sums below the minimum and fees that wait
+    for a statement."""
+    least = MINIMUM_MINOR if look.house.asks.minimum else 1
+    left = {f"{party}, {side}": waits for (party, side), waits in look.left_over().items()}
+    waiting = {"payment", "nothing"}
+    return [
+        *(name for name, paper in look.papers.items() if paper.waits_for not in waiting),
+        *(str(fee) for fee in look.fees.values() if fee.state == "asked"),
+        *(str(fee) for fee in look.fees.values() if fee.state == "booked" and fee.kind in ("deposit", "deposit_back")
+          and fee.outcome is None),
+        *(str(key) for key, one in look.known.items() if one.standing.booking is Booking.IN_FLIGHT),
+        *(who for who, waits in left.items() if waits == 0 or abs(waits) >= least),
+    ]  # fmt: skip

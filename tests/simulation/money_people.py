@@ -1,32 +1,81 @@
 """The people around a house that pays: they say what comes into their heads, or what is theirs to say."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from channel_simulator import Fate
-from money_house import GROUPS, PEOPLE, Office, judge_by_truth
+from money_house import GROUPS, PARTIES, PEOPLE, Bill, Office, judge_by_truth
+from money_oracle import Look, Owed, unfinished
 
 from everycent.flow.approvals.contract import RequestState
+from everycent.flow.non_order.contract import Given
 from everycent.flow.payments.contract import InstructionState, Move, Said
 from everycent.flow.payments.submitting import ask, submit
+from everycent.flow.settlement.core.invoice_moves import InvoiceMove
 from everycent.flow.settlement.core.moves import Move as StatementMove
 
 _ACTS = (
     StatementMove.CONFIRM, StatementMove.DISPUTE, StatementMove.RESOLVE, StatementMove.PARK, StatementMove.UNPARK,
 )  # fmt: skip
+_FEES = ("fine", "deposit", "deposit", "deposit_back", "deposit_used")
 #: What somebody says who sees what a statement waits for.
 _FITTING = {"confirm": StatementMove.CONFIRM, "resolve": StatementMove.RESOLVE, "unpark": StatementMove.UNPARK}
+#: And who wants to hold it back.
+_AT_WILL = {**_FITTING, "payment": StatementMove.PARK}
 
 
-def somebody(house: Office, fate: Fate) -> None:
+def somebody(house: Office, owed: Owed, fate: Fate) -> None:
     """Anybody says anything."""
-    way, by = fate(8), PEOPLE[fate(len(PEOPLE))]
+    way, by = fate(11), PEOPLE[fate(len(PEOPLE))]
     why = None if fate(8) == 0 else f"word {fate(3)}"
     if way < 3:
         _on_a_request(house, fate, by, why)
     elif way < 6:
         _on_a_statement(house, fate, by, why)
-    else:
+    elif way < 8:
         _on_an_instruction(house, fate, by, why)
+    else:
+        on_its_books(house, owed, fate)
+
+
+def on_its_books(house: Office, owed: Owed, fate: Fate) -> None:
+    """Anybody says something of an invoice, or of a fee or deposit."""
+    by, why = PEOPLE[fate(len(PEOPLE))], None if fate(3) == 0 else f"word {fate(3)}"
+    if house.asks.invoice and fate(4):
+        _on_an_invoice(house, fate, by, why)
+    else:
+        _gives_a_fee(house, owed, fate, by)
+
+
+def _gives_a_fee(house: Office, owed: Owed, fate: Fate, by: str) -> None:
+    """Mostly another one; sometimes one that was given before, perhaps with another amount."""
+    reference = f"F-{len(owed.fees) if fate(6) else fate(len(owed.fees) + 1)}"
+    kind, party, amount = _FEES[fate(len(_FEES))], PARTIES[fate(len(PARTIES))], 1 + fate(150)
+    amount = 1 + amount // 4 if kind.startswith("deposit_") else amount
+    before = owed.fees.get(reference)
+    given = before if before is not None and fate(2) else Given(
+        "operations", reference, kind, party, f"{amount / 100:.2f}", "CNY", house.today.isoformat(), "")  # fmt: skip
+    look = Look.at(house, owed)
+    owed.fee(look, given, house.give(given, by))
+
+
+def _on_an_invoice(house: Office, fate: Fate, by: str, why: str | None) -> None:
+    bills = house.bills()
+    names = sorted(name for name, one in bills.items() if one.state != "voided" or fate(8) == 0)
+    if not names:
+        return
+    name = names[fate(len(names))]
+    move = list(InvoiceMove)[fate(4)] if fate(3) == 0 else _next_of(bills[name])
+    number = f"M-{fate(2)}" if move is InvoiceMove.RECEIVE else None
+    total = bills[name].total_minor + (fate(3) == 0)
+    house.act_on_bill(move, name, by, why, number, total)
+
+
+def _next_of(bill: Bill) -> InvoiceMove:
+    """What follows where all goes well."""
+    if bill.state == "due":
+        return InvoiceMove.RECEIVE if bill.side == "payable" else InvoiceMove.ISSUE
+    return InvoiceMove.CONFIRM
 
 
 def _on_a_request(house: Office, fate: Fate, by: str, why: str | None) -> None:
@@ -38,6 +87,8 @@ def _on_a_request(house: Office, fate: Fate, by: str, why: str | None) -> None:
     if not keys:
         return
     key = keys[fate(len(keys))]
+    if fate(2):
+        by = "bob"  # who is in two groups, and may speak in one of them
     if fate(8) == 0:
         house.withdraw(key, asked[key].subject.requested_by if fate(2) else by)
     else:
@@ -51,7 +102,7 @@ def _on_a_statement(house: Office, fate: Fate, by: str, why: str | None) -> None
         name = names[fate(len(names))]
         move = _ACTS[fate(len(_ACTS))]
         if fate(2):
-            move = _FITTING.get(papers[name].waits_for, move)
+            move = _AT_WILL.get(papers[name].waits_for, move)
         house.act(move, name, by, why)
 
 
@@ -71,10 +122,11 @@ def _on_an_instruction(house: Office, fate: Fate, by: str, why: str | None) -> N
         house.say(Said(key, Move.CANCEL, "by hand", by, why))
 
 
-def all_is_done(house: Office, close: Callable[[], None]) -> None:
+def all_is_done(house: Office, owed: Owed, file: Path, close: Callable[[], None]) -> None:
     """Everybody does what is theirs to do, the channel has its best days after the first, until nothing is left to do.
-    `close`: begins the next day."""
+    `close`: begins the next day. `file`: where a bank's file is put."""
     for _ in range(12):
+        _all_invoice(house)
         for name, paper in house.papers().items():
             if paper.waits_for in _FITTING:
                 house.act(_FITTING[paper.waits_for], name, "zoe", "the day ends")
@@ -83,10 +135,20 @@ def all_is_done(house: Office, close: Callable[[], None]) -> None:
         _all_decide(house)
         house.work(submit, house.channel.fate)
         house.work(ask, house.channel.fate)
-        _the_bank_tells(house)
-        if all(paper.waits_for == "nothing" for paper in house.papers().values()):
+        _the_bank_tells(house, file)
+        if not unfinished(Look.at(house, owed)):
             return
         close()
+
+
+def _all_invoice(house: Office) -> None:
+    """Each invoice that something waits for is given and accepted."""
+    for name, bill in list(house.bills().items()):
+        if bill.state == "due":
+            number = f"M-{name}" if bill.side == "payable" else None
+            house.act_on_bill(_next_of(bill), name, "zoe", "the day ends", number, bill.total_minor)
+        if bill.state in ("due", "received", "issued"):
+            house.act_on_bill(InvoiceMove.CONFIRM, name, "zoe", "the day ends", None, None)
 
 
 def _all_decide(house: Office) -> None:
@@ -107,11 +169,15 @@ def _all_decide(house: Office) -> None:
             house.say(Said(key, Move.CANCEL, "by hand", "zoe", "somebody said no"))
 
 
-def _the_bank_tells(house: Office) -> None:
-    """The day's statement, and what nobody can tell even then is found out."""
+def _the_bank_tells(house: Office, file: Path) -> None:
+    """The day's files, and what nobody can tell even then is found out."""
     house.channel.calm()
-    for said in house.channel.statement():
-        house.say(said)
+    house.channel.write_files()
+    for place, content in enumerate(house.channel.files):
+        if place not in house.channel.came:
+            file.write_bytes(content)
+            assert house.read(file) != "refused"
+            house.channel.came.add(place)
     for key, one in list(house.instructions().items()):
         if one.standing.state in (InstructionState.PROCESSING, InstructionState.UNKNOWN):
             house.say(Said(key, Move.PARK, "no answer", "zoe", "three days without an answer"))

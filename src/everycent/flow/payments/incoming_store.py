@@ -11,6 +11,7 @@ from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
 from everycent.flow.payments.contract import InstructionState
 from everycent.flow.payments.core.incoming import Heard
+from everycent.flow.payments.core.plan import BANK_FILE
 from everycent.flow.payments.core.receipts import Free, Owed, Receipt, SetAside, Use
 
 #: A receipt's part is settled by its instruction's first end: paid, it is used; else it is free again.
@@ -79,11 +80,11 @@ def owed(
 
 
 def transferred(connection: Connection, tenant: str, ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these that their parties pay by transfers of their own."""
+    """Those of these that their parties pay by transfers of their own: no bank debits them, and no service collects."""
     rows = connection.execute(
         "SELECT instruction_id FROM payments.instruction WHERE tenant = %s AND instruction_id = ANY(%s)"
-        " AND direction = 'collect' AND mandate IS NULL",
-        (tenant, list(ids)),
+        " AND direction = 'collect' AND mandate IS NULL AND channel = %s",
+        (tenant, list(ids), BANK_FILE),
     )
     return {key for (key,) in rows}
 

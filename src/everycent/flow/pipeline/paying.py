@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals import service as approvals
-from everycent.flow.intake.service import format_named, open_bill, refuse_disagreeing
+from everycent.flow.intake.contract import BillFormat
+from everycent.flow.intake.service import contradiction, controls_of, format_named, open_bill
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
@@ -85,11 +87,11 @@ class Cashier:
 
         Raises ComeBackRefused, SourceError.
         """
-        return self._receiving(f"bank file {path.name}", None).read(self._lines(path))
+        return self._receiving(f"bank file {path.name}", None).read(bank_lines(path))
 
     def take(self, path: Path, handle: str, ids: Sequence[UUID], who: str, why: str) -> tuple[Receipt, list[Taken]]:
         """A person says which instructions a line of a bank's file is for. Raises as `read`, ReceiptRefused."""
-        return self._receiving(who, why).take(self._lines(path), handle, ids)
+        return self._receiving(who, why).take(bank_lines(path), handle, ids)
 
     def use(self, ids: Sequence[UUID], who: str, why: str) -> tuple[list[Use], list[Taken]]:
         """A person says that what is free of a party pays these instructions. Raises ReceiptRefused."""
@@ -107,29 +109,42 @@ class Cashier:
         where = (self.session.connection, PAYMENT_OTHERS, self.session.tenant)
         return payments.Receiving(*where, who, self.now, self.as_of, why)
 
-    def _lines(self, path: Path) -> list[BankLine]:
-        lines = payments.status_lines(path)
-        if lines is not None:
-            return lines
-        if _is_mt940(path):
-            return payments.mt940_lines(self._rows(path, "mt940"))
-        return payments.statement_lines(self._rows(path, "camt"))
-
-    def _rows(self, path: Path, form: str) -> Iterator[Mapping[str, str | None]]:
-        source = open_bill(path, format_named(form))
-        refuse_disagreeing(source)
-        for shard in source.shards(_ROWS_AT_ONCE):
-            if shard.malformed.num_rows:
-                raise payments.ComeBackRefused(
-                    f"{path}: {shard.malformed['reason'][0].as_py()}; nothing of it was taken in"
-                )
-            yield from shard.table.to_pylist()
-
     def by_hand(self, ids: Sequence[UUID], move: payments.Move, who: str, why: str | None) -> list[Taken]:
         """What a person says of instructions; the first who releases one asks for it. Raises InstructionAltered."""
         return payments.by_hand(
             self.session.connection, PAYMENT_OTHERS, self.session.tenant, ids, move, who, why, self.now, self.as_of
         )
+
+
+def bank_lines(path: Path) -> list[BankLine]:
+    """What a bank's file says, whatever its format. Raises ComeBackRefused, SourceError."""
+    lines = payments.status_lines(path)
+    if lines is not None:
+        return lines
+    if _is_mt940(path):
+        return payments.mt940_lines(_rows(path, "mt940"))
+    return payments.statement_lines(_rows(path, "camt"))
+
+
+def _rows(path: Path, form: str) -> Iterator[Mapping[str, str | None]]:
+    source = open_bill(path, _format(form))
+    for shard in source.shards(_ROWS_AT_ONCE):
+        if shard.malformed.num_rows:
+            why = shard.malformed["reason"][0].as_py()
+            raise payments.ComeBackRefused(f"{path} is cut off, or has a part that is wrong: {why}; {_NOTHING_TAKEN}")
+        yield from shard.table.to_pylist()
+    wrong = [contradiction(control) for control in controls_of(source) if not control.agrees]
+    if wrong:
+        raise payments.ComeBackRefused(f"{path} contradicts itself: {'; '.join(wrong)}; {_NOTHING_TAKEN}")
+
+
+_NOTHING_TAKEN = "nothing of it was taken in; ask the bank for it anew"
+
+
+@cache
+def _format(name: str) -> BillFormat:
+    """Looking for it among the installed packages takes longer than reading a day's file."""
+    return format_named(name)
 
 
 def _is_mt940(path: Path) -> bool:

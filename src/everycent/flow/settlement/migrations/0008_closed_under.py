@@ -7,7 +7,7 @@ invoiced earlier with all versions that are kept.
 from alembic import op
 
 revision = "settlement_0008"
-down_revision = "settlement_0006"
+down_revision = "settlement_0007"
 branch_labels = None
 depends_on = None
 
