@@ -50,7 +50,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 2 2 "
         "2,185.00 2,185.00 0.00 8. What",
         "operations a parked statement, to let go",
-        "merchant:tea/east 2005.00 1625.00 380.00 300.00 CNY",
+        "merchant:tea/east 2005.00 1625.00 380.00 300.00 0.00 CNY",
     ):
         assert line in said, line
     assert said.count("Breaks:") == 1, "the noodle bar's alone"

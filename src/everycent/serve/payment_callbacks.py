@@ -10,7 +10,7 @@ from everycent.base.platform.database import connect
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments.contract import ComeBackRefused, InstructionAltered, Taken
-from everycent.flow.payments.service import CALL_BACK_BYTES_MAX
+from everycent.flow.payments.service import CALL_BACK_BYTES_MAX, REST
 from everycent.flow.pipeline.service import take_call_back
 from everycent.serve.call_backs import listening
 
@@ -45,12 +45,12 @@ class Heard:
 
 def receiving_payments(
     settings: Settings, model: LoadedModel, secret: str, host: str = "127.0.0.1", port: int = 0,
-    told: Callable[[Heard], None] = lambda _: None,
+    told: Callable[[Heard], None] = lambda _: None, channel: str = REST,
 ) -> AbstractContextManager[str]:  # fmt: skip
     """Takes call-backs about a model's payments while it runs; gives the address they are sent to. `told` of each."""
 
     def take(path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
-        heard = _heard(settings, model, secret, path, headers, body)
+        heard = _heard(settings, model, secret, channel, path, headers, body)
         told(heard)
         return heard.status, heard.plain
 
@@ -58,13 +58,19 @@ def receiving_payments(
 
 
 def _heard(
-    settings: Settings, model: LoadedModel, secret: str, path: str, headers: Mapping[str, str], body: bytes
+    settings: Settings,
+    model: LoadedModel,
+    secret: str,
+    channel: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
 ) -> Heard:
     now = datetime.now(UTC)
     try:
         with connect(settings) as connection:
             where = (connection, settings.tenant, model.name, secret)
-            return Heard(take_call_back(*where, path, headers, body, now, model.calendar.today(now)))
+            return Heard(take_call_back(*where, path, headers, body, now, model.calendar.today(now), channel))
     except ComeBackRefused as refused:
         name, _, reason = str(refused).partition(": ")
         return Heard(None, name, reason)

@@ -95,7 +95,7 @@ UNUSABLE_MODELS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "a channel that is not there": (
         ("channels: [bank_file]", "channels: [pigeon]"),
-        "model.yaml:31:24: payouts.merchant.channels: channels has to begin with one of: bank_file",
+        "model.yaml:31:24: payouts.merchant.channels: 'pigeon' is no channel; there are: bank_file, rest, balance",
     ),
     "a column that the rate table lacks": (
         ("key: [category], type", "key: [category], column: rates, type"),

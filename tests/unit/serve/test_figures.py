@@ -101,7 +101,7 @@ def test_each_total_is_the_ledgers_on_any_day(say: Say, tmp_path: Path, capsys: 
     printed = capsys.readouterr().out
     assert "total" in printed and "more lines" in printed
     cells = [[cell.value for cell in row] for row in load_workbook(book)["balances"].rows]
-    assert cells[0] == ["party", "credits", "debits", "balance", "deposits", "currency"]
+    assert cells[0] == ["party", "credits", "debits", "balance", "deposits", "prepaid", "currency"]
     assert "merchant:永和豆漿大王旗艦店" in sheet.read_text(encoding="utf-8")
     assert sum(round(row[3] * 100) for row in cells[1:]) == balances(say, "party")["CNY"]
 

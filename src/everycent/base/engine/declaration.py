@@ -59,6 +59,14 @@ class Written:
 
 
 @dataclass(frozen=True)
+class OrOne:
+    """That one word may stand for a list of it, in the JSON Schema."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+@dataclass(frozen=True)
 class Called:
     """What people call a way of writing, where the model's words are described."""
 
@@ -101,7 +109,8 @@ def _duration(value: object) -> object:
     return length
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """One word, which may stand for a list of it."""
     return [value] if isinstance(value, str) else value
 
 
@@ -171,7 +180,7 @@ Duration = Annotated[
 #: One word, or a list of them.
 Words = Annotated[
     tuple[str, ...],
-    BeforeValidator(_as_list),
+    BeforeValidator(as_list),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     Called("one, or a list"),
 ]

@@ -35,7 +35,8 @@ TRANSFER = TableSchema(
 #: Account names begin with one of these: `party/<party_id>`, `operator/<legal_entity>/<charge>`, `channel/<name>`,
 #: `bank/<legal_entity>`, which is the legal entity's own money at its bank, `reserve/<party_id>`, which is the party's
 #: and held back, `on_account/<party_id>`, what came in from the party before it pays a debt, `tax/<legal_entity>`, what
-#: it owes the state of taxes that were added to its charges.
+#: it owes the state of taxes that were added to its charges, `balance/<legal_entity>/<party_id>`, what the
+#: party has there to pay with.
 PARTY_ACCOUNT = "party/"
 OPERATOR_ACCOUNT = "operator/"
 CHANNEL_ACCOUNT = "channel/"
@@ -43,6 +44,7 @@ BANK_ACCOUNT = "bank/"
 RESERVE_ACCOUNT = "reserve/"
 ON_ACCOUNT = "on_account/"
 TAX_ACCOUNT = "tax/"
+BALANCE_ACCOUNT = "balance/"
 
 #: The cause of a batch's transfers: its obligations of one day between two accounts, added up.
 OBLIGATIONS_CAUSE = "obligations"

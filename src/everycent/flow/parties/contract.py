@@ -74,7 +74,7 @@ USABLE_ACCOUNT = TableSchema(
 
 #: What a table of verified accounts tells of each, as text; beside its party's key.
 ACCOUNT_COLUMNS = (
-    "account_id", "number", "holder", "masked", "mandate", "mandate_signed_on", "mandate_revoked_on",
+    "account_id", "number", "holder", "masked", "method", "mandate", "mandate_signed_on", "mandate_revoked_on",
 )  # fmt: skip
 
 #: What a contract's message says of whom it is with: the relation group.

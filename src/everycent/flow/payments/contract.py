@@ -4,14 +4,31 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from everycent.base.engine.declaration import Declaration, Duration, Name, NumberText, Variable, Words
+from everycent.base.engine.declaration import (
+    Declaration,
+    Duration,
+    Name,
+    NumberText,
+    OrOne,
+    Variable,
+    Words,
+    Written,
+    as_list,
+    or_alone,
+)
 from everycent.base.engine.tables import UUID, TableSchema
 from everycent.flow.approvals.contract import Levels
+
+#: The channels: files for the bank, a payment service, the party's prepaid balance with the legal entity, wallets.
+BANK_FILE, REST, BALANCE, WECHAT, ALIPAY = "bank_file", "rest", "balance", "wechat", "alipay"
+
+#: Wallets take transfers one by one, each below the limits that they publish (core/wallets.py).
+WALLETS = (WECHAT, ALIPAY)
 
 #: Sums of minor units: 128 bits wide, so that no number of rows overflows them.
 TOTAL_MINOR = pa.decimal128(38, 0)
@@ -252,6 +269,12 @@ class PayoutAccountSpec(Declaration):
         examples=["currency"],
     )
 
+    method: Name | None = Field(
+        default=None,
+        description="its column with how the account is paid: bank_card, alipay or wechat; a verified account knows",
+        examples=["pays_by"],
+    )
+
     @model_validator(mode="after")
     def _table_or_verified(self) -> Self:
         if self.verified and self.table is not None:
@@ -317,18 +340,101 @@ class RestChannelSpec(Declaration):
     )
 
 
+class WalletLimitsSpec(Declaration):
+    """How much a wallet transfers, in major units of CNY. What is not given is as the wallet publishes it."""
+
+    least: NumberText | None = Field(default=None, description="the smallest transfer", examples=["0.10"])
+    most: NumberText | None = Field(default=None, description="the largest transfer", examples=["50000.00"])
+    day: NumberText | None = Field(
+        default=None, description="what one legal entity transfers on a day", examples=["1000000.00"]
+    )
+    receiver_day: NumberText | None = Field(
+        default=None, description="what one party gets from it on a day", examples=["20000.00"]
+    )
+    remark_characters: int | None = Field(default=None, ge=1, description="the longest remark", examples=["32"])
+
+
+class WalletSpec(RestChannelSpec):
+    """Transfers to wallets of one kind, by way of a service that takes signed requests, and answers by signed
+    call-backs."""
+
+    idempotent: bool = Field(
+        default=True,
+        description="yes: an order that comes again under its key is not done again; only then is one sent again",
+    )
+    queryable: bool = Field(default=True, description="yes: it can be asked what became of an order")
+    remark: str = Field(default="settlement", description="what receivers read beside it", examples=["货款"])
+    limits: WalletLimitsSpec = Field(
+        default=WalletLimitsSpec(),
+        description="how much it transfers, where that is other than it publishes",
+        examples=[{"most": "50000.00"}],
+    )
+
+
+#: How accounts are paid, as parties give them.
+METHODS = ("bank_card", "alipay", "wechat")
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+#: A span of a day: `08:00-17:30`; where it begins later than it ends, it goes on after midnight.
+_HOURS = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+
+
+class RouteSpec(Declaration):
+    """A channel, which may stand alone, and which payments it takes: all that fit each of its words."""
+
+    model_config = ConfigDict(json_schema_extra=or_alone("channel"))
+
+    channel: str = Field(description="bank_file, rest, balance, wechat or alipay", examples=["bank_file"])
+    direction: Literal["pay", "collect"] | None = Field(
+        default=None, description="pay: what parties are paid alone; collect: what they owe alone", examples=["pay"]
+    )
+    methods: Words = Field(default=(), description="to accounts that are paid so", examples=[["alipay", "wechat"]])
+    legal_entities: Words = Field(default=(), description="of these legal entities", examples=["market-shanghai"])
+    currencies: Words = Field(default=(), description="in these, by ISO 4217 code", examples=[["CNY", "HKD"]])
+    least: Limit = Field(
+        default=None,
+        description="of this amount and more, in major units; with several currencies, by code",
+        examples=["0.10"],
+    )
+    most: Limit = Field(default=None, description="of this amount and less", examples=["50000.00"])
+    days: Words = Field(
+        default=(),
+        description="on these days of the week, by the model's time zone: mon, tue, wed, thu, fri, sat, sun",
+        examples=[["mon", "tue", "wed", "thu", "fri"]],
+    )
+    hours: Annotated[str, Written(_HOURS, "from when to when, as 08:00-17:30")] | None = Field(
+        default=None,
+        description="in these hours, by the model's time zone; the last minute is no part of them",
+        examples=["08:00-17:30"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_channel_alone(cls, value: object) -> object:
+        return {"channel": value} if isinstance(value, str) else value
+
+
 class PayoutSpec(Declaration):
     """How a party role is paid and charged."""
 
-    channels: Words = Field(
+    channels: Annotated[tuple[RouteSpec, ...], BeforeValidator(as_list), OrOne()] = Field(
         default=("bank_file",),
-        description="how it is paid: bank_file, or rest, which is declared beside it",
-        examples=["bank_file"],
+        validate_default=True,
+        description="how it is paid: bank_file; rest, wechat or alipay, which are declared beside it; balance, which "
+        "puts what it is paid on its prepaid balance and takes what it owes from there; of several, a payment takes "
+        "the first that fits, and waits where none does",
+        examples=["bank_file", ["balance", {"channel": "rest", "most": "50000.00"}, "bank_file"]],
     )
     rest: RestChannelSpec | None = Field(
         default=None,
         description="the payment service of the channel rest",
         examples=[{"url": "PAYMENTS_URL", "secret": "PAYMENTS_SECRET", "queryable": "yes"}],
+    )
+    wallets: dict[Literal["wechat", "alipay"], WalletSpec] = Field(
+        default_factory=dict,
+        description="the services of the channels wechat and alipay",
+        examples=[{"wechat": {"url": "WECHAT_URL", "secret": "WECHAT_SECRET"}}],
     )
     release: Levels | None = Field(
         default=None,

@@ -13,7 +13,7 @@ from everycent.base.platform.database import Connection
 from everycent.flow.payments import desk_store, store
 from everycent.flow.payments.channels.rest import RestChannel
 from everycent.flow.payments.channels.status_report import is_status_report, read_status_report
-from everycent.flow.payments.contract import Capabilities, InstructionState, Order, Said, Taken
+from everycent.flow.payments.contract import Capabilities, InstructionState, Order, Said, Taken, WalletSpec
 from everycent.flow.payments.core.bank_answers import BankLine
 from everycent.flow.payments.core.limits import beyond_limits
 from everycent.flow.payments.core.numbers import NOT_VERIFIED, REVOKED, account_ids, debited_accounts, without_mandate
@@ -123,16 +123,27 @@ def sending(connection: Connection, tenant: str, model: str, channel: str) -> It
             connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
 
 
-def rest_channel(plan: PaymentPlan, environment: Mapping[str, str], clock_s: Callable[[], int]) -> RestChannel:
-    """The model's payment service. Raises ChannelNotSet."""
-    spec = plan.rest
+def service_channel(
+    plan: PaymentPlan, name: str | None, environment: Mapping[str, str], clock_s: Callable[[], int]
+) -> RestChannel:
+    """The service of a channel; without a name, of the only one that the model has. Raises ChannelNotSet."""
+    names = [name] if name is not None else list(plan.services)
+    if len(names) > 1:
+        raise ChannelNotSet(f"the model has several services; say with --channel which: {', '.join(names)}")
+    spec = plan.services.get(names[0]) if names else None
+    if spec is None and plan.services:
+        raise ChannelNotSet(f"the model pays nothing by {names[0]}; its services are of {', '.join(plan.services)}")
     if spec is None:
         raise ChannelNotSet("the model pays by bank file: `run --out` writes it, `payments read` reads answers")
     missing = [name for name in (spec.url, spec.secret) if not environment.get(name)]
     if missing:
-        raise ChannelNotSet(f"the environment variable {missing[0]} is not set; the model's channel rest needs it")
+        raise ChannelNotSet(
+            f"the environment variable {missing[0]} is not set; the model's channel {names[0]} needs it"
+        )
     can = Capabilities(idempotent=spec.idempotent, queryable=spec.queryable, tells_returns=spec.tells_returns)
-    return RestChannel(environment[spec.url], environment[spec.secret], can, int(spec.timeout.total_seconds()), clock_s)
+    remark = spec.remark if isinstance(spec, WalletSpec) else None
+    timeout_s = int(spec.timeout.total_seconds())
+    return RestChannel(environment[spec.url], environment[spec.secret], can, timeout_s, clock_s, names[0], remark)
 
 
 def status_lines(path: Path) -> list[BankLine] | None:

@@ -79,9 +79,10 @@ def lift(connection: Connection, tenant: str, channel: str | None, who: str, now
 def sent_on(connection: Connection, tenant: str, model: str, as_of: date) -> pa.Table:
     """What went to channels on a day, to be paid: columns SENT, in their order."""
     query = f"""
-        SELECT role, currency, legal_entity, party_id, sum(amount_minor) AS sent_minor FROM payments.instruction
+        SELECT role, channel, currency, legal_entity, party_id, sum(amount_minor) AS sent_minor
+        FROM payments.instruction
         WHERE tenant = {literal(tenant)} AND model = {literal(model)} AND direction = 'pay'
             AND filed_as_of = {literal(as_of.isoformat())}
-        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+        GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
     """
     return copy_out(connection, query, SENT)

@@ -33,7 +33,7 @@ _OWED = """
                 AND v.statement_id = side.statement_id AND v.side = 'receivable' AND v.state IN ('issued', 'confirmed')
             UNION ALL SELECT c.reference FROM non_order.charge AS c WHERE c.tenant = side.tenant
                 AND c.model = side.model AND c.charge_id::text = side.statement_id) AS named
-    WHERE i.tenant = %(tenant)s AND i.direction = 'collect' AND i.booking <> 'back'
+    WHERE i.tenant = %(tenant)s AND i.direction = 'collect' AND i.booking <> 'back' AND i.channel <> 'balance'
         AND (%(currencies)s::text[] IS NULL OR i.currency = ANY(%(currencies)s))
         AND (%(ids)s::uuid[] IS NULL OR i.instruction_id = ANY(%(ids)s))
     GROUP BY i.tenant, i.model, i.instruction_id

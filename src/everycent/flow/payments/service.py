@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
 from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pyarrow as pa
@@ -16,7 +17,9 @@ from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.payments import charge_store, desk_store, stage, store
 from everycent.flow.payments.channels.rest import CALL_BACK_BYTES_MAX, read_call_back
 from everycent.flow.payments.contract import (
+    BANK_FILE,
     INSTRUCTION,
+    REST,
     Came,
     Channel,
     ComeBackRefused,
@@ -26,7 +29,6 @@ from everycent.flow.payments.contract import (
     Said,
     Taken,
 )
-from everycent.flow.payments.core.accounts import find_accounts
 from everycent.flow.payments.core.bank_answers import BankLine, mt940_lines, statement_lines
 from everycent.flow.payments.core.bank_file import validate_pain001, write_pain001
 from everycent.flow.payments.core.debit_file import debit_terms, validate_pain008, write_pain008
@@ -43,15 +45,15 @@ from everycent.flow.payments.core.numbers import (
     without_mandate,
 )
 from everycent.flow.payments.core.payment_csv import write_csv
-from everycent.flow.payments.core.plan import BANK_FILE, REST, PaymentPlan
+from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.core.receipts import Receipt, ReceiptRefused, Use
 from everycent.flow.payments.desk import (
     ChannelBusy,
     ChannelNotSet,
     StoredDesk,
     ready_now,
-    rest_channel,
     sending,
+    service_channel,
     start,
     status_lines,
     stop,
@@ -60,6 +62,8 @@ from everycent.flow.payments.desk_store import is_of
 from everycent.flow.payments.hearing import by_hand, take_in
 from everycent.flow.payments.incoming_store import kept, received_of
 from everycent.flow.payments.others import Others
+from everycent.flow.payments.prepaid import move_balances
+from everycent.flow.payments.prepaid_store import prepaid
 from everycent.flow.payments.receiving import Read, Receiving
 from everycent.flow.payments.releasing import PAYMENT_KIND, ask_for_release, content_now, decided
 from everycent.flow.payments.shown_store import counted, events, history, named, of_statements, shown, sides
@@ -106,8 +110,8 @@ __all__ = [
     "read_call_back",
     "ready_now",
     "received_of",
-    "rest_channel",
     "sending",
+    "service_channel",
     "shown",
     "sides",
     "start",
@@ -140,17 +144,15 @@ def instruct(
     """Instructs, in one transaction, every released statement and booked non-order charge that is not settled, and
     posts the transfers.
 
-    Those whose payout account is verified no longer are taken back first, unless they are sent; those that waited for
-    an account are looked at again. Who has to release what is ready is asked, on behalf of `by`. Doing it again changes
-    nothing. `tables`: the model's attached tables by name. Returns the new instructions: INSTRUCTION rows by
-    instruction_id.
+    Those whose payout account is verified no longer are taken back first, unless they are sent; those that waited are
+    looked at again. Who has to release what is ready is asked, on behalf of `by`; what is paid onto balances, or taken
+    from them, is paid. Doing it again changes nothing. `tables`: the model's attached tables by name. Returns the new
+    instructions: INSTRUCTION rows by instruction_id.
     """
     with connection.transaction() as transaction:
         store.alone(connection)
         _take_back_unverified(connection, others, tenant, model, as_of, now)
-        waiting = store.in_state(connection, tenant, model, InstructionState.WAITING)
-        if waiting.num_rows:
-            store.set_accounts(connection, tenant, model, find_accounts(plan, waiting, tables, as_of, engine))
+        _look_again(connection, engine, plan, tables, others, tenant, model, as_of, now)
         made = [INSTRUCTION.empty()]
         reopenings = store.reopenings(connection, tenant, model)
         charged = charge_store.parties_with_charges(connection, tenant, model, as_of)
@@ -172,16 +174,52 @@ def instruct(
                 charges=charge_store.unsettled(connection, tenant, model, as_of, some[0], some[-1])
                 if charged
                 else None,
+                prepaid=_prepaid(connection, plan, tenant, model),
+                at=now.astimezone(ZoneInfo(plan.time_zone)),
             )
             store.write(connection, tenant, model, new.instructions, new.statements)
             others.post(connection, tenant, model, None, new.transfers)
             others.settle(connection, tenant, model, _without_payment(new.statements), as_of, now)
             made.append(new.instructions)
         ask_for_release(connection, others, plan, tenant, model, by, now)
+        move_balances(connection, engine, plan, others, tenant, model, as_of, now)
         if dry_run:
             raise psycopg.Rollback(transaction)
     ordered = engine.query("SELECT * FROM made ORDER BY instruction_id", made=pa.concat_tables(made))
     return ordered.cast(INSTRUCTION.columns)
+
+
+def _prepaid(connection: Connection, plan: PaymentPlan, tenant: str, model: str) -> pa.Table | None:
+    """What balances have free; None where no role has any."""
+    return prepaid(connection, tenant, model, promised=True) if plan.with_balance else None
+
+
+def _look_again(
+    connection: Connection,
+    engine: LocalEngine,
+    plan: PaymentPlan,
+    tables: Mapping[str, pa.Table],
+    others: Others,
+    tenant: str,
+    model: str,
+    as_of: date,
+    now: datetime,
+) -> None:
+    """Those that waited go on where their reason is gone. What another channel takes now is cancelled: it is instructed
+    anew, for that one."""
+    waiting = store.in_state(connection, tenant, model, InstructionState.WAITING)
+    if waiting.num_rows == 0:
+        return
+    free = _prepaid(connection, plan, tenant, model)
+    routed = stage.look_up(plan, waiting, tables, free, as_of, now.astimezone(ZoneInfo(plan.time_zone)), engine)
+    stays = pc.equal(routed["channel"], waiting["channel"])
+    store.set_accounts(connection, tenant, model, routed.filter(stays).select(store.ACCOUNTS.names))
+    said = [
+        Said(row["instruction_id"], Move.CANCEL, "closing", HOUSE, f"it can be paid by {row['channel']} now")
+        for row in routed.filter(pc.invert(stays)).to_pylist()
+    ]
+    if said:
+        take_in(connection, others, tenant, said, now, as_of)
 
 
 def _take_back_unverified(

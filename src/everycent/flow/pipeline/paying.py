@@ -67,20 +67,30 @@ class Cashier:
         return payments.events(self.session.connection, self.session.tenant, model, after, limit)
 
     def submit(self, model: LoadedModel, environment: Mapping[str, str]) -> Sent:
-        """Sends what is ready by the model's payment service. Raises ModelRefused, InputRefused, ChannelBusy."""
+        """Sends what is ready by the model's services, one after the other.
+
+        Raises ModelRefused, InputRefused, ChannelBusy.
+        """
         return self._at_service(model, environment, payments.submit)
 
     def ask(self, model: LoadedModel, environment: Mapping[str, str]) -> Sent:
-        """Asks the model's payment service about what is not at its end. Raises as `submit`."""
+        """Asks the model's services about what is not at its end. Raises as `submit`."""
         return self._at_service(model, environment, payments.ask)
 
     def _at_service(self, model: LoadedModel, environment: Mapping[str, str], work: _Work) -> Sent:
         plan = plan_model(model, self.session.tenant, model.files).payments
-        channel = payments.rest_channel(plan, environment, lambda: int(time.time()))
         where = (self.session.connection, self.session.engine, plan, self.session.tenant, model.name)
-        desk = payments.StoredDesk(*where, channel.name, self.as_of, PAYMENT_OTHERS, self.now)
-        with payments.sending(self.session.connection, self.session.tenant, model.name, channel.name):
-            return work(desk, channel)
+        names: Sequence[str | None] = [*plan.services] or [None]
+        channels = [payments.service_channel(plan, name, environment, lambda: int(time.time())) for name in names]
+        done = Sent()
+        for channel in channels:
+            desk = payments.StoredDesk(*where, channel.name, self.as_of, PAYMENT_OTHERS, self.now)
+            with payments.sending(self.session.connection, self.session.tenant, model.name, channel.name):
+                sent = work(desk, channel)
+            done.taken += sent.taken
+            done.refused += sent.refused
+            done.unreachable = done.unreachable or sent.unreachable
+        return done
 
     def read(self, path: Path) -> Read:
         """Takes in a bank's file: pain.002, camt.052, .053, .054 or MT940. All of it, or nothing.
@@ -162,18 +172,26 @@ def take_call_back(
     body: bytes,
     now: datetime,
     as_of: date,
+    channel: str = payments.REST,
 ) -> Taken:
-    """Takes in a call-back of the model's payment service. Delivered again, it changes nothing.
+    """Takes in a call-back of the service of one of the model's channels. Delivered again, it changes nothing.
 
     Raises ComeBackRefused, its message led by the name of the rule that is broken; InstructionAltered.
     """
-    said = payments.read_call_back(secret, int(now.timestamp()), path, headers, body)
-    if not payments.is_of(connection, tenant, model, payments.REST, said.key):
+    said = payments.read_call_back(secret, int(now.timestamp()), path, headers, body, channel)
+    if not payments.is_of(connection, tenant, model, channel, said.key):
         raise payments.ComeBackRefused(f"unknown_order: the service was given no order {said.key.hex}")
     (taken,) = payments.take_in(connection, PAYMENT_OTHERS, tenant, [said], now, as_of)
     return taken
 
 
-def call_back_secret(model: LoadedModel, tenant: str, environment: Mapping[str, str]) -> str:
-    """What the model's payment service signs with. Raises ChannelNotSet."""
-    return payments.rest_channel(plan_model(model, tenant, model.files).payments, environment, lambda: 0).secret
+def call_back_secret(
+    model: LoadedModel, tenant: str, environment: Mapping[str, str], channel: str | None
+) -> tuple[str, str]:
+    """The channel whose service calls back, the model's only one where none is named, and what it signs with.
+
+    Raises ChannelNotSet.
+    """
+    plan = plan_model(model, tenant, model.files).payments
+    opened = payments.service_channel(plan, channel, environment, lambda: 0)
+    return opened.name, opened.secret

@@ -165,7 +165,7 @@ def plan_model(
     turns = {kind: plan_turn(each) for kind, each in terms.items() if each.plan.in_turn}
     shares = {kind: plan_shares(each) for kind, each in terms.items() if each.plan.per_share}
     attempt(plan_onboarding, spec.onboarding, spec.parties)
-    payments = attempt(plan_payments, spec.payouts, spec.parties, tables, spec.currency_codes)
+    payments = attempt(_plan_payments, model, tables)
     non_order = attempt(_plan_non_order, model, settled)
     if issues or clearing is None or payments is None or running is None or non_order is None:
         raise ModelRefused(str(model.path), list(dict.fromkeys(issues)))
@@ -183,6 +183,11 @@ def plan_model(
         turns,
         shares,
     )
+
+
+def _plan_payments(model: LoadedModel, tables: Mapping[str, TableSpec]) -> PaymentPlan:
+    spec = model.spec
+    return plan_payments(spec.payouts, spec.parties, tables, spec.currency_codes, spec.calendar.time_zone)
 
 
 def _tables(

@@ -21,6 +21,9 @@ from everycent.flow.parties.service import (
 from everycent.flow.pipeline.plan import ModelPlan
 from everycent.flow.pipeline.session import Session
 
+#: Channels that pay other accounts than bank cards.
+_BESIDE_BANKS = ("rest", "wechat", "alipay")
+
 
 class VerifiedAccounts:
     """Payout accounts as payments are sent to them. The keys are needed only where there are any."""
@@ -67,7 +70,7 @@ def _roles(plan: ModelPlan) -> dict[str, tuple[Method, ...]]:
     """The roles that are paid to verified accounts, with the methods that their channel pays by."""
     by_bank = (Method.BANK_CARD,)
     return {
-        role: by_bank if payout.channels[:1] == ("bank_file",) else tuple(Method)
+        role: tuple(Method) if any(route.channel in _BESIDE_BANKS for route in payout.channels) else by_bank
         for role, payout in plan.model.spec.payouts.items()
         if payout.account is not None and payout.account.verified
     }

@@ -246,12 +246,13 @@ def on_account_command(party: str | None, model: str | None, *, all_of_them: boo
     return exits.OK
 
 
-def listen_command(path: Path, port: int) -> int:
+def listen_command(path: Path, port: int, channel: str | None) -> int:
     """Takes call-backs until stopped."""
     model = load_model(path, SECTIONS)
     with open_session(Settings.load(), migrations()) as session:
-        secret = call_back_secret(model, session.tenant, os.environ)
-        with receiving_payments(session.settings, model, secret, port=port, told=_print_heard) as address:
+        name, secret = call_back_secret(model, session.tenant, os.environ, channel)
+        where = (session.settings, model, secret)
+        with receiving_payments(*where, port=port, told=_print_heard, channel=name) as address:
             err.print(f"everycent: call-backs are taken at {address}", markup=False)
             while True:
                 time.sleep(3600)

@@ -161,11 +161,12 @@ def payments_read(
 def payments_listen(
     model: Model,
     port: Port,
+    channel: Annotated[str | None, typer.Option(help="Whose service calls back, where a model has several.")] = None,
 ) -> int:
-    """Take the payment service's call-backs until stopped, a line of JSON each."""
+    """Take a payment service's call-backs until stopped, a line of JSON each."""
     from everycent.serve.cli.paying import listen_command
 
-    return listen_command(model, port)
+    return listen_command(model, port, channel)
 
 
 @payments_app.command("events")

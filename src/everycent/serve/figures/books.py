@@ -95,13 +95,17 @@ _BALANCES = f"""
     WITH day AS ({_PARTY_DAY}),
     held AS (
         SELECT party_id, currency, 0::numeric AS credits, 0::numeric AS debits,
-            CASE WHEN kind = account THEN amount_minor ELSE -amount_minor END AS deposit
+            CASE WHEN kind = account THEN amount_minor ELSE -amount_minor END AS deposit, 0 AS prepaid
         FROM non_order.charge
         WHERE tenant = %(tenant)s AND model = %(model)s AND state = 'booked' AND booked_on <= %(on)s
-            AND (account = ANY(%(deposits)s) OR account <> kind))
+            AND (account = ANY(%(deposits)s) OR account <> kind)
+        UNION ALL
+        SELECT substring(account FROM '^balance/.*?/([^/:]+:.*)$'), currency, 0, 0, 0, credits_minor - debits_minor
+        FROM ledger.account
+        WHERE tenant = %(tenant)s AND model = %(model)s AND account LIKE 'balance/%%' AND booked_on <= %(on)s)
     SELECT * FROM (SELECT {_WHO} AS who, sum(credits) AS credits, sum(debits) AS debits,
-        sum(credits - debits) AS balance, sum(deposit) AS deposits, currency
-    FROM (SELECT party_id, currency, credits, debits, 0 AS deposit FROM day UNION ALL FROM_HELD) AS moved
+        sum(credits - debits) AS balance, sum(deposit) AS deposits, sum(prepaid) AS prepaid, currency
+    FROM (SELECT party_id, currency, credits, debits, 0 AS deposit, 0 AS prepaid FROM day UNION ALL FROM_HELD) AS moved
     GROUP BY 1, currency) AS found
     ORDER BY currency COLLATE "C", abs(balance) DESC, who COLLATE "C"
 """.replace("FROM_HELD", "SELECT * FROM held")
@@ -109,9 +113,9 @@ _BALANCES = f"""
 
 def balances(connection: Connection, asked: Asked, deposits: tuple[str, ...] = ()) -> Figures:
     """What the house owes each party (below 0: is owed by it), and what it was asked for as deposits and not given
-    back."""
+    back, and what it has prepaid."""
     rows = connection.execute(_BALANCES, {**asked.values, "deposits": list(deposits)}).fetchall()
-    heads = columns([asked.by], ["credits", "debits", "balance", "deposits"])
+    heads = columns([asked.by], ["credits", "debits", "balance", "deposits", "prepaid"])
     return Figures("balances", f"Balances of parties{_days(asked)}", heads, whole(rows))
 
 

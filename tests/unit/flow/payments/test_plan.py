@@ -5,7 +5,7 @@ import pytest
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.payments.contract import PayoutSpec
-from everycent.flow.payments.core.plan import AccountSource, PayoutRefused, PayoutRole, plan_payments
+from everycent.flow.payments.core.plan import AccountSource, PayoutRefused, PayoutRole, Route, plan_payments
 
 ROLES = {"platform": PartySpec(operator="shanghai"), "merchant": PartySpec(key=("merchant", "store"))}
 ACCOUNTS = {
@@ -21,14 +21,14 @@ def payout(**words: object) -> dict[str, PayoutSpec]:
 
 def test_a_role_without_payouts_is_paid_by_bank_file_to_its_own_key() -> None:
     plan = plan_payments({}, ROLES, {}, ["CNY"])
-    assert plan.roles == (PayoutRole("merchant", "bank_file", {"CNY": 0}, None),)
+    assert plan.roles == (PayoutRole("merchant", (Route("bank_file"),), {"CNY": 0}, None),)
 
 
 def test_a_payout_as_declared() -> None:
     given = payout(minimum="1.00", account={"table": "accounts"}, payer_accounts={"shanghai": "123"})
     plan = plan_payments(given, ROLES, ACCOUNTS, ["CNY"])
     source = AccountSource("accounts", ("m", "s"), "account", None, None)
-    assert plan.roles == (PayoutRole("merchant", "bank_file", {"CNY": 100}, source),)
+    assert plan.roles == (PayoutRole("merchant", (Route("bank_file"),), {"CNY": 100}, source),)
     assert plan.payer_accounts == {"shanghai": "123"}
 
 
@@ -38,7 +38,21 @@ def test_a_payout_as_declared() -> None:
         ({"minimum": "1.005"}, "CNY", "'1.005' has 3 decimals"),
         ({"minimum": "0.5"}, "JPY", "'0.5' has 1 decimal"),
         ({"minimum": "-1"}, "CNY", "write 0 or more"),
-        ({"channels": "pigeon"}, "CNY", "channels has to begin with one of: bank_file"),
+        ({"channels": "pigeon"}, "CNY", "'pigeon' is no channel; there are: bank_file, rest, balance"),
+        ({"channels": []}, "CNY", "no channel is named; there are: bank_file"),
+        ({"channels": ["bank_file", "balance"]}, "CNY", "nothing reaches balance: a channel before it takes all"),
+        ({"channels": ["balance", "balance"]}, "CNY", "nothing reaches balance"),
+        ({"channels": [{"channel": "bank_file", "methods": "alipay"}]}, "CNY", "nothing tells how accounts are paid"),
+        ({"channels": [{"channel": "bank_file", "methods": "cheque"}]}, "CNY", "'cheque' is no way to pay an account"),
+        ({"channels": [{"channel": "bank_file", "currencies": "EUR"}]}, "CNY", "'EUR' is no currency of the model"),
+        (
+            {"channels": [{"channel": "bank_file", "days": ["mon", "sunday"]}]},
+            "CNY",
+            "'sunday' is no day; there are: mon",
+        ),
+        ({"channels": [{"channel": "bank_file", "hours": "08:00-08:00"}]}, "CNY", "08:00-08:00 is no time at all"),
+        ({"channels": [{"channel": "bank_file", "most": "1.005"}]}, "CNY", "'1.005' has 3 decimals"),
+        ({"account": {"table": "accounts", "method": "way"}}, "CNY", "table 'accounts' has no column 'way'"),
         ({"account": {"table": "acounts"}}, "CNY", "there is no table 'acounts'"),
         ({"account": {"table": "by_merchant"}}, "CNY", "columns for merchant's key: merchant, store"),
         ({"account": {"table": "daily"}}, "CNY", "table 'daily' has a row for each date"),

@@ -1,6 +1,7 @@
-"""The channel `rest`: a payment service that takes orders one by one.
+"""The channels `rest`, `wechat` and `alipay`: services that take orders one by one.
 
-    POST <url>/payments         {"order", "direction", "amount_minor", "currency", "account", "name", "legal_entity"}
+    POST <url>/payments         {"order", "direction", "amount_minor", "currency", "account", "name", "legal_entity"};
+                                for a wallet "remark", too
     GET <url>/payments/<order>
     both answer                 {"order", "state", "amount_minor", "currency", "reference", "reason"}
     call-backs, by POST         the same
@@ -20,8 +21,7 @@ from uuid import UUID
 import httpx
 
 from everycent.flow.payments.channels.signing import refuse_unsigned, signed
-from everycent.flow.payments.contract import Capabilities, ComeBackRefused, Move, NoAnswer, NotSent, Order, Said
-from everycent.flow.payments.core.plan import REST
+from everycent.flow.payments.contract import REST, Capabilities, ComeBackRefused, Move, NoAnswer, NotSent, Order, Said
 
 _STATES = {
     "accepted": Move.ACCEPT,
@@ -38,7 +38,7 @@ _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedPro
 
 @dataclass
 class RestChannel:
-    """A payment service at `url`. `clock_s`: seconds since 1970."""
+    """A service at `url`. `clock_s`: seconds since 1970. `remark`: what a wallet tells its receivers."""
 
     url: str
     secret: str = field(repr=False)
@@ -46,6 +46,7 @@ class RestChannel:
     timeout_s: float
     clock_s: Callable[[], int]
     name: str = REST
+    remark: str | None = None
 
     def submit(self, order: Order) -> Said:
         """Sends an order. Raises NoAnswer, NotSent."""
@@ -58,6 +59,7 @@ class RestChannel:
                 "account": order.account,
                 "name": order.account_name,
                 "legal_entity": order.legal_entity,
+                **({} if self.remark is None else {"remark": self.remark}),
             }
         ).encode()
         said = self._asked("POST", "/payments", body, order)

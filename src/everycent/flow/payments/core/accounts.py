@@ -27,6 +27,7 @@ _FOUND = pa.schema(
         ("mandate_signed_on", pa.date32()),
         ("state", pa.string()),
         ("reason", pa.string()),
+        ("method", pa.string()),
     ]
 )
 
@@ -35,9 +36,9 @@ def find_accounts(
     plan: PaymentPlan, instructions: pa.Table, tables: Mapping[str, pa.Table], as_of: date, engine: LocalEngine
 ) -> pa.Table:
     """For each of `instructions` (instruction_id, role, party_id, legal_entity, currency, direction, amount_minor):
-    account, account_id, account_name, mandate, mandate_signed_on, state and reason. Of a verified account the number is
-    masked: its id leads to it. Mandates are of what is collected by direct debit; what is not, for its party took its
-    mandate back, says so.
+    account, account_id, account_name, mandate, mandate_signed_on, state, reason and method (bank_card, alipay, wechat;
+    None where nothing tells). Of a verified account the number is masked: its id leads to it. Mandates are of what is
+    collected by direct debit; what is not, for its party took its mandate back, says so.
 
     `tables` are the model's attached tables by name. Where one has validity dates, `as_of` selects. Ordered by
     instruction_id. Bad or missing accounts are reasons, not errors.
@@ -54,7 +55,7 @@ def find_accounts(
 
 
 _NONE_KNOWN = """SELECT '' AS party_id, '' AS code, '' AS number, '' AS name, '' AS id, '' AS shown, '' AS mandate,
-    CAST(NULL AS DATE) AS signed_on, CAST(NULL AS DATE) AS revoked_on WHERE false"""
+    CAST(NULL AS DATE) AS signed_on, CAST(NULL AS DATE) AS revoked_on, '' AS method WHERE false"""
 
 
 def _known_sql(role: str, source: AccountSource, table: str, as_of: date) -> str:
@@ -64,12 +65,14 @@ def _known_sql(role: str, source: AccountSource, table: str, as_of: date) -> str
     code = "''" if source.currency is None else identifier(source.currency)
     mandate, signed_on = ("NULL", "NULL") if source.mandate is None else map(identifier, source.mandate)
     revoked = "NULL" if source.revoked is None else identifier(source.revoked)
+    method = "NULL" if source.method is None else identifier(source.method)
     return f"""
         SELECT {party} AS party_id, CAST({code} AS VARCHAR) AS code,
             trim(CAST({identifier(source.number)} AS VARCHAR)) AS number,
             CAST({name} AS VARCHAR) AS name, CAST({account_id} AS VARCHAR) AS id, CAST({shown} AS VARCHAR) AS shown,
             nullif(trim(CAST({mandate} AS VARCHAR)), '') AS mandate, TRY_CAST({signed_on} AS DATE) AS signed_on,
-            TRY_CAST({revoked} AS DATE) AS revoked_on
+            TRY_CAST({revoked} AS DATE) AS revoked_on,
+            nullif(trim(CAST({method} AS VARCHAR)), '') AS method
         FROM {table} WHERE {_valid_sql(source, as_of)}
     """
 
@@ -96,7 +99,8 @@ def _find_sql(
         WITH known AS (
             SELECT party_id, code, count(*) AS accounts, any_value(number) AS number,
                 any_value(name) AS name, any_value(id) AS id, any_value(shown) AS shown,
-                any_value(mandate) AS mandate, any_value(signed_on) AS signed_on, any_value(revoked_on) AS revoked_on
+                any_value(mandate) AS mandate, any_value(signed_on) AS signed_on, any_value(revoked_on) AS revoked_on,
+                any_value(method) AS method
             FROM ({known_sql}) GROUP BY party_id, code
         ), candidate AS (
             SELECT instruction_id, instruction.party_id, legal_entity, amount_minor, {table} AS source, role, currency,
@@ -106,7 +110,8 @@ def _find_sql(
                 coalesce(nullif(trim(known.name), ''), party_key) AS name, known.id, known.shown,
                 CASE WHEN direction = 'collect' AND coalesce(known.revoked_on > {day}, true) THEN known.mandate END
                     AS mandate, known.signed_on,
-                CASE WHEN direction = 'collect' AND known.revoked_on <= {day} THEN known.revoked_on END AS revoked_on
+                CASE WHEN direction = 'collect' AND known.revoked_on <= {day} THEN known.revoked_on END AS revoked_on,
+                known.method
             FROM instruction LEFT JOIN known
                 ON known.party_id = instruction.party_id AND known.code IN ('', currency)
         ), judged AS (
@@ -137,7 +142,7 @@ def _find_sql(
             CASE WHEN reason IS NULL THEN mandate END AS mandate,
             CASE WHEN reason IS NULL AND mandate IS NOT NULL THEN signed_on END AS mandate_signed_on,
             CASE WHEN reason IS NULL THEN 'created' ELSE 'waiting' END AS state,
-            coalesce(reason, 'not debited: its mandate was revoked on ' || revoked_on) AS reason
+            coalesce(reason, 'not debited: its mandate was revoked on ' || revoked_on) AS reason, method
         FROM judged
         ORDER BY instruction_id
     """

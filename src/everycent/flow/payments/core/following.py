@@ -10,7 +10,7 @@ from uuid import UUID
 
 from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.ledger.contract import TRANSFER
-from everycent.flow.payments.contract import ENDS, Booking, Came, InstructionState, Move, Said, Taken
+from everycent.flow.payments.contract import ANSWERS, BALANCE, ENDS, Booking, Came, InstructionState, Move, Said, Taken
 from everycent.flow.payments.core.moves import Standing, judge
 from everycent.flow.payments.core.results import place_of, result_cause, result_id
 
@@ -87,6 +87,8 @@ def follow(known: Mapping[UUID, Known], said: Sequence[Said], as_of: date) -> Fo
 def _judged(at: Known, said: Said) -> tuple[Standing, Came]:
     if said.move is Move.RELEASE and said.who == at.proposed_by != HOUSE:
         return at.standing, Came.OWN_REQUEST
+    if at.channel == BALANCE and said.move in ANSWERS and said.who != HOUSE:
+        return at.standing, Came.NOT_ALLOWED  # only the house can tell what is on a balance
     same_amount = (said.amount_minor is None or said.amount_minor == at.amount_minor) and (
         said.currency is None or said.currency == at.currency
     )

@@ -5,20 +5,28 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.flow.payments.core.plan import LIMITS, PaymentPlan
+from everycent.flow.payments.core.plan import PaymentPlan
+from everycent.flow.payments.core.wallets import WALLET_CURRENCY
 
-#: What went to channels on a day: role, currency, legal_entity, party_id, sent_minor.
+#: What went to channels on a day: role, channel, currency, legal_entity, party_id, sent_minor.
 SENT = pa.schema(
     [
-        ("role", pa.string()), ("currency", pa.string()), ("legal_entity", pa.string()), ("party_id", pa.string()),
-        ("sent_minor", pa.decimal128(38, 0)),
+        ("role", pa.string()), ("channel", pa.string()), ("currency", pa.string()), ("legal_entity", pa.string()),
+        ("party_id", pa.string()), ("sent_minor", pa.decimal128(38, 0)),
     ]
 )  # fmt: skip
 
+#: A limit is a role's (`day` and so on) or a wallet's (`wallet day`, `wallet receiver_day`).
 _LIMIT = pa.schema(
-    [("role", pa.string()), ("currency", pa.string()), ("name", pa.string()), ("most_minor", pa.int64())]
+    [("whose", pa.string()), ("currency", pa.string()), ("name", pa.string()), ("most_minor", pa.int64())]
 )
-_SAME = {"day": "", "entity_day": ", legal_entity", "party_day": ", party_id"}
+_SAME = {
+    "day": "role",
+    "entity_day": "role, legal_entity",
+    "party_day": "role, party_id",
+    "wallet day": "channel, legal_entity",
+    "wallet receiver_day": "channel, legal_entity, party_id",
+}
 
 
 def beyond_limits(ready: pa.Table, sent: pa.Table, plan: PaymentPlan, engine: LocalEngine) -> dict[object, str]:
@@ -29,7 +37,7 @@ def beyond_limits(ready: pa.Table, sent: pa.Table, plan: PaymentPlan, engine: Lo
     limits = _limits(plan)
     if limits.num_rows == 0 or ready.num_rows == 0:
         return {}
-    over = " UNION ALL ".join(_over_sql(name) for name in LIMITS)
+    over = " UNION ALL ".join(_over_sql(name) for name in _SAME)
     rows = engine.query(
         f"SELECT instruction_id, min(why) AS why FROM ({over}) GROUP BY ALL ORDER BY 1",
         ready=ready, sent=sent.cast(SENT), limits=limits,
@@ -39,27 +47,33 @@ def beyond_limits(ready: pa.Table, sent: pa.Table, plan: PaymentPlan, engine: Lo
 
 def _limits(plan: PaymentPlan) -> pa.Table:
     rows: list[Mapping[str, object]] = [
-        {"role": role.role, "currency": code, "name": name, "most_minor": most}
+        {"whose": role.role, "currency": code, "name": name, "most_minor": most}
         for role in plan.roles
         for name, by_code in role.limits_minor.items()
         for code, most in by_code.items()
+    ]
+    rows += [
+        {"whose": wallet, "currency": WALLET_CURRENCY, "name": name, "most_minor": most}
+        for wallet, limits in plan.wallets.items()
+        for name, most in (("wallet day", limits.day_minor), ("wallet receiver_day", limits.receiver_day_minor))
+        if most is not None
     ]
     return pa.Table.from_pylist(rows, schema=_LIMIT)
 
 
 def _over_sql(name: str) -> str:
-    same = _SAME[name]
+    whose, same = _SAME[name].split(",")[0], _SAME[name]
     return f"""
         SELECT instruction_id, 'limit {name}: ' || before_minor || ' of ' || most_minor || ' ' || currency
             || ' (minor units) are used on this day; it waits for the next' AS why
         FROM (
-            SELECT ready.instruction_id, ready.currency, ready.amount_minor, limits.most_minor,
+            SELECT ready.instruction_id, currency, ready.amount_minor, limits.most_minor,
                 coalesce(gone.sent_minor, 0) + sum(ready.amount_minor) OVER (
-                    PARTITION BY role, currency{same} ORDER BY as_of, instruction_id) - ready.amount_minor
+                    PARTITION BY {same}, currency ORDER BY as_of, instruction_id) - ready.amount_minor
                     AS before_minor
-            FROM ready JOIN limits USING (role, currency)
-                LEFT JOIN (SELECT role, currency{same}, sum(sent_minor) AS sent_minor FROM sent GROUP BY ALL) AS gone
-                USING (role, currency{same})
-            WHERE limits.name = '{name}' AND ready.direction = 'pay')
+            FROM ready JOIN limits USING (currency)
+                LEFT JOIN (SELECT {same}, currency, sum(sent_minor) AS sent_minor FROM sent GROUP BY ALL) AS gone
+                USING ({same}, currency)
+            WHERE limits.name = '{name}' AND whose = {whose} AND ready.direction = 'pay')
         WHERE before_minor + amount_minor > most_minor
     """

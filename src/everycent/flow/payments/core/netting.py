@@ -45,7 +45,7 @@ CHARGE_PARTS_SQL = """
 
 
 def groups_sql(tenant: str, model: str, as_of: date, reopenings: int) -> str:
-    """The groups of table `part` with `total_minor`, `outcome`, `direction`, `channel` and `instruction_id`.
+    """The groups of table `part` with `total_minor`, `outcome`, `direction` and `instruction_id`.
 
     A group below its minimum is carried, what stands apart never: that of the contract of its last statement, else its
     role's. The id derives from all that the group pays, its statements included, so the same closing gives the same
@@ -61,7 +61,7 @@ def groups_sql(tenant: str, model: str, as_of: date, reopenings: int) -> str:
                 string_agg(statement_id, chr(31) ORDER BY statement_id) AS statements
             FROM part GROUP BY ALL
         ), decided AS (
-            SELECT summed.*, payout.channel,
+            SELECT summed.*,
                 CASE WHEN total_minor > 0 THEN 'pay' WHEN total_minor < 0 THEN 'collect' END AS direction,
                 CASE WHEN total_minor = 0 THEN 'zero'
                     WHEN apart = '' AND abs(total_minor) < coalesce(agreed_minimum, payout.minimum_minor) THEN 'carried'
@@ -76,15 +76,13 @@ def groups_sql(tenant: str, model: str, as_of: date, reopenings: int) -> str:
 
 
 def payout_table(plan: PaymentPlan) -> pa.Table:
-    """The plan's roles as a table: role, currency, channel, minimum_minor."""
+    """The plan's roles as a table: role, currency, minimum_minor."""
     rows = [
-        {"role": role.role, "currency": code, "channel": role.channel, "minimum_minor": minimum}
+        {"role": role.role, "currency": code, "minimum_minor": minimum}
         for role in plan.roles
         for code, minimum in role.minimum_minor.items()
     ]
     return pa.Table.from_pylist(rows, schema=_PAYOUT)
 
 
-_PAYOUT = pa.schema(
-    [("role", pa.string()), ("currency", pa.string()), ("channel", pa.string()), ("minimum_minor", pa.int64())]
-)
+_PAYOUT = pa.schema([("role", pa.string()), ("currency", pa.string()), ("minimum_minor", pa.int64())])

@@ -8,10 +8,23 @@ from everycent.base.money.currency import Currency, all_currencies
 from everycent.flow.approvals.contract import LevelSpec
 from everycent.flow.intake.contract import TableSpec
 from everycent.flow.parties.contract import PartySpec, verified_table
-from everycent.flow.payments.contract import DirectDebitSpec, PayoutAccountSpec, PayoutSpec, RestChannelSpec
+from everycent.flow.payments.contract import (
+    BALANCE,
+    BANK_FILE,
+    DAYS,
+    METHODS,
+    REST,
+    WALLETS,
+    DirectDebitSpec,
+    PayoutAccountSpec,
+    PayoutSpec,
+    RestChannelSpec,
+    RouteSpec,
+    WalletSpec,
+)
+from everycent.flow.payments.core.wallets import WALLET_CURRENCY, WalletLimits, limits_of
 
-BANK_FILE, REST = "bank_file", "rest"
-CHANNELS = (BANK_FILE, REST)
+CHANNELS = (BANK_FILE, REST, BALANCE, *WALLETS)
 #: What limits are on: a day's payments to the role, by a legal entity, to a party.
 LIMITS = ("day", "entity_day", "party_day")
 _CREDITOR_ID_CHARACTERS_MAX = 35
@@ -32,8 +45,8 @@ class AccountSource:
 
     `currency` is its column with the code of what an account takes; without one, it takes every currency. `verified`:
     it is the table of the parties' own verified accounts, of which an instruction keeps the id and no number.
-    `mandate`: its columns with mandates for direct debits, and with the days on which they were signed; `revoked`: with
-    the days on which they were taken back.
+    `method`: its column with how the account is paid. `mandate`: its columns with mandates for direct debits, and with
+    the days on which they were signed; `revoked`: with the days on which they were taken back.
     """
 
     table: str
@@ -45,32 +58,71 @@ class AccountSource:
     verified: bool = False
     mandate: tuple[str, str] | None = None
     revoked: str | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """A channel, and which payments it takes: what is empty or None asks for nothing.
+
+    `least_minor` and `most_minor`: by currency; of one that is not named, any amount. `hours`: from and to, in minutes
+    after midnight.
+    """
+
+    channel: str
+    direction: str | None = None
+    methods: tuple[str, ...] = ()
+    legal_entities: tuple[str, ...] = ()
+    currencies: tuple[str, ...] = ()
+    least_minor: Mapping[str, int] = field(default_factory=dict)
+    most_minor: Mapping[str, int] = field(default_factory=dict)
+    days: tuple[str, ...] = ()
+    hours: tuple[int, int] | None = None
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether nothing goes on to the next one."""
+        return self.channel != BALANCE and self == Route(self.channel)
 
 
 @dataclass(frozen=True)
 class PayoutRole:
-    """One role's payouts: amounts below the `minimum_minor` of their currency's code wait; without `accounts` the
-    party's key is its account, unless `waits`: then other roles have accounts declared, and it has none. `release`: who
-    has to say yes to its payments. `limits_minor`: of LIMITS, by currency, where there are any."""
+    """One role's payouts: each takes the first of `routes` that fits; amounts below the `minimum_minor` of their
+    currency's code wait; without `accounts` the party's key is its account, unless `waits`: then other roles have
+    accounts declared, and it has none. `release`: who has to say yes to its payments. `limits_minor`: of LIMITS, by
+    currency, where there are any."""
 
     role: str
-    channel: str
+    routes: tuple[Route, ...]
     minimum_minor: Mapping[str, int]
     accounts: AccountSource | None
     waits: bool = False
     release: tuple[LevelSpec, ...] = ()
     limits_minor: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels of its routes, each once."""
+        return tuple(dict.fromkeys(route.channel for route in self.routes))
+
 
 @dataclass(frozen=True)
 class PaymentPlan:
-    """All roles that are paid, and the accounts that legal entities pay from."""
+    """All roles that are paid, and the accounts that legal entities pay from. `services`: of the channels that take
+    orders one by one. `wallets`: the limits of those that are wallets. `time_zone`: of routes' days and hours."""
 
     currencies: tuple[Currency, ...]
     roles: tuple[PayoutRole, ...]
     payer_accounts: Mapping[str, str]
-    rest: RestChannelSpec | None = None
+    services: Mapping[str, RestChannelSpec] = field(default_factory=dict)
     direct_debit: DirectDebitSpec | None = None
+    time_zone: str = "UTC"
+    wallets: Mapping[str, WalletLimits] = field(default_factory=dict)
+
+    @property
+    def with_balance(self) -> bool:
+        """Whether a role has prepaid balances."""
+        return any(BALANCE in role.channels for role in self.roles)
 
     @property
     def release(self) -> Mapping[str, tuple[LevelSpec, ...]]:
@@ -83,8 +135,10 @@ def plan_payments(
     party_roles: Mapping[str, PartySpec],
     tables: Mapping[str, TableSpec],
     codes: Sequence[str],
+    time_zone: str = "UTC",
 ) -> PaymentPlan:
-    """`codes`: the currencies that are paid in. Every role but the operator is paid, as declared or by default.
+    """`codes`: the currencies that are paid in. `time_zone`: an IANA name. Every role but the operator is paid, as
+    declared or by default.
 
     Raises PayoutRefused.
     """
@@ -101,7 +155,11 @@ def plan_payments(
         for role, party in party_roles.items()
         if party.operator is None
     )
-    return PaymentPlan(currencies, roles, _payer_accounts(payouts), _rest(payouts), _direct_debit(payouts))
+    services = _services(payouts)
+    wallets = {name: limits_of(name, spec.limits) for name, spec in services.items() if isinstance(spec, WalletSpec)}
+    return PaymentPlan(
+        currencies, roles, _payer_accounts(payouts), services, _direct_debit(payouts), time_zone, wallets
+    )
 
 
 def _role(
@@ -113,11 +171,13 @@ def _role(
     some_accounts: bool,
 ) -> PayoutRole:
     path = ("payouts", role)
-    if not spec.channels or spec.channels[0] not in CHANNELS:
-        raise PayoutRefused((*path, "channels"), f"channels has to begin with one of: {', '.join(CHANNELS)}")
+    routes = _routes(path, spec, currencies)
     accounts = None if spec.account is None else _accounts(role, spec.account, party, tables)
     if spec.direct_debit is not None:
         accounts = _with_mandates(role, spec, spec.direct_debit, accounts, tables)
+    if any(route.methods for route in routes) and not (accounts and (accounts.verified or accounts.method)):
+        message = "nothing tells how accounts are paid: name the column with it, account: {method: ...}"
+        raise PayoutRefused((*path, "channels"), message)
     waits = some_accounts and spec.account is None
     limits = {
         name: _by_currency((*path, "limits", name), given, currencies)
@@ -126,20 +186,89 @@ def _role(
     }
     minima = _by_currency((*path, "minimum"), spec.minimum, currencies)
     minima = {**dict.fromkeys((known.code for known in currencies), 0), **minima}
-    return PayoutRole(role, spec.channels[0], minima, accounts, waits, spec.release or (), limits)
+    return PayoutRole(role, routes, minima, accounts, waits, spec.release or (), limits)
 
 
-def _rest(payouts: Mapping[str, PayoutSpec]) -> RestChannelSpec | None:
-    """The one payment service of the model."""
-    found: RestChannelSpec | None = None
+def _routes(path: tuple[str, ...], spec: PayoutSpec, currencies: tuple[Currency, ...]) -> tuple[Route, ...]:
+    path = (*path, "channels")
+    if not spec.channels:
+        raise PayoutRefused(path, f"no channel is named; there are: {', '.join(CHANNELS)}")
+    routes = tuple(_wallet_route(path, _route(path, given, currencies), spec) for given in spec.channels)
+    for at, route in enumerate(routes):
+        if route in routes[:at] or any(before.takes_all for before in routes[:at]):
+            raise PayoutRefused(path, f"nothing reaches {route.channel}: a channel before it takes all; remove it")
+    return routes
+
+
+def _route(path: tuple[str, ...], given: RouteSpec, currencies: tuple[Currency, ...]) -> Route:
+    codes = tuple(known.code for known in currencies)
+    for words, known, what in (
+        ((given.channel,), CHANNELS, "channel"),
+        (given.methods, METHODS, "way to pay an account"),
+        (given.currencies, codes, "currency of the model"),
+        (given.days, DAYS, "day"),
+    ):
+        unknown = [word for word in words if word not in known]
+        if unknown:
+            raise PayoutRefused(path, f"'{unknown[0]}' is no {what}; there are: {', '.join(known)}")
+    least, most = (
+        {} if amount is None else _by_currency((*path, name), amount, currencies)
+        for name, amount in (("least", given.least), ("most", given.most))
+    )
+    return Route(
+        given.channel, given.direction, given.methods, given.legal_entities, given.currencies, least, most, given.days,
+        None if given.hours is None else _minutes(path, given.hours),
+    )  # fmt: skip
+
+
+def _wallet_route(path: tuple[str, ...], route: Route, spec: PayoutSpec) -> Route:
+    """A wallet pays alone, in its own currency and within its limits; accounts of its own where that is told."""
+    declared = spec.wallets.get(route.channel)  # type: ignore[call-overload]
+    if route.channel not in WALLETS or declared is None:
+        return route
+    try:
+        limits = limits_of(route.channel, declared.limits)
+    except NotAnAmount as error:
+        raise PayoutRefused((*path[:-1], "wallets"), str(error)) from error
+    if len(declared.remark) > limits.remark_characters_max:
+        message = f"the remark '{declared.remark}' has {len(declared.remark)} characters; {route.channel} takes"
+        raise PayoutRefused((*path[:-1], "wallets"), f"{message} {limits.remark_characters_max}")
+    least = max(limits.least_minor, route.least_minor.get(WALLET_CURRENCY, 0))
+    most = min(limits.most_minor, route.most_minor.get(WALLET_CURRENCY, limits.most_minor))
+    told = spec.account is not None and (spec.account.verified or spec.account.method is not None)
+    return replace(
+        route,
+        direction="pay",
+        methods=(route.channel,) if told else (),
+        currencies=(WALLET_CURRENCY,),
+        least_minor={WALLET_CURRENCY: least},
+        most_minor={WALLET_CURRENCY: most},
+    )
+
+
+def _minutes(path: tuple[str, ...], hours: str) -> tuple[int, int]:
+    first, last = (int(clock[:2]) * 60 + int(clock[3:]) for clock in hours.split("-"))
+    if first == last:
+        raise PayoutRefused(path, f"{hours} is no time at all; write from when to when, as 08:00-17:30")
+    return first, last
+
+
+def _services(payouts: Mapping[str, PayoutSpec]) -> Mapping[str, RestChannelSpec]:
+    """The model's services, by the channels that they are of, each declared alike wherever it is."""
+    found: dict[str, RestChannelSpec] = {}
     for role, spec in payouts.items():
-        path = ("payouts", role, "rest")
-        if (spec.rest is None) == (spec.channels[:1] == (REST,)):
-            raise PayoutRefused(path, "the channel rest and its service are declared together, or neither is")
-        if found is not None and spec.rest is not None and spec.rest != found:
-            raise PayoutRefused(path, "two roles declare different services; a model has one, write it alike")
-        found = found or spec.rest
-    return found
+        used = {route.channel for route in spec.channels} & {REST, *WALLETS}
+        declared: dict[str, RestChannelSpec] = {str(name): service for name, service in spec.wallets.items()}
+        if spec.rest is not None:
+            declared[REST] = spec.rest
+        for name in sorted(used ^ declared.keys()):
+            path = ("payouts", role, REST if name == REST else "wallets")
+            raise PayoutRefused(path, f"the channel {name} and its service are declared together, or neither is")
+        for name, service in declared.items():
+            if found.setdefault(name, service) != service:
+                path = ("payouts", role, REST if name == REST else "wallets")
+                raise PayoutRefused(path, "two roles declare different services; a model has one, write it alike")
+    return dict(sorted(found.items()))
 
 
 def _by_currency(
@@ -175,7 +304,7 @@ def _accounts(
     role: str, spec: PayoutAccountSpec, party: PartySpec, tables: Mapping[str, TableSpec]
 ) -> AccountSource | None:
     if spec.verified:
-        return AccountSource(verified_table(role), party.key, "number", "holder", None, verified=True)
+        return AccountSource(verified_table(role), party.key, "number", "holder", None, verified=True, method="method")
     if spec.table is None:
         return None
     path = ("payouts", role, "account")
@@ -191,23 +320,24 @@ def _accounts(
         columns = ", ".join([*party.key, *([] if spec.currency is None else [spec.currency])])
         message = f"the table's key has to give the columns for {role}'s key: {columns}"
         raise PayoutRefused(("tables", spec.table, "key"), message)
-    missing = [column for column in (spec.number, *table.key) if column not in table.columns]
+    wanted = (spec.number, *table.key, *(() if spec.method is None else (spec.method,)))
+    missing = [column for column in wanted if column not in table.columns]
     if missing:
         there = ", ".join(table.columns)
         message = f"table '{spec.table}' has no column '{missing[0]}', which payouts of {role} need; it has: {there}"
         raise PayoutRefused((*path, "number"), message)
     name = spec.name if spec.name in table.columns else None
-    return AccountSource(spec.table, key, spec.number, name, table.valid, spec.currency)
+    return AccountSource(spec.table, key, spec.number, name, table.valid, spec.currency, method=spec.method)
 
 
 def _with_mandates(
     role: str, spec: PayoutSpec, debit: DirectDebitSpec, accounts: AccountSource | None, tables: Mapping[str, TableSpec]
 ) -> AccountSource:
     path = ("payouts", role, "direct_debit")
-    if spec.channels[0] != BANK_FILE:
-        raise PayoutRefused(
-            path, f"direct debits go into bank files, and its channel is {spec.channels[0]}; remove one"
-        )
+    named = [route.channel for route in spec.channels]
+    if BANK_FILE not in named:
+        message = f"direct debits go into bank files, and its channel is {named[0]}; remove one"
+        raise PayoutRefused(path, message)
     _refuse_creditors(path, debit)
     if accounts is None:
         said = "mandates stand with accounts; name them: account: {table: ...}, or account: {verified: yes}"

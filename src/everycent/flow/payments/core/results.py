@@ -1,14 +1,15 @@
 """What the ledger moves when an instruction's money turns out to be elsewhere.
 
 Instructing moves the amount from the party to the channel: it is in flight. A result moves it on: to the legal entity's
-bank account where it was paid, back to the party where it was not, or came back. A collection goes the other way round.
+bank account where it was paid, or the party's prepaid balance with it; back to the party where it was not, or came
+back. A collection goes the other way round.
 """
 
 import hashlib
 from uuid import UUID
 
-from everycent.flow.ledger.contract import BANK_ACCOUNT, CHANNEL_ACCOUNT, PARTY_ACCOUNT
-from everycent.flow.payments.contract import Booking
+from everycent.flow.ledger.contract import BALANCE_ACCOUNT, BANK_ACCOUNT, CHANNEL_ACCOUNT, PARTY_ACCOUNT
+from everycent.flow.payments.contract import BALANCE, Booking
 
 
 def place_of(booking: Booking, party_id: str, channel: str, legal_entity: str) -> str:
@@ -16,6 +17,8 @@ def place_of(booking: Booking, party_id: str, channel: str, legal_entity: str) -
     match booking:
         case Booking.IN_FLIGHT:
             return f"{CHANNEL_ACCOUNT}{channel}"
+        case Booking.PAID if channel == BALANCE:
+            return f"{BALANCE_ACCOUNT}{legal_entity}/{party_id}"
         case Booking.PAID:
             return f"{BANK_ACCOUNT}{legal_entity}"
         case Booking.BACK:

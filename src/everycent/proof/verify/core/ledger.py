@@ -76,7 +76,8 @@ INSTRUCTIONS_POSTED = Rule(
         IS DISTINCT FROM (p.amount_minor, p.currency, p.debit_account, p.credit_account, p.booked_on)""",
 )
 
-#: In flight on its channel; a result moves it to the legal entity's bank account, or back to the party.
+#: In flight on its channel; a result moves it to the legal entity's bank account or the party's balance there, or back
+#: to the party.
 RESULTS_POSTED = Rule(
     "each instruction's money is booked where it is",
     "payments.instruction",
@@ -86,7 +87,9 @@ RESULTS_POSTED = Rule(
                 CASE direction WHEN 'pay' THEN -amount_minor ELSE amount_minor END AS amount
             FROM payments.instruction WHERE booking <> 'in_flight'
             UNION ALL SELECT instruction_id, currency,
-                CASE booking WHEN 'paid' THEN 'bank/' || legal_entity ELSE 'party/' || party_id END,
+                CASE WHEN booking <> 'paid' THEN 'party/' || party_id
+                    WHEN channel = 'balance' THEN 'balance/' || legal_entity || '/' || party_id
+                    ELSE 'bank/' || legal_entity END,
                 CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END
             FROM payments.instruction WHERE booking <> 'in_flight') GROUP BY ALL),
     posted AS (
@@ -192,6 +195,22 @@ PARTY_BALANCES = Rule(
     FROM held FULL JOIN said USING (account, currency) WHERE coalesce(balance, 0) <> coalesce(due, 0)""",
 )
 
+BALANCES_KEPT = Rule(
+    "each prepaid balance is what was paid onto it less what was taken from it, and never below nothing",
+    "ledger.account",
+    """WITH said AS (
+        SELECT 'balance/' || legal_entity || '/' || party_id AS account, currency,
+            sum(CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END) AS due
+        FROM payments.instruction WHERE channel = 'balance' AND booking = 'paid' GROUP BY ALL),
+    held AS (
+        SELECT account, currency, sum(credits_minor - debits_minor) AS balance FROM ledger.account
+            WHERE account LIKE 'balance/%' GROUP BY ALL)
+    SELECT {'a': account, 'c': currency} AS place,
+        format('{} in {}: {}, its instructions say {}', account, currency, coalesce(balance, 0), coalesce(due, 0))
+            AS message
+    FROM held FULL JOIN said USING (account, currency) WHERE coalesce(balance, 0) <> coalesce(due, 0) OR balance < 0""",
+)
+
 RULES = (
     OBLIGATIONS_POSTED,
     ORDERED_POSTED,
@@ -202,4 +221,5 @@ RULES = (
     SETTLED_ONCE,
     TRIAL_BALANCE,
     PARTY_BALANCES,
+    BALANCES_KEPT,
 )

@@ -9,6 +9,7 @@ import re
 from hashlib import sha256
 
 from everycent.flow.ledger.contract import (
+    BALANCE_ACCOUNT,
     BANK_ACCOUNT,
     CHANNEL_ACCOUNT,
     ON_ACCOUNT,
@@ -25,9 +26,9 @@ _STEM, _DIGITS = 15, 8
 
 
 def account_name(account: str) -> str:
-    """What an account is called: what parties are owed, or have in reserve or on account, and taxes are liabilities,
-    channels and banks are assets, the operator's own side is income (and its costs, with the other sign); others' names
-    are equity.
+    """What an account is called: what parties are owed, have in reserve, on account or prepaid, and taxes are
+    liabilities, channels and banks are assets, the operator's own side is income (and its costs, with the other sign);
+    others' names are equity.
 
     No account's name is the beginning of another's, so that a balance is its own and nobody else's.
     """
@@ -43,6 +44,8 @@ def account_name(account: str) -> str:
         return f"Assets:Channel:{_component(account.removeprefix(CHANNEL_ACCOUNT))}"
     elif account.startswith(BANK_ACCOUNT):
         return f"Assets:Bank:{_component(account.removeprefix(BANK_ACCOUNT))}"
+    elif account.startswith(BALANCE_ACCOUNT):
+        return f"Liabilities:Balance:{_component(account.removeprefix(BALANCE_ACCOUNT))}"
     elif account.startswith(TAX_ACCOUNT):
         return f"Liabilities:Tax:{_component(account.removeprefix(TAX_ACCOUNT))}"
     return f"Equity:Other:{_component(account)}"

@@ -1,0 +1,155 @@
+"""Which channel each instruction takes: the first of its role's routes that fits. What none fits waits at the last,
+with what keeps it from each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from everycent.base.engine.local import LocalEngine
+from everycent.base.engine.sql import literal
+from everycent.flow.payments.contract import BALANCE, BANK_FILE, DAYS
+from everycent.flow.payments.core.plan import PaymentPlan, Route
+
+#: What parties have on their prepaid balances and is not promised: party_id, legal_entity, currency, left_minor.
+PREPAID = pa.schema(
+    [
+        ("party_id", pa.string()), ("legal_entity", pa.string()), ("currency", pa.string()),
+        ("left_minor", pa.decimal128(38, 0)),
+    ]
+)  # fmt: skip
+
+#: A party's balance with a legal entity in a currency.
+Place = tuple[str, str, str]
+
+_COVERED = pa.schema([("instruction_id", pa.uuid())])
+
+
+def route(
+    plan: PaymentPlan, instructed: pa.Table, found: pa.Table, prepaid: pa.Table, at: datetime, engine: LocalEngine
+) -> pa.Table:
+    """`found` (rows of find_accounts, for each of `instructed`) with the `channel` that each takes.
+
+    `prepaid`: PREPAID rows. `at`: the moment, in the plan's time zone. A balance needs no account. Ordered by
+    instruction_id.
+    """
+    given = {"instruction": instructed, "found": found, "prepaid": prepaid.cast(PREPAID)}
+    sql, covered = _ROUTED.format(**_channels_sql(plan, at)), instructed.select(["instruction_id"])
+    if plan.with_balance:
+        wished = engine.query(sql, covered=covered, **given).filter(pc.equal(pc.field("channel"), BALANCE))
+        covered = _covered(plan, instructed, set(wished["instruction_id"].to_pylist()), prepaid)
+    routed = engine.query(sql, covered=covered, **given)
+    assert routed.num_rows == instructed.num_rows, "each instruction has one channel"
+    assert routed["channel"].null_count == 0, "each role has a channel"
+    return routed
+
+
+def place(row: Mapping[str, Any]) -> Place:
+    """Whose balance an instruction is about."""
+    return row["party_id"], row["legal_entity"], row["currency"]
+
+
+def _covered(plan: PaymentPlan, instructed: pa.Table, wished: AbstractSet[UUID], prepaid: pa.Table) -> pa.Table:
+    """Of those that would take the balance, what it covers, one after the other by id. What goes onto it now counts, if
+    nobody has to release that before."""
+    left = {place(row): int(row["left_minor"]) for row in prepaid.to_pylist()}
+    rows = (row for row in instructed.to_pylist() if row["instruction_id"] in wished)
+    covered = []
+    for row in sorted(rows, key=lambda row: (row["direction"] != "pay", row["instruction_id"])):
+        at, amount = place(row), int(row["amount_minor"])
+        if row["direction"] == "pay":
+            left[at] = left.get(at, 0) + (0 if row["role"] in plan.release else amount)
+        elif left.get(at, 0) >= amount:
+            left[at] -= amount
+            covered.append({"instruction_id": row["instruction_id"]})
+    return pa.Table.from_pylist(covered, schema=_COVERED)
+
+
+def _channels_sql(plan: PaymentPlan, at: datetime) -> dict[str, str]:
+    """By role the channel that fits, the one at which waits what none fits, and why none does."""
+    fits, last, why = "", "", ""
+    for role in plan.roles:
+        whys = [_why_not_sql(route, at) for route in role.routes]
+        whens = " ".join(
+            f"WHEN {reason} IS NULL THEN {literal(route.channel)}"
+            for route, reason in zip(role.routes, whys, strict=True)
+        )
+        fits += f" WHEN {literal(role.role)} THEN CASE {whens} END"
+        last += f" WHEN {literal(role.role)} THEN {literal(role.routes[-1].channel)}"
+        why += f" WHEN {literal(role.role)} THEN concat_ws('; ', {', '.join(whys)})"
+    return {"fits": f"CASE role{fits} END", "last": f"CASE role{last} END", "why": f"CASE role{why} END"}
+
+
+def _why_not_sql(route: Route, at: datetime) -> str:
+    """SQL: why a route does not fit an instruction; NULL where it does."""
+    whens = " ".join(f"WHEN {misses} THEN {why}" for misses, why in _misses(route, at))
+    return f"(CASE {whens} END)" if whens else "CAST(NULL AS VARCHAR)"
+
+
+def _misses(route: Route, at: datetime) -> Iterator[tuple[str, str]]:
+    """As SQL, what keeps an instruction from a route, and what it is then told."""
+    name = route.channel
+    if route.direction is not None:
+        yield f"direction <> '{route.direction}'", literal(f"{name}: to {route.direction} alone")
+    if route.legal_entities:
+        yield f"legal_entity NOT IN ({_listed(route.legal_entities)})", f"{literal(f'{name}: not of ')} || legal_entity"
+    if route.currencies:
+        yield f"currency NOT IN ({_listed(route.currencies)})", f"{literal(f'{name}: not in ')} || currency"
+    if route.methods:
+        told = f"{literal(f'{name}: not to ')} || coalesce(method, 'an account of which nothing tells how it is paid')"
+        yield f"coalesce(method, '') NOT IN ({_listed(route.methods)})", told
+    if name == BANK_FILE:
+        yield "method <> 'bank_card'", f"{literal(f'{name}: not to ')} || method"
+    for sign, word, bounds in (("<", "from", route.least_minor), (">", "up to", route.most_minor)):
+        if bounds:
+            bound = (
+                f"CASE currency {' '.join(f'WHEN {literal(code)} THEN {most}' for code, most in bounds.items())} END"
+            )
+            told = (
+                f"{literal(f'{name}: {word} ')} || {bound} || ' ' || currency || ' (minor units), not ' || amount_minor"
+            )
+            yield f"amount_minor {sign} {bound}", told
+    day, minute = DAYS[at.weekday()], at.hour * 60 + at.minute
+    if route.days and day not in route.days:
+        yield "true", literal(f"{name}: on {', '.join(route.days)} alone, not on {day}")
+    if route.hours is not None and not _within(minute, *route.hours):
+        yield "true", literal(f"{name}: not at {at:%H:%M}")
+    if name == BALANCE:
+        free = "party_id || ' has ' || coalesce(left_minor, 0) || ' ' || currency || ' (minor units) free with '"
+        told = f"'balance: ' || {free} || legal_entity || ', it takes ' || amount_minor"
+        yield "direction = 'collect' AND covered.instruction_id IS NULL", told
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(map(literal, words))
+
+
+def _within(minute: int, first: int, last: int) -> bool:
+    return first <= minute < last if first < last else minute >= first or minute < last
+
+
+_ROUTED = f"""
+    WITH judged AS (
+        SELECT found.*, instruction.* EXCLUDE (instruction_id),
+            substr(instruction.party_id, length(role) + 2) AS party_key, {{fits}} AS fits,
+            {{last}} AS last, {{why}} AS why
+        FROM (SELECT instruction_id, role, party_id, legal_entity, currency, direction, amount_minor FROM instruction)
+                AS instruction
+            JOIN found USING (instruction_id) LEFT JOIN covered USING (instruction_id)
+            LEFT JOIN prepaid USING (party_id, legal_entity, currency)
+    )
+    SELECT instruction_id, coalesce(fits, last) AS channel,
+        CASE WHEN fits = '{BALANCE}' THEN party_key WHEN fits IS NOT NULL THEN account END AS account,
+        CASE WHEN fits <> '{BALANCE}' THEN account_id END AS account_id,
+        CASE WHEN fits = '{BALANCE}' THEN party_key WHEN fits IS NOT NULL THEN account_name END AS account_name,
+        CASE WHEN fits = '{BANK_FILE}' THEN mandate END AS mandate,
+        CASE WHEN fits = '{BANK_FILE}' THEN mandate_signed_on END AS mandate_signed_on,
+        CASE WHEN fits IS NULL THEN 'waiting' WHEN fits = '{BALANCE}' THEN 'created' ELSE state END AS state,
+        CASE WHEN fits IS NULL THEN coalesce(reason || '; ', '') || 'no channel takes it: ' || why
+            WHEN fits <> '{BALANCE}' THEN reason END AS reason
+    FROM judged ORDER BY instruction_id
+"""
