@@ -26,6 +26,14 @@ class PaymentService:
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     idempotent: bool = True
     unsigned: int = 0
+    shares: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def shared(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Shares a payment, a request once."""
+        had = self.shares.setdefault(asked["payment"], [])
+        if asked["order"] not in [each["order"] for each in had]:
+            had.append({name: asked[name] for name in ("order", "does", "shares")} | {"state": "paid"})
+        return {"order": asked["order"], "state": "paid"}
 
     def take(self, order: dict[str, Any]) -> dict[str, Any]:
         key = order["order"]
@@ -50,10 +58,13 @@ def payment_service() -> Iterator[PaymentService]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self._is_signed(body):
-                self._answer(service.take(json.loads(body)))
+                take = service.shared if self.path.endswith("/shares") else service.take
+                self._answer(take(json.loads(body)))
 
         def do_GET(self) -> None:
-            if self._is_signed(b""):
+            if self._is_signed(b"") and "/shares/" in self.path:
+                self._answer({"requests": service.shares.get(self.path.rpartition("/")[2], [])})
+            elif "/shares/" not in self.path and self._is_signed(b""):
                 told = service.told(self.path.rpartition("/")[2])
                 self._answer(told, 404 if told["state"] == "unknown" else 200)
 

@@ -354,6 +354,19 @@ class WalletLimitsSpec(Declaration):
     remark_characters: int | None = Field(default=None, ge=1, description="the longest remark", examples=["32"])
 
 
+class SharingSpec(Declaration):
+    """How a wallet shares customers' payments. What is not given is as the wallet publishes it."""
+
+    receivers: int | None = Field(default=None, ge=1, description="receivers of one request, at most", examples=["50"])
+    requests: int | None = Field(default=None, ge=1, description="requests of one payment, at most", examples=["50"])
+    ratio: Annotated[str, Written(r"^(0\.[0-9]+|1(\.0+)?)$", "a ratio from 0 to 1, such as 0.30")] | None = Field(
+        default=None, description="how much of a payment is shared, at most", examples=["0.30"]
+    )
+    freeze: Duration | None = Field(
+        default=None, description="how long a payment is frozen and can be shared", examples=["30 days"]
+    )
+
+
 class WalletSpec(RestChannelSpec):
     """Transfers to wallets of one kind, by way of a service that takes signed requests, and answers by signed
     call-backs."""
@@ -368,6 +381,11 @@ class WalletSpec(RestChannelSpec):
         default=WalletLimitsSpec(),
         description="how much it transfers, where that is other than it publishes",
         examples=[{"most": "50000.00"}],
+    )
+    sharing: SharingSpec = Field(
+        default=SharingSpec(),
+        description="how it shares customers' payments, where that is other than it publishes",
+        examples=[{"ratio": "0.20"}],
     )
 
 

@@ -12,12 +12,14 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.flow.payments import desk_store, store
 from everycent.flow.payments.channels.rest import RestChannel
+from everycent.flow.payments.channels.sharing import SharingChannel
 from everycent.flow.payments.channels.status_report import is_status_report, read_status_report
 from everycent.flow.payments.contract import Capabilities, InstructionState, Order, Said, Taken, WalletSpec
 from everycent.flow.payments.core.bank_answers import BankLine
 from everycent.flow.payments.core.limits import beyond_limits
 from everycent.flow.payments.core.numbers import NOT_VERIFIED, REVOKED, account_ids, debited_accounts, without_mandate
 from everycent.flow.payments.core.plan import PaymentPlan
+from everycent.flow.payments.core.sharing import SharingLimits, limits_of_sharing
 from everycent.flow.payments.hearing import take_in
 from everycent.flow.payments.others import Others
 
@@ -144,6 +146,18 @@ def service_channel(
     remark = spec.remark if isinstance(spec, WalletSpec) else None
     timeout_s = int(spec.timeout.total_seconds())
     return RestChannel(environment[spec.url], environment[spec.secret], can, timeout_s, clock_s, names[0], remark)
+
+
+def sharing_wallet(
+    plan: PaymentPlan, name: str | None, environment: Mapping[str, str], clock_s: Callable[[], int]
+) -> tuple[SharingChannel, SharingLimits]:
+    """Where customers' payments are shared, and what may be shared there. Raises ChannelNotSet."""
+    service = service_channel(plan, name, environment, clock_s)
+    spec = plan.services[service.name]
+    if not isinstance(spec, WalletSpec):
+        raise ChannelNotSet(f"{service.name} is no wallet, and shares no payments; declare wallets: wechat or alipay")
+    channel = SharingChannel(service.url, service.secret, service.timeout_s, clock_s)
+    return channel, limits_of_sharing(service.name, spec.sharing)
 
 
 def status_lines(path: Path) -> list[BankLine] | None:

@@ -47,6 +47,8 @@ from everycent.flow.payments.core.numbers import (
 from everycent.flow.payments.core.payment_csv import write_csv
 from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.core.receipts import Receipt, ReceiptRefused, Use
+from everycent.flow.payments.core.sharing import COLUMNS as SHARE_COLUMNS
+from everycent.flow.payments.core.sharing import read_requests
 from everycent.flow.payments.desk import (
     ChannelBusy,
     ChannelNotSet,
@@ -54,6 +56,7 @@ from everycent.flow.payments.desk import (
     ready_now,
     sending,
     service_channel,
+    sharing_wallet,
     start,
     status_lines,
     stop,
@@ -66,6 +69,7 @@ from everycent.flow.payments.prepaid import move_balances
 from everycent.flow.payments.prepaid_store import prepaid
 from everycent.flow.payments.receiving import Read, Receiving
 from everycent.flow.payments.releasing import PAYMENT_KIND, ask_for_release, content_now, decided
+from everycent.flow.payments.sharing import Shared, share
 from everycent.flow.payments.shown_store import counted, events, history, named, of_statements, shown, sides
 from everycent.flow.payments.submitting import Desk, Sent, ask, submit
 from everycent.flow.settlement.contract import SideEnd
@@ -74,6 +78,7 @@ __all__ = [
     "CALL_BACK_BYTES_MAX",
     "PAYMENT_KIND",
     "REST",
+    "SHARE_COLUMNS",
     "BankLine",
     "Came",
     "Channel",
@@ -90,6 +95,7 @@ __all__ = [
     "Receiving",
     "Said",
     "Sent",
+    "Shared",
     "StoredDesk",
     "Taken",
     "Use",
@@ -108,10 +114,13 @@ __all__ = [
     "named",
     "of_statements",
     "read_call_back",
+    "read_requests",
     "ready_now",
     "received_of",
     "sending",
     "service_channel",
+    "share",
+    "sharing_wallet",
     "shown",
     "sides",
     "start",
@@ -208,6 +217,7 @@ def _look_again(
     """Those that waited go on where their reason is gone. What another channel takes now is cancelled: it is instructed
     anew, for that one."""
     waiting = store.in_state(connection, tenant, model, InstructionState.WAITING)
+    waiting = waiting.filter(pc.is_in(waiting["role"], pa.array([role.role for role in plan.roles], pa.string())))
     if waiting.num_rows == 0:
         return
     free = _prepaid(connection, plan, tenant, model)

@@ -185,6 +185,23 @@ def take_call_back(
     return taken
 
 
+def share_payments(
+    model: LoadedModel,
+    tenant: str,
+    environment: Mapping[str, str],
+    channel: str | None,
+    rows: Sequence[Mapping[str, str | None]],
+    today: date,
+) -> list[payments.Shared]:
+    """Shares customers' payments at a wallet of the model, as the rows of a file ask; what came of each request.
+
+    Raises ModelRefused, ChannelNotSet.
+    """
+    plan = plan_model(model, tenant, model.files).payments
+    wallet, limits = payments.sharing_wallet(plan, channel, environment, lambda: int(time.time()))
+    return payments.share(wallet, list(payments.read_requests(rows)), limits, today)
+
+
 def call_back_secret(
     model: LoadedModel, tenant: str, environment: Mapping[str, str], channel: str | None
 ) -> tuple[str, str]:

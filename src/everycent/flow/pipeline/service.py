@@ -12,7 +12,7 @@ from everycent.flow.pipeline.golden import GoldenOutcome, run_golden_cases
 from everycent.flow.pipeline.inputs import Inputs, find_inputs, given_files
 from everycent.flow.pipeline.ordered_pass import Ordered, rewind_from
 from everycent.flow.pipeline.parked import Tried, Waits, held_in_turn, parked
-from everycent.flow.pipeline.paying import PAYMENT_OTHERS, Cashier, call_back_secret, take_call_back
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS, Cashier, call_back_secret, share_payments, take_call_back
 from everycent.flow.pipeline.plan import ModelPlan, plan_model
 from everycent.flow.pipeline.replay import Replayed, replay
 from everycent.flow.pipeline.rerating import Chosen, Rerated, rerate
@@ -62,6 +62,7 @@ __all__ = [
     "rules_of_record",
     "run",
     "run_golden_cases",
+    "share_payments",
     "take_call_back",
     "write_table",
 ]

@@ -169,6 +169,19 @@ def payments_listen(
     return listen_command(model, port, channel)
 
 
+@payments_app.command("share")
+def payments_share(
+    model: Model,
+    file: Annotated[Path, typer.Argument(help="A CSV file: payment, request, paid, paid_on, does, receiver, amount.")],
+    channel: Annotated[str | None, typer.Option(help="The wallet, where a model has several services.")] = None,
+    json: Json = False,
+) -> int:
+    """Share customers' payments at their wallet: to receivers, given back, or what is left released."""
+    from everycent.serve.cli.sharing import share_command
+
+    return share_command(model, file, channel, as_json=json)
+
+
 @payments_app.command("events")
 def payments_events(
     after: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Those after this one: the last you have.")] = 0,

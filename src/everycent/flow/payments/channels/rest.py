@@ -73,17 +73,7 @@ class RestChannel:
 
     def _asked(self, method: str, path: str, body: bytes, order: Order) -> Said:
         address = self.url.rstrip("/") + path
-        headers = signed(self.secret, self.clock_s(), method, urlsplit(address).path, body)
-        headers |= {"Idempotency-Key": order.key.hex, "Content-Type": "application/json"}
-        try:
-            with httpx.Client(timeout=self.timeout_s, follow_redirects=False) as client:
-                response = client.request(method, address, content=body, headers=headers)
-        except _NOT_CONNECTED as error:
-            raise NotSent(f"the payment service cannot be reached ({type(error).__name__})") from None
-        except httpx.HTTPError as error:
-            raise NoAnswer(f"the payment service did not answer ({type(error).__name__})") from None
-        if len(response.content) > CALL_BACK_BYTES_MAX:
-            raise NoAnswer("the payment service's answer is too long")
+        response = signed_request(self.secret, self.clock_s(), self.timeout_s, method, address, body, order.key.hex)
         try:
             said = said_of(response.content, f"answer to {method}", self.name)
         except ComeBackRefused as odd:
@@ -94,6 +84,24 @@ class RestChannel:
         if not refused and response.status_code not in (200, 201, 202, 404):
             raise NoAnswer(f"the payment service answered with status {response.status_code}")
         return said
+
+
+def signed_request(
+    secret: str, at_s: int, timeout_s: float, method: str, address: str, body: bytes, key: str
+) -> httpx.Response:
+    """A service's answer to a signed request, of CALL_BACK_BYTES_MAX at most. Raises NoAnswer, NotSent."""
+    headers = signed(secret, at_s, method, urlsplit(address).path, body)
+    headers |= {"Idempotency-Key": key, "Content-Type": "application/json"}
+    try:
+        with httpx.Client(timeout=timeout_s, follow_redirects=False) as client:
+            response = client.request(method, address, content=body, headers=headers)
+    except _NOT_CONNECTED as error:
+        raise NotSent(f"the payment service cannot be reached ({type(error).__name__})") from None
+    except httpx.HTTPError as error:
+        raise NoAnswer(f"the payment service did not answer ({type(error).__name__})") from None
+    if len(response.content) > CALL_BACK_BYTES_MAX:
+        raise NoAnswer("the payment service's answer is too long")
+    return response
 
 
 def read_call_back(

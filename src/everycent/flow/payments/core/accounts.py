@@ -98,9 +98,8 @@ def _find_sql(
     return f"""
         WITH known AS (
             SELECT party_id, code, count(*) AS accounts, any_value(number) AS number,
-                any_value(name) AS name, any_value(id) AS id, any_value(shown) AS shown,
-                any_value(mandate) AS mandate, any_value(signed_on) AS signed_on, any_value(revoked_on) AS revoked_on,
-                any_value(method) AS method
+                any_value(name) AS name, any_value(id) AS id, any_value(shown) AS shown, any_value(method) AS method,
+                any_value(mandate) AS mandate, any_value(signed_on) AS signed_on, any_value(revoked_on) AS revoked_on
             FROM ({known_sql}) GROUP BY party_id, code
         ), candidate AS (
             SELECT instruction_id, instruction.party_id, legal_entity, amount_minor, {table} AS source, role, currency,

@@ -1,0 +1,68 @@
+"""A wallet that shares payments, on its worst days, and knows what it truly shared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from everycent.flow.payments.contract import NoAnswer, NotSent
+from everycent.flow.payments.core.sharing import Asked, Does, Had
+
+
+@dataclass
+class SharingSimulator:
+    """`fate`: a number from 0 to n - 1 for n ways. What comes again under its key is done once.
+
+    `most_minor`: how much of a payment may be shared: it keeps that itself for what comes late. `done`: how often each
+    request was taken, by payment and name.
+    """
+
+    fate: Callable[[int], int]
+    most_minor: int
+    has: dict[str, list[Had]] = field(default_factory=dict)
+    under_way: list[Asked] = field(default_factory=list)
+    done: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def had(self, payment: str) -> list[Had]:
+        """As a wallet's, in any order."""
+        if self.fate(5) == 1:
+            raise NoAnswer("the answer was lost")
+        return sorted(self.has.get(payment, []), key=lambda _: self.fate(7))
+
+    def send(self, asked: Asked) -> str:
+        """As a wallet's."""
+        way = self.fate(6)
+        if way == 1:
+            raise NotSent("connection refused")
+        if way == 2:
+            raise NoAnswer("the request was lost")
+        if way == 3:
+            self.under_way.append(asked)
+            raise NoAnswer("the request is slow")
+        state = self._arrive(asked)
+        if way == 4:
+            raise NoAnswer("the answer was lost")
+        return state
+
+    def work(self) -> None:
+        """A request arrives that was slow, perhaps twice; what is accepted is carried out, or refused."""
+        if self.under_way and self.fate(2):
+            asked = self.under_way.pop(self.fate(len(self.under_way)))
+            self._arrive(asked)
+            if self.fate(3) == 0:
+                self.under_way.append(asked)
+        for payment, had in self.has.items():
+            self.has[payment] = [
+                replace(each, state=("paid", "refused")[self.fate(6) == 0]) if each.state == "accepted" else each
+                for each in had
+            ]
+
+    def _arrive(self, asked: Asked) -> str:
+        known = self.has.setdefault(asked.payment, [])
+        twin = next((each for each in known if each.key == asked.key), None)
+        if twin is not None:
+            return twin.state
+        standing = [each for each in known if each.state != "refused"]
+        shared = sum(amount for each in standing for _, amount in each.shares) + asked.amount_minor
+        late = any(each.does is Does.FINISH for each in standing) or shared > self.most_minor
+        known.append(Had(asked.key, asked.does, asked.shares, "refused" if late else "accepted"))
+        self.done[asked.payment, asked.request] = self.done.get((asked.payment, asked.request), 0) + 1
+        return known[-1].state
