@@ -7,16 +7,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from bank import notice
+from bank import Payment, entry, notice
 from hypothesis import given
 from hypothesis import strategies as st
 
 from everycent.flow.payments import service
-from everycent.flow.payments.contract import InstructionState, Move
+from everycent.flow.payments.contract import InstructionState, Move, PayoutSpec, Said
 from everycent.flow.payments.core.bank_answers import BankLine
 from everycent.flow.payments.core.incoming import Heard, coming, match
 from everycent.flow.payments.core.receipts import Owed
-from everycent.flow.pipeline.paying import Cashier
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS, Cashier
 
 STATEMENT = "market/merchant:{}/2026-03-01/CNY/shanghai"
 FILED = InstructionState.FILED
@@ -185,3 +185,29 @@ def test_a_statement_of_the_bank_settles_what_it_names(books: Any, tmp_path: Pat
     assert [(one.came.value, one.state) for one in swift.taken] == [("moved", "succeeded")] and swift.not_ours == 1
     (by_hand,) = cashier.by_hand([shown["b"]["instruction_id"]], Move.PAY, "ann", "the rest came in cash")
     assert by_hand.state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("channel", "came", "listed"), [("rest", ["repeated"], []), ("bank_file", [], ["paid_already"])]
+)
+def test_what_a_service_collects_is_no_transfer_of_its_partys_own(
+    books: Any, tmp_path: Path, channel: str, came: list[str], listed: list[str]
+) -> None:
+    """Merchant a owes 1.00; it is collected, and the bank's statement names that once more."""
+    rest = {"url": "PAY_URL", "secret": "PAY_SECRET"} if channel == "rest" else None
+    books.payouts = {"merchant": PayoutSpec.model_validate({"channels": [channel], "rest": rest})}
+    books.book("record debtor creditor amount booked_on\nA1 merchant:a platform 1.00 2026-03-01")
+    books.close("2026-03-02")
+    (owing,) = books.instruct("2026-03-02").to_pylist()
+    now, day = datetime(2026, 3, 3, 9, tzinfo=UTC), date(2026, 3, 3)
+    if channel == "bank_file":
+        books.write_files("2026-03-02", tmp_path)
+    moves = (Move.BEGIN, Move.ACCEPT, Move.PAY) if channel == "rest" else (Move.PAY,)
+    said = [Said(owing["instruction_id"], move, f"call-back {move}", "service") for move in moves]
+    taken = service.take_in(books.connection, PAYMENT_OTHERS, books.tenant, said, now, day)
+    assert taken[-1].state == "succeeded"
+    told = Payment(owing["instruction_id"].hex, "1.00", "CNY", "m", "p")
+    (tmp_path / "camt.xml").write_text(notice([entry(told, back=True)]))
+    session = SimpleNamespace(connection=books.connection, tenant=books.tenant, engine=books.engine)
+    read = Cashier(session, now, day).read(tmp_path / "camt.xml")  # type: ignore[arg-type]
+    assert ([one.came.value for one in read.taken], [one.fit.value for one in read.incoming]) == (came, listed)
