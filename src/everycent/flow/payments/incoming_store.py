@@ -9,9 +9,8 @@ from psycopg.rows import dict_row
 
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
-from everycent.flow.payments.contract import InstructionState
+from everycent.flow.payments.contract import BANK_FILE, InstructionState
 from everycent.flow.payments.core.incoming import Heard
-from everycent.flow.payments.core.plan import BANK_FILE
 from everycent.flow.payments.core.receipts import Free, Owed, Receipt, SetAside, Use
 
 #: A receipt's part is settled by its instruction's first end: paid, it is used; else it is free again.
