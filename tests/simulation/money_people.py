@@ -64,8 +64,10 @@ def _on_an_invoice(house: Office, fate: Fate, by: str, why: str | None) -> None:
     names = sorted(name for name, one in bills.items() if one.state != "voided" or fate(8) == 0)
     if not names:
         return
-    name = names[fate(len(names))]
-    move = list(InvoiceMove)[fate(4)] if fate(3) == 0 else _next_of(bills[name])
+    due = [name for name in names if bills[name].state == "due"]
+    among = due if due and fate(2) else names
+    name = among[fate(len(among))]
+    move = list(InvoiceMove)[fate(4)] if fate(2) else _next_of(bills[name])
     number = f"M-{fate(2)}" if move is InvoiceMove.RECEIVE else None
     total = bills[name].total_minor + (fate(3) == 0)
     house.act_on_bill(move, name, by, why, number, total)
