@@ -7,10 +7,22 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
+from small_books import NOON, Books
 from small_market import PROMOTIONS, market
 
+from everycent.base.engine.local import LocalEngine
+from everycent.flow.approvals import service as approvals
+from everycent.flow.payments.contract import Move, Said
+from everycent.flow.payments.service import take_in
+from everycent.flow.pipeline.paying import PAYMENT_OTHERS
+from everycent.flow.settlement.contract import StatementSpec
+from everycent.flow.settlement.service import Desk, park
 from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
+from everycent.serve.figures.asked import Asked
+from everycent.serve.figures.waiting import waiting
+
+STATEMENT = "market/merchant:m/2026-03-01/CNY/shanghai"
 
 KINDS = """\
 non_order_charges:
@@ -92,9 +104,9 @@ def test_each_total_is_the_ledgers_on_any_day(say: Say, tmp_path: Path, capsys: 
     payouts = say("figures payouts")
     assert {code: sums["in_flight"] for code, sums in payouts["totals"].items()} == balances(say, "channel")
     assert {row["state"] for row in payouts["rows"]} == {"created"} and len(payouts["rows"]) == 2
-    waiting = {row["what"]: row for row in say("figures waiting")["rows"]}
-    assert waiting["a payment, to go out"]["who"] == "the next file or submission"
-    assert waiting["a statement, to close"]["things"] == 2, "the brands' of the month"
+    waits = {row["what"]: row for row in say("figures waiting")["rows"]}
+    assert waits["a payment, to go out"]["who"] == "the next file or submission"
+    assert waits["a statement, to close"]["things"] == 2, "the brands' of the month"
 
     book, sheet = tmp_path / "b.xlsx", tmp_path / "b.csv"
     assert run_app(["figures", "balances", "--out", str(book), "--out", str(sheet), "--limit", "1"]) == exits.OK
@@ -130,3 +142,27 @@ def test_what_cannot_be_meant_is_said(
     monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
     assert run_app(asked) == exits.REFUSED
     assert says in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_side_that_is_open_again_waits_by_itself(database: Any, engine: LocalEngine) -> None:
+    """A merchant is paid 5.00 and pays 2.00; the first comes back, then somebody holds the statement back."""
+    books = Books(database, engine)
+    books.statements["merchant"] = StatementSpec(cycle="daily", mode="gross")
+    books.book(
+        "record debtor creditor amount booked_on\nA1 platform merchant:m 5.00 2026-03-01\n"
+        "A2 merchant:m platform 2.00 2026-03-01"
+    )
+    books.close("2026-03-02")
+
+    def waits() -> list[tuple[str, str, int, int]]:
+        rows = waiting(books.connection, Asked(books.tenant, "market"), NOON).dicts()
+        return [(row["who"], row["what"], row["things"], row["amount"]) for row in rows if "statement" in row["what"]]
+
+    assert waits() == [("the next run", "a statement, to pay", 1, 700)]
+    keys = {row["direction"]: row["instruction_id"] for row in books.instruct("2026-03-02").to_pylist()}
+    assert waits() == []
+    failed = Said(keys["pay"], Move.CANCEL, "by hand", "ann", "another account")
+    take_in(books.connection, PAYMENT_OTHERS, books.tenant, [failed], NOON, NOON.date())
+    assert waits() == [("the next run", "a statement, to pay", 1, 500)]
+    park(Desk(books.connection, books.tenant, approvals, "ann", NOON), STATEMENT, "in doubt")
+    assert waits() == [("operations", "a parked statement, to let go", 1, 500)]

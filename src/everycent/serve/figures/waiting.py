@@ -19,15 +19,18 @@ _STATEMENTS = """
         AND (state IN ('disputed', 'open') OR state = 'closed' AND confirms)
     GROUP BY 1, 2, currency
 """
+#: By their sides: where they are settled apart, one may be open again and the other paid.
 _RELEASED = """
     SELECT CASE WHEN parked_as_of IS NOT NULL THEN 'operations' ELSE 'the next run' END AS who,
         CASE WHEN parked_as_of IS NOT NULL THEN 'a parked statement, to let go' ELSE 'a statement, to pay' END AS what,
-        min(coalesce(parked_as_of, released_as_of)) AS since, count(*) AS things,
-        sum(abs(net_minor + lines_minor)) AS amount, currency
-    FROM settlement.statement AS statement
+        min(coalesce(parked_as_of, released_as_of)) AS since, count(DISTINCT statement_id) AS things,
+        sum(abs(due.minor)) AS amount, currency
+    FROM settlement.statement AS statement CROSS JOIN LATERAL (VALUES ('net', net_minor + lines_minor),
+        ('payable', payable_minor + lines_minor), ('receivable', receivable_minor)) AS due (side, minor)
     WHERE tenant = %(tenant)s AND model = %(model)s AND released_as_of IS NOT NULL AND settled_as_of IS NULL
         AND NOT EXISTS (SELECT FROM payments.instruction_statement AS side WHERE side.tenant = statement.tenant
-            AND side.model = statement.model AND side.statement_id = statement.statement_id)
+            AND side.model = statement.model AND side.statement_id = statement.statement_id AND side.side = due.side)
+        AND (due.side = 'net') = (mode = 'net')
     GROUP BY 1, 2, currency
 """
 _INSTRUCTIONS = """
