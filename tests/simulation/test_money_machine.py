@@ -52,18 +52,20 @@ ALWAYS = (
     "close: carried", "reserve: held", "reserve: released", "end: below the minimum",
     "fine: booked", "end: a fine that was declined",
     "deposit: booked", "deposit: unchanged", "deposit_back: booked", "deposit_back: above_paid_in",
-    "deposit_used: booked", "fine: other_content", "receive: done", "receive: other_total", "receive: number_taken",
-    "issue: done", "confirm an invoice: done", "void: done", "void: reason_missing",
+    "deposit_used: booked", "fine: other_content", "receive: done", "receive: other_total",
+    "issue: done", "confirm an invoice: done", "void: done",
     "read: moved", "read: unchanged", "read: refused",
 )  # fmt: skip
 UNRESOLVED = ("park: moved", "judge_failed: moved")
 LIES = ("pay: contradicted", "refuse: contradicted", "judge_paid: moved")
+#: In many steps.
+RARELY = ("receive: number_taken", "void: reason_missing")
 #: In the few steps that there is time for at each change.
 ON_POSTGRES = (
-    "refund after payout: booked", "return: moved", "dispute: done", "resolve: done", "dispute: released", "park: done",
+    "refund after payout: booked", "return: moved", "resolve: done", "park: done",
     "unpark: done", "yes: done", "park: moved", "worker: killed",
     "reserve: held", "reserve: released", "fine: booked", "deposit: booked", "receive: done",
-    "issue: done", "read: moved", "read: unchanged", "read: refused",
+    "issue: done", "read: moved", "read: unchanged",
 )  # fmt: skip
 
 
@@ -344,4 +346,4 @@ def test_money_on_postgres_is_never_paid_twice_and_never_lost(database: Any, eng
 def test_much_money_on_postgres(database: Any, engine: LocalEngine) -> None:
     made = on_postgres(database, engine, 400)
     assert made.steps >= 40 * STEPS_ON_POSTGRES, f"{made.steps:,} steps: too few"
-    assert not missing(made)
+    assert not [*missing(made), *(what for what in RARELY if not made.happened[what])]
