@@ -129,7 +129,7 @@ def test_limits_keep_what_is_beyond_them_for_another_day(payer, tmp_path) -> Non
     ready, beyond = service.ready_now(*where, date(2026, 3, 2))
     assert ready.num_rows == 2 and len(beyond) == 1
     (why,) = beyond.values()
-    assert why.startswith("limit entity_day: ") and "9499 CNY" in why
+    assert why.startswith("limit entity_day: ") and " of 94.99 CNY are used" in why
     payer.write_files("2026-03-02", tmp_path)
     assert sorted(states(payer).values()) == ["created", "filed", "filed"]
     payer.write_files("2026-03-03", tmp_path)

@@ -74,7 +74,7 @@ def test_what_is_paid_is_there_at_once_and_pays_what_is_owed_later(books) -> Non
 def test_what_it_does_not_cover_waits_until_it_does(books) -> None:  # type: ignore[no-untyped-def]
     day_of(books, 1, sold="10.00")
     assert day_of(books, 2, owed="30.00")[1:] == [("03", "balance", "collect", "3000", "waiting")]
-    free = "balance: merchant:a has 1000 CNY (minor units) free with shanghai, it takes 3000"
+    free = "balance: merchant:a has 10.00 CNY free with shanghai, it takes 30.00 CNY"
     assert reasons(books) == [f"no channel takes it: {free}"]
     assert balances(books)[ACCOUNT] == 1000 and findings(books) == []
     day_of(books, 3, sold="50.00")

@@ -77,14 +77,14 @@ def test_a_bank_file_takes_no_wallets_and_says_so(engine: LocalEngine, closed: R
         ({"legal_entities": "beijing"}, "we", "rest: not of shanghai"),
         ({"currencies": "CNY"}, "card ali we odd", None),
         ({"currencies": "JPY"}, "", "rest: not in CNY"),
-        ({"least": {"CNY": "30.00"}}, "card ali odd", "rest: from 3000 CNY (minor units), not 50"),
-        ({"most": {"CNY": "30.00", "JPY": "1"}}, "we odd", "rest: up to 3000 CNY (minor units), not 10000"),
+        ({"least": {"CNY": "30.00"}}, "card ali odd", "rest: from 30.00 CNY"),
+        ({"most": {"CNY": "30.00", "JPY": "1"}}, "we odd", "rest: up to 30.00 CNY"),
         ({"direction": "collect"}, "odd", "rest: to collect alone"),
         ({"days": ["mon", "tue"], "hours": "08:00-12:01"}, "card ali we odd", None),
         ({"days": ["sat", "sun"]}, "", "rest: on sat, sun alone, not on mon"),
         ({"hours": "08:00-12:00"}, "", "rest: not at 12:00"),
         ({"hours": "22:00-12:01"}, "card ali we odd", None),
-        ({"methods": "wechat", "most": {"CNY": "0.49"}}, "", "rest: up to 49 CNY (minor units), not 50"),
+        ({"methods": "wechat", "most": {"CNY": "0.49"}}, "", "rest: up to 0.49 CNY"),
     ],
 )  # fmt: skip
 def test_what_a_route_takes(
@@ -98,11 +98,11 @@ def test_what_a_route_takes(
 def test_what_no_route_takes_is_told_what_keeps_it_from_each(engine: LocalEngine, closed: Read) -> None:
     channels = [{"channel": "balance", "direction": "collect"}, {"channel": "rest", "most": {"CNY": "20.00"}}]
     assert routed(engine, closed(STATEMENTS), channels) == {
-        "card": "no channel takes it: balance: to collect alone; rest: up to 2000 CNY (minor units), not 10000",
-        "ali": "no channel takes it: balance: to collect alone; rest: up to 2000 CNY (minor units), not 10000",
+        "card": "no channel takes it: balance: to collect alone; rest: up to 20.00 CNY",
+        "ali": "no channel takes it: balance: to collect alone; rest: up to 20.00 CNY",
         "we": "rest",
-        "odd": "no channel takes it: balance: merchant:odd has 0 CNY (minor units) free with shanghai, it takes 3000;"
-        " rest: up to 2000 CNY (minor units), not 3000",
+        "odd": "no channel takes it: balance: merchant:odd has 0.00 CNY free with shanghai, it takes 30.00 CNY;"
+        " rest: up to 20.00 CNY",
     }
     assert routed(engine, closed(STATEMENTS), channels, prepaid=3000)["odd"] == "balance"
 

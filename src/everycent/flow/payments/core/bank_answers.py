@@ -5,11 +5,12 @@ of one file (MsgId, PmtInfId). A status report says a move; a statement says mon
 instruction's direction the payment itself or its return.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from everycent.base.money.amount import NotAnAmount, parse_minor
+from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
 from everycent.base.money.currency import UnknownCurrency, currency
 from everycent.flow.payments.contract import Move, Said
 
@@ -165,6 +166,14 @@ def _resolve_one(by: _Resolving, line: BankLine, key: UUID, direction: str) -> N
     by.said.append(Said(key, _move(line, direction), line.cause, by.who, line.why, amount, line.code))
 
 
+def _added_up(members: Sequence[Member]) -> str:
+    """What they come to in each currency, in words."""
+    minor: Counter[str] = Counter()
+    for one in members:
+        minor[one.currency] += one.amount_minor
+    return ", ".join(f"{format_minor(minor[code], currency(code))} {code}" for code in sorted(minor)) or "nothing"
+
+
 def _resolve_group(by: _Resolving, line: BankLine, members: Sequence[Member]) -> None:
     if line.came_in is not None:
         members = [one for one in members if one.is_open]
@@ -173,7 +182,7 @@ def _resolve_group(by: _Resolving, line: BankLine, members: Sequence[Member]) ->
         if stated != total or any(one.currency != line.code for one in members):
             by.refused.append(
                 f"{line.cause}: batch_total_differs: the entry is of {line.amount} {line.code}, the payments of "
-                f"{line.group} that are open add up to {total} (minor units); ask the bank for the entry's details"
+                f"{line.group} that are open add up to {_added_up(members)}; ask the bank for the entry's details"
             )
             return
     for one in members:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
 from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.core.wallets import WALLET_CURRENCY
 
@@ -39,10 +41,16 @@ def beyond_limits(ready: pa.Table, sent: pa.Table, plan: PaymentPlan, engine: Lo
         return {}
     over = " UNION ALL ".join(_over_sql(name) for name in _SAME)
     rows = engine.query(
-        f"SELECT instruction_id, min(why) AS why FROM ({over}) GROUP BY ALL ORDER BY 1",
+        f"SELECT * FROM ({over}) ORDER BY instruction_id, name",
         ready=ready, sent=sent.cast(SENT), limits=limits,
     )  # fmt: skip
-    return {row["instruction_id"]: row["why"] for row in rows.to_pylist()}
+    why: dict[object, str] = {}
+    for row in rows.to_pylist():
+        money = currency(row["currency"])
+        used, most = (format_minor(int(row[name]), money) for name in ("before_minor", "most_minor"))
+        said = f"limit {row['name']}: {used} of {most} {money} are used on this day; it waits for the next"
+        why.setdefault(row["instruction_id"], said)
+    return why
 
 
 def _limits(plan: PaymentPlan) -> pa.Table:
@@ -64,8 +72,7 @@ def _limits(plan: PaymentPlan) -> pa.Table:
 def _over_sql(name: str) -> str:
     whose, same = _SAME[name].split(",")[0], _SAME[name]
     return f"""
-        SELECT instruction_id, 'limit {name}: ' || before_minor || ' of ' || most_minor || ' ' || currency
-            || ' (minor units) are used on this day; it waits for the next' AS why
+        SELECT instruction_id, '{name}' AS name, before_minor, most_minor, currency
         FROM (
             SELECT ready.instruction_id, currency, ready.amount_minor, limits.most_minor,
                 coalesce(gone.sent_minor, 0) + sum(ready.amount_minor) OVER (

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
+from everycent.base.money.amount import format_minor
+from everycent.base.money.currency import currency
 from everycent.flow.payments.contract import BALANCE, BANK_FILE, DAYS
 from everycent.flow.payments.core.plan import PaymentPlan, Route
 
@@ -26,7 +28,7 @@ PREPAID = pa.schema(
 #: A party's balance with a legal entity in a currency.
 Place = tuple[str, str, str]
 
-_COVERED = pa.schema([("instruction_id", pa.uuid())])
+_UNCOVERED = pa.schema([("instruction_id", pa.uuid()), ("why", pa.string())])
 
 
 def route(
@@ -37,12 +39,12 @@ def route(
     `prepaid`: PREPAID rows. `at`: the moment, in the plan's time zone. A balance needs no account. Ordered by
     instruction_id.
     """
-    given = {"instruction": instructed, "found": found, "prepaid": prepaid.cast(PREPAID)}
-    sql, covered = _ROUTED.format(**_channels_sql(plan, at)), instructed.select(["instruction_id"])
+    given = {"instruction": instructed, "found": found}
+    sql, uncovered = _ROUTED.format(**_channels_sql(plan, at)), _UNCOVERED.empty_table()
     if plan.with_balance:
-        wished = engine.query(sql, covered=covered, **given).filter(pc.equal(pc.field("channel"), BALANCE))
-        covered = _covered(plan, instructed, set(wished["instruction_id"].to_pylist()), prepaid)
-    routed = engine.query(sql, covered=covered, **given)
+        wished = engine.query(sql, uncovered=uncovered, **given).filter(pc.equal(pc.field("channel"), BALANCE))
+        uncovered = _uncovered(plan, instructed, set(wished["instruction_id"].to_pylist()), prepaid)
+    routed = engine.query(sql, uncovered=uncovered, **given)
     assert routed.num_rows == instructed.num_rows, "each instruction has one channel"
     assert routed["channel"].null_count == 0, "each role has a channel"
     return routed
@@ -53,20 +55,24 @@ def place(row: Mapping[str, Any]) -> Place:
     return row["party_id"], row["legal_entity"], row["currency"]
 
 
-def _covered(plan: PaymentPlan, instructed: pa.Table, wished: AbstractSet[UUID], prepaid: pa.Table) -> pa.Table:
-    """Of those that would take the balance, what it covers, one after the other by id. What goes onto it now counts, if
-    nobody has to release that before."""
+def _uncovered(plan: PaymentPlan, instructed: pa.Table, wished: AbstractSet[UUID], prepaid: pa.Table) -> pa.Table:
+    """Of those that would take from the balance, what it does not cover, and why; one after the other by id. What goes
+    onto it now counts, if nobody has to release that before."""
     left = {place(row): int(row["left_minor"]) for row in prepaid.to_pylist()}
     rows = (row for row in instructed.to_pylist() if row["instruction_id"] in wished)
-    covered = []
+    uncovered = []
     for row in sorted(rows, key=lambda row: (row["direction"] != "pay", row["instruction_id"])):
         at, amount = place(row), int(row["amount_minor"])
+        free = left.get(at, 0)
         if row["direction"] == "pay":
-            left[at] = left.get(at, 0) + (0 if row["role"] in plan.release else amount)
-        elif left.get(at, 0) >= amount:
-            left[at] -= amount
-            covered.append({"instruction_id": row["instruction_id"]})
-    return pa.Table.from_pylist(covered, schema=_COVERED)
+            left[at] = free + (0 if row["role"] in plan.release else amount)
+        elif free >= amount:
+            left[at] = free - amount
+        else:
+            party_id, legal_entity, code = at
+            why = f"{party_id} has {_amount(free, code)} free with {legal_entity}, it takes {_amount(amount, code)}"
+            uncovered.append({"instruction_id": row["instruction_id"], "why": f"balance: {why}"})
+    return pa.Table.from_pylist(uncovered, schema=_UNCOVERED)
 
 
 def _channels_sql(plan: PaymentPlan, at: datetime) -> dict[str, str]:
@@ -106,22 +112,25 @@ def _misses(route: Route, at: datetime) -> Iterator[tuple[str, str]]:
         yield "method <> 'bank_card'", f"{literal(f'{name}: not to ')} || method"
     for sign, word, bounds in (("<", "from", route.least_minor), (">", "up to", route.most_minor)):
         if bounds:
-            bound = (
-                f"CASE currency {' '.join(f'WHEN {literal(code)} THEN {most}' for code, most in bounds.items())} END"
-            )
-            told = (
-                f"{literal(f'{name}: {word} ')} || {bound} || ' ' || currency || ' (minor units), not ' || amount_minor"
-            )
-            yield f"amount_minor {sign} {bound}", told
+            bound = _by_currency({code: str(minor) for code, minor in bounds.items()})
+            amounts = {code: literal(f"{name}: {word} {_amount(minor, code)}") for code, minor in bounds.items()}
+            yield f"amount_minor {sign} {bound}", _by_currency(amounts)
     day, minute = DAYS[at.weekday()], at.hour * 60 + at.minute
     if route.days and day not in route.days:
         yield "true", literal(f"{name}: on {', '.join(route.days)} alone, not on {day}")
     if route.hours is not None and not _within(minute, *route.hours):
         yield "true", literal(f"{name}: not at {at:%H:%M}")
     if name == BALANCE:
-        free = "party_id || ' has ' || coalesce(left_minor, 0) || ' ' || currency || ' (minor units) free with '"
-        told = f"'balance: ' || {free} || legal_entity || ', it takes ' || amount_minor"
-        yield "direction = 'collect' AND covered.instruction_id IS NULL", told
+        yield "direction = 'collect' AND uncovered.why IS NOT NULL", "uncovered.why"
+
+
+def _by_currency(told: Mapping[str, str]) -> str:
+    """SQL: what is told of an instruction's currency; NULL of others."""
+    return f"CASE currency {' '.join(f'WHEN {literal(code)} THEN {each}' for code, each in told.items())} END"
+
+
+def _amount(minor: int, code: str) -> str:
+    return f"{format_minor(minor, currency(code))} {code}"
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -139,8 +148,7 @@ _ROUTED = f"""
             {{last}} AS last, {{why}} AS why
         FROM (SELECT instruction_id, role, party_id, legal_entity, currency, direction, amount_minor FROM instruction)
                 AS instruction
-            JOIN found USING (instruction_id) LEFT JOIN covered USING (instruction_id)
-            LEFT JOIN prepaid USING (party_id, legal_entity, currency)
+            JOIN found USING (instruction_id) LEFT JOIN uncovered USING (instruction_id)
     )
     SELECT instruction_id, coalesce(fits, last) AS channel,
         CASE WHEN fits = '{BALANCE}' THEN party_key WHEN fits IS NOT NULL THEN account END AS account,
