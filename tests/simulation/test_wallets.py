@@ -119,8 +119,8 @@ def test_each_transfer_is_made_once_and_within_the_limits(engine: LocalEngine, w
     for _ in range(len(amounts)):
         submit(desk, service)
         service.calm()
-        for told in service.statement():
-            desk.say(replace(told, cause=f"statement {told.cause}"))
+        for told in service.bill():
+            desk.say(replace(told, cause=f"bill {told.cause}"))
         desk.today = service.today = desk.today + timedelta(days=1)
     assert refused > 0 or seed > 0, "limits were reached"
     assert service.broken == [] if seed == 0 else not any("at once" in each for each in service.broken)

@@ -6,7 +6,7 @@ from datetime import date
 
 from channel_simulator import ChannelSimulator, Execution
 
-from everycent.flow.payments.contract import Order
+from everycent.flow.payments.contract import Order, Said
 from everycent.flow.payments.core.wallets import WalletLimits
 
 
@@ -18,6 +18,12 @@ class WalletSimulator(ChannelSimulator):
     today: date = field(kw_only=True)
     broken: list[str] = field(default_factory=list)
     sent: Counter[tuple[date, str]] = field(default_factory=Counter)  # by day, whose
+
+    def bill(self) -> list[Said]:
+        """The day's bill: of each order what became of it since the last one, in truth."""
+        news = [one for ran in self.executions.values() for one in ran if self.stated.get(one.order.key) != one.status]
+        self.stated |= {one.order.key: one.status for one in news}
+        return [self._say(one) for one in news]
 
     def _arrive(self, order: Order) -> Execution:
         if order.key not in self.executions:
