@@ -1,7 +1,8 @@
 # Each command does its own set-up: all it needs is make and Python 3.11 or later with pip.
 
 PYTHON ?= python3
-WORKERS ?= 2
+# One more than the two processors that are there at least: tests wait for databases, services and processes.
+WORKERS ?= 3
 UV_VERSION := 0.13.9
 
 BIN := .venv/bin
