@@ -92,7 +92,8 @@ def test_a_simulation_gives_what_a_real_run_gives_and_changes_nothing(told, othe
     stored = told.rows(counted)
     found = simulate(told.session, None, other_market, [], None, silent)
     assert told.rows(counted) == stored
-    assert told.rows("SELECT 1 FROM pg_database WHERE starts_with(datname, 'everycent_scratch_')") == []
+    mine = "SELECT 'everycent_scratch_' || oid || '_' FROM pg_database WHERE datname = current_database()"
+    assert told.rows(f"SELECT 1 FROM pg_database WHERE starts_with(datname, ({mine}))") == []
     assert found.records == 3 and found.difference.differing == 6, "commission and coupon, thrice each"
     really = tell(DEARER, FILES, as_of="2026-03-06")
     paid = really.rows("SELECT charge, amount_minor FROM clearing.obligation WHERE model = 'dearer-market'")

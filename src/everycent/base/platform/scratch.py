@@ -29,11 +29,12 @@ def scratch_database(running: Settings, migrations: Sequence[Path]) -> Iterator[
     Both are gone afterwards; what a kill leaves behind is removed by the next call. Raises ScratchRefused.
     """
     assert running.database_url is not None, "the server runs"
-    name = f"{_PREFIX}{uuid.uuid4().hex}"
-    folder = running.temp_dir / name
-    scratch = replace(running, database_url=make_conninfo(running.database_url, dbname=name), data_dir=folder)
     with connect(running) as connection:
-        _remove_abandoned(connection, running.temp_dir)
+        prefix = _prefix(connection)
+        name = f"{prefix}{uuid.uuid4().hex}"
+        folder = running.temp_dir / name
+        scratch = replace(running, database_url=make_conninfo(running.database_url, dbname=name), data_dir=folder)
+        _remove_abandoned(connection, prefix, running.temp_dir)
         connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))  # ends with this connection
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -52,10 +53,18 @@ def scratch_database(running: Settings, migrations: Sequence[Path]) -> Iterator[
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_abandoned(connection: Connection, temp_dir: Path) -> None:
+def _prefix(connection: Connection) -> str:
+    """How scratch databases beside this one begin. Others of the server have their own: their locks are not seen
+    from here."""
+    row = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+    assert row is not None, "one is connected to a database that is there"
+    return f"{_PREFIX}{row[0]}_"
+
+
+def _remove_abandoned(connection: Connection, prefix: str, temp_dir: Path) -> None:
     """Removes scratch databases whose command is gone: then nobody holds their lock."""
     found = connection.execute(
-        "SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY 1", (_PREFIX,)
+        "SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY 1", (prefix,)
     ).fetchall()
     for (name,) in found:
         if connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)).fetchone() == (True,):

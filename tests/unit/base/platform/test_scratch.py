@@ -20,13 +20,17 @@ def test_it_has_all_tables_and_nothing_of_it_stays(database):
     assert name not in scratches(database.connection) and not scratch.data_dir.exists()
 
 
-def test_what_a_kill_left_behind_is_removed_and_what_is_in_use_stays(database):
-    database.connection.execute("CREATE DATABASE everycent_scratch_abandoned")
+def test_what_a_kill_left_behind_is_removed_and_what_is_in_use_or_of_others_stays(database):
+    (oid,) = database.connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+    abandoned, of_others = f"everycent_scratch_{oid}_abandoned", f"everycent_scratch_{oid}0_of_others"
+    for name in (abandoned, of_others):
+        database.connection.execute(f"CREATE DATABASE {name}")
     with scratch_database(database.settings, []) as first, scratch_database(database.settings, []):
         found = scratches(database.connection)
-        assert "everycent_scratch_abandoned" not in found
+        assert abandoned not in found and of_others in found
         with connect(first) as connection:
             assert connection.info.dbname in found
+    database.connection.execute(f"DROP DATABASE {of_others}")
 
 
 def test_a_user_who_may_not_make_one_is_told_what_would_help(database):
