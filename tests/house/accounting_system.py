@@ -3,16 +3,14 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
-import httpx
+from served import Answering, call_back, served
 
 from everycent.base.platform.signatures import bad_signature, signed
 
@@ -66,9 +64,7 @@ class Accounting:
 
     def call_back(self, address: str, said: object, secret: bytes = SECRET) -> tuple[int, dict[str, Any]]:
         """Sends an acknowledgement; its status and what came back."""
-        body = said if isinstance(said, bytes) else json.dumps(said).encode()
-        heard = httpx.post(address, content=body, headers=signed(uuid4(), body, secret, datetime.now(UTC)))
-        return heard.status_code, heard.json()
+        return call_back(address, said, secret)
 
 
 @contextmanager
@@ -76,9 +72,9 @@ def accounting_system() -> Iterator[Accounting]:
     """The system while it runs."""
     system = Accounting()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.body()
             fault = system.faults.pop(0) if system.faults else None
             if not self._is_signed(body):
                 return
@@ -107,23 +103,11 @@ def accounting_system() -> Iterator[Accounting]:
             if fault == "other":
                 said = {**said, "voucher": str(uuid4())}
             text = b"<html>" if fault == "no json" else json.dumps(said).encode()
-            self.send_response(fault if isinstance(fault, int) else 404 if said.get("state") == "unknown" else 200)
-            if fault != "unsigned":
-                secret = b"somebody else's" if fault == "forged" else SECRET
-                for name, value in signed(uuid4(), text, secret, datetime.now(UTC)).items():
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            secret = b"somebody else's" if fault == "forged" else SECRET
+            headers = {} if fault == "unsigned" else signed(uuid4(), text, secret, datetime.now(UTC))
+            status = fault if isinstance(fault, int) else 404 if said.get("state") == "unknown" else 200
+            self.say(status, text, headers)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    system.url = f"http://127.0.0.1:{server.server_port}/books"
-    try:
+    with served(Handler) as address:
+        system.url = f"{address}/books"
         yield system
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -1,13 +1,13 @@
 """A real service on the loopback interface that gives orders page by page or by key, with faults to order."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from served import Answering, served
 
 
 @dataclass
@@ -41,34 +41,21 @@ def order_service(rows: list[dict[str, Any]], size: int = 2) -> Iterator[OrderSe
     """The service while it runs."""
     service = OrderService(rows, size)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_GET(self) -> None:
             service.asked.append(self.path)
             self._answer(lambda: service.page(parse_qs(urlsplit(self.path).query)))
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["keys"]
+            asked = json.loads(self.body())["keys"]
             self._answer(lambda: service.of_keys(asked))
 
         def _answer(self, found: Any) -> None:
             service.seen_headers.append(self.headers.get("Authorization"))
             fault = service.faults.pop(0) if service.faults else None
             body = fault.encode() if isinstance(fault, str) else json.dumps(found()).encode()
-            self.send_response(fault if isinstance(fault, int) else 200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.say(fault if isinstance(fault, int) else 200, body)
 
-        def log_message(self, format: str, *arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with served(Handler) as address:
+        service.url = address
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,13 +1,13 @@
 """A real payment service on the loopback interface: signed orders, answers to order, and a memory of what it paid."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from served import Answering, served
 
 from everycent.flow.payments.channels.signing import refuse_unsigned
 from everycent.flow.payments.contract import ComeBackRefused
@@ -54,9 +54,9 @@ def payment_service() -> Iterator[PaymentService]:
     """The service while it runs."""
     service = PaymentService()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.body()
             if self._is_signed(body):
                 take = service.shared if self.path.endswith("/shares") else service.take
                 self._answer(take(json.loads(body)))
@@ -84,19 +84,8 @@ def payment_service() -> Iterator[PaymentService]:
             if fault == "other order":
                 told = {**told, "order": "0" * 32}
             text = b"<html>" if fault == "no json" else json.dumps(told).encode()
-            self.send_response(fault if isinstance(fault, int) else status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.say(fault if isinstance(fault, int) else status, text)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    service.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
+    with served(Handler) as address:
+        service.url = f"{address}/v1"
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -1,13 +1,13 @@
 """A real service on the loopback interface that answers look-ups, with faults to order."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from served import Answering, served
 
 
 @dataclass
@@ -38,11 +38,11 @@ def price_service(prices: dict[str, str]) -> Iterator[PriceService]:
     """The service while it runs."""
     service = PriceService(prices)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            keys = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["keys"]
+            keys = json.loads(self.body())["keys"]
             service.asked.append([key["category"] for key in keys])
             fault = service.faults.pop(0) if service.faults else None
             if fault == "hang up":
@@ -51,26 +51,20 @@ def price_service(prices: dict[str, str]) -> Iterator[PriceService]:
             if fault == "slow":
                 time.sleep(2.0)
             body = service.answer(keys, fault)
-            self.send_response(fault if isinstance(fault, int) else 200)
+            with suppress(ConnectionError):  # the asker hung up
+                if fault == "drip":
+                    self._drip(body)
+                else:
+                    self.say(fault if isinstance(fault, int) else 200, body)
+
+        def _drip(self, body: bytes) -> None:
+            self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if fault == "drip":
-                for byte in body:
-                    self.wfile.write(bytes([byte]))
-                    self.wfile.flush()
-                    time.sleep(0.05)
-            else:
-                self.wfile.write(body)
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # the asker hung up
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    service.url = f"http://127.0.0.1:{server.server_port}/prices"
-    try:
+    with served(Handler) as address:
+        service.url = f"{address}/prices"
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -1,12 +1,12 @@
 """A local service that repairs: remembers keys, and fails as it is told."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from served import Answering, served
 
 
 @dataclass
@@ -24,9 +24,9 @@ class Service:
 def repair_service() -> Iterator[Service]:
     service = Service()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
+            content = self.body()
             service.raw.append((self.headers, content))
             service.got.append((self.headers["Idempotency-Key"], json.loads(content)))
             status = service.answers.pop(0) if service.answers else 200
@@ -35,28 +35,12 @@ def repair_service() -> Iterator[Service]:
                 return
             if status == 200:
                 service.states[self.headers["Idempotency-Key"]] = "done"
-            self._say(status, {"ok": status == 200})
+            self.say(status, json.dumps({"ok": status == 200}).encode())
 
         def do_GET(self) -> None:
             state = service.states.get(self.path.rpartition("/")[2])
-            self._say(404 if state is None else 200, {"state": state})
+            self.say(404 if state is None else 200, json.dumps({"state": state}).encode())
 
-        def _say(self, status: int, body: dict[str, Any]) -> None:
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: Any) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    service.url = f"http://127.0.0.1:{server.server_port}/repairs"
-    try:
+    with served(Handler) as address:
+        service.url = f"{address}/repairs"
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()

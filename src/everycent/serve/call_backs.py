@@ -3,16 +3,59 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from everycent.base.platform.database import DatabaseUnreachable
+from everycent.base.platform.signatures import bad_signature
 
 #: The path, the headers and the body of a call-back -> the status and what is answered, for JSON.
 Take = Callable[[str, Mapping[str, str], bytes], tuple[int, dict[str, Any]]]
 
 _WAITS_S = 10.0
+
+
+class Heard(Protocol):
+    """What came of a call-back; its fields are what is answered."""
+
+    @property
+    def status(self) -> int:
+        """What its sender is told."""
+
+
+AHeard = TypeVar("AHeard", bound=Heard)
+
+
+def hearing(
+    hear: Callable[[Mapping[str, str], bytes, datetime], AHeard],
+    told: Callable[[AHeard], None],
+    bytes_max: int,
+    host: str,
+    port: int,
+) -> AbstractContextManager[str]:
+    """`listening`, where `hear` takes a call-back in, and `told` is told what came of each."""
+
+    def take(_path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+        heard = hear(headers, body, datetime.now(UTC))
+        told(heard)
+        return heard.status, dict(vars(heard))
+
+    return listening(take, bytes_max, host, port)
+
+
+def unheard(
+    headers: Mapping[str, str], body: bytes, secret: bytes, bytes_max: int, now: datetime
+) -> tuple[str, str] | None:
+    """Why a call-back is not even read: the name of the rule that it breaks, and in words."""
+    if len(body) > bytes_max:
+        return "too_long", f"a call-back has {bytes_max} bytes at most"
+    bad = bad_signature(headers, body, secret, now)
+    if bad is None:
+        return None
+    said = "it is not signed by the shared secret, now; see webhook-id, webhook-timestamp, webhook-signature"
+    return bad.value, said
 
 
 @contextmanager

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from functools import partial
 
 from everycent.base.platform.database import connect
 from everycent.base.platform.settings import Settings
-from everycent.base.platform.signatures import bad_signature
 from everycent.flow.ledger import service as ledger
 from everycent.flow.ledger.contract import VoucherCame
-from everycent.serve.call_backs import listening
+from everycent.serve.call_backs import hearing, unheard
 
 #: What the sender is told: 2xx need not come again, 4xx is refused.
 _STATUS = {
@@ -43,22 +42,13 @@ def receiving_acknowledgements(
     told: Callable[[Heard], None] = lambda _: None,
 ) -> AbstractContextManager[str]:  # fmt: skip
     """Takes acknowledgements while it runs; gives the address that they are sent to. `told` of each."""
-
-    def take(_path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
-        heard = _heard(settings, secret, headers, body, datetime.now(UTC))
-        told(heard)
-        return heard.status, dict(vars(heard))
-
-    return listening(take, ledger.ACKNOWLEDGEMENT_BYTES_MAX, host, port)
+    return hearing(partial(_heard, settings, secret), told, ledger.ACKNOWLEDGEMENT_BYTES_MAX, host, port)
 
 
 def _heard(settings: Settings, secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime) -> Heard:
-    if len(body) > ledger.ACKNOWLEDGEMENT_BYTES_MAX:
-        return Heard("too_long", reason=f"a call-back has {ledger.ACKNOWLEDGEMENT_BYTES_MAX} bytes at most")
-    bad = bad_signature(headers, body, secret, now)
-    if bad is not None:
-        said = "it is not signed by the shared secret, now; see webhook-id, webhook-timestamp, webhook-signature"
-        return Heard(bad.value, reason=said)
+    broken = unheard(headers, body, secret, ledger.ACKNOWLEDGEMENT_BYTES_MAX, now)
+    if broken is not None:
+        return Heard(broken[0], reason=broken[1])
     try:
         acknowledged = ledger.read_acknowledgement(body)
     except ledger.NotAnAcknowledgement as odd:

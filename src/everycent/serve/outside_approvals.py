@@ -16,18 +16,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
 from everycent.base.platform.database import Connection, connect
 from everycent.base.platform.settings import Settings
-from everycent.base.platform.signatures import bad_signature
 from everycent.base.platform.signed_service import NotReached, SignedService
 from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Answer, Outcome, Refusal, Request, Standing
 from everycent.serve.approving import Word, say
-from everycent.serve.call_backs import listening
+from everycent.serve.call_backs import hearing, unheard
 
 #: No call-back is longer.
 CALL_BACK_BYTES_MAX = 16_384
@@ -110,22 +110,13 @@ def receiving_decisions(
     told: Callable[[Heard], None] = lambda _: None,
 ) -> AbstractContextManager[str]:  # fmt: skip
     """Takes decisions while it runs; gives the address that they are sent to. `told` of each."""
-
-    def take(_path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
-        heard = _heard(settings, secret, headers, body, datetime.now(UTC))
-        told(heard)
-        return heard.status, dict(vars(heard))
-
-    return listening(take, CALL_BACK_BYTES_MAX, host, port)
+    return hearing(partial(_heard, settings, secret), told, CALL_BACK_BYTES_MAX, host, port)
 
 
 def _heard(settings: Settings, secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime) -> Heard:
-    if len(body) > CALL_BACK_BYTES_MAX:
-        return Heard("refused", refusal="too_long", reason=f"a call-back has {CALL_BACK_BYTES_MAX} bytes at most")
-    bad = bad_signature(headers, body, secret, now)
-    if bad is not None:
-        said = "it is not signed by the shared secret, now; see webhook-id, webhook-timestamp, webhook-signature"
-        return Heard("refused", refusal=bad.value, reason=said)
+    broken = unheard(headers, body, secret, CALL_BACK_BYTES_MAX, now)
+    if broken is not None:
+        return Heard("refused", refusal=broken[0], reason=broken[1])
     read = _read(body)
     if isinstance(read, str):
         return Heard("refused", refusal="not_a_decision", reason=read)

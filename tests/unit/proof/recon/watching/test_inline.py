@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from time import monotonic
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from live_scene import NOON, Scene, happened
+from served import Answering, served
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import connect
@@ -94,25 +94,22 @@ def test_a_break_that_was_closed_holds_nothing_any_more(scene: Scene) -> None:
     assert asked(scene, "C").decision == Decision.HOLD
 
 
-class Hanging(BaseHTTPRequestHandler):
+class Hanging(Answering):
     """A look-up that answers when the test is over."""
 
     over = Event()
 
     def do_GET(self) -> None:
         self.over.wait(30)
-        self.send_response(204)
-        self.end_headers()
+        self.say(204)
 
 
 @pytest.fixture
 def hanging_look_up() -> Iterator[str]:
     Hanging.over = Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    Hanging.over.set()
-    server.shutdown()
+    with served(Hanging) as address:
+        yield f"{address}/"
+        Hanging.over.set()
 
 
 def test_a_look_up_that_hangs_makes_nobody_wait(hanging_look_up: str) -> None:
