@@ -9,10 +9,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
+from paying_model import paying_model
 from payment_service import SECRET, payment_service
 from workplace import Place, finish
 
@@ -23,35 +23,13 @@ from everycent.flow.payments.service import shown
 from everycent.proof.verify.service import verify
 from everycent.serve.cli import exits
 
-MODEL = """
-    model: paying
-    version: 1
-    currency: CNY
-    calendar: {time_zone: Asia/Shanghai}
-    parties: {platform: {operator: shanghai}, merchant: {key: [merchant]}}
-    records:
-      sold:
-        file: sold.csv
-        id: [id]
-        occurred_at: at
-        columns: {id: text, merchant: text, price: money, at: date}
-    charges:
-      goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
-    statements: {merchant: {cycle: daily}}
-    payouts:
-      merchant:
-        channels: [rest]
-        rest: {url: PAY_URL, secret: PAY_SECRET, idempotent: IDEMPOTENT, queryable: QUERYABLE}
-"""
 PAYMENTS = 30
 
 
 def paid_under_kills(databases: Any, tmp_path: Path, *, queryable: bool, idempotent: bool, kills: int) -> None:
-    words = {"IDEMPOTENT": str(idempotent).lower(), "QUERYABLE": str(queryable).lower()}
-    text = dedent(MODEL)
-    for word, value in words.items():
-        text = text.replace(word, value)
-    (tmp_path / "model.yaml").write_text(text)
+    can = f"idempotent: {str(idempotent).lower()}, queryable: {str(queryable).lower()}"
+    payout = f"{{channels: [rest], rest: {{url: PAY_URL, secret: PAY_SECRET, {can}}}}}"
+    (tmp_path / "model.yaml").write_text(paying_model(payout))
     sold = "".join(f"A{at},m-{at},{at}.00,2026-03-01\n" for at in range(1, PAYMENTS + 1))
     (tmp_path / "sold.csv").write_text(f"id,merchant,price,at\n{sold}")
     chance = random.Random(kills)

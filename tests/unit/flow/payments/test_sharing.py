@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from paying_model import paying_model
 from payment_service import SECRET, payment_service
 
 from everycent.flow.payments.channels.sharing import SharingChannel
@@ -77,31 +78,13 @@ def test_a_model_says_what_was_agreed() -> None:
     assert isinstance(broken, Refused) and broken.message == "it has 3 receivers; 2 at most in one request"
 
 
-MODEL = """
-model: market
-version: 1
-currency: CNY
-calendar: {time_zone: Asia/Shanghai}
-parties: {platform: {operator: shanghai}, merchant: {key: [merchant]}}
-records:
-  sold:
-    id: [id]
-    occurred_at: at
-    columns: {id: text, merchant: text, price: money, at: date}
-charges:
-  goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
-statements: {merchant: {cycle: daily}}
-payouts:
-  merchant:
-    channels: [wechat, bank_file]
-    wallets: {wechat: {url: WALLET_URL, secret: WALLET_SECRET}}
-"""
+WALLET = "{channels: [wechat, bank_file], wallets: {wechat: {url: WALLET_URL, secret: WALLET_SECRET}}}"
 
 
 @pytest.fixture
 def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Callable[[str], tuple[int, Any]]:
     """Shares as a file asks: the exit and what was told, in short."""
-    (tmp_path / "model.yaml").write_text(MODEL)
+    (tmp_path / "model.yaml").write_text(paying_model(WALLET))
     monkeypatch.setenv("WALLET_SECRET", SECRET)
     monkeypatch.setenv("EVERYCENT_HOME", str(tmp_path / "home"))
 

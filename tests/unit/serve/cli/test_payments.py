@@ -4,34 +4,16 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
 from bank import payments_of, status_report
+from paying_model import paying_model
 from payment_service import SECRET, payment_service
 
 from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
 
-MODEL = """
-    model: paying
-    version: 1
-    currency: CNY
-    calendar: {time_zone: Asia/Shanghai}
-    parties: {platform: {operator: shanghai}, merchant: {key: [merchant]}}
-    records:
-      sold:
-        file: sold.csv
-        id: [id]
-        occurred_at: at
-        columns: {id: text, merchant: text, price: money, at: date}
-    charges:
-      goods: {for: sold, amount: price, debtor: platform, creditor: merchant}
-    statements: {merchant: {cycle: daily}}
-    payouts:
-      merchant: PAYOUT
-"""
 REST = "{channels: [rest], rest: {url: PAY_URL, secret: PAY_SECRET, queryable: yes}}"
 Told = Callable[..., tuple[int, Any]]
 
@@ -57,8 +39,8 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
     return run
 
 
-def close(shop: Path, payout: str) -> str:
-    (shop / "model.yaml").write_text(dedent(MODEL).replace("PAYOUT", payout))
+def close(shop: Path, payout: str, **ends: str) -> str:
+    (shop / "model.yaml").write_text(paying_model(payout, **ends))
     files = ["--records", str(shop / "sold.csv"), "--as-of", "2026-03-02", "--out", str(shop / "out")]
     assert run_app(["run", str(shop / "model.yaml"), *files]) == exits.OK
     return str(shop / "model.yaml")
@@ -154,12 +136,10 @@ CREDIT = (
 
 
 def test_what_parties_transfer_in_parts_is_told_and_a_person_says_the_rest(
-    shop: Path, told: Told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    shop: Path, told: Told, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Merchants a, b and c owe 1.00, 2.00 and 3.00; b pays a part, c too much, a a part without a number."""
-    monkeypatch.setitem(globals(), "MODEL", MODEL.replace("debtor: platform, creditor: merchant", "debtor: merchant"
-                        ", creditor: platform"))  # fmt: skip
-    close(shop, "{channels: [bank_file]}")
+    close(shop, "{channels: [bank_file]}", ends="debtor: merchant, creditor: platform")
     key = ids(told)
     own = {"b": "<AcctSvcrRef>R-1</AcctSvcrRef>", "c": "<AcctSvcrRef>R-2</AcctSvcrRef>"}
     came_in = [("a", "0.40"), ("b", "0.50"), ("c", "3.10")]
