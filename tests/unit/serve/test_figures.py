@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counter import Counter
 from openpyxl import load_workbook
 from small_books import NOON, Books
 from small_market import PROMOTIONS, market
@@ -20,6 +22,8 @@ from everycent.flow.settlement.service import Desk, park
 from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
 from everycent.serve.figures.asked import Asked
+from everycent.serve.figures.books import ageing, payouts
+from everycent.serve.figures.books import balances as balances_of
 from everycent.serve.figures.waiting import waiting
 
 STATEMENT = "market/merchant:m/2026-03-01/CNY/shanghai"
@@ -80,9 +84,8 @@ def test_each_total_is_the_ledgers_on_any_day(say: Say, tmp_path: Path, capsys: 
         ageing = say("figures ageing", *when)
         signed: dict[str, int] = {}
         for row in ageing["rows"]:
-            signed[row["currency"]] = (
-                signed.get(row["currency"], 0) + (1 if row["side"] == "payable" else -1) * row["total"]
-            )
+            sign = {"payable": 1, "receivable": -1}.get(row["side"], 0)
+            signed[row["currency"]] = signed.get(row["currency"], 0) + sign * row["total"]
             assert row["total"] == sum(row[name] for name in row if name.endswith(("days", "more"))), row
         assert {code: minor for code, minor in parties.items() if minor} == {c: m for c, m in signed.items() if m}, when
         found = say("figures balances", *when)
@@ -113,7 +116,8 @@ def test_each_total_is_the_ledgers_on_any_day(say: Say, tmp_path: Path, capsys: 
     printed = capsys.readouterr().out
     assert "total" in printed and "more lines" in printed
     cells = [[cell.value for cell in row] for row in load_workbook(book)["balances"].rows]
-    assert cells[0] == ["party", "credits", "debits", "balance", "deposits", "prepaid", "currency"]
+    heads = ["party", "credits", "debits", "balance", "deposits", "prepaid", "on_account", "currency"]
+    assert cells[0] == heads
     assert "merchant:永和豆漿大王旗艦店" in sheet.read_text(encoding="utf-8")
     assert sum(round(row[3] * 100) for row in cells[1:]) == balances(say, "party")["CNY"]
 
@@ -166,3 +170,47 @@ def test_a_side_that_is_open_again_waits_by_itself(database: Any, engine: LocalE
     assert waits() == [("the next run", "a statement, to pay", 1, 500)]
     park(Desk(books.connection, books.tenant, approvals, "ann", NOON), STATEMENT, "in doubt")
     assert waits() == [("operations", "a parked statement, to let go", 1, 500)]
+
+
+def test_parts_that_came_in_are_taken_off_and_stand_on_account(
+    database: Any, engine: LocalEngine, tmp_path: Path
+) -> None:
+    """a pays 3.00 in two parts; of c's 5.00 for 1.00 four are too much; of b's 2.00 one comes, then it is given up."""
+    counter = Counter(Books(database, engine), tmp_path)
+    books, ids = counter.books, counter.ids
+    came = counter.file(("a300", "1.00", "R-1"), ("b200", "1.00", "R-2"), ("c100", "5.00", "R-3"))
+    counter.at(books.connection, 4).read(came)
+    waits = {row["what"]: row for row in waiting(books.connection, Asked(books.tenant, "market"), NOON).dicts()}
+    assert (waits["a payment, for its result"]["amount"], waits["a payment, for its result"]["things"]) == (350, 3)
+    assert (waits["money on account, to use"]["amount"], waits["money on account, to use"]["things"]) == (400, 1)
+    by_state = payouts(books.connection, Asked(books.tenant, "market")).totals()["CNY"]
+    assert (by_state["in_flight"], by_state["came_in"]) == (-550, 200) == (counter.balance("channel/bank_file"), 200)
+    counter.at(books.connection, 5).read(counter.file(("a300", "2.00", "R-4")))
+    for move in (Move.PARK, Move.JUDGE_FAILED):
+        counter.at(books.connection, 6).by_hand([ids["b200"]], move, "ann", "given up")
+
+    def ledger(day: int, beginning: str) -> int:
+        (row,) = books.connection.execute(
+            "SELECT coalesce(sum(credits_minor - debits_minor), 0) FROM ledger.account"
+            " WHERE account LIKE %s AND booked_on <= %s", (f"{beginning}%", date(2026, 3, day)),
+        ).fetchall()  # fmt: skip
+        return int(row[0])
+
+    sides: dict[int, dict[tuple[str, str], int]] = {}
+    for day in range(1, 8):
+        asked = Asked(books.tenant, "market", on=date(2026, 3, day))
+        rows = ageing(books.connection, asked).dicts()
+        sides[day] = {(row["party"][-1], row["side"]): row["total"] for row in rows}
+        signed = sum(row["total"] * (1 if row["side"] in ("payable", "on account") else -1) for row in rows)
+        assert signed == sum(ledger(day, each) for each in ("party/", "channel/", "on_account/")), day
+        found = {row["party"]: row["on_account"] for row in balances_of(books.connection, asked).dicts()}
+        assert found == {party: ledger(day, f"on_account/{party}") for party in found}, day
+    assert sides[3] == {("a", "collecting"): 300, ("b", "collecting"): 250, ("c", "collecting"): 100}
+    assert sides[4] == {("a", "collecting"): 200, ("b", "collecting"): 150, ("c", "on account"): 400}
+    assert sides[5] == {("b", "collecting"): 150, ("c", "on account"): 400}
+    assert sides[7] == {
+        ("b", "collecting"): 50,
+        ("b", "receivable"): 200,
+        ("b", "on account"): 100,
+        ("c", "on account"): 400,
+    }

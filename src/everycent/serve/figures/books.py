@@ -6,6 +6,7 @@ from typing import Any
 
 from everycent.base.platform.database import Connection
 from everycent.serve.figures.asked import Asked, Figures, columns, whole
+from everycent.serve.figures.coming_in import CAME_IN, OF_AGE
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 #: What each party's account was credited and debited on each day. `{who}`: the party, or its role.
@@ -20,7 +21,7 @@ _WHO = "CASE WHEN %(by_role)s THEN split_part(party_id, ':', 1) ELSE party_id EN
 
 #: What is still open of a balance are its latest amounts: what came first is what was paid first.
 _AGEING = f"""
-    WITH day AS ({_PARTY_DAY}),
+    WITH {CAME_IN}, day AS ({_PARTY_DAY}),
     balance AS (
         SELECT party_id, currency, sum(credits - debits) AS minor FROM day GROUP BY 1, 2
         HAVING sum(credits - debits) <> 0),
@@ -33,18 +34,21 @@ _AGEING = f"""
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS after FROM moved),
     unpaid AS (
         SELECT party_id, currency, CASE WHEN minor > 0 THEN 'payable' ELSE 'receivable' END AS side,
-            width_bucket(%(to)s::date - booked_on, %(ages)s::integer[]) AS age,
-            least(amount, abs(minor) - after) AS amount
-        FROM later WHERE after < abs(minor) AND amount > 0)
+            booked_on, least(amount, abs(minor) - after) AS amount
+        FROM later WHERE after < abs(minor) AND amount > 0
+        UNION ALL {OF_AGE}),
+    aged AS (SELECT *, width_bucket(%(to)s::date - booked_on, %(ages)s::integer[]) AS age FROM unpaid)
     SELECT * FROM (
         SELECT {_WHO} AS who, side, sum(amount) AS total, {{ages}}, currency
-        FROM unpaid GROUP BY 1, 2, currency) AS found
+        FROM aged GROUP BY 1, 2, currency) AS found
     ORDER BY currency COLLATE "C", side, total DESC, who COLLATE "C"
 """
 
 
 def ageing(connection: Connection, asked: Asked) -> Figures:
-    """What the house owes each party, and each party owes it, by how long ago it was booked.
+    """What the house owes each party, and each party owes it, by how long ago it was booked; what parties were asked
+    for and has not come in, less parts that have (`collecting`), and what came in and is for nothing yet (`on
+    account`).
 
     Ages are counted up to the day asked for, or else to the last day that anything was booked on.
     """
@@ -95,17 +99,23 @@ _BALANCES = f"""
     WITH day AS ({_PARTY_DAY}),
     held AS (
         SELECT party_id, currency, 0::numeric AS credits, 0::numeric AS debits,
-            CASE WHEN kind = account THEN amount_minor ELSE -amount_minor END AS deposit, 0 AS prepaid
+            CASE WHEN kind = account THEN amount_minor ELSE -amount_minor END AS deposit, 0 AS prepaid, 0 AS on_account
         FROM non_order.charge
         WHERE tenant = %(tenant)s AND model = %(model)s AND state = 'booked' AND booked_on <= %(on)s
             AND (account = ANY(%(deposits)s) OR account <> kind)
         UNION ALL
-        SELECT substring(account FROM '^balance/.*?/([^/:]+:.*)$'), currency, 0, 0, 0, credits_minor - debits_minor
+        SELECT substring(account FROM '^balance/.*?/([^/:]+:.*)$'), currency, 0, 0, 0, credits_minor - debits_minor, 0
         FROM ledger.account
-        WHERE tenant = %(tenant)s AND model = %(model)s AND account LIKE 'balance/%%' AND booked_on <= %(on)s)
+        WHERE tenant = %(tenant)s AND model = %(model)s AND account LIKE 'balance/%%' AND booked_on <= %(on)s
+        UNION ALL
+        SELECT substr(account, 12), currency, 0, 0, 0, 0, credits_minor - debits_minor
+        FROM ledger.account
+        WHERE tenant = %(tenant)s AND model = %(model)s AND account LIKE 'on_account/%%' AND booked_on <= %(on)s)
     SELECT * FROM (SELECT {_WHO} AS who, sum(credits) AS credits, sum(debits) AS debits,
-        sum(credits - debits) AS balance, sum(deposit) AS deposits, sum(prepaid) AS prepaid, currency
-    FROM (SELECT party_id, currency, credits, debits, 0 AS deposit, 0 AS prepaid FROM day UNION ALL FROM_HELD) AS moved
+        sum(credits - debits) AS balance, sum(deposit) AS deposits, sum(prepaid) AS prepaid,
+        sum(on_account) AS on_account, currency
+    FROM (SELECT party_id, currency, credits, debits, 0 AS deposit, 0 AS prepaid, 0 AS on_account FROM day
+        UNION ALL FROM_HELD) AS moved
     GROUP BY 1, currency) AS found
     ORDER BY currency COLLATE "C", abs(balance) DESC, who COLLATE "C"
 """.replace("FROM_HELD", "SELECT * FROM held")
@@ -113,9 +123,9 @@ _BALANCES = f"""
 
 def balances(connection: Connection, asked: Asked, deposits: tuple[str, ...] = ()) -> Figures:
     """What the house owes each party (below 0: is owed by it), and what it was asked for as deposits and not given
-    back, and what it has prepaid."""
+    back, what it has prepaid, and what came in from it and has paid nothing yet."""
     rows = connection.execute(_BALANCES, {**asked.values, "deposits": list(deposits)}).fetchall()
-    heads = columns([asked.by], ["credits", "debits", "balance", "deposits", "prepaid"])
+    heads = columns([asked.by], ["credits", "debits", "balance", "deposits", "prepaid", "on_account"])
     return Figures("balances", f"Balances of parties{_days(asked)}", heads, whole(rows))
 
 
@@ -127,12 +137,18 @@ _PAYOUTS = """
         ORDER BY instruction_id, move_no DESC),
     began AS (
         SELECT DISTINCT ON (instruction_id) instruction_id, from_state FROM payments.instruction_move
-        WHERE tenant = %(tenant)s AND model = %(model)s ORDER BY instruction_id, move_no)
+        WHERE tenant = %(tenant)s AND model = %(model)s ORDER BY instruction_id, move_no),
+    came AS (
+        SELECT instruction_id, sum(amount_minor) AS came FROM payments.receipt_use
+        WHERE tenant = %(tenant)s AND model = %(model)s AND recorded_at < %(until)s GROUP BY 1)
     SELECT * FROM (SELECT legal_entity, channel, direction, coalesce(moved.to_state, began.from_state, state) AS state,
         count(*) AS instructions, sum(amount_minor) AS amount,
         sum(CASE WHEN coalesce(moved.booking, 'in_flight') <> 'in_flight' THEN 0
-            WHEN direction = 'pay' THEN amount_minor ELSE -amount_minor END) AS in_flight, currency
-    FROM payments.instruction LEFT JOIN moved USING (instruction_id) LEFT JOIN began USING (instruction_id)
+            WHEN direction = 'pay' THEN amount_minor ELSE -amount_minor END) AS in_flight,
+        sum(CASE WHEN coalesce(moved.booking, 'in_flight') = 'in_flight' THEN coalesce(came, 0) ELSE 0 END) AS came_in,
+        currency
+    FROM payments.instruction LEFT JOIN came USING (instruction_id) LEFT JOIN moved USING (instruction_id)
+        LEFT JOIN began USING (instruction_id)
     WHERE tenant = %(tenant)s AND model = %(model)s AND as_of <= %(on)s
     GROUP BY 1, 2, 3, 4, currency) AS found
     ORDER BY currency COLLATE "C", legal_entity COLLATE "C", channel COLLATE "C", direction DESC, amount DESC, state
@@ -142,11 +158,14 @@ _PAYOUTS = """
 def payouts(connection: Connection, asked: Asked, until: datetime | None = None) -> Figures:
     """Instructions up to the day, in the states that they had at the moment `until`; without one, that they have now.
 
-    `in_flight`: what is with the channel, above 0 on its way to parties.
+    `in_flight`: what is with the channel, above 0 on its way to parties. `came_in`: parts of what is collected that
+    came in, and are on account until they are all of it.
     """
     values = {**asked.values, "until": until or _NEVER}
     rows = connection.execute(_PAYOUTS, values).fetchall()
-    heads = columns(["legal_entity", "channel", "direction", "state"], ["amount", "in_flight"], counts=["instructions"])
+    heads = columns(
+        ["legal_entity", "channel", "direction", "state"], ["amount", "in_flight", "came_in"], counts=["instructions"]
+    )
     return Figures("payouts", f"Payouts by channel and state{_days(asked)}", heads, whole(rows))
 
 

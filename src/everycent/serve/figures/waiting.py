@@ -41,8 +41,11 @@ _INSTRUCTIONS = """
             WHEN denied THEN 'a payment that was not approved, to cancel'
             WHEN state IN ('created', 'approved') THEN 'a payment, to go out'
             ELSE 'a payment, for its result' END AS what,
-        min(as_of) AS since, count(*) AS things, sum(amount_minor) AS amount, currency
+        min(as_of) AS since, count(*) AS things, sum(amount_minor - came.minor) AS amount, currency
     FROM payments.instruction AS instruction, LATERAL (
+        SELECT coalesce(sum(u.amount_minor), 0) AS minor FROM payments.receipt_use AS u
+        WHERE u.tenant = instruction.tenant AND u.model = instruction.model
+            AND u.instruction_id = instruction.instruction_id) AS came, LATERAL (
         SELECT coalesce(bool_or(request.state = 'refused'), false) AS denied,
             coalesce(bool_or(request.state = 'pending'
                 AND (due_at IS NULL OR due_at > %(now)s)), false) AS asked
@@ -50,6 +53,19 @@ _INSTRUCTIONS = """
             AND request.model = instruction.model AND request.request_id = instruction.approval_id) AS voices
     WHERE tenant = %(tenant)s AND model = %(model)s AND state NOT IN ('succeeded', 'failed', 'returned') AND NOT asked
     GROUP BY 1, 2, currency
+"""
+#: What came in and is for nothing: its instruction's first end decides what was set aside for it.
+_ON_ACCOUNT = """
+    SELECT 'operations' AS who, 'money on account, to use' AS what, min(as_of) AS since, count(*) AS things,
+        sum(free) AS amount, currency
+    FROM (SELECT r.*, r.amount_minor - coalesce((SELECT sum(u.amount_minor) FROM payments.receipt_use AS u
+            WHERE u.tenant = r.tenant AND u.model = r.model AND u.receipt_id = r.receipt_id AND coalesce((
+                SELECT m.booking FROM payments.instruction_move AS m WHERE m.tenant = u.tenant AND m.model = u.model
+                    AND m.instruction_id = u.instruction_id AND m.booking <> 'in_flight'
+                ORDER BY m.move_no LIMIT 1), 'paid') <> 'back'), 0) AS free
+        FROM payments.receipt AS r WHERE r.tenant = %(tenant)s AND r.model = %(model)s) AS kept
+    WHERE free > 0
+    GROUP BY currency
 """
 _CHARGES = """
     SELECT {party} AS who, 'a non-order charge, for the next statement' AS what, min(booked_on) AS since,
@@ -79,7 +95,7 @@ def waiting(connection: Connection, asked: Asked, now: datetime) -> Figures:
     """What waits now, and for whom, those that wait longest first."""
     values = {"tenant": asked.tenant, "model": asked.model, "now": now}
     party = "split_part(party_id, ':', 1)" if asked.by == "role" else "party_id"
-    queries = (_STATEMENTS, _RELEASED, _INSTRUCTIONS, _CHARGES, _INVOICES)
+    queries = (_STATEMENTS, _RELEASED, _INSTRUCTIONS, _ON_ACCOUNT, _CHARGES, _INVOICES)
     rows = [row for query in queries for row in connection.execute(query.replace("{party}", party), values)]
     found = [*whole(rows), *_approvals(connection, asked, now)]
     ordered = sorted(found, key=lambda row: (str(row[2]), row[0], row[1], row[5]))

@@ -49,7 +49,7 @@ def _ageing(data: ReportData, found: Figures) -> str:
     legend = {name: (name, _age_zh(name), _AGES[at % len(_AGES)]) for at, name in enumerate(ages)}
     drawn = []
     for row in found.dicts():
-        sign = 1 if row["side"] == "payable" else -1
+        sign = 1 if row["side"] in ("payable", "on account") else -1
         parts = tuple(Part(*legend[name][:2], sign * row[name], legend[name][2]) for name in ages if row[name])
         en, zh = words(f"figures.{row['side']}")
         drawn.append(Bar(f"{row['role']}, {en}", f"{row['role']}，{zh}", parts))

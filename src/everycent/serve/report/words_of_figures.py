@@ -13,6 +13,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "figures.waiting": ("What waits for whom", "待办"),
     "figures.payable": ("owed to it", "应付"),
     "figures.receivable": ("owed by it", "应收"),
+    "figures.collecting": ("asked of it", "收款中"),
+    "figures.on account": ("on account", "暂收款"),
     "figures.earned": ("earned by the platform", "平台收入"),
     "figures.spent": ("spent by the platform", "平台支出"),
     "figures.held": ("deposits held", "代持押金"),
