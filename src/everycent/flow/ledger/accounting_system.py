@@ -75,7 +75,7 @@ def read_acknowledgement(body: bytes, who: str = RestAccounting.called) -> Ackno
         given: Any = json.loads(body)
     except (ValueError, RecursionError):
         raise NotAnAcknowledgement("it is no JSON") from None
-    if not isinstance(given, dict) or given.get("state") not in {*_MOVES, _TAKEN, _UNKNOWN}:
+    if not isinstance(given, dict) or given.get("state") not in (*_MOVES, _TAKEN, _UNKNOWN):
         raise NotAnAcknowledgement(f"its state is one of {', '.join([*_MOVES, _TAKEN, _UNKNOWN])}")
     try:
         voucher_id = UUID(str(given.get("voucher")))

@@ -95,9 +95,25 @@ _READY = f"""
 """
 _FREE = f"SELECT NOT {_IN_DOUBT} FROM ledger.voucher AS one WHERE tenant = %s AND voucher_id = %s"
 _MOVE = """
-    UPDATE ledger.voucher SET state = %(to)s, way = coalesce(%(way)s, way), number = coalesce(%(number)s, number),
-        reason = coalesce(%(reason)s, reason), moves = moves + 1
+    UPDATE ledger.voucher SET state = %(to)s, way = coalesce(%(way)s, way), moves = moves + 1,
+        number = CASE WHEN %(came)s = 'noted' THEN number ELSE coalesce(%(number)s, number) END,
+        reason = CASE WHEN %(came)s = 'noted' THEN reason ELSE coalesce(%(reason)s, reason) END
     WHERE tenant = %(tenant)s AND voucher_id = %(id)s
+"""
+#: By the same, in the same words, of the same dispute.
+_NOTED = """
+    SELECT EXISTS (
+        SELECT FROM (
+            SELECT *, max(move_no) FILTER (WHERE came <> 'noted') OVER () AS disputed_no
+            FROM ledger.voucher_move WHERE tenant = %(tenant)s AND voucher_id = %(id)s
+        ) AS since
+        WHERE move_no > disputed_no AND move = %(move)s AND who = %(who)s
+            AND (number, reason) IS NOT DISTINCT FROM (%(number)s::text, %(reason)s::text))
+"""
+_OTHER_REVISIONS = """
+    SELECT max(revision) FILTER (WHERE state = 'accepted' AND revision <> %(revision)s), max(revision)
+    FROM ledger.voucher WHERE tenant = %(tenant)s AND model = %(model)s AND legal_entity = %(legal_entity)s
+        AND voucher_no = %(voucher_no)s
 """
 _LOG = """
     INSERT INTO ledger.voucher_move (tenant, model, voucher_id, move_no, move, came, from_state, to_state, number,
@@ -236,6 +252,20 @@ def is_free(connection: Connection, tenant: str, voucher_id: UUID) -> bool:
     return connection.execute(_FREE, (tenant, voucher_id)).fetchone() == (True,)
 
 
+def other_revisions(connection: Connection, tenant: str, voucher: Voucher) -> tuple[int | None, int]:
+    """The other revision of a voucher that is accepted, None for none; and its number's last revision."""
+    of_it = {name: getattr(voucher, name) for name in ("model", "legal_entity", "voucher_no", "revision")}
+    row = connection.execute(_OTHER_REVISIONS, of_it | {"tenant": tenant}).fetchone()
+    assert row is not None, "an aggregate gives a row"
+    return row
+
+
+def is_noted(connection: Connection, tenant: str, said: Said) -> bool:
+    """Whether the same was noted of a voucher since it is disputed."""
+    about = {"tenant": tenant, "id": said.voucher_id, "move": said.move, "who": said.who}
+    return connection.execute(_NOTED, about | {"number": said.number, "reason": said.reason}).fetchone() == (True,)
+
+
 def move(
     connection: Connection,
     tenant: str,
@@ -245,7 +275,7 @@ def move(
     now: datetime,
     way: str | None = None,
 ) -> None:
-    """Moves a voucher from one state to another, and writes down why."""
+    """Moves a voucher from one state to another, and writes down why. What is only noted stands in its log alone."""
     about = {"tenant": tenant, "id": said.voucher_id, "number": said.number, "reason": said.reason, "now": now}
     about |= {"move": said.move, "came": came, "from": states[0], "to": states[1], "who": said.who, "way": way}
     connection.execute(_MOVE, about)

@@ -118,7 +118,7 @@ def make(
         _name_entities(books, entities)
         passes = store.keep_passes(connection, tenant, spec.model, through_no, spec.entries, by, now)
         coming = list(store.entries(connection, spec.legal_entity, each=spec.entries == "each"))
-        _refuse_without_code(books, [entry for _, entry in coming])
+        _refuse_without_code(books.codes, [entry for _, entry in coming])
         made: list[Voucher] = []
         for legal_entity, of_entity in groupby(coming, key=lambda one: one[0][0]):
             kept = _numbered(books, legal_entity, list(of_entity), passes, through_no)
@@ -142,10 +142,10 @@ def _name_entities(books: _Books, entities: Entities) -> None:
         raise VouchersRefused(VoucherRefusal.NO_ENTITY, said.format(*nameless))
 
 
-def _refuse_without_code(books: _Books, entries: Sequence[Entry]) -> None:
+def _refuse_without_code(codes: Codes, entries: Sequence[Entry]) -> None:
     """Raises VouchersRefused, with the accounts' names."""
     accounts = {account for entry in entries for account in (entry.debit_account, entry.credit_account)}
-    missing = without_code(accounts, books.codes)
+    missing = without_code(accounts, codes)
     if missing:
         more = f", and {len(missing) - _NAMED_MOST:,} more" if len(missing) > _NAMED_MOST else ""
         said = f"there is no code for {', '.join(missing[:_NAMED_MOST])}{more}; write them in codes"
@@ -187,19 +187,13 @@ def _kept(head: Head, text: str, entries: Sequence[Entry], last: store.Last) -> 
 
 
 def correct(
-    connection: Connection,
-    tenant: str,
-    spec: AccountingSpec,
-    voucher_id: UUID,
-    by: str,
-    now: datetime,
-    decimals: Mapping[str, int] | None = None,
+    connection: Connection, tenant: str, spec: AccountingSpec, voucher_id: UUID, by: str, now: datetime
 ) -> Voucher:
     """Makes the next revision of a refused voucher: the same number and transfers, with the codes of now.
 
     Raises VouchersRefused, NoSuchVoucher.
     """
-    books = _Books(connection, tenant, spec, Codes(spec.codes), decimals or {})
+    codes = Codes(spec.codes)
     with connection.transaction():
         store.begin(connection, tenant, spec.model)
         before = store.hold(connection, tenant, voucher_id)
@@ -208,8 +202,8 @@ def correct(
         taken = _take(connection, tenant, before, Said(voucher_id, VoucherMove.CORRECT, by), now)
         if taken.came is not VoucherCame.MOVED:
             raise VouchersRefused(VoucherRefusal.NOT_REFUSED, taken.message)
-        text, entries = revised(before.content, books.codes, commodity(before.currency, books.decimals))
-        _refuse_without_code(books, entries)
+        text, entries = revised(before.content, codes)
+        _refuse_without_code(codes, entries)
         last = store.last_of(connection, tenant, spec.model, before.legal_entity)
         digest, previous = digest_of(text), last.chained or NO_VOUCHER
         after = replace(
@@ -236,22 +230,37 @@ def _take(
     connection: Connection, tenant: str, voucher: Voucher, said: Said, now: datetime, way: str | None = None
 ) -> Taken:
     same = said.number is None or said.number == voucher.number
-    state, came = judge(voucher.state, said.move, same_number=same)
+    accepted, latest = store.other_revisions(connection, tenant, voucher)
+    state, came = judge(
+        voucher.state, said.move, same_number=same, other_accepted=accepted is not None,
+        corrected=voucher.revision < latest,
+    )  # fmt: skip
     if came is VoucherCame.NOT_ALLOWED:
-        right = ", ".join(allowed_from(said.move))
-        return Taken(said, came, voucher, f"it is {voucher.state}; {said.move} is allowed from {right}")
-    if came is VoucherCame.REPEATED:
-        return Taken(said, came, voucher)
-    message = ""
+        return Taken(said, came, voucher, _not_allowed(voucher, said.move, accepted))
+    if came is VoucherCame.REPEATED or (came is VoucherCame.NOTED and store.is_noted(connection, tenant, said)):
+        return Taken(said, VoucherCame.REPEATED, voucher)
+    kept, message = said, ""
     if came is VoucherCame.CONTRADICTED:
-        message = f"{said.move}_after_{voucher.state}"
+        first = voucher.state is VoucherState.SENT
+        message = f"{said.move}_beside_revision_{accepted}" if first else f"{said.move}_after_{voucher.state}"
         told = ", ".join(text for text in (said.number, said.reason) if text)
         kept = replace(said, number=None, reason=f"{message}: {told}")
-    else:
-        kept = said if came is VoucherCame.MOVED else replace(said, number=None, reason=None)
     store.move(connection, tenant, kept, came, (voucher.state, state), now, way)
+    if came is VoucherCame.NOTED:
+        return Taken(said, came, voucher)
     after = replace(voucher, state=state, number=kept.number or voucher.number, reason=kept.reason or voucher.reason)
     return Taken(said, came, after, message)
+
+
+def _not_allowed(voucher: Voucher, move: VoucherMove, accepted: int | None) -> str:
+    """Why, and what would be right."""
+    right = allowed_from(move)
+    if voucher.state in right and accepted is not None:
+        return (
+            f"revision {accepted} of it is accepted, and a number is accepted once; where this one is booked there "
+            "too, have it taken out there and say that it is refused"
+        )
+    return f"it is {voucher.state}; {move} is allowed from {', '.join(right)}"
 
 
 def hand_over(
@@ -271,7 +280,8 @@ def send(connection: Connection, tenant: str, model: str, system: AccountingSyst
     """Asks about what was sent and has no answer, then hands over what is ready, in the order of its numbers.
 
     A voucher's key, its id, is committed before it goes out. So one whose sender died stands as sent, and goes again,
-    under the same key, only when the system says that it does not have it. Raises SendersBusy.
+    under the same key, only when the system says that it does not have it, and while no other revision of it may be
+    booked there. Raises SendersBusy.
     """
     done = HandedOver()
     with _alone(connection, tenant, model):
@@ -292,9 +302,29 @@ def _find_out(
 ) -> None:
     def answer(one: Voucher) -> Said | None:
         has_it, said = system.ask(one.voucher_id, clock())
-        return said if has_it else system.submit(one, clock())
+        if has_it:
+            return said
+        _refuse_beside_another(connection, tenant, one)
+        return system.submit(one, clock())
 
     _heard(connection, tenant, voucher, answer, clock, done)
+
+
+class _StaysHere(Exception):
+    """The system does not have it, and it may not go out again; the message says why."""
+
+
+def _refuse_beside_another(connection: Connection, tenant: str, voucher: Voucher) -> None:
+    """Raises _StaysHere."""
+    with connection.transaction():
+        store.begin(connection, tenant, voucher.model)
+        held = store.hold(connection, tenant, voucher.voucher_id)
+        if held is None or held.state is not VoucherState.SENT:
+            raise _StaysHere("the system does not have it, and meanwhile it was answered")
+        if not store.is_free(connection, tenant, voucher.voucher_id):
+            raise _StaysHere(
+                "the system does not have it, and another revision may be booked there: answer each of them"
+            )
 
 
 def _heard(
@@ -307,7 +337,7 @@ def _heard(
 ) -> None:
     try:
         said = answer(voucher)
-    except NotBelieved as odd:
+    except (NotBelieved, _StaysHere) as odd:
         done.unclear.append((voucher, str(odd)))
         return
     if said is None:

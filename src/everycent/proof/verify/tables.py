@@ -171,7 +171,8 @@ DECIDED = {
     "ledger.voucher": _columns(
         tenant=_TEXT, model=_TEXT, legal_entity=_TEXT, voucher_no=_LONG, revision=pa.int32(), voucher_id=_UUID,
         chain_no=_LONG, booked_on=_DAY, supplement=pa.int32(), currency=_TEXT, total_minor=_SUM, entries=pa.int32(),
-        content=_TEXT, digest=_TEXT, previous=_TEXT, chained=_TEXT, state=_TEXT, number=_TEXT, moves=pa.int32(),
+        content=_TEXT, digest=_TEXT, previous=_TEXT, chained=_TEXT, state=_TEXT, number=_TEXT, reason=_TEXT,
+        moves=pa.int32(),
     ),
     "ledger.voucher_move": _columns(
         voucher_id=_UUID, move_no=pa.int32(), move=_TEXT, came=_TEXT, from_state=_TEXT, to_state=_TEXT, number=_TEXT,

@@ -208,12 +208,12 @@ def answer_command(text: str, accepted: str | None, refused: str | None, by: str
     return exits.FAILED if taken.came is VoucherCame.NOT_ALLOWED else exits.OK
 
 
-def correct_command(path: Path, text: str, decimals: Mapping[str, int], by: str | None, *, as_json: bool) -> int:
+def correct_command(path: Path, text: str, by: str | None, *, as_json: bool) -> int:
     """Makes the next revision of one."""
     _, spec = load_declared(path, AccountingSpec)
     with open_session(Settings.load(), migrations()) as session:
         where = (session.connection, session.tenant, spec, _named(session, text).voucher_id)
-        made = ledger.correct_voucher(*where, user(by), datetime.now(UTC), decimals)
+        made = ledger.correct_voucher(*where, user(by), datetime.now(UTC))
     if as_json:
         print_json(_data(made))
     else:

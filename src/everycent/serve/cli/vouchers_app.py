@@ -112,8 +112,8 @@ def answer(
 
 
 @vouchers_app.command("correct")
-def correct(accounting: Accounting, id: Id, decimals: Decimals = None, by: By = None, json: Json = False) -> int:
+def correct(accounting: Accounting, id: Id, by: By = None, json: Json = False) -> int:
     """Make a refused voucher anew: the same number and transfers, with the codes of now."""
     from everycent.serve.cli.vouchering import correct_command
 
-    return correct_command(accounting, id, decimals_of(decimals), by, as_json=json)
+    return correct_command(accounting, id, by, as_json=json)

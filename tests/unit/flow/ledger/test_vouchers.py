@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from accounting_system import SECRET, Accounting, accounting_system
 
-from everycent.base.money.currency import currency
+from everycent.base.money.currency import Currency, currency
 from everycent.base.platform.settings import SettingsError
 from everycent.flow.ledger.contract import (
     AccountingSpec,
@@ -28,18 +28,21 @@ from everycent.flow.ledger.contract import (
     VoucherState,
 )
 from everycent.flow.ledger.core.vouchers.codes import Codes
-from everycent.flow.ledger.core.vouchers.content import Entry, Head, content, csv_rows
+from everycent.flow.ledger.core.vouchers.content import Entry, Head, content, csv_rows, digest_of, revised
 from everycent.flow.ledger.core.vouchers.moves import MOVES, judge
 from everycent.flow.ledger.service import (
     FILES,
     HandedOver,
+    NotAnAcknowledgement,
     RestAccounting,
     correct_voucher,
     hand_voucher_over,
     make_vouchers,
     post,
+    read_acknowledgement,
     say_of_voucher,
     send_vouchers,
+    voucher_moves,
     vouchers_shown,
 )
 from everycent.proof.verify import service, tables
@@ -49,7 +52,7 @@ FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 NOW = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 CODES = {
     "party/*": "2202", "party/merchant:vip-*": "2203", "operator/*/commission": "6051", "operator/*": "6001",
-    "channel/*": "1012", "bank/*": "1002",
+    "channel/*": "1012", "bank/*": "1002", "balance/*": "2203",
 }  # fmt: skip
 SPEC = AccountingSpec(model="shop", legal_entity="north", codes=CODES)
 
@@ -302,7 +305,10 @@ def test_what_is_said_again_otherwise_or_of_nothing_has_a_name(books: Any, engin
     assert late.voucher.state is VoucherState.DISPUTED, "the revision before it may be booked after all"
     assert sent(books, system).taken == [], "so the next one does not go out"
     assert shown(books)["south", 1, 2] is VoucherState.MADE
-    assert say(books, third, VoucherMove.JUDGE_REFUSED, reason="taken out there").came is VoucherCame.MOVED
+    out = say(books, third, VoucherMove.JUDGE_REFUSED, reason="taken out there")
+    assert (out.came, out.voucher.state) == (VoucherCame.MOVED, VoucherState.REPLACED), "it has its correction already"
+    with pytest.raises(VouchersRefused, match="it is replaced; correct is allowed from refused"):
+        correct_voucher(books.connection, "t", SPEC, third.voucher_id, "ann", NOW)
     assert [each.said.voucher_id for each in sent(books, system).taken] == [again.voucher_id]
     nobody = Said(uuid4(), VoucherMove.ACCEPT, "x", number="1")
     assert say_of_voucher(books.connection, "t", nobody, NOW).came is VoucherCame.UNKNOWN
@@ -311,7 +317,82 @@ def test_what_is_said_again_otherwise_or_of_nothing_has_a_name(books: Any, engin
     assert verified(books, engine) == {}
 
 
+def a_corrected_one_that_gets_lost(books: Any, system: Accounting) -> tuple[Voucher, Voucher]:
+    """A refused voucher, and its correction, which was sent and did not arrive."""
+    before, _ = made(books, FIRST)
+    system.faults = ["refuse"]
+    sent(books, system)
+    after = correct_voucher(books.connection, "t", SPEC, before.voucher_id, "ann", NOW)
+    system.faults = ["drop"]
+    sent(books, system)
+    return before, after
+
+
+def test_a_correction_does_not_go_again_while_what_it_corrects_may_be_booked(books: Any, system: Accounting) -> None:
+    before, after = a_corrected_one_that_gets_lost(books, system)
+    assert say(books, before, VoucherMove.ACCEPT, number="J-7").voucher.state is VoucherState.DISPUTED
+    [(voucher, why)] = sent(books, system).unclear
+    assert voucher.voucher_id == after.voucher_id and "another revision may be booked there" in why
+    assert system.came[str(after.voucher_id)] == 1
+    assert say(books, before, VoucherMove.JUDGE_REFUSED, reason="taken out").voucher.state is VoucherState.REPLACED
+    assert [each.came for each in sent(books, system).taken] == [VoucherCame.MOVED]
+
+
+def test_two_revisions_that_are_accepted_are_a_dispute(books: Any, engine: Any, system: Accounting) -> None:
+    before, after = a_corrected_one_that_gets_lost(books, system)
+    assert say(books, before, VoucherMove.ACCEPT, number="J-7").came is VoucherCame.CONTRADICTED
+    assert say(books, before, VoucherMove.JUDGE_ACCEPTED, number="J-7").voucher.state is VoucherState.ACCEPTED
+    both = say(books, after, VoucherMove.ACCEPT, number="J-8")
+    assert (both.came, both.voucher.state) == (VoucherCame.CONTRADICTED, VoucherState.DISPUTED)
+    assert both.voucher.reason == "accept_beside_revision_1: J-8"
+    one = say(books, after, VoucherMove.JUDGE_ACCEPTED, number="J-8")
+    assert one.came is VoucherCame.NOT_ALLOWED
+    assert one.message.startswith("revision 1 of it is accepted, and a number is accepted once; where this one is")
+    assert say(books, after, VoucherMove.JUDGE_REFUSED, reason="taken out").came is VoucherCame.MOVED
+    assert verified(books, engine) == {}
+
+
+def test_what_is_noted_of_a_dispute_stands_in_its_log_once(books: Any, engine: Any, system: Accounting) -> None:
+    first, _ = made(books, FIRST)
+    sent(books, system)
+    disputed = say(books, first, VoucherMove.REFUSE, reason="closed").voucher
+    said = [say(books, first, VoucherMove.REFUSE, reason=why).came for why in ("late", "late", "closed")]
+    assert said == [VoucherCame.NOTED, VoucherCame.REPEATED, VoucherCame.NOTED]
+    assert say(books, first, VoucherMove.ACCEPT, number="J-9").came is VoucherCame.NOTED
+    noted = [(each["number"], each["reason"]) for each in voucher_moves(books.connection, "t", first.voucher_id)[-3:]]
+    assert noted == [(None, "late"), (None, "closed"), ("J-9", None)]
+    (stands,) = vouchers_shown(books.connection, "t", "shop", ids=[first.voucher_id])
+    assert (
+        (stands.number, stands.reason) == (disputed.number, disputed.reason) == ("J-1", "refuse_after_accepted: closed")
+    )
+    assert say(books, first, VoucherMove.JUDGE_ACCEPTED, number="J-9").voucher.number == "J-9"
+    assert verified(books, engine) == {}
+
+
+def test_a_prepaid_balance_is_of_its_company(books: Any, engine: Any) -> None:
+    post(books.connection, "t", "shop", [transfer(7, SECOND, "party/merchant:a", "balance/south/merchant:a/b", 5)])
+    assert [(one.legal_entity, one.total_minor) for one in made(books) if one.booked_on == SECOND] == [
+        ("north", 120), ("south", 5)
+    ]  # fmt: skip
+    assert verified(books, engine) == {}
+
+
+#: Content that is not JSON any more, or whose digests were made anew.
+ALTERED = (
+    ("content = 'x'", "was digested"),
+    ("""content = replace(content, '"0.00"', '"none"'), digest = 'x'""", "was digested"),
+    (f"content = replace(content, '100.00', '{9 * 10**38}.00'), total_minor = 1", "was digested"),
+    ("content = '{}', digest = encode(sha256('{}'), 'hex')", "it is not chained to the one before"),
+    ("""content = replace(content, '"transfers":2', '"transfers":"two"')""", "with 0 transfers, the ledger 10000"),
+)
+
+
 TAMPERED = (
+    *((f"UPDATE ledger.voucher SET {what} WHERE voucher_no = 1 AND legal_entity = 'north'", said)
+      for what, said in ALTERED),
+    ("""UPDATE ledger.voucher SET number = 'J-5' WHERE voucher_no = 2""",
+     "its number is J-5, its reason none; its moves say none and none"),
+    ("""UPDATE ledger.voucher SET reason = 'closed' WHERE voucher_no = 2""", "its reason closed; its moves say none"),
     ("UPDATE ledger.voucher SET content = replace(content, '100.00', '100.01') WHERE voucher_no = 1", "was digested"),
     ("UPDATE ledger.voucher SET total_minor = 1 WHERE voucher_no = 1", "its columns are not its content"),
     ("UPDATE ledger.voucher SET voucher_no = 9 WHERE voucher_no = 2", "number 9, revision 1, is its 2. number"),
@@ -350,11 +431,26 @@ def test_codes_fit_names_as_they_are_written() -> None:
 
 
 def test_the_same_entries_give_the_same_bytes_and_all_decimals() -> None:
-    head = Head("t", "shop", "north", 1, 1, FIRST, 0, 0, 5, "JPY")
+    head = Head("t", "shop", "north", 1, 1, FIRST, 0, 0, 5, "CNY")
     entry = Entry("a", "b", "obligations", 10**20 + 1, 1)
-    text = content(head, [entry], Codes({"*": "1"}), currency("JPY"))
-    assert text == content(head, [entry], Codes({"*": "1"}), currency("JPY"))
-    assert json.loads(text)["debit"] == "100000000000000000001"
+    text = content(head, [entry], Codes({"*": "1"}), currency("CNY"))
+    assert json.loads(text)["debit"] == "1000000000000000000.01"
+    assert digest_of(text) == "261d01c2a0f5f21c1632b87805279943ad8390f8e769aed94b3d84b472dccd24"
+    again, entries = revised(text, Codes({"*": "2"}))
+    assert again == text.replace('"revision":1', '"revision":2').replace('"code":"1"', '"code":"2"')
+    assert entries == [entry]
+
+
+def test_a_correction_keeps_the_decimals_that_amounts_were_written_with() -> None:
+    head = Head("t", "shop", "north", 1, 1, FIRST, 0, 0, 5, "tCO2e")
+    text = content(head, [Entry("a", "b", "x", 12345, 1)], Codes({"*": "1"}), Currency("tCO2e", 3))
+    assert json.loads(revised(text, Codes({"*": "2"}))[0])["debit"] == "12.345"
+
+
+@pytest.mark.parametrize("state", [[], {}, None, 1, "booked"])
+def test_a_state_of_another_kind_is_no_acknowledgement(state: object) -> None:
+    with pytest.raises(NotAnAcknowledgement, match="its state is one of accepted, refused, taken, unknown"):
+        read_acknowledgement(json.dumps({"voucher": str(UUID(int=1)), "state": state}).encode())
 
 
 def test_the_address_and_the_secret_are_needed() -> None:

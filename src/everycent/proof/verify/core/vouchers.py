@@ -7,12 +7,21 @@ _STANDING = """(FROM ledger.voucher QUALIFY row_number() OVER (
     PARTITION BY legal_entity, voucher_no ORDER BY revision DESC) = 1)"""
 
 
+#: A content as JSON; NULL where an altered one is none.
+_JSON = "CASE WHEN json_valid(content) THEN content END"
+
+
+def _minor(amount: str) -> str:
+    """An amount in minor units; NULL where it is none, or so large that a sum of such might overflow."""
+    return f"TRY_CAST(TRY_CAST(replace({amount}, '.', '') AS DECIMAL(33, 0)) AS HUGEINT)"
+
+
 def _lines(vouchers: str) -> str:
     """The lines of vouchers, amounts in minor units."""
     return f"""(SELECT * EXCLUDE line, line->>'account' AS account, line->>'purpose' AS purpose,
-        (line->>'transfers')::BIGINT AS transfers, replace(line->>'debit', '.', '')::HUGEINT AS debit,
-        replace(line->>'credit', '.', '')::HUGEINT AS credit
-        FROM (SELECT * EXCLUDE content, unnest(json_extract(content, '$.lines[*]')) AS line FROM {vouchers} AS v))"""
+        TRY_CAST(line->>'transfers' AS BIGINT) AS transfers, {_minor("line->>'debit'")} AS debit,
+        {_minor("line->>'credit'")} AS credit
+        FROM (SELECT * EXCLUDE content, unnest(json_extract({_JSON}, '$.lines[*]')) AS line FROM {vouchers} AS v))"""
 
 
 ADD_UP = Rule(
@@ -70,12 +79,14 @@ _HEAD = {
     "tenant": "tenant", "model": "model", "legal_entity": "legal_entity", "number": "voucher_no",
     "revision": "revision", "booked_on": "booked_on", "supplement": "supplement", "currency": "currency",
 }  # fmt: skip
-_SAID = ", ".join(f"content->>'{name}'" for name in _HEAD)
+_SAID = ", ".join(f"({_JSON})->>'{name}'" for name in _HEAD)
 _KEPT = ", ".join(f"{column}::VARCHAR" for column in _HEAD.values())
 #: Whose an account is, where its name says it.
-_ENTITY = """CASE WHEN starts_with(account, 'operator/') THEN regexp_extract(account, '^operator/(.*)/[^/]*$', 1)
+_ENTITY = """coalesce(nullif(CASE
+    WHEN starts_with(account, 'operator/') THEN regexp_extract(account, '^operator/(.*)/[^/]*$', 1)
+    WHEN starts_with(account, 'balance/') THEN regexp_extract(account, '^balance/(.*?)/[^/:]+:', 1)
     WHEN starts_with(account, 'bank/') THEN substr(account, 6)
-    WHEN starts_with(account, 'tax/') THEN substr(account, 5) ELSE legal_entity END"""
+    WHEN starts_with(account, 'tax/') THEN substr(account, 5) END, ''), legal_entity)"""
 
 SAID = Rule(
     "each voucher says what it was made of, balanced, and is chained to the one before",
@@ -85,7 +96,8 @@ SAID = Rule(
         FROM ledger.voucher WINDOW w AS (PARTITION BY legal_entity ORDER BY chain_no)),
     added AS (
         SELECT voucher_id, sum(debit) AS debit, sum(credit) AS credit, count(*) AS lines,
-            count(*) FILTER (WHERE {_ENTITY} <> legal_entity) AS strangers
+            count(*) FILTER (WHERE {_ENTITY} <> legal_entity) AS strangers,
+            count(*) FILTER (WHERE debit IS NULL OR credit IS NULL) AS unread
         FROM {_lines("ledger.voucher")} GROUP BY voucher_id)
     SELECT voucher_id AS place, format('voucher {{}}, {{}} of {{}}: total {{}}, its lines {{}} and {{}}; {{}}',
         voucher_id, voucher_no, legal_entity, total_minor, coalesce(debit, 0), coalesce(credit, 0), CASE
@@ -95,10 +107,11 @@ SAID = Rule(
             WHEN strangers > 0 THEN 'an account is of another company'
             ELSE 'its columns are not its content' END) AS message
     FROM linked LEFT JOIN added USING (voucher_id)
-    WHERE digest <> sha256(content) OR voucher_id <> left(digest, 32)::UUID OR previous <> before
+    WHERE digest <> sha256(content) OR voucher_id IS DISTINCT FROM TRY_CAST(left(digest, 32) AS UUID)
+        OR previous <> before
         OR chain_no <> place_no OR chained <> sha256('voucher ' || previous || ' ' || digest)
-        OR (total_minor, total_minor, 2 * entries, 0) IS DISTINCT FROM (debit, credit, lines, strangers)
-        OR replace(content->>'debit', '.', '')::HUGEINT <> total_minor
+        OR (total_minor, total_minor, total_minor, 2 * entries, 0, 0)
+            IS DISTINCT FROM (debit, credit, {_minor(f"({_JSON})->>'debit'")}, lines, strangers, unread)
         OR ({_SAID}) IS DISTINCT FROM ({_KEPT})""",
 )
 
@@ -110,6 +123,8 @@ _ALLOWED = (
     ("correct", "moved", "refused", "replaced"),
     ("judge_accepted", "moved", "sent disputed", "accepted"),
     ("judge_refused", "moved", "sent disputed", "refused"),
+    ("judge_refused", "moved", "disputed", "replaced"),  # it has a later revision
+    ("accept", "contradicted", "sent", "disputed"),  # another revision is accepted
     ("accept", "contradicted", "accepted refused replaced", "disputed"),
     ("refuse", "contradicted", "accepted", "disputed"),
     ("accept", "noted", "disputed", "disputed"),
@@ -126,7 +141,9 @@ STANDS = Rule(
     "ledger.voucher",
     f"""WITH linked AS (
         SELECT *, row_number() OVER w AS place_no, lag(to_state, 1, 'made') OVER w AS before,
-            row_number() OVER (PARTITION BY voucher_id ORDER BY move_no DESC) = 1 AS is_last
+            row_number() OVER (PARTITION BY voucher_id ORDER BY move_no DESC) = 1 AS is_last,
+            last_value(CASE WHEN came <> 'noted' THEN number END IGNORE NULLS) OVER w AS last_number,
+            last_value(CASE WHEN came <> 'noted' THEN reason END IGNORE NULLS) OVER w AS last_reason
         FROM ledger.voucher_move WINDOW w AS (PARTITION BY voucher_id ORDER BY move_no)),
     broken AS (
         SELECT voucher_id, format('move {{}}: {{}}, {{}}, from {{}} to {{}} by {{}}, after {{}}', move_no, move, came,
@@ -139,7 +156,12 @@ STANDS = Rule(
             coalesce(v.state, 'not there'), coalesce(v.moves, 0), coalesce(l.to_state, 'made'), coalesce(l.move_no, 0))
             AS what
         FROM ledger.voucher AS v FULL JOIN (FROM linked WHERE is_last) AS l USING (voucher_id)
-        WHERE (v.state, v.moves) IS DISTINCT FROM (coalesce(l.to_state, 'made'), coalesce(l.move_no, 0))),
+        WHERE (v.state, v.moves) IS DISTINCT FROM (coalesce(l.to_state, 'made'), coalesce(l.move_no, 0))
+        UNION ALL SELECT voucher_id, format('its number is {{}}, its reason {{}}; its moves say {{}} and {{}}',
+            coalesce(v.number, 'none'), coalesce(v.reason, 'none'), coalesce(last_number, 'none'),
+            coalesce(last_reason, 'none'))
+        FROM ledger.voucher AS v LEFT JOIN (FROM linked WHERE is_last) AS l USING (voucher_id)
+        WHERE (v.number, v.reason) IS DISTINCT FROM (last_number, last_reason)),
     twice AS (
         SELECT min(voucher_id) AS voucher_id, format('number {{}} of {{}} has {{}} accepted revisions, {{}} that '
             || 'follow no refused one', voucher_no, legal_entity, count(*) FILTER (WHERE state = 'accepted'),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from everycent.flow.ledger.contract import BANK_ACCOUNT, OPERATOR_ACCOUNT, TAX_ACCOUNT
+from everycent.flow.ledger.contract import BALANCE_ACCOUNT, BANK_ACCOUNT, OPERATOR_ACCOUNT, TAX_ACCOUNT
 
 
 class Codes:
@@ -26,9 +26,10 @@ def _pattern(name: str) -> str:
 
 def legal_entity_sql(account: str) -> str:
     """PostgreSQL expression of the legal entity that an account's name says; NULL where it says none."""
-    operators = f"substring({account} FROM '^{OPERATOR_ACCOUNT}(.*)/[^/]*$')"
-    others = " ".join(
-        f"WHEN starts_with({account}, '{head}') THEN substr({account}, {len(head) + 1})"
-        for head in (BANK_ACCOUNT, TAX_ACCOUNT)
-    )
-    return f"CASE WHEN starts_with({account}, '{OPERATOR_ACCOUNT}') THEN {operators} {others} END"
+    entities = {
+        OPERATOR_ACCOUNT: f"substring({account} FROM '^{OPERATOR_ACCOUNT}(.*)/[^/]*$')",
+        BALANCE_ACCOUNT: f"substring({account} FROM '^{BALANCE_ACCOUNT}(.*?)/[^/:]+:.*$')",
+    }
+    entities |= {head: f"substr({account}, {len(head) + 1})" for head in (BANK_ACCOUNT, TAX_ACCOUNT)}
+    cases = " ".join(f"WHEN starts_with({account}, '{head}') THEN {entity}" for head, entity in entities.items())
+    return f"CASE {cases} END"

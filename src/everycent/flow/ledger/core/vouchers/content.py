@@ -103,8 +103,9 @@ def chained(previous: str, digest: str) -> str:
     return sha256(f"voucher {previous} {digest}".encode()).hexdigest()
 
 
-def revised(text: str, codes: Codes, of: Currency) -> tuple[str, list[Entry]]:
-    """The content of the next revision: of the same transfers, with the codes of now. Its entries, too."""
+def revised(text: str, codes: Codes) -> tuple[str, list[Entry]]:
+    """The content of the next revision: of the same transfers, with the codes of now, and its amounts with the
+    decimals that they were written with. Its entries, too."""
     said = json.loads(text)
     head = Head(
         said["tenant"], said["model"], said["legal_entity"], said["number"], said["revision"] + 1,
@@ -115,9 +116,10 @@ def revised(text: str, codes: Codes, of: Currency) -> tuple[str, list[Entry]]:
     entries = [
         Entry(debit["account"], credit["account"], debit["purpose"], int(debit["debit"].replace(".", "")),
               debit["transfers"], None if debit["transfer"] is None else UUID(debit["transfer"]))
-        for debit, credit in pairs  # of all decimals, as they are written
+        for debit, credit in pairs
     ]  # fmt: skip
-    return content(head, entries, codes, of), entries
+    decimals = len(said["debit"].partition(".")[2])
+    return content(head, entries, codes, Currency(said["currency"], decimals)), entries
 
 
 def without_code(accounts: Iterable[str], codes: Codes) -> list[str]:

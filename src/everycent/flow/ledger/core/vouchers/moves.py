@@ -8,6 +8,9 @@ A column is where a voucher stands. A cell is where a move leads:
 
 Nothing leads from accepted but a contradiction, and only one that is made is handed over: what is accepted is never
 handed over again. A refused one is corrected, which makes its next revision.
+
+What the other revisions of its number say goes before the table: one of them is accepted, so this one is not, too; and
+a refused one that was corrected before is replaced.
 """
 
 from collections.abc import Mapping
@@ -49,15 +52,26 @@ def _read(table: str) -> Mapping[VoucherMove, Mapping[VoucherState, str]]:
 MOVES = _read(TABLE)
 
 
-def judge(state: VoucherState, move: VoucherMove, *, same_number: bool = True) -> tuple[VoucherState, VoucherCame]:
-    """Where the move leads, and what came of it. Acceptance under another number than before is a contradiction."""
+def judge(
+    state: VoucherState,
+    move: VoucherMove,
+    *,
+    same_number: bool = True,
+    other_accepted: bool = False,
+    corrected: bool = False,
+) -> tuple[VoucherState, VoucherCame]:
+    """Where the move leads, and what came of it. Acceptance under another number than before, or beside another
+    revision that is accepted (`other_accepted`), is a contradiction. `corrected`: it has a later revision."""
     cell = MOVES[move][state]
     came = _MARKS.get(cell, VoucherCame.MOVED)
-    if came is VoucherCame.REPEATED and state is VoucherState.ACCEPTED and not same_number:
+    is_accepted_again = came is VoucherCame.REPEATED and state is VoucherState.ACCEPTED and not same_number
+    if is_accepted_again or (cell == VoucherState.ACCEPTED and other_accepted):
         came = VoucherCame.CONTRADICTED if move is VoucherMove.ACCEPT else VoucherCame.NOT_ALLOWED
     if came is VoucherCame.CONTRADICTED:
         return VoucherState.DISPUTED, came
-    return (VoucherState(cell) if came is VoucherCame.MOVED else state), came
+    if came is not VoucherCame.MOVED:
+        return state, came
+    return (VoucherState.REPLACED if cell == VoucherState.REFUSED and corrected else VoucherState(cell)), came
 
 
 def allowed_from(move: VoucherMove) -> list[VoucherState]:
