@@ -163,6 +163,7 @@ def test_a_person_ends_it_and_what_does_not_fit_is_refused_by_name(
 REFUSED = (
     ("until season_end", "until seasons_end", "there is no record kind 'seasons_end'"),
     ("until season_end", "until Season", "'until Season' does not fit; write daily, weekly"),
+    ("season_end:\n        id", "closed:\n        id", "until closed is ended by a person alone, and a record kind is"),
     ("columns: {notice: text, resort: text,", "columns: {notice: text, place: text,", "it has no column 'resort'"),
 )
 

@@ -214,3 +214,11 @@ def test_parts_that_came_in_are_taken_off_and_stand_on_account(
         ("b", "on account"): 100,
         ("c", "on account"): 400,
     }
+
+
+def test_a_statement_that_no_event_has_ended_waits_for_one_and_since_no_day(database: Any, engine: LocalEngine) -> None:
+    books = Books(database, engine)
+    books.statements["merchant"] = StatementSpec(cycle="until closed")
+    books.book("record debtor creditor amount booked_on\nA1 platform merchant:m 5.00 2026-03-01")
+    (row,) = waiting(books.connection, Asked(books.tenant, "market"), NOON).dicts()
+    assert (row["who"], row["what"], row["since"], row["amount"]) == ("an event", "a statement, to close", None, 500)

@@ -19,10 +19,6 @@ class NotACycle(ValueError):
     """The text names no cycle."""
 
 
-class NotAPeriod(ValueError):
-    """The label is not one of this cycle's."""
-
-
 class Length(StrEnum):
     """How long a cycle's periods are."""
 
@@ -107,24 +103,6 @@ class Cycle:
         before = max(each[0] for each in ends if each[0] < last)
         return Period(f"{turn.label}-D{end:02d}", before + _DAY, last)
 
-    def period_of_label(self, label: str) -> Period:
-        """The period of a label: 2026-03-01, 2026-W09, 2026-03-H1, 2026-03 or 2026-03-D10. Raises NotAPeriod."""
-        try:
-            day = self._day_in(label)
-        except ValueError:
-            day = None
-        if day is None or self.period(day).label != label:
-            raise NotAPeriod(f"'{label}' is not a period of one {self.length}; one looks like {_EXAMPLE[self.length]}")
-        return self.period(day)
-
-    def _day_in(self, label: str) -> date:
-        """A day of the period, if it is one. Raises ValueError."""
-        if self.length is not Length.TO_DAYS:
-            return date.fromisoformat(_HALVES.sub(_first_of_half, label) + _FIRST_DAY[self.length])
-        month, _, end = label.partition("-D")
-        turn = _month_of(date.fromisoformat(f"{month}-01"))
-        return turn.first.replace(day=min(int(end), turn.last.day))
-
     def closes_on(self, period: Period, ready_after: timedelta = timedelta(0)) -> date:
         """The first business day on which the period may close.
 
@@ -183,10 +161,6 @@ def _half_month_of(day: date) -> Period:
     return Period(f"{month.label}-H2", sixteenth, month.last)
 
 
-def _first_of_half(half: re.Match[str]) -> str:
-    return "-01" if half[1] == "1" else "-16"
-
-
 def _month_of(day: date) -> Period:
     first = day.replace(day=1)
     next_first = (first + 31 * _DAY).replace(day=1)
@@ -200,13 +174,3 @@ _PERIOD: dict[Length, Callable[[date], Period]] = {
     Length.MONTH: _month_of,
 }
 _NAMED = {"daily": Length.DAY, "weekly": Length.WEEK, "half_monthly": Length.HALF_MONTH, "monthly": Length.MONTH}
-_HALVES = re.compile(r"-H([12])$")
-_FIRST_DAY = {Length.DAY: "", Length.WEEK: "-1", Length.HALF_MONTH: "", Length.MONTH: "-01", Length.EVENT: ""}
-_EXAMPLE = {
-    Length.DAY: "2026-03-01",
-    Length.WEEK: "2026-W09",
-    Length.HALF_MONTH: "2026-03-H1",
-    Length.MONTH: "2026-03",
-    Length.TO_DAYS: "2026-03-D10",
-    Length.EVENT: "E1",
-}

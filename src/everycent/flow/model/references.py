@@ -5,12 +5,14 @@ from difflib import get_close_matches
 from zoneinfo import ZoneInfo
 
 from everycent.base.money.currency import UnknownCurrency, currency
+from everycent.base.money.cycle import Cycle
 from everycent.flow.clearing.contract import shares_of
 from everycent.flow.intake.contract import RecordSpec
 from everycent.flow.model.contract import SettlementModel
 from everycent.flow.model.yaml_source import ModelIssue, Source
 from everycent.flow.parties.contract import role_of_contract_table
 from everycent.flow.rating.contract import BEARER, FactorSpec, factor_path, with_made_factors
+from everycent.flow.settlement.contract import BY_HAND
 
 
 def check_references(spec: SettlementModel, source: Source) -> list[ModelIssue]:
@@ -275,10 +277,17 @@ def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
 
 def _ended_by(spec: SettlementModel, source: Source, role: str, cycle: str) -> Iterator[ModelIssue]:
     """What ends a cycle by event has to name the role's parties."""
-    _, until, kind = cycle.partition("until ")
-    if not until or kind == "closed" or role not in spec.parties:
+    kind = Cycle.parse(cycle).event
+    if not kind or role not in spec.parties:
         return
     path = ("statements", role, "cycle")
+    if kind == BY_HAND:
+        if kind in spec.records:
+            message = (
+                f"until {kind} is ended by a person alone, and a record kind is called so; call the kind otherwise"
+            )
+            yield source.issue(message, path)
+        return
     if kind not in spec.records:
         yield source.issue(_unknown("record kind", kind, spec.records, "; a person alone ends it: until closed"), path)
         return

@@ -29,6 +29,7 @@ from everycent.flow.non_order.contract import (
 from everycent.flow.non_order.core.judging import charge_id, judge, left_enough
 from everycent.flow.non_order.core.plan import NonOrderPlan
 from everycent.flow.non_order.store import ChargeAltered, shown
+from everycent.flow.parties.asked import known_parties
 
 __all__ = [
     "Answer", "ChargeAltered", "Counter", "House", "charge_id", "content_now", "decided", "expire", "give", "shown",
@@ -82,7 +83,7 @@ def give(counter: Counter, plan: NonOrderPlan, given: Given) -> Answer:
     """
     where = (counter.connection, counter.tenant, counter.model)
     with counter.connection.transaction():
-        known = store.known_parties(*where, [given.party_id])
+        known = known_parties(*where, [given.party_id])
         charge = judge(plan, given, known, counter.tenant, counter.model, counter.by)
         if isinstance(charge, Refused):
             return Answer(given.reference, Outcome.REFUSED, refused=charge)

@@ -125,15 +125,6 @@ def _change(connection: Connection, tenant: str, model: str, charge_id: UUID, ch
     assert changed == 1, f"charge {charge_id} is not asked for"
 
 
-def known_parties(connection: Connection, tenant: str, model: str, named: Sequence[str]) -> frozenset[str]:
-    """Those of the parties named that the model has."""
-    rows = connection.execute(
-        "SELECT party_id FROM parties.party WHERE tenant = %s AND model = %s AND party_id = ANY(%s)",
-        (tenant, model, list(named)),
-    )
-    return frozenset(str(party) for (party,) in rows)
-
-
 def shown(
     connection: Connection,
     tenant: str,

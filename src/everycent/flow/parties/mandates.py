@@ -14,13 +14,12 @@ from everycent.flow.parties import account_store, mandate_store
 from everycent.flow.parties.account_keys import AccountKeys
 from everycent.flow.parties.account_store import Account
 from everycent.flow.parties.contract_store import tell
-from everycent.flow.parties.core.account_moves import AccountRefused, AccountState, NotMoved
+from everycent.flow.parties.core.account_moves import ENDED_STATES, AccountRefused, NotMoved
 from everycent.flow.parties.core.account_number import Method, masked
 from everycent.flow.parties.mandate_store import Mandate
 
 #: As a bank's file takes it (pain.008, Max35Text).
 _CHARACTERS_MAX = 35
-_ENDED = (AccountState.REFUSED, AccountState.DECLINED, AccountState.WITHDRAWN)
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +43,8 @@ class MandateDone:
 def sign(
     connection: Connection, tenant: str, keys: AccountKeys, given: Signed, today: date, now: datetime
 ) -> MandateDone | NotMoved:
-    """Keeps that an account's party signed a mandate. The same again finds it."""
+    """Keeps that an account's party signed a mandate. The same again finds it. One that follows another is signed once
+    that one is revoked: a debit has one mandate."""
     text = given.mandate.strip()
     if not 1 <= len(text) <= _CHARACTERS_MAX or not text.isprintable():
         said = f"a mandate's id has 1 to {_CHARACTERS_MAX} characters that can be printed"
@@ -63,10 +63,13 @@ def sign(
             same_day = one.signed_on == given.signed_on
             if same_day and one.revoked_on is None and keys.open(one.key_id, one.sealed, one.place) == text:
                 return MandateDone(one, changed=False)
-            if same_day or one.revoked_on is None:
-                stands = "stands" if one.revoked_on is None else f"was revoked on {one.revoked_on}"
-                said = f"its mandate {one.masked} of {one.signed_on} {stands}; revoke it first, or sign on another day"
+            if one.revoked_on is None:
+                said = f"its mandate {one.masked} of {one.signed_on} stands; revoke it first"
                 return NotMoved(AccountRefused.MANDATE_STANDS, said)
+            if same_day or given.signed_on < one.revoked_on:
+                said = f"its mandate {one.masked} of {one.signed_on} stood until it was revoked on {one.revoked_on}"
+                right = "another one is signed on that day or later, and not on the day of one before"
+                return NotMoved(AccountRefused.MANDATE_STANDS, f"{said}; {right}")
         mandate = Mandate(account.model, account.account_id, given.signed_on, masked(text), "", b"", given.by)
         sealed = keys.seal(text, mandate.place)
         mandate = replace(mandate, key_id=sealed.key_id, sealed=sealed.content)
@@ -78,7 +81,7 @@ def sign(
 def revoke(
     connection: Connection, tenant: str, account_id: uuid.UUID, on: date, by: str, why: str, now: datetime
 ) -> MandateDone | NotMoved:
-    """Keeps that the account is debited no longer from a day on. Done before, it changes nothing."""
+    """Keeps that the account is debited no longer from a day on. Revoked before that, it changes nothing."""
     with connection.transaction():
         account = account_store.locked(connection, tenant, None, account_id)
         if account is None:
@@ -88,7 +91,7 @@ def revoke(
             said = f"account {account_id} has no mandate; `everycent party account mandate` gives it one"
             return NotMoved(AccountRefused.NO_MANDATE, said)
         last = known[-1]
-        if last.revoked_on is not None:
+        if last.revoked_on is not None and last.revoked_on <= on:
             return MandateDone(last, changed=False)
         if on < last.signed_on:
             said = f"it was signed on {last.signed_on}; it is revoked on that day or later"
@@ -103,7 +106,7 @@ def _refusal(account: Account) -> NotMoved | None:
     if account.method is not Method.BANK_CARD:
         said = f"account {account.account_id} is a {account.method}; direct debits are of bank cards"
         return NotMoved(AccountRefused.NOT_DEBITED, said)
-    if account.state in _ENDED:
+    if account.state in ENDED_STATES:
         said = f"account {account.account_id} is {account.state}; give the mandate to the account in use"
         return NotMoved(AccountRefused.NOT_ALLOWED, said)
     return None

@@ -27,7 +27,7 @@ from everycent.flow.parties.accounts import (
 from everycent.flow.parties.accounts import give as give_account
 from everycent.flow.parties.accounts import move as move_account
 from everycent.flow.parties.contract_store import Kept, contracts, events, parties, refusals, related
-from everycent.flow.parties.core.account_moves import AccountMove, AccountState, NotMoved
+from everycent.flow.parties.core.account_moves import ENDED_STATES, AccountMove, AccountState, NotMoved
 from everycent.flow.parties.core.account_number import Method
 from everycent.flow.parties.core.contract_message import ContractMessage, Refusal, Refused, read_message
 from everycent.flow.parties.core.judging import Judged, Outcome, Party, judge, party_of
@@ -51,6 +51,7 @@ from everycent.flow.parties.verification import (
 
 __all__ = [
     "ANSWER_BYTES_MAX",
+    "ENDED_STATES",
     "AccountKeys",
     "AccountMove",
     "AccountPolicy",

@@ -63,18 +63,20 @@ def owed(
     asked = {"tenant": tenant, "currencies": currencies and list(currencies), "ids": ids and list(ids)}
     return [
         Owed(
-            row[0],
-            row[1],
-            row[2],
-            row[3],
-            int(row[4]),
-            int(row[5]),
-            row[6],
-            InstructionState(row[7]),
-            row[8],
-            tuple(row[9]),
+            key,
+            model,
+            party,
+            legal_entity,
+            int(amount),
+            int(left),
+            code,
+            InstructionState(state),
+            debited,
+            tuple(named),
         )
-        for row in connection.execute(_OWED, asked)
+        for key, model, party, legal_entity, amount, left, code, state, debited, named in connection.execute(
+            _OWED, asked
+        )
     ]
 
 

@@ -250,7 +250,8 @@ def _take_all(
     taken = {id(arrival): _take(session, plan, arrival, sources, report) for arrival in ending}
     recorded = [kind for kind in kinds if kind in plan.intake]
     if recorded:
-        for answer in take_recorded(session, plan, recorded, plan.model.calendar.today(now), now):
+        answers = take_recorded(session, plan, recorded, plan.model.calendar.today(now), now)
+        for answer in answers:
             if answer.refusal is not None:
                 _log.warning(
                     "an event ends nothing",
@@ -258,7 +259,8 @@ def _take_all(
                     refusal=str(answer.refusal),
                     why=answer.message,
                 )
-        plan = under_its_contracts(session, plan)
+        if any(answer.period is not None for answer in answers):
+            plan = under_its_contracts(session, plan)
     taken |= {
         id(arrival): _take(session, plan, arrival, sources, report) for arrival in opened if id(arrival) not in taken
     }

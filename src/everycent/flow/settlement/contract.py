@@ -67,9 +67,13 @@ class EventRefusal(StrEnum):
     BOOKED_AFTER = "booked_after"
 
 
+#: What a person says ends a period, whatever event is declared.
+BY_HAND = "closed"
+
+
 @dataclass(frozen=True)
 class CycleEvent:
-    """What ends a party's period: `kind` is a record kind, or `closed` where a person says it. `occurred_on`: the last
+    """What ends a party's period: `kind` is a record kind, or BY_HAND where a person says it. `occurred_on`: the last
     business day of the period."""
 
     event_id: str

@@ -12,13 +12,13 @@ from everycent.flow.settlement.contract import CycleEvent, EventAnswer
 
 _ENDS = """
     SELECT party_id, array_agg(occurred_on ORDER BY occurred_on) FROM settlement.cycle_event
-    WHERE tenant = %s AND model = %s AND refusal IS NULL GROUP BY party_id ORDER BY party_id COLLATE "C"
+    WHERE tenant = %s AND model = %s AND refusal IS NULL AND (%s::text[] IS NULL OR party_id = ANY(%s))
+    GROUP BY party_id ORDER BY party_id COLLATE "C"
 """
 _KNOWN = """
     SELECT event_id, kind, party_id, occurred_on, given_by, why FROM settlement.cycle_event
     WHERE tenant = %s AND model = %s AND event_id = ANY(%s)
 """
-_PARTIES = "SELECT party_id FROM parties.party WHERE tenant = %s AND model = %s AND party_id = ANY(%s)"
 _KEEP = """
     INSERT INTO settlement.cycle_event (tenant, model, event_id, kind, party_id, occurred_on, given_by, why, refusal,
         message, recorded_at)
@@ -54,20 +54,18 @@ class OpenStatement:
     lines_until: date | None
 
 
-def ends(connection: Connection, tenant: str, model: str) -> dict[str, list[date]]:
-    """The days on which events ended periods, ascending, by party."""
-    return dict(connection.execute(_ENDS, (tenant, model)).fetchall())
+def ends(
+    connection: Connection, tenant: str, model: str, parties: Sequence[str] | None = None
+) -> dict[str, list[date]]:
+    """The days on which events ended periods, ascending, by party; of these parties alone where some are named."""
+    named = None if parties is None else list(parties)
+    return dict(connection.execute(_ENDS, (tenant, model, named, named)).fetchall())
 
 
 def known(connection: Connection, tenant: str, model: str, event_ids: Sequence[str]) -> dict[str, CycleEvent]:
     """Those of these events that came before, by id."""
     found = connection.execute(_KNOWN, (tenant, model, list(event_ids)))
     return {row[0]: CycleEvent(*row) for row in found}
-
-
-def known_parties(connection: Connection, tenant: str, model: str, named: Sequence[str]) -> frozenset[str]:
-    """Those of the parties named that the model has."""
-    return frozenset(str(party) for (party,) in connection.execute(_PARTIES, (tenant, model, list(named))))
 
 
 def open_statements(

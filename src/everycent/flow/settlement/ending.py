@@ -12,10 +12,11 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.flow.approvals.contract import person
 from everycent.flow.clearing.contract import OBLIGATION
+from everycent.flow.parties.asked import known_parties
 from everycent.flow.settlement import cycle_store, store
-from everycent.flow.settlement.contract import CycleEvent, EventAnswer, EventRefusal
+from everycent.flow.settlement.contract import BY_HAND, CycleEvent, EventAnswer, EventRefusal
 from everycent.flow.settlement.core.plan import SettlementPlan
-from everycent.flow.settlement.core.turns import BY_HAND, judge
+from everycent.flow.settlement.core.turns import judge
 
 _VIEW = "ending_obligation"
 _LAST_BOOKED = f"""
@@ -52,9 +53,9 @@ def end_periods(at: Ending, events: Sequence[CycleEvent], *, keeps_refused: bool
     with connection.transaction():
         store.lock_books(connection, at.tenant, model, to_close=True)
         known = cycle_store.known(connection, at.tenant, model, [each.event_id for each in ordered])
-        there = cycle_store.known_parties(connection, at.tenant, model, parties)
-        ends = {party: list(days) for party, days in cycle_store.ends(connection, at.tenant, model).items()}
-        booked = _last_booked(at, parties)
+        there = known_parties(connection, at.tenant, model, parties)
+        ends = {party: list(days) for party, days in cycle_store.ends(connection, at.tenant, model, parties).items()}
+        booked = _last_booked(at, parties, after=ordered[0].occurred_on) if ordered else {}
         answers = []
         for event in ordered:
             days = ends.setdefault(event.party_id, [])
@@ -107,13 +108,14 @@ def _ended(
     return EventAnswer(event, period.label)
 
 
-def _last_booked(at: Ending, parties: Sequence[str]) -> dict[str, date]:
-    """The last day of what stands on the open statements of parties."""
+def _last_booked(at: Ending, parties: Sequence[str], after: date) -> dict[str, date]:
+    """The last day after `after` of what stands on the open statements of parties; left out where there is none."""
     opened = cycle_store.open_statements(at.connection, at.tenant, at.plan.model, parties, FOREVER)
     last = {each.statement_id: each.lines_until for each in opened}
     if opened:
         columns = ["booked_on", "debtor_statement", "creditor_statement"]
-        at.details.attach(at.engine, _VIEW, OBLIGATION, at.plan.model, columns=columns)
+        later = f"booked_on > DATE '{after.isoformat()}'"
+        at.details.attach(at.engine, _VIEW, OBLIGATION, at.plan.model, columns=columns, only=later)
         opened_ids = pa.table({"statement_id": pa.array(last, pa.string())})
         for row in at.engine.query(_LAST_BOOKED, opened=opened_ids).to_pylist():
             day = row["last_booked"]

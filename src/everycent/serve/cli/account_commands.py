@@ -31,6 +31,7 @@ from everycent.flow.parties.service import (
 from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.service import Session, open_session
 from everycent.serve.account_callbacks import receiving
+from everycent.serve.business_day import business_day
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
 from everycent.serve.cli.terminal import err, out, print_json, print_table
@@ -66,25 +67,31 @@ def move_command(account: str, move: str, who: str | None, why: str | None, *, a
     return _print_done(done, as_json=as_json)
 
 
-def _used(session: Session, account: str) -> UUID:
-    """The account that is named: by its id, or by its party's, then the newest that is not given up."""
+def _used(session: Session, account: str, now: datetime) -> tuple[UUID, date]:
+    """The account that is named, by its id, or by its party's, then the newest that is not given up; and the business
+    day of its model."""
+    where = (session.connection, session.tenant)
     if ":" not in account:
-        return _id(account)
-    known = service.accounts(session.connection, session.tenant, None, account)
-    used = [each for each in known if each["state"] not in ("refused", "declined", "withdrawn")]
+        account_id = _id(account)
+        models = [each["model"] for each in service.accounts(*where, None) if each["account_id"] == account_id]
+        return account_id, business_day(*where, next(iter(models), None), now)
+    known = service.accounts(*where, None, account)
+    used = [each for each in known if each["state"] not in service.ENDED_STATES]
     if not used:
         raise NothingStored(f"{account} has no account; give it one with `everycent party account give`")
     if len({each["model"] for each in used}) > 1:
         raise NothingStored(f"several models have a party '{account}'; name the account by its own id")
-    return UUID(str(used[-1]["account_id"]))
+    return UUID(str(used[-1]["account_id"])), business_day(*where, used[-1]["model"], now)
 
 
 def mandate_command(account: str, signed_on: date, source: str, who: str | None, *, as_json: bool) -> int:
     """Gives an account its mandate."""
     keys, text = AccountKeys.load(), _number(source)
     with open_session(Settings.load(), migrations()) as session:
-        given, now = Signed(_used(session, account), text, signed_on, _who(who)), datetime.now(UTC)
-        done = service.sign_mandate(session.connection, session.tenant, keys, given, now.date(), now)
+        now = datetime.now(UTC)
+        account_id, today = _used(session, account, now)
+        given = Signed(account_id, text, signed_on, _who(who))
+        done = service.sign_mandate(session.connection, session.tenant, keys, given, today, now)
     return _print_mandate(done, as_json=as_json)
 
 
@@ -92,7 +99,8 @@ def revoke_command(account: str, on: date | None, who: str | None, why: str, *, 
     """Takes an account's mandate back."""
     with open_session(Settings.load(), migrations()) as session:
         now = datetime.now(UTC)
-        at = (session.connection, session.tenant, _used(session, account), on or now.date(), _who(who), why)
+        account_id, today = _used(session, account, now)
+        at = (session.connection, session.tenant, account_id, on or today, _who(who), why)
         done = service.revoke_mandate(*at, now)
     return _print_mandate(done, as_json=as_json)
 

@@ -9,13 +9,11 @@ from everycent.flow.approvals.contract import Outcome
 from everycent.flow.model.service import load_model
 from everycent.flow.pipeline.service import end_by_hand, open_session
 from everycent.flow.settlement import service as settlement
-from everycent.flow.settlement.contract import CycleEvent, EventAnswer
+from everycent.flow.settlement.contract import BY_HAND, CycleEvent, EventAnswer
 from everycent.serve.cli import exits
 from everycent.serve.cli.statements import Told, tell, user
 from everycent.serve.cli.terminal import out, print_json, print_table
 from everycent.serve.wiring import SECTIONS, migrations
-
-_BY_HAND = "closed"
 
 
 def close_command(
@@ -25,7 +23,7 @@ def close_command(
     model = load_model(path, SECTIONS)
     now = datetime.now(UTC)
     day = on or model.calendar.today(now)
-    events = [CycleEvent(f"{party}/{day}", _BY_HAND, party, day, user(by), why) for party in dict.fromkeys(parties)]
+    events = [CycleEvent(f"{party}/{day}", BY_HAND, party, day, user(by), why) for party in dict.fromkeys(parties)]
     with open_session(Settings.load(), migrations()) as session:
         answers = end_by_hand(session, model, events, now)
     return tell("party", [_told(each) for each in answers], as_json=as_json)

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from everycent.base.money.cycle import FOREVER
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals import service as approvals
 from everycent.serve.figures.asked import Asked, Column, Figures, whole
 
 #: `who`, what waits for them, since when, how many, and their amounts. `{party}`: the party, or its role.
 _STATEMENTS = """
-    SELECT CASE state WHEN 'disputed' THEN 'operations' WHEN 'open' THEN 'the day cut' ELSE {party} END AS who,
+    SELECT CASE WHEN state = 'disputed' THEN 'operations'
+            WHEN state = 'open' AND period_last = %(forever)s THEN 'an event'
+            WHEN state = 'open' THEN 'the day cut' ELSE {party} END AS who,
         CASE WHEN state = 'disputed' THEN 'a disputed statement, to resolve'
             WHEN state = 'open' THEN 'a statement, to close' ELSE 'a statement, to confirm' END AS what,
-        min(coalesce(closed_as_of, closes_on)) AS since, count(*) AS things,
-            sum(abs(net_minor + lines_minor)) AS amount, currency
+        min(coalesce(closed_as_of, CASE WHEN period_last < %(forever)s THEN closes_on END)) AS since,
+        count(*) AS things, sum(abs(net_minor + lines_minor)) AS amount, currency
     FROM settlement.statement
     WHERE tenant = %(tenant)s AND model = %(model)s AND released_as_of IS NULL
         AND (state IN ('disputed', 'open') OR state = 'closed' AND confirms)
@@ -92,8 +95,8 @@ COLUMNS = (
 
 
 def waiting(connection: Connection, asked: Asked, now: datetime) -> Figures:
-    """What waits now, and for whom, those that wait longest first."""
-    values = {"tenant": asked.tenant, "model": asked.model, "now": now}
+    """What waits now, and for whom, those that wait longest first, and last those of which no day is known."""
+    values = {"tenant": asked.tenant, "model": asked.model, "now": now, "forever": FOREVER}
     party = "split_part(party_id, ':', 1)" if asked.by == "role" else "party_id"
     queries = (_STATEMENTS, _RELEASED, _INSTRUCTIONS, _ON_ACCOUNT, _CHARGES, _INVOICES)
     rows = [row for query in queries for row in connection.execute(query.replace("{party}", party), values)]

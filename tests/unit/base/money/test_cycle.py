@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everycent.base.money.cycle import Cycle, NotACycle, NotAPeriod, turn
+from everycent.base.money.cycle import Cycle, NotACycle, turn
 
 CYCLES = ["daily", "weekly", "half_monthly", "monthly", "T+0", "T+3", "to 10, 20, 31", "to 5", "to 28,30", "to 1, 31"]
 
@@ -73,32 +73,11 @@ def test_how_a_cycle_gathers_days_can_be_read_again(text: str) -> None:
     assert Cycle.parse(cycle.gathers) == Cycle(cycle.length, ends=cycle.ends)
 
 
-@pytest.mark.parametrize(
-    ("cycle", "label"),
-    [
-        ("weekly", "2026-W54"),
-        ("monthly", "2026-13"),
-        ("daily", "2026-02-30"),
-        ("weekly", "2026-03"),
-        ("half_monthly", "2026-03-H3"),
-        ("half_monthly", "2026-03-01"),
-        ("daily", "2026-03-H1"),
-        ("to 28, 31", "2026-02-D31"),
-        ("to 10", "2026-03-D11"),
-        ("to 10", "2026-03"),
-    ],
-)
-def test_a_label_of_no_period_is_refused(cycle: str, label: str) -> None:
-    with pytest.raises(NotAPeriod, match=f"'{label}' is not a period"):
-        Cycle.parse(cycle).period_of_label(label)
-
-
 @given(st.dates(date(1900, 1, 1), date(2200, 1, 1)), st.sampled_from(CYCLES))
 def test_periods_follow_each_other_without_gap_or_overlap(day: date, text: str) -> None:
     cycle = Cycle.parse(text)
     period = cycle.period(day)
     assert period.first <= day <= period.last
-    assert cycle.period_of_label(period.label) == period
     assert cycle.period(period.first) == cycle.period(period.last) == period
     assert cycle.period(period.last + timedelta(days=1)).first == period.last + timedelta(days=1)
     assert cycle.closes_on(period) > period.last
@@ -118,5 +97,3 @@ def test_a_cycle_by_event_goes_on_until_the_event() -> None:
     assert (period, cycle.closes_on(period)) == (turn(1, None, None), date(9999, 12, 31))
     ended = turn(2, date(2026, 3, 10), date(2026, 4, 2))
     assert (ended.label, ended.first, cycle.closes_on(ended)) == ("E2", date(2026, 3, 11), date(2026, 4, 3))
-    with pytest.raises(NotAPeriod):
-        cycle.period_of_label("E1")

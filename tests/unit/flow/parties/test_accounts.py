@@ -191,3 +191,26 @@ def test_the_service_is_asked_over_http_and_answers_by_call_back(
     give(connection, party=str(second))
     (told,) = service.verify_accounts(connection, *AT, KEYS, liar, datetime.now(UTC))
     assert told.not_reached == "the verification service answers 401"
+
+
+def test_an_account_has_one_mandate_on_a_day_and_a_revocation_may_be_brought_forward(connection: Any) -> None:
+    account = give(connection).account.account_id
+    today = date(2026, 3, 20)
+
+    def sign(day: int) -> Any:
+        mandate = service.Signed(account, f"MANDATE-{day:02d}", date(2026, 3, day), "ann")
+        return service.sign_mandate(connection, "default", KEYS, mandate, today, NOW)
+
+    def revoke(day: int) -> Any:
+        done = service.revoke_mandate(connection, "default", account, date(2026, 3, day), "ben", "by letter", NOW)
+        return (done.mandate.revoked_on.day, done.changed) if isinstance(done, service.MandateDone) else done.name
+
+    assert sign(2).changed and sign(5).name == "mandate_stands"
+    assert [revoke(12), revoke(15), revoke(10), revoke(10)] == [(12, True), (12, False), (10, True), (10, False)]
+    refused = {day: sign(day) for day in (1, 2, 9)}
+    assert {each.name for each in refused.values()} == {"mandate_stands"}, "another one would have been on one day"
+    assert "revoked on 2026-03-10; another one is signed on that day or later" in refused[9].message
+    assert sign(10).changed
+    assert revoke(9) == "not_allowed", "it is the last one that is revoked, and that was not signed yet"
+    told = [each["content"] for each in service.events(connection, *AT, PARTY) if each["kind"].endswith("revoked")]
+    assert [each["revoked_on"] for each in told] == ["2026-03-12", "2026-03-10"]

@@ -137,8 +137,8 @@ def test_what_a_party_owes_is_debited_under_the_mandate_of_its_verified_account_
     (account,) = [row["account_id"] for row in service.accounts(connection, tenant, None)]
     day = date(2026, 3, 1)
 
-    def sign(text: str, on: date = day) -> str:
-        done = service.sign_mandate(connection, tenant, keys, service.Signed(account, text, on, "ann"), day, NOW)
+    def sign(text: str, on: date = day, today: date = day) -> str:
+        done = service.sign_mandate(connection, tenant, keys, service.Signed(account, text, on, "ann"), today, NOW)
         return done.name if isinstance(done, service.NotMoved) else f"{done.mandate.masked} {done.changed}"
 
     def files(on: date) -> dict[str, str]:
@@ -169,7 +169,8 @@ def test_what_a_party_owes_is_debited_under_the_mandate_of_its_verified_account_
     ).fetchall()
     told = "not debited: its mandate was revoked on 2026-03-02"
     assert reasons == [(None,), ("its mandate was revoked",), (told,)], "what came since with it"
-    assert sign("MANDATE-0001") == "mandate_stands" and sign("MANDATE-0002", date(2026, 2, 28)) == "****0002 True"
+    assert sign("MANDATE-0001") == "mandate_stands" == sign("MANDATE-0002", date(2026, 2, 28)), "it stood then"
+    assert sign("MANDATE-0002", date(2026, 3, 2), date(2026, 3, 4)) == "****0002 True"
     monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", f"{service.new_key('k2')},{service.new_key('k1')}")
     both = AccountKeys({**AccountKeys.load().by_id, "k1": keys.by_id["k1"]})
     assert service.rekey(connection, tenant, both) == 3, "the number and two mandates"

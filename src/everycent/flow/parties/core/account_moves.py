@@ -16,6 +16,10 @@ class AccountState(StrEnum):
     WITHDRAWN = "withdrawn"  # taken back; nobody is paid there
 
 
+#: The states that an account does not leave, and in which it is not used.
+ENDED_STATES = (AccountState.REFUSED, AccountState.DECLINED, AccountState.WITHDRAWN)
+
+
 class AccountMove(StrEnum):
     """What leads from one state to another."""
 

@@ -10,12 +10,9 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.cycle import Length, turn
-from everycent.flow.settlement.contract import TURNS, CycleEvent, EventRefusal
+from everycent.flow.settlement.contract import BY_HAND, TURNS, CycleEvent, EventRefusal
 from everycent.flow.settlement.core.agreed import AGREED_DAY, agreed_days
 from everycent.flow.settlement.core.plan import SettlementPlan, StatementRole
-
-#: What a person says ends a period, whatever event is declared.
-BY_HAND = "closed"
 
 
 def by_event(role: StatementRole | None) -> bool:
