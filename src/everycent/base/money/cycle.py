@@ -140,7 +140,12 @@ def turn(number: int, ended_before: date | None, ends: date | None) -> Period:
 
 def days_told(first: date, last: date) -> tuple[str, str]:
     """A period's first and last day, and those that no event has said as `…`."""
-    return ("…" if first == BEGINNING else first.isoformat()), ("…" if last >= FOREVER else last.isoformat())
+    return ("…" if first == BEGINNING else first.isoformat()), day_told(last)
+
+
+def day_told(day: date) -> str:
+    """The day on which a period ends or closes; `…` where no event has said it."""
+    return "…" if day >= FOREVER else day.isoformat()
 
 
 def _day_of(day: date) -> Period:

@@ -9,6 +9,7 @@ from uuid import UUID
 from everycent.base.engine.local import LocalEngine
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
+from everycent.base.money.cycle import FOREVER, day_told
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.flow.clearing.contract import OBLIGATION
@@ -168,7 +169,9 @@ def _settled(finder: Finder, model: str, statement_ids: Sequence[str]) -> tuple[
         if row["closed_as_of"] is not None:
             said, at = f"{row['statement_id']} closed: {net}", row["closed_as_of"]
         else:
-            said, at = f"{row['statement_id']} is open and closes: {net} so far", row["closes_on"]
+            closes_on = row["closes_on"]
+            said = f"{row['statement_id']} is open, closes on {day_told(closes_on)}: {net} so far"
+            at = None if closes_on >= FOREVER else closes_on
             missing.append(f"statement {row['statement_id']} is still open: nothing is paid of it yet")
         events.append(Event(at, "statement", row["statement_id"], said, model))
     money = {row["statement_id"]: row["currency"] for row in rows}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency, currency
-from everycent.base.money.cycle import days_told
+from everycent.base.money.cycle import day_told, days_told
 from everycent.proof.explain.contract import Explanation
 from everycent.proof.explain.store import Finder, Row
 
@@ -30,10 +30,9 @@ def statement_explained(finder: Finder, row: Row) -> Explanation:
     for each in owed:
         per_charge[each["charge"]].append(each["due_minor"])
     first, last = days_told(row["period_first"], row["period_last"])
-    _, closes_on = days_told(row["period_first"], row["closes_on"])
     facts = [
         ("party", row["party_id"]),
-        ("period", f"{row['period']}: {first} to {last}, closes on {closes_on}"),
+        ("period", f"{row['period']}: {first} to {last}, closes on {day_told(row['closes_on'])}"),
         ("terms", _terms(row["agreed"])),
         ("payable", format_minor(int(row["payable_minor"]), money)),
         ("receivable", format_minor(int(row["receivable_minor"]), money)),

@@ -39,6 +39,7 @@ def _until_ended(run: Callable[[], int]) -> int:
     def end(*_: Any) -> None:
         nonlocal ended
         ended = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would stop what the first one has undone
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)

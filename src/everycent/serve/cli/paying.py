@@ -34,11 +34,10 @@ _COLUMNS = ("id", "state", "party", "amount", "", "channel", "as of", "why")
 
 
 @contextmanager
-def _cashier(as_of: str | None = None) -> Iterator[Cashier]:
+def _cashier(as_of: date | None = None) -> Iterator[Cashier]:
     now = datetime.now(UTC)
-    day = now.date() if as_of is None else date.fromisoformat(as_of)
     with open_session(Settings.load(), migrations()) as session:
-        yield Cashier(session, now, day)
+        yield Cashier(session, now, as_of or now.date())
 
 
 def _who(given: str | None) -> str:
@@ -90,7 +89,7 @@ def show_command(wanted: str, *, as_json: bool) -> int:
 
 
 def by_hand_command(
-    ids: Sequence[str], move: str, who: str | None, why: str | None, as_of: str | None, *, as_json: bool
+    ids: Sequence[str], move: str, who: str | None, why: str | None, as_of: date | None, *, as_json: bool
 ) -> int:
     """What a person says of instructions; 1 where something was not done as asked."""
     with _cashier(as_of) as cashier:
@@ -99,7 +98,7 @@ def by_hand_command(
     return _tell(taken, {}, as_json=as_json)
 
 
-def received_command(ids: Sequence[str], who: str | None, why: str, as_of: str | None, *, as_json: bool) -> int:
+def received_command(ids: Sequence[str], who: str | None, why: str, as_of: date | None, *, as_json: bool) -> int:
     """A person says that what instructions collect came in; 1 where something was not done as asked."""
     with _cashier(as_of) as cashier:
         rows = [_found(cashier, each) for each in ids]
@@ -127,7 +126,7 @@ def _released(cashier: Cashier, row: dict[str, Any], word: Word) -> Told:
     return Told(key, answer.outcome, answer.refusal and str(answer.refusal), answer.message)
 
 
-def send_command(path: Path, as_of: str | None, *, only_ask: bool, as_json: bool) -> int:
+def send_command(path: Path, as_of: date | None, *, only_ask: bool, as_json: bool) -> int:
     """Sends or asks; 1 where something needs a person, 75 where the service could not be reached."""
     model = load_model(path, SECTIONS)
     with _cashier(as_of) as cashier:
@@ -144,7 +143,7 @@ def send_command(path: Path, as_of: str | None, *, only_ask: bool, as_json: bool
     return code
 
 
-def read_command(files: Sequence[Path], as_of: str | None, *, as_json: bool) -> int:
+def read_command(files: Sequence[Path], as_of: date | None, *, as_json: bool) -> int:
     """Takes in banks' files, one after another; 1 where something in them needs a person."""
     taken: list[Taken] = []
     receipts: list[Receipt] = []
@@ -207,7 +206,7 @@ def _print_receipts(receipts: Sequence[Receipt], repeated: int) -> None:
 
 
 def take_command(
-    path: Path, line: str, ids: Sequence[str], who: str | None, why: str, as_of: str | None, *, as_json: bool
+    path: Path, line: str, ids: Sequence[str], who: str | None, why: str, as_of: date | None, *, as_json: bool
 ) -> int:
     """A person says what a line of a bank's file is for."""
     with _cashier(as_of) as cashier:
@@ -218,7 +217,7 @@ def take_command(
     return _tell(taken, {"on_account": _receipts([receipt])}, as_json=as_json)
 
 
-def use_command(ids: Sequence[str], who: str | None, why: str, as_of: str | None, *, as_json: bool) -> int:
+def use_command(ids: Sequence[str], who: str | None, why: str, as_of: date | None, *, as_json: bool) -> int:
     """A person says that what is free of a party pays what it owes."""
     with _cashier(as_of) as cashier:
         keys = [_found(cashier, each)["instruction_id"] for each in ids]

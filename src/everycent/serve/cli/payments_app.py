@@ -1,11 +1,12 @@
 """The commands of payments: `everycent payments ...`."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from everycent.serve.cli.options import Json, Port
+from everycent.serve.cli.options import Json, Port, day
 
 Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file.")]
 Ids = Annotated[
@@ -16,7 +17,10 @@ Who = Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you ar
 Why = Annotated[str | None, typer.Option("--why", help="In words, kept with it.")]
 NeedsWhy = Annotated[str, typer.Option("--why", help="In words, kept with it.")]
 AsOf = Annotated[
-    str | None, typer.Option("--as-of", metavar="DATE", help="The day on which results are booked; today if not given.")
+    date | None,
+    typer.Option(
+        "--as-of", parser=day, metavar="DATE", help="The day on which results are booked; today if not given."
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes/--no", help="Yes, or no with --why.")]
 Channel = Annotated[str | None, typer.Option(help="This channel alone, such as bank_file or rest.")]
@@ -227,7 +231,7 @@ def payments_start(channel: Channel = None, who: Who = None, json: Json = False)
     return stop_command(channel, who, None, as_json=json)
 
 
-def _by_hand(ids: list[str], move: str, who: str | None, why: str | None, as_of: str | None, *, as_json: bool) -> int:
+def _by_hand(ids: list[str], move: str, who: str | None, why: str | None, as_of: date | None, *, as_json: bool) -> int:
     from everycent.serve.cli.paying import by_hand_command
 
     return by_hand_command(ids, move, who, why, as_of, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Any
 
 from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
 from everycent.base.money.currency import currency
-from everycent.base.money.cycle import days_told
+from everycent.base.money.cycle import day_told
 from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals import service as approvals
@@ -78,7 +78,7 @@ class Chosen:
 def _closes_on(found: dict[str, object]) -> str:
     day = found["closes_on"]
     assert isinstance(day, date), day
-    return days_told(day, day)[1]
+    return day_told(day)
 
 
 def user(by: str | None) -> str:

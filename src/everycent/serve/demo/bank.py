@@ -84,9 +84,9 @@ class Order:
 def answered(file: Path, folder: Path) -> tuple[list[Path], list[Order]]:
     """Writes a bank's answers to one file into the folder; gives these files, the report first, and the orders. The
     same file has the same answers. Raises OSError, ValueError: the file is neither a pain.001 nor a pain.008."""
-    message, orders = _read(file)
+    kind, message, orders = _read(file)
     folder.mkdir(parents=True, exist_ok=True)
-    answers = [(folder / f"{file.stem}-report.xml", _report(message, orders))]
+    answers = [(folder / f"{file.stem}-report.xml", _report(kind, message, orders))]
     by_account = groupby(sorted(orders, key=_account), _account)
     for number, ((own, code), some) in enumerate(by_account, 1):
         booked = list(some)
@@ -104,7 +104,7 @@ def _account(order: Order) -> tuple[str, str]:
     return order.own, order.currency
 
 
-def _read(file: Path) -> tuple[str, list[Order]]:
+def _read(file: Path) -> tuple[_Kind, str, list[Order]]:
     try:
         root = etree.parse(str(file)).getroot()
     except etree.XMLSyntaxError as error:
@@ -112,7 +112,7 @@ def _read(file: Path) -> tuple[str, list[Order]]:
     for kind in (_PAYMENTS, _DEBITS):
         message = root.findtext(f".//{kind.namespace}MsgId")
         if message is not None:
-            return message, list(_orders(root, kind))
+            return kind, message, list(_orders(root, kind))
     raise ValueError(
         f"{file} is no payment file (pain.001, pain.008); `everycent run` writes them as payments-*.xml and "
         "direct_debits-*.xml"
@@ -140,14 +140,14 @@ def _orders(root: Any, kind: _Kind) -> Iterator[Order]:
             )
 
 
-def _report(message: str, orders: Sequence[Order]) -> Any:
+def _report(kind: _Kind, message: str, orders: Sequence[Order]) -> Any:
     """The whole file is accepted, but for what is refused."""
     document = etree.Element("Document", nsmap={None: STATUS})
     report = etree.SubElement(document, "CstmrPmtStsRpt")
     _text(report, "GrpHdr/MsgId", f"S-{message}")
     original = etree.SubElement(report, "OrgnlGrpInfAndSts")
     _text(original, "OrgnlMsgId", message)
-    _text(original, "OrgnlMsgNmId", orders[0].kind.message)
+    _text(original, "OrgnlMsgNmId", kind.message)
     for name, some in groupby(orders, lambda order: order.block):
         block = etree.SubElement(report, "OrgnlPmtInfAndSts")
         _text(block, "OrgnlPmtInfId", name)

@@ -1,6 +1,6 @@
 """What a statement says above its lines, as pairs and small tables of text; the same in every form of it."""
 
-from everycent.base.money.cycle import days_told
+from everycent.base.money.cycle import day_told, days_told
 from everycent.serve.downloads.document import Document, HandedOn, Settled
 from everycent.serve.downloads.words import every_word, word
 
@@ -8,7 +8,6 @@ from everycent.serve.downloads.words import every_word, word
 def facts(document: Document, language: str) -> list[tuple[str, str]]:
     """Whose it is, of when, by what terms, and where it stands."""
     first, last = days_told(document.period_first, document.period_last)
-    _, closes_on = days_told(document.period_first, document.closes_on)
     days = f"{document.period} ({first} - {last})"
     told = [
         ("number", document.statement_id),
@@ -17,7 +16,9 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
         ("period", days),
         ("terms", word(document.mode, language)),
         ("state", word(document.state, language)),
-        ("closes_on" if document.closed_as_of is None else "closed_as_of", document.closed_as_of or closes_on),
+        ("closes_on", day_told(document.closes_on))
+        if document.closed_as_of is None
+        else ("closed_as_of", document.closed_as_of),
         ("released_as_of", document.released_as_of),
         ("currency", document.money.code),
     ]

@@ -100,6 +100,9 @@ TAMPERED = [
     ("DELETE FROM ledger.transfer WHERE cause LIKE 'use %'", {POSTED}),
     (f"INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,"
      f" currency, cause) SELECT 'default', 'market', {ENTRY}", {POSTED}),
+    ("INSERT INTO ledger.transfer (tenant, model, transfer_id, booked_on, debit_account, credit_account, amount_minor,"
+     " currency, cause) SELECT tenant, model, gen_random_uuid(), booked_on, debit_account, credit_account,"
+     " amount_minor, currency, cause FROM ledger.transfer WHERE cause LIKE 'receipt %'", {POSTED}),  # booked once more
 ]  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run"], "Missing argument"),
         (["demo", "--orders", "0"], "Invalid value for '--orders'"),
         (["run", "m.yaml", "--records", "x", "--as-of", "1.3.2026"], "'1.3.2026' is not a date; write for example"),
+        (["payments", "read", "camt.xml", "--as-of", "tomorrow"], "'tomorrow' is not a date; write for example"),
     ],
 )
 def test_a_wrong_command_line_is_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

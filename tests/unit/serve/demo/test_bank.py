@@ -78,6 +78,13 @@ def test_debits_come_in_and_go_back_for_want_of_money(tmp_path: Path) -> None:
     assert texts(notice, "EndToEndId") == ["E3"], "the notice tells what came back, and no more"
 
 
+def test_a_file_without_orders_is_accepted_with_nothing_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "direct_debits-1.xml"
+    file.write_text(DEBITS.format(""), encoding="utf-8")
+    (report,), orders = answered(file, tmp_path / "bank")
+    assert orders == [] and texts(report, "OrgnlMsgNmId") == ["pain.008.001.08"] and texts(report, "TxSts") == []
+
+
 @pytest.mark.parametrize("text", ["no xml", "<Document/>"])
 def test_another_file_is_refused_by_name(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "other.xml"

@@ -5,15 +5,21 @@ from everycent.proof.verify.core.rule import Rule
 
 _INVOICED = "SELECT statement_id FROM settlement.invoice_line"
 
+
+def _stood(statements: str) -> str:
+    """What each charge comes to on each side of these statements."""
+    return f"""stood AS (
+        SELECT creditor_statement AS statement_id, 'payable' AS side, charge, sum(amount_minor) AS owed
+        FROM {STANDING_OBLIGATIONS} WHERE creditor_statement IN ({statements}) GROUP BY ALL
+        UNION ALL SELECT debtor_statement, 'receivable', charge, sum(amount_minor)
+        FROM {STANDING_OBLIGATIONS} WHERE debtor_statement IN ({statements}) GROUP BY ALL)"""
+
+
 #: A tax is the whole part of `part / whole`, and one more where its rounding says so.
 LINES = Rule(
     "each line of an invoice is its charge on the statement, its tax rounded as it says",
     "settlement.invoice_line",
-    f"""WITH stood AS (
-        SELECT creditor_statement AS statement_id, 'payable' AS side, charge, sum(amount_minor) AS owed
-        FROM {STANDING_OBLIGATIONS} WHERE creditor_statement IN ({_INVOICED}) GROUP BY ALL
-        UNION ALL SELECT debtor_statement, 'receivable', charge, sum(amount_minor)
-        FROM {STANDING_OBLIGATIONS} WHERE debtor_statement IN ({_INVOICED}) GROUP BY ALL),
+    f"""WITH {_stood(_INVOICED)},
     told AS (
         SELECT l.*, coalesce(owed, 0) AS owed, abs(coalesce(owed, 0))::HUGEINT * rate AS part,
             (100000000 + CASE WHEN included THEN rate ELSE 0 END)::HUGEINT AS whole
@@ -43,11 +49,7 @@ RATED = Rule(
             JOIN declared.version AS v ON v.model_version = coalesce(s.closed_under, v.model_version)
             LEFT JOIN declared.invoiced AS i ON i.model_version = v.model_version AND i.role = s.role
         WHERE state <> 'open' AND (i.role IS NOT NULL OR agreed ->> '$.invoice' = 'before_payment')),
-    stood AS (
-        SELECT creditor_statement AS statement_id, 'payable' AS side, charge, sum(amount_minor) AS owed
-        FROM {STANDING_OBLIGATIONS} WHERE creditor_statement IN (SELECT statement_id FROM wanted) GROUP BY ALL
-        UNION ALL SELECT debtor_statement, 'receivable', charge, sum(amount_minor)
-        FROM {STANDING_OBLIGATIONS} WHERE debtor_statement IN (SELECT statement_id FROM wanted) GROUP BY ALL),
+    {_stood("SELECT statement_id FROM wanted")},
     due AS (
         SELECT statement_id, side, charge, is_sure, coalesce(rate, 0) AS rate, coalesce(included, true) AS included,
             coalesce(rounding, 'half_up') AS rounding

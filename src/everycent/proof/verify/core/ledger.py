@@ -196,7 +196,7 @@ PARTY_BALANCES = Rule(
 )
 
 BALANCES_KEPT = Rule(
-    "each prepaid balance is what was paid onto it less what was taken from it, and never below nothing",
+    "each prepaid balance is what was paid onto it less what was taken from it, and not below nothing",
     "ledger.account",
     """WITH said AS (
         SELECT 'balance/' || legal_entity || '/' || party_id AS account, currency,

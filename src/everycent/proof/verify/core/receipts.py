@@ -19,7 +19,10 @@ RECEIPTS_POSTED = Rule(
         FROM payments.receipt_use u JOIN payments.receipt USING (receipt_id)
             JOIN {_ENDED} e ON e.instruction_id = u.instruction_id AND e.first_end = 'paid'),
     posted AS (
-        FROM ledger.transfer WHERE debit_account LIKE 'on_account/%' OR credit_account LIKE 'on_account/%')
+        SELECT cause, currency, debit_account, credit_account, sum(amount_minor) AS amount_minor,
+            min(booked_on) AS booked_on
+        FROM ledger.transfer WHERE debit_account LIKE 'on_account/%' OR credit_account LIKE 'on_account/%'
+        GROUP BY ALL)
     SELECT coalesce(d.cause, p.cause) AS place,
         format('{{}}: {{}} {{}} from {{}} to {{}} on {{}}; posted {{}} {{}} from {{}} to {{}} on {{}}',
             coalesce(d.place, p.cause), coalesce(d.amount_minor, 0), coalesce(d.currency, ''),
