@@ -18,8 +18,8 @@ class SeveralFound(Exception):
 class Explanation:
     """One thing in the walk: what it is, its facts in reading order, and what it is made of or led to.
 
-    `kind` is instruction, statement, obligation, charge, held_charge, record or model. `more` counts parts that are
-    left out of a long list.
+    `kind` is instruction, receipt, statement, obligation, charge, held_charge, record or model. `more` counts parts
+    that are left out of a long list.
     """
 
     kind: str
@@ -65,6 +65,7 @@ EVENT_KINDS = (
     "obligation",
     "statement",
     "instruction",
+    "receipt",
     "reconciled",
     "break",
     "handled",

@@ -16,6 +16,7 @@ from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.rating.contract import CHARGE, HELD
 from everycent.proof.explain.contract import EVENT_KINDS, Event, Life, NothingFound
 from everycent.proof.explain.core.asked import readings
+from everycent.proof.explain.receipts import receipt_events
 from everycent.proof.explain.reconciled import reconciled_events
 from everycent.proof.explain.store import Finder, Row
 
@@ -177,6 +178,8 @@ def _settled(finder: Finder, model: str, statement_ids: Sequence[str]) -> tuple[
     money = {row["statement_id"]: row["currency"] for row in rows}
     events += [event for row in paid for event in _instructed(model, row, money[row["statement_id"]])]
     events += _moved(finder, model, statement_ids, paid)
+    collected = [row["instruction_id"] for row in paid if row["direction"] == "collect"]
+    events += receipt_events(finder, model, collected)
     known = {row["statement_id"] for row in rows}
     missing += [f"statement {ident} is not stored" for ident in statement_ids if ident not in known]
     return events, missing

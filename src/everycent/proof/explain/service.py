@@ -7,6 +7,7 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.proof.explain.contract import Explanation, NothingFound, SeveralFound
 from everycent.proof.explain.core.asked import Asked, readings
+from everycent.proof.explain.receipts import one_of, paid_by_line, receipt_explained, receipt_of, receipts_named
 from everycent.proof.explain.records import record_explained
 from everycent.proof.explain.replay import replay
 from everycent.proof.explain.statements import instruction_explained, non_order_explained, statement_explained
@@ -19,7 +20,8 @@ def explain(
     connection: Connection, details: Details, engine: LocalEngine, tenant: str, id_text: str, model: str | None = None
 ) -> Explanation:
     """Explains a record (`A1/1`, `item_sold:A1/1` or its uuid), its charge (`…/commission`), one bearer's obligation
-    (`…/coupon/0`), a statement or an instruction, by its id. `model` names the model whose record is meant, where
+    (`…/coupon/0`), a statement, an instruction or money that came in, by its id; that also by the bank's reference of
+    its line, which may have paid an instruction as it is. `model` names the model whose record is meant, where
     several have one of that name. Raises NothingFound, SeveralFound.
     """
     text = id_text.strip()
@@ -35,6 +37,9 @@ def explain(
         charge = finder.non_order_charge(asked[0].record_id)
         if charge is not None:
             return non_order_explained(finder, charge)
+        receipt = receipt_of(finder, asked[0].record_id)
+        if receipt is not None:
+            return receipt_explained(finder, receipt)
     models = [model] if model is not None else finder.models()
     for reading in asked:
         found = _records(finder, models, reading)
@@ -45,7 +50,19 @@ def explain(
             explained = record_explained(finder, of_model, record, reading.charge, reading.bearer)
             if explained is not None:
                 return explained
-    raise _nothing(finder, text)
+    explained = _line(finder, text)
+    if explained is None:
+        raise _nothing(finder, text)
+    return explained
+
+
+def _line(finder: Finder, text: str) -> Explanation | None:
+    """Money that came in, by the line of a bank's file in which it is told."""
+    receipt = one_of(text, receipts_named(finder, text))
+    if receipt is not None:
+        return receipt_explained(finder, receipt)
+    paid = [row for key in paid_by_line(finder, text) if (row := finder.instruction(key)) is not None]
+    return instruction_explained(finder, paid[0]) if len(paid) == 1 else None
 
 
 def _records(finder: Finder, models: Sequence[str], asked: Asked) -> list[tuple[str, Row]]:

@@ -23,6 +23,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "life.obligation": ("obligation", "清算明细"),
     "life.statement": ("statement", "结算单"),
     "life.instruction": ("payment", "收付款"),
+    "life.receipt": ("money received", "来款"),
     "life.reconciled": ("reconciled", "对账"),
     "life.break": ("break", "差错"),
     "life.handled": ("break handled", "差错处理"),
