@@ -37,18 +37,27 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         "HT-04 1 unknown_system",
         "merchant:silk/east ****1231 refused",
         "merchant:silk/east ****1240 verified",
-        "statements closed 3 owed to parties 2,284.75",
+        "statements closed 6 owed to parties 3,526.35 owed by parties 55.00",
+        "stall:lanterns festival_end 2026-03-08 record of festival_ends.csv ends a period",
         "70.75 4.25 75.00 CNY issued lantern-shanghai-",
-        "instructions to pay 3 1,934.75",  # less 300.00 of a deposit and 50.00 of a fine
+        "instructions to pay 6 3,176.35",  # less 300.00 of a deposit and 50.00 of a fine; 30.40 are held back
+        "balance/lantern-shanghai/stall:lanterns 305.00 550.00 245.00",
+        "approved merchant:flowers/west 114.00 CNY wechat",
+        "approved merchant:books/west 577.60 CNY rest",
+        "begin moved submitted 2 lose moved unknown 1 pay moved succeeded 2 bills/rest-bill.csv bills/wechat-bill.csv",
         "paid 3 refused 0 returned 1",
         "returned CNY 1 99.75",
-        "succeeded CNY 1 400.00 succeeded CNY 2 1835.00",
-        "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 2 2 "
-        "2,185.00 2,185.00 0.00 missing right 1 0 99.75 0.00 99.75",
-        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 3 3 "
-        "-750.00 -750.00 0.00",
-        "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 2 2 "
-        "2,185.00 2,185.00 0.00 8. What",
+        "succeeded CNY 3 705.00 succeeded CNY 5 3076.60",
+        "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 5 6 "
+        "3,371.60 3,371.60 0.00 missing right 1 0 99.75 0.00 99.75",
+        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 4 4 "
+        "-1,000.00 -1,000.00 0.00",
+        "instructions_bills_and_ledger/bill, run 1 Where each row ends left rows right rows left right left - right "
+        "equal 2 2 691.60 691.60 0.00",
+        "instructions_bills_and_ledger/ledger, run 1 Where each row ends left rows right rows left right left - right "
+        "equal 2 2 691.60 691.60 0.00",
+        "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 5 6 "
+        "3,371.60 3,371.60 0.00 9. What",
         "operations a parked statement, to let go",
         "merchant:tea/east 2005.00 1625.00 380.00 300.00 0.00 CNY",
     ):
@@ -65,7 +74,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     assert "Breaks:" not in asked and asked.endswith("verified: every cent accounted for ")
     assert run_app(["payments", "events"]) == exits.OK
     kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
-    assert sorted(kinds) == ["payment_returned", *["payment_succeeded"] * 3]
+    assert sorted(kinds) == ["payment_returned", *["payment_succeeded"] * 8]
     assert run_app(["statement", "list", "--waits-for", "unpark", "--json"]) == exits.OK
     (parked,) = json.loads(capsys.readouterr().out)["statements"]
     assert parked["party_id"] == "merchant:noodles/west"
@@ -98,7 +107,7 @@ def test_a_story_that_was_interrupted_begins_anew(
     Path("mall/data/sales.csv").unlink()
     monkeypatch.setattr("everycent.serve.cli.telling.scenes", first_alone)
     assert run_app(["story", "--folder", "mall"]) == exits.OK
-    assert "3 taken, 1 refused" in capsys.readouterr().out
+    assert "5 taken, 1 refused" in capsys.readouterr().out
     assert Path("mall/data/sales.csv").is_file() and not Path("mall/.unfinished").exists()
     Path("mall/.unfinished").touch()
     assert run_app(["story", "--folder", "mall"]) == exits.REFUSED, "this database outlives the folder"
@@ -110,11 +119,14 @@ def test_a_story_that_was_interrupted_begins_anew(
 
 
 def test_lines_are_read_as_a_shell_does(tmp_path: Path) -> None:
-    page = "# A\n\nfirst\n\n## One\n\nsays\n\n```\neverycent a 'b c' x-*.xml  # ends with 1: so\n```\n\n## Two\n\n```\n"
+    typed = "everycent a 'b c' \\\n    x-*.xml  # ends with 1: so"
+    page = f"# A\n\nfirst\n\n## One\n\nsays\n\n```\n{typed}\n```\n\n## Two\n\n```\n"
     (tmp_path / "README.md").write_text(f"{page}export K=$(everycent new k1)\n```\n", encoding="utf-8")
     one, two = scenes(tmp_path)
     assert one.title == "One" and one.parts[0] == "says"
-    assert one.parts[1] == (Line("everycent a 'b c' x-*.xml  # ends with 1: so", ("a", "b c", "x-*.xml"), None, True),)
+    assert one.parts[1] == (
+        Line("everycent a 'b c' \\\n    x-*.xml  # ends with 1: so", ("a", "b c", "x-*.xml"), None, True),
+    )
     assert two.parts == ((Line("export K=$(everycent new k1)", ("new", "k1"), "K", False),),)
     assert spread(one.parts[1][0].words) == ["a", "b c", "x-*.xml"]
     for name in ("x-2.xml", "x-1.xml"):

@@ -97,6 +97,7 @@ def test_what_was_completed_until_the_event_joins_and_what_came_later_does_not(t
         ("resort:r", "E2", "2026-03-11", *forever, 3600 + 7200, "open"),
         ("school:s", "E1", "1970-01-01", *forever, 350 + 1270, "open"),
     ], "sale 4 came when its day was booked already, so it is a late one, and on the next statement"
+    assert told.rows("SELECT * FROM rating.held_charge") == [], "what ends a period needs no charge"
     kept = told.rows("SELECT party_id, refusal FROM settlement.cycle_event ORDER BY 1")
     assert kept == [("resort:q", "booked_after"), ("resort:r", None)]
     again = tell(MODEL, {"season_end.csv": NOTICES}, as_of="2026-03-14")

@@ -16,6 +16,7 @@ from everycent.base.platform.database import Connection
 from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.payments import charge_store, desk_store, stage, store
 from everycent.flow.payments.channels.rest import CALL_BACK_BYTES_MAX, read_call_back
+from everycent.flow.payments.channels.signing import refuse_unsigned, signed
 from everycent.flow.payments.contract import (
     BANK_FILE,
     INSTRUCTION,
@@ -117,12 +118,14 @@ __all__ = [
     "read_requests",
     "ready_now",
     "received_of",
+    "refuse_unsigned",
     "sending",
     "service_channel",
     "share",
     "sharing_wallet",
     "shown",
     "sides",
+    "signed",
     "start",
     "statement_lines",
     "status_lines",

@@ -83,8 +83,9 @@ class ModelPlan:
         return tuple(dict.fromkeys([self.model.operator, *settled]))
 
     def only_moves(self, kind: str) -> bool:
-        """Whether records of the kind cause no charge, but move what others are computed from."""
-        return not self.rating[kind].charges and any(kind in running.kinds for running in self.running)
+        """Whether records of the kind cause no charge, but move what others are computed from, or end periods."""
+        moves = kind in self.settlement.events or any(kind in running.kinds for running in self.running)
+        return moves and not self.rating[kind].charges
 
     @property
     def operators(self) -> tuple[str, ...]:

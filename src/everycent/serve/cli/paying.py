@@ -15,6 +15,7 @@ from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals.contract import Outcome
+from everycent.flow.model.contract import LoadedModel
 from everycent.flow.model.service import load_model
 from everycent.flow.payments import service as payments
 from everycent.flow.payments.contract import Taken
@@ -23,6 +24,7 @@ from everycent.flow.pipeline.service import Cashier, call_back_secret, open_sess
 from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored, NotSaid
+from everycent.serve.cli.simulated_services import simulated_services
 from everycent.serve.cli.statements import Told, tell
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
 from everycent.serve.payment_callbacks import Heard, receiving_payments
@@ -126,13 +128,33 @@ def _released(cashier: Cashier, row: dict[str, Any], word: Word) -> Told:
     return Told(key, answer.outcome, answer.refusal and str(answer.refusal), answer.message)
 
 
-def send_command(path: Path, as_of: date | None, *, only_ask: bool, as_json: bool) -> int:
-    """Sends or asks; 1 where something needs a person, 75 where the service could not be reached."""
+def send_command(path: Path, as_of: date | None, *, only_ask: bool, bills: Path | None = None, as_json: bool) -> int:
+    """Sends or asks; 1 where something needs a person, 75 where the service could not be reached. `bills`: where
+    services that are made up here, and stand in for the model's, write them."""
     model = load_model(path, SECTIONS)
     with _cashier(as_of) as cashier:
+        if bills is not None:
+            return _simulated(cashier, model, bills, as_json=as_json)
         sent: Sent = (cashier.ask if only_ask else cashier.submit)(model, os.environ)
+    return _tell_sent(sent, {}, as_json=as_json)
+
+
+def _simulated(cashier: Cashier, model: LoadedModel, folder: Path, *, as_json: bool) -> int:
+    """Sends to services that are made up here; they call back before they end."""
+    with simulated_services(cashier.session, model, folder) as services:
+        sent = cashier.submit(model, services.environment)
+        services.deliver()
+    sent.taken += [heard.taken for heard in services.heard if heard.taken is not None]
+    code = _tell_sent(sent, {"bills": [str(path) for path in services.bills]}, as_json=as_json)
+    if not as_json:
+        for bill in services.bills:
+            out.print(str(bill), markup=False)
+    return code
+
+
+def _tell_sent(sent: Sent, more: dict[str, Any], *, as_json: bool) -> int:
     refused = [{"instruction": order.key, "why": why} for order, why in sent.refused]
-    code = _tell(sent.taken, {"refused": refused, "unreachable": sent.unreachable}, as_json=as_json)
+    code = _tell(sent.taken, {"refused": refused, "unreachable": sent.unreachable, **more}, as_json=as_json)
     if not as_json:
         for each in refused:
             err.print(f"everycent: {each['instruction']} was not sent: {each['why']}", markup=False)

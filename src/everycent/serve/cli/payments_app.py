@@ -134,11 +134,23 @@ def payments_on_account(
 
 
 @payments_app.command("submit")
-def payments_submit(model: Model, as_of: AsOf = None, json: Json = False) -> int:
-    """Send what is ready to the model's payment service, after finding out about what is unknown."""
+def payments_submit(
+    model: Model,
+    as_of: AsOf = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="To services that are made up here, to try things out.")
+    ] = False,
+    to: Annotated[Path, typer.Option(help="The folder for the bills of made-up services.")] = Path("bills"),
+    json: Json = False,
+) -> int:
+    """Send what is ready to the model's payment services, after finding out about what is unknown.
+
+    A made-up service pays, calls back and writes a bill. By an account's last character: 0, its answer is lost; 3, it
+    calls back twice; 8, it refuses; 9, the money comes back.
+    """
     from everycent.serve.cli.paying import send_command
 
-    return send_command(model, as_of, only_ask=False, as_json=json)
+    return send_command(model, as_of, only_ask=False, bills=to if simulated else None, as_json=json)
 
 
 @payments_app.command("ask")

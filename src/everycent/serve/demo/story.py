@@ -4,6 +4,7 @@ contract_to_bank/ beside this file is the only copy. Its README.md is what peopl
 it says is what happens.
 """
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 
 _PAGE = "README.md"
 _FENCE = "```"
+#: Where a line ends: not behind a backslash.
+_LINE_ENDS = re.compile(r"(?<!\\)\n")
 #: Said in a line's comment: the command does its work and says no, as it should.
 _SAYS_NO = "ends with 1"
 
@@ -63,13 +66,13 @@ def _parts(body: str) -> Iterator[str | tuple[Line, ...]]:
     """Told and typed take turns: every second piece stands between two fences."""
     for at, piece in enumerate(body.split(_FENCE)):
         if at % 2:
-            yield tuple(_line(text) for text in piece.strip().splitlines())
+            yield tuple(_line(text) for text in _LINE_ENDS.split(piece.strip()))
         elif piece.strip():
             yield piece.strip()
 
 
 def _line(text: str) -> Line:
-    command, _, comment = text.partition("  #")
+    command, _, comment = text.replace("\\\n", " ").partition("  #")
     keeps = None
     if command.startswith("export "):
         keeps, _, rest = command.removeprefix("export ").partition("=$(")

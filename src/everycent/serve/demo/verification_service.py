@@ -5,21 +5,18 @@ say it, by number.
 """
 
 import json
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 
 from everycent.base.platform.signatures import bad_signature, signed
-
-_BODY_BYTES_MAX = 65_536
+from everycent.serve.demo.loopback import Answering, served
 
 
 class Manner(StrEnum):
@@ -102,9 +99,9 @@ def verification_simulator(
     """The service while it runs, on the loopback interface; it calls back before a question's answer is complete."""
     service = VerificationSimulator(secret, call_back, manners or {})
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_POST(self) -> None:
-            body = self.rfile.read(min(int(self.headers["Content-Length"] or 0), _BODY_BYTES_MAX))
+            body = self.body()
             status, answers = 202, []
             if bad_signature(dict(self.headers), body, service.secret, datetime.now(UTC)) is not None:
                 status = 401
@@ -116,18 +113,8 @@ def verification_simulator(
                     answers = service.take(question)
             for answer in answers:
                 service.send(answer)
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.say(status)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    service.url = f"http://127.0.0.1:{server.server_port}/verify"
-    try:
+    with served(Handler, port) as address:
+        service.url = f"{address}/verify"
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -39,8 +39,8 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
     return run
 
 
-def close(shop: Path, payout: str, **ends: str) -> str:
-    (shop / "model.yaml").write_text(paying_model(payout, **ends))
+def close(shop: Path, payout: str, more: str = "", **ends: str) -> str:
+    (shop / "model.yaml").write_text(paying_model(payout, **ends) + more)
     files = ["--records", str(shop / "sold.csv"), "--as-of", "2026-03-02", "--out", str(shop / "out")]
     assert run_app(["run", str(shop / "model.yaml"), *files]) == exits.OK
     return str(shop / "model.yaml")
@@ -122,6 +122,38 @@ def test_released_sent_and_asked_about(shop: Path, told: Told, monkeypatch: pyte
         assert came(told("payments", "ask", model)) == (exits.OK, ["moved"])
     assert sorted(service.paid.values()) == [1, 1]
     assert told("payments", "list", "--state", "succeeded")[1]["counts"][0]["instructions"] == 2
+
+
+SERVICES = """{
+    channels: [{channel: wechat, methods: wechat}, rest], account: {table: accounts, method: pays_by},
+    rest: {url: PAY_URL, secret: PAY_SECRET, queryable: yes, idempotent: yes, tells_returns: yes},
+    wallets: {wechat: {url: WX_URL, secret: WX_SECRET}}}"""
+ACCOUNTS = "merchant,account,pays_by\na,wx-3,wechat\nb,card-0,bank_card\nc,card-9,bank_card\n"
+TABLE = (
+    "tables: {accounts: {file: accounts.csv, key: [merchant], columns: {merchant: text, account: text, pays_by: text}}}"
+)
+
+
+def test_services_that_are_made_up_pay_call_back_and_write_their_bills(shop: Path, told: Told) -> None:
+    (shop / "accounts.csv").write_text(ACCOUNTS)
+    close(shop, " ".join(SERVICES.split()), more=TABLE)
+    sending = ("submit", str(shop / "model.yaml"), "--simulated", "--to", str(shop / "bills"))
+    code, sent = told("payments", *sending)
+    assert code == exits.OK
+    moves = {name: [(one["said"], one["came"]) for one in sent["taken"] if one["instruction"] == key]
+             for name, key in ids(told).items()}  # fmt: skip
+    assert moves == {
+        "a": [("begin", "moved"), ("accept", "moved"), ("pay", "moved"), ("pay", "repeated")],
+        "b": [("begin", "moved"), ("lose", "moved"), ("pay", "moved")],
+        "c": [("begin", "moved"), ("accept", "moved"), ("pay", "moved"), ("return", "moved")],
+    }, "a is told twice, of b the answer is lost, c's money comes back"
+    assert sent["bills"] == [str(shop / "bills" / f"{name}-bill.csv") for name in ("rest", "wechat")]
+    rows = [row.split(",")[2:] for bill in sent["bills"] for row in Path(bill).read_text().splitlines()[1:]]
+    assert sorted(rows) == [["payment", "1.00", "CNY"], ["payment", "2.00", "CNY"], ["payment", "3.00", "CNY"],
+                            ["return", "-3.00", "CNY"]]  # fmt: skip
+    before = [Path(bill).read_bytes() for bill in sent["bills"]]
+    assert told("payments", *sending)[1]["taken"] == []
+    assert [Path(bill).read_bytes() for bill in sent["bills"]] == before, "a bill is kept from one time to the next"
 
 
 NOTICE = (

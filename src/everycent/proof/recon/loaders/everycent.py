@@ -46,13 +46,18 @@ _DECIDED = {
     "instructions": INSTRUCTION,
     "transfers": TRANSFER,
 }
+#: Of a transfer: the instruction that caused it.
+_INSTRUCTION = "substring(cause FROM '^(?:instruction|payment) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')"
 #: What the tables say besides, by SQL: since when a statement may be paid, is paid, is held back by a person; the
-#: reference that a bank's file carries, and which instruction it belongs to.
+#: reference that a bank's file carries, and which instruction it belongs to; by which channel that one went.
 _BESIDES = {
     "statements": {name: f"{name}::text" for name in ("released_as_of", "settled_as_of", "parked_as_of")},
     "instructions": {"end_to_end_id": "replace(instruction_id::text, '-', '')"},
     "transfers": {
-        "end_to_end_id": "replace(substring(cause FROM '^(?:instruction|payment) ([0-9a-f-]{36})'), '-', '')",
+        "end_to_end_id": f"replace({_INSTRUCTION}, '-', '')",
+        "channel": f"""(SELECT instruction.channel FROM payments.instruction
+            WHERE instruction.tenant = transfer.tenant AND instruction.model = transfer.model
+                AND instruction.instruction_id = {_INSTRUCTION}::uuid)""",
     },
 }
 _MEMORY_MB = 256
@@ -60,7 +65,8 @@ _MEMORY_MB = 256
 
 class EverycentWords(Declaration):
     """A table of a model's. Money in it is in minor units: declare its columns with `unit: minor`. Instructions, and
-    transfers that an instruction caused, have a column `end_to_end_id` besides: the reference in the bank's file."""
+    transfers that an instruction caused, have a column `end_to_end_id` besides: the reference in the bank's file; such
+    transfers have its `channel`, too."""
 
     table: Literal[
         "records", "charges", "obligations", "statements", "non_order_charges", "instructed_statements",
