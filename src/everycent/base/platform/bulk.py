@@ -79,9 +79,7 @@ def copy_into_engine(
     They come in parts, and the engine keeps them on disk where they are too many for its memory. `kept_as`: types of
     the engine for columns of these types, in the place of the usual ones.
     """
-    types = kept_as or {}
-    columns = [f"{identifier(field.name)} {types.get(field.type) or duckdb_type(field.type)}" for field in schema]
-    engine.execute(f"CREATE OR REPLACE TABLE {table} ({', '.join(columns)})")
+    empty_in_engine(schema, engine, table, kept_as)
     with closing(copy_parts(connection, query, schema)) as parts:
         for part in parts:
             engine.register(_COMING, part)
@@ -89,6 +87,15 @@ def copy_into_engine(
                 engine.execute(f"INSERT INTO {table} FROM {_COMING}")
             finally:
                 engine.unregister(_COMING)
+
+
+def empty_in_engine(
+    schema: pa.Schema, engine: duckdb.DuckDBPyConnection, table: str, kept_as: Mapping[pa.DataType, str] | None = None
+) -> None:
+    """The engine's `table` as copy_into_engine makes it of no rows."""
+    types = kept_as or {}
+    columns = [f"{identifier(field.name)} {types.get(field.type) or duckdb_type(field.type)}" for field in schema]
+    engine.execute(f"CREATE OR REPLACE TABLE {table} ({', '.join(columns)})")
 
 
 def copy_into_file(connection: Connection, query: str, schema: pa.Schema, folder: Path) -> IO[bytes]:

@@ -51,7 +51,7 @@ def says_the_same(connection: Connection, tenant: str, plan: ModelPlan, version_
         " WHERE tenant = %s AND model = %s AND model_version = %s",
         (tenant, plan.model.name, version_hash),
     ).fetchone()
-    words = [json.dumps(yaml.load(text, yaml.BaseLoader)) for text in (plan.model.text, row[0] if row else "")]
+    words = [json.dumps(yaml.load(text, yaml.CBaseLoader)) for text in (plan.model.text, row[0] if row else "")]
     return row is not None and words[0] == words[1] and row[1] == _rules(plan)
 
 

@@ -69,7 +69,7 @@ def _declared(connection: Connection, tenant: str, model: str) -> dict[tuple[str
 
 def _kinds(source: str) -> dict[str, dict[str, Any]]:
     try:
-        document = yaml.load(source, Loader=yaml.BaseLoader)  # BaseLoader makes strings only
+        document = yaml.load(source, Loader=yaml.CBaseLoader)  # CBaseLoader makes strings only
         return {kind: dict(spec["columns"]) for kind, spec in document["records"].items()}
     except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError):
         return {}

@@ -61,7 +61,7 @@ def declared_tables(connection: Connection, engine: LocalEngine, tenant: str, mo
 def _declared(source: str) -> dict[str, list[dict[str, Any]]]:
     """The rows of one version by table. An altered text says nothing: its seal tells."""
     try:
-        document: Any = yaml.load(source, Loader=yaml.BaseLoader)  # BaseLoader makes strings only
+        document: Any = yaml.load(source, Loader=yaml.CBaseLoader)  # CBaseLoader makes strings only
     except yaml.YAMLError:
         document = {}
     invoices = {

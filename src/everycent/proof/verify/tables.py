@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.platform.bulk import copy_into_engine, copy_into_file, path_of
+from everycent.base.platform.bulk import copy_into_engine, copy_into_file, empty_in_engine, path_of
 from everycent.base.platform.database import Connection
 
 _UUID, _TEXT, _LONG, _DAY, _SUM = pa.uuid(), pa.string(), pa.int64(), pa.date32(), pa.decimal128(38, 0)
@@ -265,6 +265,10 @@ _SLICED = {
 }
 
 
+#: DuckDB writes decimals into a message through a float, whole numbers not.
+_KEPT_AS = {_SUM: "HUGEINT"}
+
+
 @dataclass(frozen=True)
 class LakeFile:
     """A file that the manifest lists and that is as it was written."""
@@ -277,9 +281,10 @@ class LakeFile:
 @contextmanager
 def stored_tables(
     connection: Connection, engine: LocalEngine, tenant: str, model: str, files: Sequence[LakeFile]
-) -> Iterator[None]:
-    """Within it, the engine's DuckDB has every table of DETAILS and DECIDED as `<context>.<table>`."""
+) -> Iterator[frozenset[str]]:
+    """Within it, the engine's DuckDB has every table of DETAILS and DECIDED as `<context>.<table>`; which have rows."""
     names = [*DETAILS, *DECIDED]
+    filled = _filled(connection, tenant, model) | {file.table for file in files}
     contexts = sorted({name.partition(".")[0] for name in names})
     duck = engine.connection
     for context in contexts:
@@ -289,8 +294,10 @@ def stored_tables(
             for name, columns in DECIDED.items():
                 query = _query(name, columns, tenant, model)
                 table = _quoted(_whole(name, columns))
-                # DuckDB writes decimals into a message through a float, whole numbers not
-                copy_into_engine(connection, query, columns, duck, table, {_SUM: "HUGEINT"})
+                if name in filled:
+                    copy_into_engine(connection, query, columns, duck, table, _KEPT_AS)
+                else:
+                    empty_in_engine(columns, duck, table, _KEPT_AS)
             for name, columns in DETAILS.items():
                 listed = [file for file in files if file.table == name]
                 shape = columns.append(pa.field("batch_no", _LONG))
@@ -299,17 +306,29 @@ def stored_tables(
                     hot = held.enter_context(copy_into_file(connection, query, shape, engine.temp_dir))
                     whole = _quoted(_whole(name, shape))
                     duck.execute(f"CREATE OR REPLACE VIEW {whole} AS {_all_files(columns, listed, hot)}")
-                else:
+                elif name in filled:
                     copy_into_engine(connection, query, shape, duck, _quoted(_whole(name, shape)))
+                else:
+                    empty_in_engine(shape, duck, _quoted(_whole(name, shape)))
             for name in names:
                 if name in _SLICED:
                     duck.execute(
                         f"CREATE VIEW {_quoted(name)} AS FROM {_quoted(f'{name}__whole')} WHERE {_SLICED[name]}"
                     )
-            yield
+            yield filled
         finally:
             for context in contexts:
                 duck.execute(f"DROP SCHEMA {identifier(context)} CASCADE")
+
+
+def _filled(connection: Connection, tenant: str, model: str) -> frozenset[str]:
+    """The tables in which PostgreSQL has rows of the model: most have none, and to copy none takes as long as a few."""
+    asked = " UNION ALL ".join(
+        f"SELECT {literal(name)} WHERE EXISTS (SELECT FROM {_quoted(name)} WHERE tenant = %(tenant)s"
+        " AND model = %(model)s)"
+        for name in [*DETAILS, *DECIDED]
+    )
+    return frozenset(str(name) for (name,) in connection.execute(asked, {"tenant": tenant, "model": model}))
 
 
 def rows_of_largest(engine: LocalEngine) -> int:

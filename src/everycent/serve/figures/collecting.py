@@ -51,7 +51,7 @@ def declared(connection: Connection, asked: Asked) -> Mapping[str, Any]:
     ).fetchone()
     if row is None:
         raise LookupError(f"there is nothing of a model '{asked.model}' in the database")
-    document: dict[str, Any] = yaml.load(row[0], yaml.BaseLoader)
+    document: dict[str, Any] = yaml.load(row[0], yaml.CBaseLoader)
     return document
 
 

@@ -129,7 +129,7 @@ def _model(connection: Connection, who: tuple[str, str]) -> tuple[str, str]:
     ).fetchone()
     if row is None:
         raise LookupError(f"there is nothing of a model '{who[1]}' in the database; run it first: everycent run MODEL")
-    source: dict[str, str] = yaml.load(row[0], yaml.BaseLoader)
+    source: dict[str, str] = yaml.load(row[0], yaml.CBaseLoader)
     return source["currency"], f"{source['version']} · {row[1][:12]}"
 
 

@@ -59,7 +59,7 @@ class ModelText:
     ) -> None:
         """`decision_tables`: charge -> the rows of its decision table, as rules that an author could have written."""
         self._decision_tables = decision_tables
-        document = yaml.load(source, Loader=yaml.BaseLoader)  # BaseLoader makes strings only
+        document = yaml.load(source, Loader=yaml.CBaseLoader)  # CBaseLoader makes strings only
         self._document: Mapping[str, Any] = document if isinstance(document, dict) else {}
 
     def rule(self, charge: str, label: str) -> RuleText:
