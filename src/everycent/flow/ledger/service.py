@@ -25,7 +25,9 @@ from everycent.flow.ledger.voucher_store import moves as voucher_moves
 from everycent.flow.ledger.voucher_store import named as vouchers_named
 from everycent.flow.ledger.voucher_store import ready as vouchers_ready
 from everycent.flow.ledger.voucher_store import shown as vouchers_shown
+from everycent.flow.ledger.voucher_store import went_as_files as vouchers_that_went_as_files
 from everycent.flow.ledger.vouchers import FILES, HandedOver, Taken
+from everycent.flow.ledger.vouchers import alone as handing_vouchers_over
 from everycent.flow.ledger.vouchers import correct as correct_voucher
 from everycent.flow.ledger.vouchers import hand_over as hand_voucher_over
 from everycent.flow.ledger.vouchers import make as make_vouchers
@@ -49,6 +51,7 @@ __all__ = [
     "csv_rows",
     "export",
     "hand_voucher_over",
+    "handing_vouchers_over",
     "make_vouchers",
     "models",
     "post",
@@ -63,6 +66,7 @@ __all__ = [
     "vouchers_named",
     "vouchers_ready",
     "vouchers_shown",
+    "vouchers_that_went_as_files",
 ]
 
 #: Somebody else posted the same id, or settled the same pending transfer, in the same moment: then it is there at the

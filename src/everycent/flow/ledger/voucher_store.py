@@ -133,6 +133,7 @@ _SHOWN = f"""
 _NAMED = f"""
     SELECT {_VOUCHER} FROM ledger.voucher WHERE tenant = %s AND starts_with(voucher_id::text, %s) {_ORDER} LIMIT 3
 """
+_AS_FILES = "SELECT voucher_id FROM ledger.voucher WHERE tenant = %s AND voucher_id = ANY(%s) AND way = 'files'"
 _MOVES = """
     SELECT move_no, move, came, from_state, to_state, number, reason, who, moved_at FROM ledger.voucher_move
     WHERE tenant = %s AND voucher_id = %s ORDER BY move_no
@@ -302,6 +303,11 @@ def shown(
 def named(connection: Connection, tenant: str, beginning: str) -> list[Voucher]:
     """The vouchers whose ids begin so; three at most."""
     return [_voucher(row) for row in connection.execute(_NAMED, (tenant, beginning.lower()))]
+
+
+def went_as_files(connection: Connection, tenant: str, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these that were handed over as files."""
+    return {voucher_id for (voucher_id,) in connection.execute(_AS_FILES, (tenant, list(ids)))}
 
 
 def moves(connection: Connection, tenant: str, voucher_id: UUID) -> list[dict[str, Any]]:

@@ -284,7 +284,7 @@ def send(connection: Connection, tenant: str, model: str, system: AccountingSyst
     booked there. Raises SendersBusy.
     """
     done = HandedOver()
-    with _alone(connection, tenant, model):
+    with alone(connection, tenant, model):
         try:
             for voucher in store.sent(connection, tenant, model):
                 _find_out(connection, tenant, voucher, system, clock, done)
@@ -347,8 +347,11 @@ def _heard(
 
 
 @contextmanager
-def _alone(connection: Connection, tenant: str, model: str) -> Iterator[None]:
-    """The lock goes with its session, so whoever has it knows that the sender before is gone."""
+def alone(connection: Connection, tenant: str, model: str) -> Iterator[None]:
+    """While one hands vouchers over, no other does. Raises SendersBusy.
+
+    The lock goes with its session, so whoever has it knows that the one before is gone.
+    """
     key = f"everycent vouchers {tenant}/{model}"
     free = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
     if free != (True,):

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.platform.database import Connection
+from everycent.flow.approvals.contract import person
 from everycent.flow.parties import account_store as store
 from everycent.flow.parties.account_keys import AccountKeys
 from everycent.flow.parties.account_store import Account
@@ -130,7 +131,7 @@ def move(
         account = store.locked(connection, tenant, None, account_id)
         if account is None:
             return _unknown(account_id)
-        if wanted in _SECOND and by == account.given_by:
+        if wanted in _SECOND and person(by) in (None, person(account.given_by)):
             said = f"account {account_id} was given by {by}, so somebody else has to {wanted} it"
             return NotMoved(AccountRefused.OWN_CHANGE, said)
         return _moved(connection, tenant, account, wanted, by, reason, now, None)

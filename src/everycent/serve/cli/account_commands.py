@@ -1,6 +1,5 @@
 """`everycent party account`: payout accounts are given, confirmed, verified and withdrawn."""
 
-import getpass
 import json
 import secrets
 import sys
@@ -34,6 +33,7 @@ from everycent.serve.account_callbacks import receiving
 from everycent.serve.business_day import business_day
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
+from everycent.serve.cli.statements import person_of
 from everycent.serve.cli.terminal import err, out, print_json, print_table
 from everycent.serve.demo.verification_service import verification_simulator
 from everycent.serve.wiring import SECTIONS, migrations
@@ -53,7 +53,7 @@ def give_command(
         if len(known) > 1:
             raise NothingStored(f"several models have a party '{party}'; name one with --model")
         of = known[0]["model"] if known else model or "?"
-        given = Given(party, Method(method), text, holder, _who(who))
+        given = Given(party, Method(method), text, holder, person_of(who, "--as"))
         done = service.give_account(session.connection, session.tenant, of, keys, given, datetime.now(UTC))
     return _print_done(done, as_json=as_json)
 
@@ -62,7 +62,7 @@ def move_command(account: str, move: str, who: str | None, why: str | None, *, a
     """Confirms, declines or withdraws an account."""
     account_id = _id(account)
     with open_session(Settings.load(), migrations()) as session:
-        at = (session.connection, session.tenant, account_id, AccountMove(move), _who(who), why)
+        at = (session.connection, session.tenant, account_id, AccountMove(move), person_of(who, "--as"), why)
         done = service.move_account(*at, datetime.now(UTC))
     return _print_done(done, as_json=as_json)
 
@@ -90,7 +90,7 @@ def mandate_command(account: str, signed_on: date, source: str, who: str | None,
     with open_session(Settings.load(), migrations()) as session:
         now = datetime.now(UTC)
         account_id, today = _used(session, account, now)
-        given = Signed(account_id, text, signed_on, _who(who))
+        given = Signed(account_id, text, signed_on, person_of(who, "--as"))
         done = service.sign_mandate(session.connection, session.tenant, keys, given, today, now)
     return _print_mandate(done, as_json=as_json)
 
@@ -100,7 +100,7 @@ def revoke_command(account: str, on: date | None, who: str | None, why: str, *, 
     with open_session(Settings.load(), migrations()) as session:
         now = datetime.now(UTC)
         account_id, today = _used(session, account, now)
-        at = (session.connection, session.tenant, account_id, on or today, _who(who), why)
+        at = (session.connection, session.tenant, account_id, on or today, person_of(who, "--as"), why)
         done = service.revoke_mandate(*at, now)
     return _print_mandate(done, as_json=as_json)
 
@@ -246,10 +246,6 @@ def rekey_command(*, as_json: bool) -> int:
 def _policy(model: LoadedModel) -> AccountPolicy:
     onboarding = model.spec.onboarding or OnboardingSpec(sources={})
     return AccountPolicy(model.calendar, onboarding.cooling)
-
-
-def _who(who: str | None) -> str:
-    return who if who is not None else getpass.getuser()
 
 
 def _id(text: str) -> UUID:

@@ -1,6 +1,5 @@
 """`everycent payments`: what people see of payments and do with them."""
 
-import getpass
 import json
 import os
 import time
@@ -25,7 +24,7 @@ from everycent.serve.approving import Word, say
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.simulated_services import simulated_services
-from everycent.serve.cli.statements import Told, tell
+from everycent.serve.cli.statements import Told, person_of, tell
 from everycent.serve.cli.terminal import err, out, print_json, print_table, shorten
 from everycent.serve.payment_callbacks import Heard, receiving_payments
 from everycent.serve.wiring import SECTIONS, migrations
@@ -40,10 +39,6 @@ def _cashier(as_of: date | None = None) -> Iterator[Cashier]:
     now = datetime.now(UTC)
     with open_session(Settings.load(), migrations()) as session:
         yield Cashier(session, now, as_of or now.date())
-
-
-def _who(given: str | None) -> str:
-    return given if given is not None else getpass.getuser()
 
 
 def list_command(states: Sequence[str], model: str | None, limit: int, *, as_json: bool) -> int:
@@ -96,7 +91,7 @@ def by_hand_command(
     """What a person says of instructions; 1 where something was not done as asked."""
     with _cashier(as_of) as cashier:
         keys = [_found(cashier, each)["instruction_id"] for each in ids]
-        taken = cashier.by_hand(keys, Move(move), _who(who), why)
+        taken = cashier.by_hand(keys, Move(move), person_of(who, "--as"), why)
     return _tell(taken, {}, as_json=as_json)
 
 
@@ -107,7 +102,7 @@ def received_command(ids: Sequence[str], who: str | None, why: str, as_of: date 
         paid = [row for row in rows if row["direction"] != "collect"]
         if paid:
             raise NotSaid(f"{paid[0]['instruction_id']} is a payment: nothing comes in of it; name what is collected")
-        taken = cashier.by_hand([row["instruction_id"] for row in rows], Move.PAY, _who(who), why)
+        taken = cashier.by_hand([row["instruction_id"] for row in rows], Move.PAY, person_of(who, "--as"), why)
     return _tell(taken, {}, as_json=as_json)
 
 
@@ -115,7 +110,7 @@ def release_command(ids: Sequence[str], who: str | None, why: str | None, *, yes
     """Says yes or no to instructions, each by itself; 1 where one was refused."""
     with _cashier() as cashier:
         rows = [_found(cashier, each) for each in dict.fromkeys(ids)]
-        told = [_released(cashier, row, Word(_who(who), yes, why)) for row in rows]
+        told = [_released(cashier, row, Word(person_of(who, "--as"), yes, why)) for row in rows]
     return tell("instruction_id", told, as_json=as_json)
 
 
@@ -233,7 +228,7 @@ def take_command(
     """A person says what a line of a bank's file is for."""
     with _cashier(as_of) as cashier:
         keys = [_found(cashier, each)["instruction_id"] for each in ids]
-        receipt, taken = cashier.take(path, line, keys, _who(who), why)
+        receipt, taken = cashier.take(path, line, keys, person_of(who, "--as"), why)
     if not as_json:
         _print_receipts([receipt], 0)
     return _tell(taken, {"on_account": _receipts([receipt])}, as_json=as_json)
@@ -243,7 +238,7 @@ def use_command(ids: Sequence[str], who: str | None, why: str, as_of: date | Non
     """A person says that what is free of a party pays what it owes."""
     with _cashier(as_of) as cashier:
         keys = [_found(cashier, each)["instruction_id"] for each in ids]
-        uses, taken = cashier.use(keys, _who(who), why)
+        uses, taken = cashier.use(keys, person_of(who, "--as"), why)
     if not as_json:
         out.print(f"{len(uses):,} parts of what is on account are set aside")
     return _tell(taken, {"uses": [vars(use) for use in uses]}, as_json=as_json)
@@ -294,7 +289,7 @@ def events_command(model: str | None, after: int, limit: int) -> int:
 def stop_command(channel: str | None, who: str | None, why: str | None, *, as_json: bool) -> int:
     """Stops payments, or with no `why` starts them."""
     with _cashier() as cashier:
-        where = (cashier.session.connection, cashier.session.tenant, channel, _who(who))
+        where = (cashier.session.connection, cashier.session.tenant, channel, person_of(who, "--as"))
         changed = payments.start(*where, cashier.now) if why is None else payments.stop(*where, why, cashier.now)
     stopped = why is not None
     if as_json:

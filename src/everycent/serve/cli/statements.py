@@ -13,7 +13,7 @@ from everycent.base.money.cycle import day_told
 from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals import service as approvals
-from everycent.flow.approvals.contract import Outcome, Request, RequestState
+from everycent.flow.approvals.contract import Outcome, Request, RequestState, person
 from everycent.flow.payments import service as payments
 from everycent.flow.pipeline.session import Session, open_session
 from everycent.flow.settlement import service as settlement
@@ -84,6 +84,15 @@ def _closes_on(found: dict[str, object]) -> str:
 def user(by: str | None) -> str:
     """Who gives a command."""
     return by if by is not None else getpass.getuser()
+
+
+def person_of(by: str | None, option: str) -> str:
+    """Who gives a command that a person has to stand for, as names are kept. Raises NotSaid."""
+    given = user(by)
+    name = person(given)
+    if name is None:
+        raise NotSaid(f"{option} '{given}' is not a person's name; say who you are")
+    return name
 
 
 def list_command(chosen: Chosen, *, as_json: bool) -> int:

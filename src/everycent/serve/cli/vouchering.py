@@ -1,7 +1,6 @@
 """`everycent ledger vouchers`: vouchers are made, shown, written, handed over, acknowledged and corrected."""
 
 import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -9,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from everycent.base.platform.settings import Settings
+from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.ledger import service as ledger
 from everycent.flow.ledger.contract import (
     AccountingSpec,
@@ -23,16 +21,12 @@ from everycent.flow.ledger.contract import (
 )
 from everycent.flow.model.service import load_declared
 from everycent.flow.pipeline.service import Session, legal_entities_of, open_session
-from everycent.serve.cli import exits
+from everycent.serve.cli import exits, voucher_files
 from everycent.serve.cli.refusals import NothingStored, NotSaid
-from everycent.serve.cli.statements import user
+from everycent.serve.cli.statements import person_of
 from everycent.serve.cli.terminal import err, out, print_json, print_table
 from everycent.serve.outside_accounting import Heard, receiving_acknowledgements
-from everycent.serve.sheets import write_sheet
 from everycent.serve.wiring import migrations
-
-#: What a file's name may not have on some system.
-_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
 def make_command(path: Path, through: date, decimals: Mapping[str, int], by: str | None, *, as_json: bool) -> int:
@@ -43,7 +37,7 @@ def make_command(path: Path, through: date, decimals: Mapping[str, int], by: str
             raise NothingStored(f"{path}: there are no books of '{spec.model}'; there are: {', '.join(held) or 'none'}")
         entities = partial(legal_entities_of, session.connection, session.tenant, spec.model)
         where = (session.connection, session.tenant, spec, through, entities)
-        made = ledger.make_vouchers(*where, user(by), datetime.now(UTC), decimals)
+        made = ledger.make_vouchers(*where, person_of(by, "--by"), datetime.now(UTC), decimals)
     if as_json:
         print_json({"model": spec.model, "through": through, "vouchers": [_data(one) for one in made]})
     else:
@@ -104,39 +98,35 @@ def show_command(text: str, *, as_json: bool) -> int:
 def write_command(
     model: str | None, ids: Sequence[str], folder: Path, by: str | None, *, hands_over: bool, as_json: bool
 ) -> int:
-    """Writes vouchers; 1 where one that is to be handed over may not be any more."""
-    now = datetime.now(UTC)
+    """Writes vouchers; 1 where one that is to be handed over may not be any more, or is and has no files there."""
+    now, done = datetime.now(UTC), voucher_files.Written()
+    who = person_of(by, "--by") if hands_over else HOUSE
     with open_session(Settings.load(), migrations()) as session:
         where = (session.connection, session.tenant)
-        models = ledger.models(*where) if model is None else [model]
-        chosen = [_named(session, text) for text in dict.fromkeys(ids)] or [
-            each for name in models for each in ledger.vouchers_ready(*where, name)
-        ]
+        named = [_named(session, text) for text in dict.fromkeys(ids)]
+        models = sorted({one.model for one in named}) or (ledger.models(*where) if model is None else [model])
         folder.mkdir(parents=True, exist_ok=True)
-        gone = [
-            each for each in chosen
-            if hands_over and ledger.hand_voucher_over(*where, each, ledger.FILES, now, user(by)) is None
-        ]  # fmt: skip
-        written = [path for each in chosen if each not in gone for path in _write(each, folder)]
+        for name in models:
+            chosen = [one.voucher_id for one in named if one.model == name] if named else None
+            if hands_over:
+                voucher_files.hand_over(session, name, chosen, folder, who, now, done)
+                continue
+            for one in [each for each in named if each.model == name] or ledger.vouchers_ready(*where, name):
+                done.files += voucher_files.write(one, folder)
+                done.vouchers += 1
     if as_json:
-        print_json({"written": [str(path) for path in written], "not_handed_over": [_data(one) for one in gone]})
+        print_json({
+            "written": [str(path) for path in done.files], "not_handed_over": [_data(one) for one in done.gone],
+            "not_in_place": [{**_data(one), "why": why} for one, why in done.beside],
+        })  # fmt: skip
     else:
-        out.print(f"{len(written):,} files of {len(chosen) - len(gone):,} vouchers in {folder}", markup=False)
-        for each in gone:
-            err.print(f"not handed over: {_number(each)} of {each.legal_entity} is {each.state}", markup=False)
-    return exits.FAILED if gone else exits.OK
-
-
-def _write(voucher: Voucher, folder: Path) -> list[Path]:
-    """Its content byte for byte, and its lines as CSV."""
-    name = f"{voucher.legal_entity}-{voucher.voucher_no:08}-{voucher.revision}"
-    beside = folder / f"{_NOT_IN_A_NAME.sub('_', name)}.json"
-    beside.write_bytes(voucher.content.encode())
-    lines = beside.with_suffix(".csv")
-    columns = zip(*ledger.csv_rows(voucher.content), strict=True)
-    texts = {name: pa.array(values, pa.string()) for name, values in zip(ledger.CSV_COLUMNS, columns, strict=True)}
-    write_sheet(lines, "lines", pa.table(texts))
-    return [beside, lines]
+        out.print(f"{len(done.files):,} files of {done.vouchers:,} vouchers in {folder}", markup=False)
+        for one in done.gone:
+            err.print(f"not handed over: {_number(one)} of {one.legal_entity} is {one.state}", markup=False)
+        for one, why in done.beside:
+            said = "is handed over, but its files are not there yet"
+            err.print(f"{_number(one)} of {one.legal_entity} {said}: {why}; mend that, then write again", markup=False)
+    return exits.FAILED if done.gone or done.beside else exits.OK
 
 
 def send_command(model: str | None, *, as_json: bool) -> int:
@@ -197,7 +187,7 @@ def answer_command(text: str, accepted: str | None, refused: str | None, by: str
     move = VoucherMove.JUDGE_ACCEPTED if refused is None else VoucherMove.JUDGE_REFUSED
     with open_session(Settings.load(), migrations()) as session:
         voucher = _named(session, text)
-        said = Said(voucher.voucher_id, move, user(by), accepted, refused)
+        said = Said(voucher.voucher_id, move, person_of(by, "--by"), accepted, refused)
         taken = ledger.say_of_voucher(session.connection, session.tenant, said, datetime.now(UTC))
     if as_json:
         print_json(_taken(taken))
@@ -213,7 +203,7 @@ def correct_command(path: Path, text: str, by: str | None, *, as_json: bool) -> 
     _, spec = load_declared(path, AccountingSpec)
     with open_session(Settings.load(), migrations()) as session:
         where = (session.connection, session.tenant, spec, _named(session, text).voucher_id)
-        made = ledger.correct_voucher(*where, user(by), datetime.now(UTC))
+        made = ledger.correct_voucher(*where, person_of(by, "--by"), datetime.now(UTC))
     if as_json:
         print_json(_data(made))
     else:

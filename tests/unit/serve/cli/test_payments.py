@@ -74,6 +74,9 @@ def test_from_the_bank_and_back(shop: Path, told: Told, capsys: pytest.CaptureFi
     (shop / "said.xml").write_text(status_report([a, b], {a.end_to_end: "ACSC", b.end_to_end: "RJCT"}))
     assert came(told("payments", "read", str(shop / "said.xml"), "--as-of", "2026-03-03")) == (0, ["moved", "moved"])
     assert came(told("payments", "read", str(shop / "said.xml")))[1] == ["repeated", "repeated"]
+    for nobody in ("", "everycent"):
+        assert run_app(["payments", "park", key["c"], "--why", "no answer", "--as", nobody]) == exits.REFUSED
+        assert f"--as '{nobody}' is not a person's name; say who you are" in capsys.readouterr().err
     assert came(told("payments", "park", key["c"], "--why", "no answer")) == (exits.OK, ["moved"])
     judged = told("payments", "judge", key["c"], "--outcome", "returned", "--why", "a call", "--as", "ann")
     assert came(judged) == (exits.OK, ["moved"])

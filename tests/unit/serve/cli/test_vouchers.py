@@ -14,7 +14,7 @@ from accounting_system import SECRET, accounting_system
 
 from everycent.flow.ledger.contract import Transfer
 from everycent.flow.ledger.service import post
-from everycent.serve.cli import exits
+from everycent.serve.cli import exits, voucher_files
 from everycent.serve.outside_accounting import receiving_acknowledgements
 
 DAY = date(2026, 3, 1)
@@ -51,9 +51,10 @@ def test_from_the_books_to_files_that_a_person_answers(say: Say, accounting: str
     north, south = (one["voucher"] for one in told["vouchers"])
     code, told = say(f"ledger vouchers write --hand-over --by ann --out {tmp_path / 'out'}")
     assert code == exits.OK and len(told["written"]) == 4
-    text = (tmp_path / "out" / "north-00000001-1.json").read_bytes()
+    of_north = tmp_path / "out" / f"shop-north-00000001-1-{north[:8]}"
+    text = of_north.with_suffix(".json").read_bytes()
     assert UUID(hex=sha256(text).hexdigest()[:32]) == UUID(north)
-    with (tmp_path / "out" / "north-00000001-1.csv").open(encoding="utf-8", newline="") as file:
+    with of_north.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     same = [
         {name: "" if line[name] is None else str(line[name]) for name in line} for line in json.loads(text)["lines"]
@@ -70,6 +71,58 @@ def test_from_the_books_to_files_that_a_person_answers(say: Say, accounting: str
     assert (code, told["outcome"]) == (exits.FAILED, "not_allowed")
     code, told = say(f"ledger vouchers show {north[:8]}")
     assert [move["to_state"] for move in told["moves"]] == ["sent", "accepted"] and told["their_number"] == "0301-7"
+
+
+def test_who_dies_between_a_hand_over_and_its_files_is_gone_on_from(
+    say: Say, accounting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [one["voucher"] for one in say("ledger vouchers make --through 2026-03-01", accounting)[1]["vouchers"]]
+    write = ("ledger vouchers write --hand-over --by ann --out", str(tmp_path))
+
+    def states() -> list[str]:
+        return [one["state"] for one in say("ledger vouchers list")[1]["vouchers"]]
+
+    def dies(*_: object) -> None:
+        raise OSError("it is gone")
+
+    with monkeypatch.context() as death:
+        death.setattr(voucher_files, "write", dies)
+        assert say(*write)[0] == exits.UNAVAILABLE
+        assert states() == ["made", "made"], "it dies before its files are there: nobody has anything"
+    with monkeypatch.context() as death:
+        death.setattr(voucher_files, "_put_in_place", dies)
+        assert say(*write)[0] == exits.UNAVAILABLE
+    assert states() == ["sent", "made"], "it dies once the first is handed over, and before anybody can find it"
+    assert list(tmp_path.glob("*.json")) == []
+    (blocked,) = (tmp_path / f"shop-south-00000001-1-{ids[1][:8]}.csv",)
+    blocked.mkdir()
+    code, told = say(*write)
+    assert (code, len(told["written"]), told["not_handed_over"]) == (exits.FAILED, 2, [])
+    assert [(one["voucher"], one["why"]) for one in told["not_in_place"]] == [(ids[1], f"{blocked}: Is a directory")]
+    blocked.rmdir()
+    code, told = say(*write, "--id", ids[1])
+    assert code == exits.OK and len(told["written"]) == 2, "who asks for it by name gets it, too"
+    assert not (tmp_path / ".being-handed-over").exists() and say(*write)[1]["written"] == []
+    assert {UUID(hex=sha256(path.read_bytes()).hexdigest()[:32]) for path in tmp_path.glob("shop-*.json")} == {
+        UUID(one) for one in ids
+    }
+    assert all(
+        [move["move"] for move in say(f"ledger vouchers show {one}")[1]["moves"]] == ["hand_over"] for one in ids
+    )
+
+
+def test_who_hands_over_answers_or_corrects_is_a_person(say: Say, accounting: str, tmp_path: Path) -> None:
+    (north, _) = say("ledger vouchers make --through 2026-03-01 --by ann", accounting)[1]["vouchers"]
+    commands = (
+        f"make --through 2026-03-01 {accounting}", f"write --hand-over --out {tmp_path / 'out'}",
+        f"answer {north['voucher']} --accepted 7", f"correct {accounting} {north['voucher']}",
+    )  # fmt: skip
+    for command in commands:
+        for nobody in ("", " ", "everycent"):
+            code, told = say(f"ledger vouchers {command} --by", nobody)
+            assert (code, f"--by '{nobody}' is not a person's name" in told) == (exits.REFUSED, True), (command, told)
+    assert not (tmp_path / "out").exists()
+    assert {one["state"] for one in say("ledger vouchers list")[1]["vouchers"]} == {"made"}
 
 
 def test_sent_to_a_system_that_answers_later(

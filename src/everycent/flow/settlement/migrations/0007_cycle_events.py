@@ -35,4 +35,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE settlement.cycle_event")
+    op.execute(
+        """
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM settlement.cycle_event) THEN
+                RAISE EXCEPTION 'periods were ended by events, which an older program does not know';
+            END IF;
+        END $$;
+        DROP TABLE settlement.cycle_event;
+        """
+    )
