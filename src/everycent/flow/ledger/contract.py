@@ -306,7 +306,6 @@ class VoucherRefusal(StrEnum):
 
     NO_CODE = "no_code"
     NO_ENTITY = "no_entity"
-    BETWEEN_ENTITIES = "between_entities"
     POSTING_UNDER_WAY = "posting_under_way"
     NOT_REFUSED = "not_refused"
 

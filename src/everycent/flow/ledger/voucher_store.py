@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger.contract import Said, Voucher, VoucherCame, VoucherState
-from everycent.flow.ledger.core.vouchers.codes import legal_entity_sql
+from everycent.flow.ledger.core.vouchers.codes import INTERCOMPANY, legal_entity_sql
 from everycent.flow.ledger.core.vouchers.content import Entry
 
 _ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -29,9 +29,17 @@ _COMING = f"""
     WHERE tenant = %(tenant)s AND model = %(model)s AND kind IN ('posted', 'post_pending')
         AND booked_on <= %(day)s AND posting_no <= %(through_no)s AND posting_no > coalesce(done_no, 0)
 """
-_BETWEEN = """
-    SELECT transfer_id, debit_account, credit_account FROM coming_entry WHERE debit_entity <> credit_entity
-    ORDER BY transfer_id LIMIT 1
+#: The debited company's side stays in its row, the credited one's is another row.
+_PART = f"""
+    WITH credited AS (
+        INSERT INTO coming_entry
+        SELECT transfer_id, booked_on, '{INTERCOMPANY}' || credit_entity || '/' || debit_entity, credit_account,
+            amount_minor, currency, cause, credit_entity, credit_entity
+        FROM coming_entry WHERE debit_entity <> credit_entity
+    )
+    UPDATE coming_entry SET credit_account = '{INTERCOMPANY}' || debit_entity || '/' || credit_entity,
+        credit_entity = debit_entity
+    WHERE debit_entity <> credit_entity
 """
 _UNNAMED = "SELECT transfer_id, cause FROM coming_entry WHERE coalesce(debit_entity, credit_entity) IS NULL"
 _NAME = """
@@ -178,9 +186,9 @@ def gather(connection: Connection, tenant: str, model: str, day: date, through_n
     return connection.execute(_COMING, where).rowcount
 
 
-def between_entities(connection: Connection) -> tuple[UUID, str, str] | None:
-    """A gathered transfer between two companies, with its accounts."""
-    return connection.execute(_BETWEEN).fetchone()
+def part_between_companies(connection: Connection) -> None:
+    """Makes of each gathered transfer between two companies one of each, against what it has with the other."""
+    connection.execute(_PART)
 
 
 def unnamed(connection: Connection) -> list[tuple[UUID, str]]:

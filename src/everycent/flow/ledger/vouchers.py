@@ -128,11 +128,8 @@ def make(
 
 
 def _name_entities(books: _Books, entities: Entities) -> None:
-    """Raises VouchersRefused where a transfer is of no company, or of two."""
-    between = store.between_entities(books.connection)
-    if between is not None:
-        said = "transfer {} is between two companies, from {} to {}: each has books of its own; book it through two"
-        raise VouchersRefused(VoucherRefusal.BETWEEN_ENTITIES, said.format(*between))
+    """Raises VouchersRefused where a transfer is of no company."""
+    store.part_between_companies(books.connection)
     unnamed = store.unnamed(books.connection)
     if unnamed:
         store.name(books.connection, entities(unnamed))

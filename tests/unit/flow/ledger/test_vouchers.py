@@ -172,10 +172,37 @@ def test_what_cannot_be_a_voucher_is_refused_by_name_and_nothing_is_made(books: 
         AccountingSpec(model="shop", codes={"party/*": " "})
 
 
-def test_a_transfer_between_two_companies_is_refused(books: Any) -> None:
-    post(books.connection, "t", "shop", [transfer(7, SECOND, "bank/north", "bank/south", 1)])
+def test_a_transfer_between_two_companies_is_in_a_voucher_of_each(books: Any, engine: Any) -> None:
+    post(books.connection, "t", "shop", [
+        transfer(7, SECOND, "bank/north", "bank/south", 100),
+        transfer(8, SECOND, "operator/south/rent", "bank/north", 7),
+    ])  # fmt: skip
     refusal, said = refused(books)
-    assert refusal is VoucherRefusal.BETWEEN_ENTITIES and "from bank/north to bank/south" in said
+    assert (
+        refusal is VoucherRefusal.NO_CODE and "no code for intercompany/north/south, intercompany/south/north" in said
+    )
+    spec = SPEC.model_copy(update={"codes": {**CODES, "intercompany/*": "1221"}})
+    of = {one.legal_entity: one for one in made(books, spec=spec) if one.booked_on == SECOND}
+    assert lines(of["north"]) == [
+        ("1002", "bank/north", "1.00", "0.00"), ("1221", "intercompany/north/south", "0.00", "1.00"),
+        ("1221", "intercompany/north/south", "0.07", "0.00"), ("1002", "bank/north", "0.00", "0.07"),
+        ("2202", "party/brand:c", "1.20", "0.00"), ("2202", "party/merchant:a", "0.00", "1.20"),
+    ]  # fmt: skip
+    assert lines(of["south"]) == [
+        ("1221", "intercompany/south/north", "1.00", "0.00"), ("1002", "bank/south", "0.00", "1.00"),
+        ("6001", "operator/south/rent", "0.07", "0.00"), ("1221", "intercompany/south/north", "0.00", "0.07"),
+    ]  # fmt: skip
+    assert verified(books, engine) == {}, "what one has with the other is the opposite of what that has with it"
+    for altered, said in (
+        ("UPDATE ledger.transfer SET debit_account = 'operator/north/rent' WHERE debit_account = 'operator/south/rent'",
+         "intercompany/north/south in CNY (obligations): its vouchers debit 7 and credit 100 with 2 transfers, the "
+         "ledger 0 and 100 with 1"),
+        ("UPDATE ledger.voucher SET legal_entity = 'east' WHERE legal_entity = 'south'", "is of another company"),
+    ):  # fmt: skip
+        with books.connection.transaction(force_rollback=True):
+            books.connection.execute(altered)
+            found = " | ".join(verified(books, engine).values())
+            assert said in found, (altered, found)
 
 
 def sent(books: Any, system: Accounting) -> HandedOver:

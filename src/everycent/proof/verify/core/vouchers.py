@@ -7,6 +7,15 @@ _STANDING = """(FROM ledger.voucher QUALIFY row_number() OVER (
     PARTITION BY legal_entity, voucher_no ORDER BY revision DESC) = 1)"""
 
 
+def _company(account: str) -> str:
+    """Whose an account is; NULL where its name does not say it."""
+    return f"""nullif(CASE
+        WHEN starts_with({account}, 'operator/') THEN regexp_extract({account}, '^operator/(.*)/[^/]*$', 1)
+        WHEN starts_with({account}, 'balance/') THEN regexp_extract({account}, '^balance/(.*?)/[^/:]+:', 1)
+        WHEN starts_with({account}, 'bank/') THEN substr({account}, 6)
+        WHEN starts_with({account}, 'tax/') THEN substr({account}, 5) END, '')"""
+
+
 #: A content as JSON; NULL where an altered one is none.
 _JSON = "CASE WHEN json_valid(content) THEN content END"
 
@@ -29,17 +38,22 @@ ADD_UP = Rule(
     "ledger.voucher",
     f"""WITH moved AS (
         SELECT t.booked_on, p.supplement, t.currency, t.debit_account, t.credit_account, t.amount_minor,
-            split_part(t.cause, ' ', 1) AS purpose
+            split_part(t.cause, ' ', 1) AS purpose, {_company("t.debit_account")} AS debited,
+            {_company("t.credit_account")} AS credited
         FROM ledger.transfer AS t JOIN ledger.voucher_pass AS p ON p.booked_on = t.booked_on
             AND t.posting_no > p.after_no AND t.posting_no <= p.through_no
         WHERE t.kind IN ('posted', 'post_pending')),
     posted AS (
         SELECT booked_on, supplement, currency, account, purpose, sum(debit) AS debit, sum(credit) AS credit,
             count(*) AS transfers FROM (
-            SELECT * EXCLUDE (debit_account, credit_account, amount_minor), debit_account AS account,
-                amount_minor AS debit, 0 AS credit FROM moved
-            UNION ALL SELECT * EXCLUDE (debit_account, credit_account, amount_minor), credit_account, 0, amount_minor
-            FROM moved) GROUP BY ALL),
+            SELECT booked_on, supplement, currency, purpose, debit_account AS account, amount_minor AS debit,
+                0 AS credit FROM moved
+            UNION ALL SELECT booked_on, supplement, currency, purpose, credit_account, 0, amount_minor FROM moved
+            -- between two companies, each has its side against what it has with the other
+            UNION ALL SELECT booked_on, supplement, currency, purpose, 'intercompany/' || debited || '/' || credited,
+                0, amount_minor FROM moved WHERE debited <> credited
+            UNION ALL SELECT booked_on, supplement, currency, purpose, 'intercompany/' || credited || '/' || debited,
+                amount_minor, 0 FROM moved WHERE debited <> credited) GROUP BY ALL),
     vouched AS (
         SELECT booked_on, supplement, currency, account, purpose, sum(debit) AS debit, sum(credit) AS credit,
             sum(transfers) AS transfers
@@ -81,12 +95,10 @@ _HEAD = {
 }  # fmt: skip
 _SAID = ", ".join(f"({_JSON})->>'{name}'" for name in _HEAD)
 _KEPT = ", ".join(f"{column}::VARCHAR" for column in _HEAD.values())
-#: Whose an account is, where its name says it.
-_ENTITY = """coalesce(nullif(CASE
-    WHEN starts_with(account, 'operator/') THEN regexp_extract(account, '^operator/(.*)/[^/]*$', 1)
-    WHEN starts_with(account, 'balance/') THEN regexp_extract(account, '^balance/(.*?)/[^/:]+:', 1)
-    WHEN starts_with(account, 'bank/') THEN substr(account, 6)
-    WHEN starts_with(account, 'tax/') THEN substr(account, 5) END, ''), legal_entity)"""
+#: An account in a voucher that is not of the voucher's company.
+_STRANGE = f"""CASE WHEN starts_with(account, 'intercompany/')
+    THEN NOT starts_with(account, 'intercompany/' || legal_entity || '/')
+    ELSE {_company("account")} <> legal_entity END"""
 
 SAID = Rule(
     "each voucher says what it was made of, balanced, and is chained to the one before",
@@ -96,7 +108,7 @@ SAID = Rule(
         FROM ledger.voucher WINDOW w AS (PARTITION BY legal_entity ORDER BY chain_no)),
     added AS (
         SELECT voucher_id, sum(debit) AS debit, sum(credit) AS credit, count(*) AS lines,
-            count(*) FILTER (WHERE {_ENTITY} <> legal_entity) AS strangers,
+            count(*) FILTER (WHERE {_STRANGE}) AS strangers,
             count(*) FILTER (WHERE debit IS NULL OR credit IS NULL) AS unread
         FROM {_lines("ledger.voucher")} GROUP BY voucher_id)
     SELECT voucher_id AS place, format('voucher {{}}, {{}} of {{}}: total {{}}, its lines {{}} and {{}}; {{}}',

@@ -6,6 +6,10 @@ from functools import cache
 
 from everycent.flow.ledger.contract import BALANCE_ACCOUNT, BANK_ACCOUNT, OPERATOR_ACCOUNT, TAX_ACCOUNT
 
+#: In vouchers alone, what a company has with another: `intercompany/<legal_entity>/<the other>`, against which it books
+#: its side of a transfer between accounts of the two.
+INTERCOMPANY = "intercompany/"
+
 
 class Codes:
     """A declared table: names of accounts, `*` for anything, each with its code."""
