@@ -14,6 +14,7 @@ ROLES = {
     "guide": PartySpec(key=("guide",), onboard=OnboardSpec(sales_associate=True, key={"guide": "sales_associate"})),
 }  # fmt: skip
 SOURCES = OnboardingSpec(sources={"mall": ("1",)})
+EVENTS = {"merchant": ("closed", "season_end"), "supplier": ("closed",)}
 SAID = {
     "contract": "HT-1",
     "revision": 1,
@@ -31,7 +32,7 @@ SAID = {
 
 def rule() -> OnboardingPlan:
     """Concessionaires by store, suppliers, and sales associates, of tenant 1 of the mall."""
-    return plan_onboarding(SOURCES, ROLES).naming(["goods", "commission"], ["shanghai"], ["CNY"])
+    return plan_onboarding(SOURCES, ROLES).naming(["goods", "commission"], ["shanghai"], ["CNY"], EVENTS)
 
 
 def said(**changed: Any) -> bytes:

@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from contract_messages import said
 
 from everycent.flow.model.contract import ModelRefused
 from everycent.flow.model.service import load_model
+from everycent.flow.parties.service import plan_onboarding, take_contracts
 from everycent.flow.pipeline.service import end_by_hand
 from everycent.flow.settlement.contract import CycleEvent, EventAnswer
 from everycent.proof.verify import tables
@@ -48,6 +50,7 @@ SALES = """\
     2,r,s,20.00,2026-03-10
     3,q,s,5.00,2026-03-02
 """
+TODAY = datetime(2026, 3, 20, tzinfo=UTC)
 LATER_SALES = """\
     sale_no,resort,school,price,sold_on
     4,r,s,40.00,2026-03-10
@@ -73,7 +76,7 @@ def standing(told: Any) -> list[tuple[Any, ...]]:
 def by_hand(told: Any, *events: CycleEvent) -> list[EventAnswer]:
     folder = told.session.settings.data_dir.parent / "workspace"
     model = load_model(folder / "model.yaml", SECTIONS)
-    return end_by_hand(told.session, model, events, datetime(2026, 3, 20, tzinfo=UTC))
+    return end_by_hand(told.session, model, events, TODAY)
 
 
 def closed(party: str, day: str, by: str = "ann", **more: str) -> CycleEvent:
@@ -161,6 +164,67 @@ def test_a_person_ends_it_and_what_does_not_fit_is_refused_by_name(
     }  # fmt: skip
 
 
+CONTRACTED = (
+    MODEL.replace("resort: {key: [resort]}", "resort: {key: [resort], onboard: {key: {resort: merchant}}}")
+    .replace(
+        "school: {key: [school]}",
+        "school: {key: [school], onboard: {sales_associate: yes, key: {school: sales_associate}}}",
+    )
+    .replace("cycle: until closed}", "cycle: monthly}\n    onboarding: {sources: {mall: [1]}}")
+)
+
+
+def agreed(told: Any, *messages: bytes) -> list[str | None]:
+    spec = load_model(told.session.settings.data_dir.parent / "workspace" / "model.yaml", SECTIONS).spec
+    plan = plan_onboarding(spec.onboarding, spec.parties)
+    plan = plan.naming(spec.charges, ["north"], ["CNY"], spec.ending_events)
+    taken = take_contracts(told.session.connection, told.session.tenant, "ski-pass", plan, messages, TODAY)
+    return [each.refusal and str(each.refusal.name) for each in taken]
+
+
+def test_a_contract_may_go_by_events_and_its_change_ends_their_period(tell: Callable[..., Any]) -> None:
+    """Resort r by event until the 11th, monthly then; school s by the month until the 4th, then by a person's word."""
+    told = tell(
+        CONTRACTED, {"sale.first.csv": "sale_no,resort,school,price,sold_on\n0,q,u,1.00,2026-02-27\n"}, "2026-02-28"
+    )
+    r = {"merchant": "r", "valid_to": None}
+    s = {"contract": "HT-2", "sales_associate": "s", "valid_from": "2026-03-05", "valid_to": None}
+    assert agreed(
+        told,
+        said(**r, cycle="until season_end"), said(**s, cycle="until closed"),
+        said(**s | {"contract": "HT-3", "sales_associate": "t"}, cycle="until season_end"),
+    ) == [None, None, "unknown_event"], "a season's end names no school"  # fmt: skip
+    told = tell(CONTRACTED, {"sale.csv": SALES}, as_of="2026-03-11")
+    open_end = ("9999-12-30", "9999-12-31")
+    by_contract = ("resort:r", "2026-01-01..E1", "2026-01-01")
+    assert {row for row in standing(told) if row[0] in ("resort:r", "school:s")} == {
+        (*by_contract, *open_end, 2700, "open"),
+        ("school:s", "2026-03", "2026-03-01", "2026-03-31", "2026-04-01", 150, "open"),
+        ("school:s", "2026-03-05..E1", "2026-03-05", *open_end, 200, "open"),
+    }
+    assert agreed(told, said(**r, revision=2, valid_from="2026-03-12", cycle="monthly")) == [None]
+    late = by_hand(told, closed("school:s", "2026-03-04"), closed("resort:r", "2026-03-12"))
+    assert [each.refusal for each in late] == ["not_by_event"] * 2, "on these days they are settled by the calendar"
+    [done] = by_hand(told, closed("school:s", "2026-03-10"))
+    assert done.refusal is None
+    told = tell(CONTRACTED, {"sale.later.csv": LATER_SALES + "    7,r,s,3.00,2026-03-12\n"}, as_of="2026-03-13")
+    assert {row for row in standing(told) if row[0] in ("resort:r", "school:s")} == {
+        (*by_contract, "2026-03-11", "2026-03-14", 2700, "open"),
+        ("resort:r", "2026-01-01..E1..2026-03-11", "2026-01-01", "2026-03-11", "2026-03-14", 3600 + 7200, "open"),
+        ("resort:r", "2026-03-12..2026-03-31", "2026-03-12", "2026-03-31", "2026-04-03", 270, "open"),
+        ("school:s", "2026-03", "2026-03-01", "2026-03-31", "2026-04-01", 150, "open"),
+        ("school:s", "2026-03-05..E1", "2026-03-05", "2026-03-10", "2026-03-11", 200, "closed"),
+        ("school:s", "2026-03-11..E2", "2026-03-11", *open_end, 1300, "open"),
+    }
+    kept = told.rows("SELECT party_id, kind, occurred_on::text FROM settlement.cycle_event ORDER BY 1")
+    assert kept == [("resort:r", "other_terms", "2026-03-11"), ("school:s", "closed", "2026-03-10")]
+    for wrong in ("period_last = '2026-03-10'", "period_first = '2026-01-02'"):
+        with told.session.connection.transaction(force_rollback=True):
+            told.session.connection.execute(f"UPDATE settlement.statement SET {wrong} WHERE period ~ '[.]E1[.]'")
+            found = {place for place, _ in misplaced(told)}
+            assert "ski-pass/resort:r/2026-01-01..E1..2026-03-11/CNY/north" in found, wrong
+
+
 REFUSED = (
     ("until season_end", "until seasons_end", "there is no record kind 'seasons_end'"),
     ("until season_end", "until Season", "'until Season' does not fit; write daily, weekly"),
@@ -172,7 +236,7 @@ REFUSED = (
 def test_a_cycle_that_nothing_could_end_is_refused(tmp_path: Any) -> None:
     from textwrap import dedent
 
-    for right, wrong, said in REFUSED:
+    for right, wrong, refused in REFUSED:
         (tmp_path / "model.yaml").write_text(dedent(MODEL.replace(right, wrong)), encoding="utf-8")
-        with pytest.raises(ModelRefused, match=said.replace("(", r"\(")):
+        with pytest.raises(ModelRefused, match=refused.replace("(", r"\(")):
             load_model(tmp_path / "model.yaml", SECTIONS)

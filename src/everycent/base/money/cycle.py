@@ -112,8 +112,11 @@ class Cycle:
         assert ready_after >= timedelta(0), "a period cannot close before it is over"
         if period.last == FOREVER:
             return FOREVER + _DAY
-        waits_days = -(-ready_after // _DAY)
-        return period.last + (self.days_after + waits_days) * _DAY
+        return period.last + self.closes_after(ready_after) * _DAY
+
+    def closes_after(self, ready_after: timedelta) -> int:
+        """How many days after its last one a period that is over may close."""
+        return self.days_after - (-ready_after // _DAY)
 
     def period_labels(self, days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.object_]:
         """The label of each day's period: datetime64[D][n] to object (str)[n]. Each distinct day is computed once."""

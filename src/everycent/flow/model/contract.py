@@ -18,7 +18,7 @@ from everycent.flow.non_order.contract import NonOrderSpec
 from everycent.flow.parties.contract import OnboardingSpec, PartySpec, role_of_contract_table
 from everycent.flow.payments.contract import PayoutSpec
 from everycent.flow.rating.contract import FactorSpec, RuleTableSpec, with_made_factors
-from everycent.flow.settlement.contract import StatementSpec
+from everycent.flow.settlement.contract import BY_HAND, StatementSpec
 
 __all__ = ["LoadedModel", "ModelIssue", "ModelRefused", "SettlementModel", "Source", "compose", "table_files"]
 
@@ -144,6 +144,17 @@ class SettlementModel(Declaration):
     def charged(self) -> list[str]:
         """All that a legal entity settles: the names of charges, and of kinds that no order causes."""
         return [*self.charges, *self.non_order_charges]
+
+    @property
+    def ending_events(self) -> dict[str, tuple[str, ...]]:
+        """By party role what can end its parties' periods: a person's word, and records that name the party."""
+        return {
+            role: (BY_HAND, *(
+                kind for kind, record in self.records.items()
+                if kind != BY_HAND and all(column in record.columns for column in party.key)
+            ))
+            for role, party in self.parties.items() if party.operator is None
+        }  # fmt: skip
 
     @property
     def settled_roles(self) -> list[str]:

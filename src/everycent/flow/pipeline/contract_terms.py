@@ -12,10 +12,10 @@ from everycent.flow.settlement.stage import under_contracts, with_events
 def under_its_contracts(session: Session, plan: ModelPlan) -> ModelPlan:
     """The plan under the contracts that came as messages until now, and after the events that came; the same where no
     role has any."""
+    if any(party.onboard is not None for party in plan.model.spec.parties.values()):
+        contracts = parties_store.contract_periods(session.connection, session.tenant, plan.model.name)
+        plan = replace(plan, settlement=under_contracts(plan.settlement, contracts, session.engine))
     if plan.settlement.events:
         ends = settlement.ended_periods(session.connection, session.tenant, plan.model.name)
         plan = replace(plan, settlement=with_events(plan.settlement, ends))
-    if all(party.onboard is None for party in plan.model.spec.parties.values()):
-        return plan
-    contracts = parties_store.contract_periods(session.connection, session.tenant, plan.model.name)
-    return replace(plan, settlement=under_contracts(plan.settlement, contracts, session.engine))
+    return plan

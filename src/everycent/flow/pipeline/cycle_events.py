@@ -32,6 +32,12 @@ def take_recorded(
     return settlement.end_periods(_at(session, plan, today, now), coming, keeps_refused=True)
 
 
+def end_where_terms_change(session: Session, plan: ModelPlan, as_of: date, now: datetime) -> ModelPlan:
+    """Ends the periods by event of parties that have other terms by a day; the plan as it stands then."""
+    answers = settlement.end_where_terms_change(_at(session, plan, as_of, now), as_of)
+    return under_its_contracts(session, plan) if answers else plan
+
+
 def end_by_hand(session: Session, model: LoadedModel, events: Sequence[CycleEvent], now: datetime) -> list[EventAnswer]:
     """Ends periods as people say. Raises ModelRefused."""
     plan = plan_model(model, session.tenant, model.files)
@@ -53,6 +59,8 @@ def _recorded(session: Session, plan: ModelPlan, kind: str) -> list[CycleEvent]:
     session.details.attach(session.engine, _VIEW, RECORD, plan.model.name, kind=kind, body_type=body, columns=columns)
     events: list[CycleEvent] = []
     for role in plan.settlement.events[kind]:
+        if any(column not in plan.model.spec.records[kind].columns for column in plan.model.spec.parties[role].key):
+            continue  # a contract's event, in an earlier version of the model
         party = party_id_sql(role, plan.model.spec.parties[role], lambda column: f"body.{identifier(column)}")
         query = f"""SELECT CAST(record_id AS VARCHAR) || {literal("/" + role)} AS event_id, {party} AS party_id,
             business_date, source_file FROM {_VIEW} WHERE {party} IS NOT NULL ORDER BY event_id"""

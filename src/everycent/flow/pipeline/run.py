@@ -25,7 +25,7 @@ from everycent.flow.payments import service as payments
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.charging import expire
 from everycent.flow.pipeline.contract_terms import under_its_contracts
-from everycent.flow.pipeline.cycle_events import take_recorded
+from everycent.flow.pipeline.cycle_events import end_where_terms_change, take_recorded
 from everycent.flow.pipeline.delivery import find_delivery, kinds_beside
 from everycent.flow.pipeline.inputs import Assigned, Inputs
 from everycent.flow.pipeline.ordered_pass import Ordered, clear_waiting
@@ -40,7 +40,7 @@ from everycent.flow.pipeline.verified import account_keys, verified_accounts
 from everycent.flow.pipeline.versions import refuse_left_behind, refuse_other_version
 from everycent.flow.settlement import service as settlement
 from everycent.flow.settlement import store as settlement_store
-from everycent.flow.settlement.contract import ClosedBefore, Gate, HeldStatement
+from everycent.flow.settlement.contract import BY_HAND, ClosedBefore, Gate, HeldStatement
 
 _log = structlog.get_logger()
 
@@ -126,6 +126,7 @@ def run(
         store.register_version(session.connection, session.tenant, plan)
         sources = sourcing(session, plan, attached)
         ParkedCharges(session, plan, sources, now).begin()
+        plan = end_where_terms_change(session, plan, as_of, now)
         plan, files = _take_all(session, plan, opened, sources, report, now)
         report("parked charges", 0, None)
         open_on = settlement_store.open_on(session.connection, session.tenant, model.name)
@@ -248,7 +249,7 @@ def _take_all(
     kinds = plan.settlement.events
     ending = [arrival for arrival in opened if arrival.item.kind in kinds]
     taken = {id(arrival): _take(session, plan, arrival, sources, report) for arrival in ending}
-    recorded = [kind for kind in kinds if kind in plan.intake]
+    recorded = [kind for kind in kinds if kind in plan.intake and kind != BY_HAND]
     if recorded:
         answers = take_recorded(session, plan, recorded, plan.model.calendar.today(now), now)
         for answer in answers:

@@ -69,12 +69,14 @@ class EventRefusal(StrEnum):
 
 #: What a person says ends a period, whatever event is declared.
 BY_HAND = "closed"
+#: What ends a period where its party's terms are others from then on: of another contract, or the model's.
+OTHER_TERMS = "other_terms"
 
 
 @dataclass(frozen=True)
 class CycleEvent:
-    """What ends a party's period: `kind` is a record kind, or BY_HAND where a person says it. `occurred_on`: the last
-    business day of the period."""
+    """What ends a party's period: `kind` is a record kind, BY_HAND where a person says it, or OTHER_TERMS.
+    `occurred_on`: the last business day of the period."""
 
     event_id: str
     kind: str
@@ -445,15 +447,13 @@ AGREED = pa.schema(
     ]
 )
 
-#: The periods of parties that events have come of: from the first to the last day, both inside.
+#: The turns of parties that events have come of: from the first to the last day, both inside.
 TURNS = pa.schema(
     [
         pa.field("party_id", pa.string(), nullable=False),
         pa.field("first", pa.date32(), nullable=False),
         pa.field("last", pa.date32(), nullable=False),
-        pa.field("mode", pa.string(), nullable=False),  # net | gross
-        pa.field("period", pa.string(), nullable=False),  # E1, E2, ...
-        pa.field("closes_on", pa.date32(), nullable=False),
+        pa.field("turn", pa.string(), nullable=False),  # E1, E2, ...
     ]
 )
 

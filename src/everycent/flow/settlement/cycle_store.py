@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
 from psycopg.rows import dict_row
 
+from everycent.base.engine.sql import literal
+from everycent.base.money.cycle import FOREVER
+from everycent.base.platform.bulk import copy_out
 from everycent.base.platform.database import Connection
 from everycent.flow.settlement.contract import CycleEvent, EventAnswer
+from everycent.flow.settlement.core.turns import OPEN_TURN
 
 _ENDS = """
     SELECT party_id, array_agg(occurred_on ORDER BY occurred_on) FROM settlement.cycle_event
@@ -24,17 +29,20 @@ _KEEP = """
         message, recorded_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
-_OPEN = """
-    SELECT s.statement_id, s.party_id, max(l.as_of)
+#: A turn's name in a period's: alone, or between the days that a contract cuts it at.
+_OF_TURN = """
+    SELECT s.statement_id, s.party_id, CASE WHEN s.state = 'open' THEN max(l.as_of) ELSE s.period_last END
     FROM settlement.statement AS s LEFT JOIN settlement.statement_line AS l
         ON (l.tenant, l.model, l.statement_id) = (s.tenant, s.model, s.statement_id)
-    WHERE s.tenant = %s AND s.model = %s AND s.party_id = ANY(%s) AND s.state = 'open' AND s.period_last = %s
-    GROUP BY s.statement_id, s.party_id
+    WHERE s.tenant = %s AND s.model = %s AND s.party_id = ANY(%s) AND s.period ~ '^(.*[.][.])?E[0-9]+([.][.]|$)'
+        AND s.period_last > %s
+    GROUP BY s.statement_id, s.party_id, s.state, s.period_last
     ORDER BY s.statement_id
 """
 _END = """
-    UPDATE settlement.statement SET period_last = %s, closes_on = %s
-    WHERE tenant = %s AND model = %s AND party_id = %s AND period = %s AND state = 'open'
+    UPDATE settlement.statement SET period_last = %(last)s, closes_on = %(closes_on)s
+    WHERE tenant = %(tenant)s AND model = %(model)s AND party_id = %(party)s AND state = 'open'
+        AND period_last > %(last)s AND period ~ ('^(.*[.][.])?' || %(turn)s || '([.][.]|$)')
 """
 _SHOWN = """
     SELECT model, event_id, kind, party_id, occurred_on, given_by, why, refusal, message, recorded_at
@@ -46,12 +54,13 @@ _SHOWN = """
 
 
 @dataclass(frozen=True)
-class OpenStatement:
-    """A statement that no event has ended. `lines_until`: the last day of its lines that are no obligations."""
+class TurnStatement:
+    """A statement of a party's turn. `until`: of an open one the last day of its lines that are no obligations, of a
+    closed one that of its period."""
 
     statement_id: str
     party_id: str
-    lines_until: date | None
+    until: date | None
 
 
 def ends(
@@ -68,12 +77,22 @@ def known(connection: Connection, tenant: str, model: str, event_ids: Sequence[s
     return {row[0]: CycleEvent(*row) for row in found}
 
 
-def open_statements(
-    connection: Connection, tenant: str, model: str, parties: Sequence[str], last: date
-) -> list[OpenStatement]:
-    """The statements of parties whose period ends on `last`, which no event has said yet."""
-    found = connection.execute(_OPEN, (tenant, model, list(parties), last))
-    return [OpenStatement(*row) for row in found]
+def of_turns(
+    connection: Connection, tenant: str, model: str, parties: Sequence[str], after: date
+) -> list[TurnStatement]:
+    """The statements of parties' turns whose periods go on after a day."""
+    found = connection.execute(_OF_TURN, (tenant, model, list(parties), after))
+    return [TurnStatement(*row) for row in found]
+
+
+def open_turns(connection: Connection, tenant: str, model: str) -> pa.Table:
+    """The statements that no event has ended: OPEN_TURN rows."""
+    query = f"""
+        SELECT party_id, period_first, agreed::text FROM settlement.statement
+        WHERE tenant = {literal(tenant)} AND model = {literal(model)} AND state = 'open' AND closes_on > '{FOREVER}'
+        ORDER BY statement_id
+    """
+    return copy_out(connection, query, OPEN_TURN)
 
 
 def keep(connection: Connection, tenant: str, model: str, answer: EventAnswer, now: datetime) -> None:
@@ -83,11 +102,10 @@ def keep(connection: Connection, tenant: str, model: str, answer: EventAnswer, n
     connection.execute(_KEEP, (tenant, model, *about, answer.refusal, answer.message or None, now))
 
 
-def end(
-    connection: Connection, tenant: str, model: str, party_id: str, period: str, last: date, closes_on: date
-) -> None:
-    """Ends a period: its statements, in all currencies and of all companies, close from `closes_on` on."""
-    connection.execute(_END, (last, closes_on, tenant, model, party_id, period))
+def end(connection: Connection, tenant: str, model: str, party_id: str, turn: str, last: date, closes_on: date) -> None:
+    """Ends a turn: its open statements, in all currencies and of all companies, close from `closes_on` on."""
+    about = {"tenant": tenant, "model": model, "party": party_id, "turn": turn, "last": last, "closes_on": closes_on}
+    connection.execute(_END, about)
 
 
 def shown(

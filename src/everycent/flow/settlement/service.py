@@ -49,7 +49,7 @@ from everycent.flow.settlement.core.recount import Recount, RecountDiffers, reco
 from everycent.flow.settlement.cycle_store import ends as ended_periods
 from everycent.flow.settlement.cycle_store import known as known_events
 from everycent.flow.settlement.cycle_store import shown as shown_events
-from everycent.flow.settlement.ending import Ending, end_periods
+from everycent.flow.settlement.ending import Ending, end_periods, end_where_terms_change
 from everycent.flow.settlement.paid_store import settle
 from everycent.flow.settlement.store import Made, Statement, lives
 
@@ -76,6 +76,7 @@ __all__ = [
     "decided",
     "dispute",
     "end_periods",
+    "end_where_terms_change",
     "ended_periods",
     "invoice_moves",
     "invoices",

@@ -37,7 +37,7 @@ def under_contracts(plan: SettlementPlan, contracts: pa.Table, engine: LocalEngi
 
 def with_events(plan: SettlementPlan, ends: Mapping[str, Sequence[date]]) -> SettlementPlan:
     """The plan with the periods that events ended: by party, their days, ascending."""
-    return replace(plan, turns=turns_of(plan.roles, ends))
+    return replace(plan, turns=turns_of(ends))
 
 
 def accrue(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> Accrued:

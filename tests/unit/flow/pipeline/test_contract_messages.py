@@ -39,7 +39,9 @@ FACTS: list[Fact] = [
 
 def take(place: MarketPlace, *messages: bytes) -> None:
     spec = place.model.spec
-    plan = plan_onboarding(spec.onboarding, spec.parties).naming(spec.charges, ["shanghai"], ["CNY"])
+    plan = plan_onboarding(spec.onboarding, spec.parties).naming(
+        spec.charges, ["shanghai"], ["CNY"], spec.ending_events
+    )
     taken = take_contracts(place.session.connection, place.session.tenant, place.model.name, plan, messages, NOW)
     assert all(each.refusal is None for each in taken), taken
 

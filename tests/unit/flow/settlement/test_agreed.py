@@ -16,7 +16,7 @@ from everycent.flow.parties.contract import CONTRACT_PERIOD, PartySpec
 from everycent.flow.settlement.contract import ACCRUAL, StatementSpec
 from everycent.flow.settlement.core.agreed import agree, agreed_days
 from everycent.flow.settlement.service import Asking
-from everycent.flow.settlement.stage import SettlementPlan, accrue, plan_settlement, under_contracts
+from everycent.flow.settlement.stage import SettlementPlan, accrue, plan_settlement, under_contracts, with_events
 
 Read = Callable[[str], pa.Table]
 NEW_YEAR = date(2026, 1, 1)
@@ -97,21 +97,39 @@ spans = st.lists(st.integers(0, 120), min_size=2, max_size=6, unique=True).map(s
 def test_each_day_is_in_one_period_and_periods_do_not_overlap(
     engine: LocalEngine, cuts: list[int], data: st.DataObject
 ) -> None:
-    cycles = st.sampled_from(["daily", "weekly", "half_monthly", "monthly", "T+3"])
+    cycles = st.sampled_from(["daily", "weekly", "half_monthly", "monthly", "T+3", "until closed"])
     contracts = [
         contract(since=str(NEW_YEAR + timedelta(days=since)), until=NEW_YEAR + timedelta(days=until), revision=at + 1,
                  cycle=data.draw(cycles))
         for at, (since, until) in enumerate(itertools.pairwise(cuts))
     ]  # fmt: skip
-    own = plan(engine, *contracts)
+    ends = [NEW_YEAR + timedelta(days=at) for at in data.draw(spans)]
+    own = with_events(plan(engine, *contracts), {"merchant:m": ends})
     days = [NEW_YEAR + timedelta(days=at) for at in range(cuts[0], cuts[-1])]
     pairs = pa.table({"party_id": ["merchant:m"] * len(days), "booked_on": pa.array(days, pa.date32())})
-    found = sorted(agreed_days(own.agreed, pairs, engine).to_pylist(), key=lambda row: row["booked_on"])
+    found = sorted(agreed_days(own.agreed, own.turns, pairs, engine).to_pylist(), key=lambda row: row["booked_on"])
     assert [row["booked_on"] for row in found] == days, "each day once"
     spans_of = {(row["period"], row["period_first"], row["period_last"]) for row in found}
     covered = [first + timedelta(days=at) for _, first, last in spans_of for at in range((last - first).days + 1)]
     assert sorted(covered) == days, "no gap, no overlap"
     assert len({label for label, _, _ in spans_of}) == len(spans_of)
+
+
+def test_a_period_by_event_is_named_before_anybody_knows_its_last_day(engine: LocalEngine, obligations: Read) -> None:
+    without_end = plan(engine, contract(cycle="until closed"), ready_after=timedelta(days=2))
+    name, forever = "2026-01-01..E1", "9999-12-31"
+    assert placed(accrue(without_end, obligations(SALES), engine).accruals)[0] == ("m", name, forever, "net", "K")
+    ended = with_events(without_end, {"merchant:m": [date(2026, 3, 10)]})
+    assert placed(accrue(ended, obligations(SALES), engine).accruals)[:2] == [
+        ("m", name, "2026-03-13", "net", "K"),
+        ("m", "2026-03-11..E2", forever, "net", "K"),
+    ]
+    until = plan(engine, contract(cycle="until closed", until=date(2026, 3, 15)), cycle="until closed")
+    assert placed(accrue(until, obligations(SALES), engine).accruals) == [
+        ("m", f"{name}..2026-03-14", "2026-03-15", "net", "K"),
+        ("m", "E1", forever, "net", "-"),
+        ("n", "E1", forever, "net", "-"),
+    ], "what is the contract's and what the model's have each its own name"
 
 
 def test_words_that_a_contract_does_not_have_are_the_models(engine: LocalEngine) -> None:

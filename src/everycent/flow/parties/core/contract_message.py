@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from everycent.base.engine.declaration import Duration
 from everycent.base.money.amount import NotAnAmount, parse_minor
 from everycent.base.money.currency import UnknownCurrency, currency
-from everycent.base.money.cycle import Cycle, Length, NotACycle
+from everycent.base.money.cycle import Cycle, NotACycle
 from everycent.flow.parties.contract import MerchantType
 
 _CHARACTERS_MAX = 200
@@ -36,6 +36,7 @@ class Refused(StrEnum):
     UNKNOWN_CHARGE = "unknown_charge"
     UNKNOWN_LEGAL_ENTITY = "unknown_legal_entity"
     UNKNOWN_CURRENCY = "unknown_currency"
+    UNKNOWN_EVENT = "unknown_event"
     CONTRACT_OF_ANOTHER_PARTY = "contract_of_another_party"
     RELATION_OF_ANOTHER_PARTY = "relation_of_another_party"
     EMPTY_PERIOD = "empty_period"
@@ -72,13 +73,9 @@ def _day(value: Any) -> Any:
 
 def _cycle(value: Any) -> Any:
     try:
-        by_event = Cycle.parse(str(value)).length is Length.EVENT
+        Cycle.parse(str(value))
     except NotACycle as error:
         raise ValueError(str(error)) from None
-    if by_event:
-        raise ValueError(
-            f"'{value}' is a cycle of a model's role, not of a contract; write weekly, T+3 or to 10, 20, 31"
-        )
     return value
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import party_key
 from everycent.flow.parties.core.contract_message import ContractMessage, Refusal, Refused
 from everycent.flow.parties.core.contract_periods import Revision, overlap
@@ -81,7 +82,7 @@ def judge(plan: OnboardingPlan, message: ContractMessage, standing: Standing) ->
         said = f"revision {message.revision} of contract {message.contract} was taken with other content"
         return Judged(Outcome.CONFLICT, None, _no(Refused.CONTENT_CONFLICT, f"{said}; send a newer revision"))
     party = party_of(plan, message)
-    refusal = party if isinstance(party, Refusal) else _terms(plan, message)
+    refusal = party if isinstance(party, Refusal) else _terms(plan, message, party.role)
     if isinstance(party, Refusal) or refusal is not None:
         return Judged(Outcome.REFUSED, None, refusal)
     own = Revision(
@@ -127,7 +128,7 @@ def _of_role(role: OnboardedRole, message: ContractMessage) -> Party | Refusal:
     return Party(role.role, tuple(map(str, values)))
 
 
-def _terms(plan: OnboardingPlan, message: ContractMessage) -> Refusal | None:
+def _terms(plan: OnboardingPlan, message: ContractMessage, role: str) -> Refusal | None:
     for charge in message.charges:
         if charge not in plan.charges:
             known = ", ".join(sorted(plan.charges))
@@ -136,6 +137,11 @@ def _terms(plan: OnboardingPlan, message: ContractMessage) -> Refusal | None:
         known = ", ".join(sorted(plan.legal_entities))
         said = f"'{message.legal_entity}' settles nothing in the model; its legal entities are {known}"
         return _no(Refused.UNKNOWN_LEGAL_ENTITY, said)
+    event, named = Cycle.parse(message.cycle).event, plan.events.get(role, ())
+    if event and event not in named:
+        known = ", ".join(f"until {each}" for each in named) or "none"
+        said = f"'{message.cycle}' is ended by nothing that names a {role}; what ends its periods: {known}"
+        return _no(Refused.UNKNOWN_EVENT, said)
     for code in message.minimum_payout:
         if code not in plan.currencies:
             known = ", ".join(sorted(plan.currencies))

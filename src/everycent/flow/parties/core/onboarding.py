@@ -1,7 +1,7 @@
 """Which contract makes a party of which role, and what its key is: the model's rule, checked once."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from everycent.flow.parties.contract import RELATION_FIELDS, MerchantType, OnboardingSpec, OnboardSpec, PartySpec
@@ -34,16 +34,21 @@ class OnboardedRole:
 @dataclass(frozen=True)
 class OnboardingPlan:
     """What contract messages are checked against. `sources`: by system its tenants. `charges`, `legal_entities` and
-    `currencies`: those that a contract may name."""
+    `currencies`: those that a contract may name; `events`: by role the kinds of event that end its parties' periods."""
 
     sources: Mapping[str, tuple[str, ...]]
     roles: tuple[OnboardedRole, ...]
     charges: frozenset[str] = frozenset()
     legal_entities: frozenset[str] = frozenset()
     currencies: frozenset[str] = frozenset()
+    events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def naming(
-        self, charges: Collection[str], legal_entities: Collection[str], currencies: Collection[str]
+        self,
+        charges: Collection[str],
+        legal_entities: Collection[str],
+        currencies: Collection[str],
+        events: Mapping[str, tuple[str, ...]],
     ) -> "OnboardingPlan":
         """The plan with what the model lets a contract name."""
         return replace(
@@ -51,6 +56,7 @@ class OnboardingPlan:
             charges=frozenset(charges),
             legal_entities=frozenset(legal_entities),
             currencies=frozenset(currencies),
+            events=events,
         )
 
 
@@ -78,10 +84,10 @@ def _role(role: str, spec: PartySpec, onboard: OnboardSpec) -> OnboardedRole:
     if not onboard.merchant_types:
         raise OnboardingRefused((*path, "merchant_types"), f"name a merchant type: {', '.join(MerchantType)}")
     key = tuple(onboard.key.get(column, column) for column in spec.key)
-    for column, field in zip(spec.key, key, strict=True):
-        if field not in RELATION_FIELDS:
+    for column, named in zip(spec.key, key, strict=True):
+        if named not in RELATION_FIELDS:
             fields = ", ".join(RELATION_FIELDS)
-            message = f"no contract has a field '{field}', which '{column}' of {role}'s key would come from"
+            message = f"no contract has a field '{named}', which '{column}' of {role}'s key would come from"
             raise OnboardingRefused((*path, "key"), f"{message}; write key: {{{column}: <one of {fields}>}}")
     return OnboardedRole(role, frozenset(onboard.merchant_types), onboard.sales_associate, spec.key, key)
 

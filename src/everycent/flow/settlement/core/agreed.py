@@ -3,13 +3,11 @@
 A period is cut where a contract, or a revision of it, begins or ends, so that one statement has one contract.
 """
 
-from datetime import date
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.money.cycle import Cycle
+from everycent.base.money.cycle import BEGINNING, FOREVER, Cycle, Length
 from everycent.flow.parties.contract import CONTRACT_PERIOD
 from everycent.flow.settlement.contract import AGREED
 from everycent.flow.settlement.core.plan import StatementRole
@@ -26,7 +24,7 @@ AGREED_DAY = pa.schema(
 _CYCLES = pa.schema(
     [("role", pa.string()), ("cycle", pa.string()), ("gathers", pa.string()), ("closes_after", pa.int32())]
 )
-_TURNS = pa.schema(
+_PERIODS = pa.schema(
     [
         ("gathers", pa.string()), ("booked_on", pa.date32()), ("label", pa.string()), ("first", pa.date32()),
         ("last", pa.date32()),
@@ -52,9 +50,7 @@ def _cycles(roles: tuple[StatementRole, ...], texts: list[str]) -> list[tuple[st
     for role in roles:
         for text in texts:
             cycle = Cycle.parse(text)
-            turn = cycle.period(date(2000, 1, 1))
-            days = (cycle.closes_on(turn, role.ready_after) - turn.last).days
-            found.append((role.role, text, cycle.gathers, days))
+            found.append((role.role, text, cycle.gathers, cycle.closes_after(role.ready_after)))
     return found
 
 
@@ -72,33 +68,50 @@ _AGREED_SQL = """
 """
 
 
-def agreed_days(agreed: pa.Table, pairs: pa.Table, engine: LocalEngine) -> pa.Table:
-    """AGREED_DAY rows for those of `pairs` (party_id, booked_on; each once) on which a contract holds."""
+def agreed_days(agreed: pa.Table, turns: pa.Table, pairs: pa.Table, engine: LocalEngine) -> pa.Table:
+    """AGREED_DAY rows for those of `pairs` (party_id, booked_on; each once) on which a contract holds. `turns`: TURNS
+    rows, for cycles by event."""
     if agreed.num_rows == 0 or pairs.num_rows == 0:
         return AGREED_DAY.empty_table()
     days = sorted(pc.unique(pairs["booked_on"]).to_pylist())
-    turns = []
+    periods: list[tuple[object, ...]] = []
     for text in pc.unique(agreed["gathers"]).to_pylist():
+        cycle = Cycle.parse(text)
+        if cycle.length is Length.EVENT:
+            continue
         for day in days:
-            period = Cycle.parse(text).period(day)
-            turns.append((text, day, period.label, period.first, period.last))
-    table = pa.table([list(column) for column in zip(*turns, strict=True)], schema=_TURNS)
-    return engine.query(_DAYS_SQL, agreed=agreed, pairs=pairs, turns=table).cast(AGREED_DAY)
+            period = cycle.period(day)
+            periods.append((text, day, period.label, period.first, period.last))
+    columns = [list(column) for column in zip(*periods, strict=True)] if periods else [[] for _ in _PERIODS.names]
+    table = pa.table(columns, schema=_PERIODS)
+    return engine.query(_DAYS_SQL, agreed=agreed, pairs=pairs, periods=table, turns=turns).cast(AGREED_DAY)
 
 
-_DAYS_SQL = """
-    SELECT party_id, booked_on, mode,
-        CASE WHEN cut_first = first AND cut_last = last THEN label
-            ELSE strftime(cut_first, '%Y-%m-%d') || '..' || strftime(cut_last, '%Y-%m-%d') END AS period,
-        cut_first AS period_first, cut_last AS period_last,
-        CAST(cut_last + closes_after AS DATE) AS closes_on, agreed
-    FROM (
-        SELECT pairs.party_id, pairs.booked_on, mode, closes_after, agreed, label, first, last,
-            greatest(first, since) AS cut_first,
-            least(last, coalesce(CAST(until - 1 AS DATE), last)) AS cut_last
+#: What ends a turn is not known as it begins, so the name of a period of it has only what is: its first day, the turn,
+#: and the contract's own last day where it says one.
+_DAYS_SQL = f"""
+    WITH held AS (
+        SELECT pairs.party_id, pairs.booked_on, mode, closes_after, agreed, gathers, since, until
         FROM pairs JOIN agreed ON agreed.party_id = pairs.party_id AND since <= pairs.booked_on
                 AND (until IS NULL OR pairs.booked_on < until)
-            JOIN turns ON turns.gathers = agreed.gathers AND turns.booked_on = pairs.booked_on
+    ), whole AS (
+        SELECT held.*, label, first, last, false AS by_event FROM held JOIN periods USING (gathers, booked_on)
+        UNION ALL
+        SELECT held.*, coalesce(turn, 'E1'), coalesce(first, DATE '{BEGINNING}'), coalesce(last, DATE '{FOREVER}'), true
+        FROM held LEFT JOIN turns ON turns.party_id = held.party_id AND held.booked_on BETWEEN first AND last
+        WHERE starts_with(gathers, 'until ')
+    )
+    SELECT party_id, booked_on, mode,
+        CASE WHEN by_event THEN concat_ws('..', strftime(cut_first, '%Y-%m-%d'), label,
+                strftime(CAST(until - 1 AS DATE), '%Y-%m-%d'))
+            WHEN cut_first = first AND cut_last = last THEN label
+            ELSE strftime(cut_first, '%Y-%m-%d') || '..' || strftime(cut_last, '%Y-%m-%d') END AS period,
+        cut_first AS period_first, cut_last AS period_last,
+        CAST(cut_last + CASE WHEN cut_last = DATE '{FOREVER}' THEN 1 ELSE closes_after END AS DATE) AS closes_on, agreed
+    FROM (
+        SELECT *, greatest(first, since) AS cut_first,
+            least(last, coalesce(CAST(until - 1 AS DATE), last)) AS cut_last
+        FROM whole
     )
 """
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycent.base.money.cycle import Cycle
 from everycent.flow.parties.contract import PartySpec
@@ -37,7 +38,7 @@ class StatementRole:
 class SettlementPlan:
     """All roles of a model: those with statements, in declared order, and those that are the operator.
 
-    `agreed`: AGREED rows, the terms of parties that have contracts; `turns`: TURNS rows, the periods of parties whose
+    `agreed`: AGREED rows, the terms of parties that have contracts; `turns`: TURNS rows, of parties whose
     periods events have ended.
     """
 
@@ -49,9 +50,20 @@ class SettlementPlan:
 
     @property
     def events(self) -> Mapping[str, tuple[str, ...]]:
-        """By the kind of event that ends periods, the roles whose periods it ends."""
-        kinds = dict.fromkeys(each.cycle.event for each in self.roles if each.cycle.event)
-        return {kind: tuple(each.role for each in self.roles if each.cycle.event == kind) for kind in kinds}
+        """By the kind of event that ends periods, the roles with parties whose periods it ends, by the model or by
+        their contracts."""
+        agreed = self.agreed.filter(pc.starts_with(self.agreed["gathers"], "until ")).select(["gathers", "party_id"])
+        own = {
+            (Cycle.parse(text).event, party.partition(":")[0])
+            for text, party in zip(*(column.to_pylist() for column in agreed.columns), strict=True)
+        }
+        own |= {(each.cycle.event, each.role) for each in self.roles if each.cycle.event}
+        kinds = sorted({kind for kind, _ in own})
+        return {kind: tuple(each.role for each in self.roles if (kind, each.role) in own) for kind in kinds}
+
+    def role_of(self, party_id: str) -> StatementRole | None:
+        """How a party's role is settled; None where it has no statements."""
+        return next((each for each in self.roles if each.role == party_id.partition(":")[0]), None)
 
     @property
     def needs(self) -> Mapping[str, Needs]:

@@ -82,15 +82,20 @@ STATEMENT_PERIOD = Rule(
     "settlement.statement",
     """SELECT statement_id AS place, format('statement {}: {} to {}, closing on {}, is not period {}', statement_id,
         period_first, period_last, closes_on, period) AS message
-    FROM (SELECT *, TRY_CAST(left(period, 7) || '-01' AS DATE) AS month FROM settlement.statement
-        LEFT JOIN (SELECT party_id, 'E' || row_number() OVER w AS period, lag(occurred_on) OVER w AS ended_before,
+    FROM (SELECT *, TRY_CAST(left(period, 7) || '-01' AS DATE) AS month
+        FROM (SELECT *, regexp_extract(period, '(^|[.][.])(E[0-9]+)($|[.][.])', 2) AS turn FROM settlement.statement)
+        LEFT JOIN (SELECT party_id, 'E' || row_number() OVER w AS turn, lag(occurred_on) OVER w AS ended_before,
                 occurred_on AS ended
             FROM (SELECT party_id, occurred_on FROM settlement.cycle_event WHERE refusal IS NULL
                 UNION ALL SELECT DISTINCT party_id, DATE '9999-12-30' FROM settlement.statement)
-            WINDOW w AS (PARTITION BY party_id ORDER BY occurred_on)) USING (party_id, period))
+            WINDOW w AS (PARTITION BY party_id ORDER BY occurred_on)) USING (party_id, turn))
     WHERE NOT (closes_on > period_last AND CASE
         WHEN starts_with(period, 'E') THEN (period_first, period_last)
             IS NOT DISTINCT FROM (coalesce(ended_before + 1, DATE '1970-01-01'), ended)
+        WHEN turn <> '' THEN agreed IS NOT NULL AND coalesce(
+            starts_with(period, strftime(period_first, '%Y-%m-%d') || '..' || turn)
+            AND period_first >= coalesce(ended_before + 1, DATE '1970-01-01')
+            AND period_last = least(ended, TRY_CAST(nullif(split_part(period, '..', 3), '') AS DATE)), false)
         WHEN period LIKE '%-W%' THEN period = strftime(period_first, '%G-W%V') AND isodow(period_first) = 1
             AND period_last = period_first + 6
         WHEN period LIKE '%-H1' THEN period = strftime(period_first, '%Y-%m-H1') AND day(period_first) = 1
