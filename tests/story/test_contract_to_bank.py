@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beancount.loader import load_file
 
 from everycent.serve.cli import exits
 from everycent.serve.cli.app import run_app
@@ -60,6 +61,10 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         "3,371.60 3,371.60 0.00 9. What",
         "operations a parked statement, to let go",
         "merchant:tea/east 2005.00 1625.00 380.00 300.00 0.00",
+        "reserve held -30.40, until 2026-04-08",
+        "instruction 577.60 CNY went out by rest",
+        "0 accepted, 0 not, 10 taken and not decided yet by call-back: 10 accepted, 0 not",
+        "9 2240.40 CNY accepted 2026-03/0008",
     ):
         assert line in said, line
     assert said.count("Breaks:") == 1, "the noodle bar's alone"
@@ -81,7 +86,9 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     assert run_app(["explain", parked["statement_id"]]) == exits.OK
     assert re.search(r"net 99.75, to be paid by instruction [0-9a-f-]+ \(returned\)", capsys.readouterr().out)
     sheets = sorted(path.suffix for path in Path("sheets").iterdir())
-    assert sheets == [".csv", ".xlsx"] and Path("report.html").is_file()
+    assert sheets == [".csv", ".pdf", ".xlsx"] and Path("report.html").is_file()
+    assert Path("payouts.xlsx").is_file() and Path("balances.xlsx").is_file()
+    assert load_file("books.beancount")[1] == [], "Beancount comes to the same balances"
 
 
 def test_a_story_that_was_played_is_verified_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,7 +196,8 @@ def _instructed(model: str, row: Row, code: str) -> Iterator[Event]:
     said = f"{_money(row)} {way} {row['party_id']} by {row['channel']} ({row['state']})"
     yield Event(row["as_of"], "instruction", str(ident), said, model)
     if row["filed_as_of"] is not None:
-        yield Event(row["filed_as_of"], "instruction", str(ident), f"{_money(row)} filed in {row['file']}", model)
+        went = f"by {row['channel']}" if row["file"] is None else f"in {row['file']}"
+        yield Event(row["filed_as_of"], "instruction", str(ident), f"{_money(row)} went out {went}", model)
 
 
 def _moved(finder: Finder, model: str, statement_ids: Sequence[str], paid: Sequence[Row]) -> Iterator[Event]:

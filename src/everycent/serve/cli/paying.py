@@ -127,7 +127,7 @@ def send_command(path: Path, as_of: date | None, *, only_ask: bool, bills: Path 
     """Sends or asks; 1 where something needs a person, 75 where the service could not be reached. `bills`: where
     services that are made up here, and stand in for the model's, write them."""
     model = load_model(path, SECTIONS)
-    with _cashier(as_of) as cashier:
+    with _cashier(as_of or model.calendar.today(datetime.now(UTC))) as cashier:
         if bills is not None:
             return _simulated(cashier, model, bills, as_json=as_json)
         sent: Sent = (cashier.ask if only_ask else cashier.submit)(model, os.environ)

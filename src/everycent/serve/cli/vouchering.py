@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from everycent.flow.model.service import load_declared
 from everycent.flow.pipeline.service import Session, legal_entities_of, open_session
 from everycent.serve.cli import exits, voucher_files
 from everycent.serve.cli.refusals import NothingStored, NotSaid
+from everycent.serve.cli.simulated_books import simulated_books
 from everycent.serve.cli.statements import person_of
 from everycent.serve.cli.terminal import err, out, print_json, print_table
 from everycent.serve.outside_accounting import Heard, receiving_acknowledgements
@@ -129,39 +131,61 @@ def write_command(
     return exits.FAILED if done.gone or done.beside else exits.OK
 
 
-def send_command(model: str | None, *, as_json: bool) -> int:
+def send_command(model: str | None, *, simulated: bool, as_json: bool) -> int:
     """Hands over what is ready; 1 where one was refused, is disputed or unclear, 75 where the system is not there."""
-    system = ledger.RestAccounting.load()
-    with open_session(Settings.load(), migrations()) as session:
+    heard: Sequence[Heard] = ()
+    with ExitStack() as running:
+        session = running.enter_context(open_session(Settings.load(), migrations()))
+        books = running.enter_context(simulated_books(session)) if simulated else None
+        system = ledger.RestAccounting.load() if books is None else books.system
         where = (session.connection, session.tenant)
         models = ledger.models(*where) if model is None else [model]
         passes = [ledger.send_vouchers(*where, name, system, lambda: datetime.now(UTC)) for name in models]
-    taken = [each for one in passes for each in one.taken]
-    waiting = [each for one in passes for each in one.waiting]
-    unclear = [each for one in passes for each in one.unclear]
+        if books is not None:
+            books.simulator.deliver()
+            heard = books.heard
     down = next((one.unreachable for one in passes if one.unreachable is not None), None)
+    return _tell_sent(
+        [each for one in passes for each in one.taken],
+        [each for one in passes for each in one.waiting],
+        [each for one in passes for each in one.unclear],
+        heard, down, as_json=as_json,
+    )  # fmt: skip
+
+
+def _tell_sent(
+    taken: Sequence[ledger.Taken], waiting: Sequence[Voucher], unclear: Sequence[tuple[Voucher, str]],
+    heard: Sequence[Heard], down: str | None, *, as_json: bool,
+) -> int:  # fmt: skip
     bad = [each for each in taken if each.voucher is None or each.voucher.state is not VoucherState.ACCEPTED]
+    refused = [each for each in heard if each.state != VoucherState.ACCEPTED]
     if as_json:
         said = {
             "answered": [_taken(each) for each in taken],
             "waiting": [_data(each) for each in waiting],
             "unclear": [{**_data(voucher), "why": why} for voucher, why in unclear],
+            "called_back": [vars(each) for each in heard],
             "unreachable": down,
         }
         print_json(said)
     else:
         accepted = len(taken) - len(bad)
         out.print(f"{accepted:,} accepted, {len(bad):,} not, {len(waiting):,} taken and not decided yet", markup=False)
+        if heard:
+            out.print(f"by call-back: {len(heard) - len(refused):,} accepted, {len(refused):,} not", markup=False)
         for each in bad:
             told = _taken(each)
             err.print(f"{told['state']}: voucher {told['voucher']}: {told['reason'] or told['message']}", markup=False)
         for voucher, why in unclear:
             err.print(f"unclear: voucher {_number(voucher)} of {voucher.legal_entity}: {why}", markup=False)
+        if refused:
+            why = "`everycent ledger vouchers list` says why"
+            err.print(f"{len(refused):,} were not accepted by call-back; {why}", markup=False)
         if down is not None:
             err.print(f"everycent: {down}; what has no answer is asked about the next time", markup=False)
     if down is not None:
         return exits.UNAVAILABLE
-    return exits.FAILED if bad or unclear else exits.OK
+    return exits.FAILED if bad or unclear or refused else exits.OK
 
 
 def listen_command(port: int) -> int:

@@ -80,11 +80,20 @@ def write(
 
 
 @vouchers_app.command("send")
-def send(model: Model = None, json: Json = False) -> int:
+def send(
+    model: Model = None,
+    simulated: Annotated[
+        bool,
+        typer.Option(
+            "--simulated", help="To one that is made up here, to try things out; it refuses codes that begin with 9."
+        ),
+    ] = False,
+    json: Json = False,
+) -> int:
     """Hand vouchers over to the accounting system, and take in what it answers; 1 where it refuses one."""
     from everycent.serve.cli.vouchering import send_command
 
-    return send_command(model, as_json=json)
+    return send_command(model, simulated=simulated, as_json=json)
 
 
 @vouchers_app.command("listen")

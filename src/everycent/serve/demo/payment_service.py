@@ -112,7 +112,7 @@ def payment_simulator(secret: str, call_back: str, bill: Path) -> Iterator[Payme
             body = self.body()
             if self._is_signed(body):
                 said = service.take(json.loads(body))
-                self._answer(503, {}) if said is None else self._answer(200, said)
+                self.say(503) if said is None else self._answer(200, said)
 
         def do_GET(self) -> None:
             if self._is_signed(b""):

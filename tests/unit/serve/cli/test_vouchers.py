@@ -125,6 +125,23 @@ def test_who_hands_over_answers_or_corrects_is_a_person(say: Say, accounting: st
     assert {one["state"] for one in say("ledger vouchers list")[1]["vouchers"]} == {"made"}
 
 
+def test_a_system_that_is_made_up_acknowledges_by_call_back_and_refuses_what_it_does_not_know(
+    say: Say, accounting: str
+) -> None:
+    Path(accounting).write_text(ACCOUNTING.replace('"6001"', '"9001"'), encoding="utf-8")
+    say("ledger vouchers make --through 2026-03-01", accounting)
+    code, told = say("ledger vouchers send --simulated")
+    assert code == exits.FAILED and [one["state"] for one in told["called_back"]] == ["refused", "refused"]
+    refused = say("ledger vouchers list --state refused")[1]["vouchers"]
+    assert {one["reason"] for one in refused} == {"there is no account 9001"}
+    Path(accounting).write_text(ACCOUNTING, encoding="utf-8")
+    for one in refused:
+        assert say(f"ledger vouchers correct {accounting} {one['voucher']}")[0] == exits.OK
+    assert say("ledger vouchers send --simulated")[0] == exits.OK
+    accepted = say("ledger vouchers list --state accepted")[1]["vouchers"]
+    assert [one["their_number"] for one in accepted] == ["2026-03/0001", "2026-03/0001"], "one of each company"
+
+
 def test_sent_to_a_system_that_answers_later(
     say: Say, accounting: str, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
