@@ -182,7 +182,8 @@ def test_parts_that_came_in_are_taken_off_and_stand_on_account(
     counter.at(books.connection, 4).read(came)
     waits = {row["what"]: row for row in waiting(books.connection, Asked(books.tenant, "market"), NOON).dicts()}
     assert (waits["a payment, for its result"]["amount"], waits["a payment, for its result"]["things"]) == (350, 3)
-    assert (waits["money on account, to use"]["amount"], waits["money on account, to use"]["things"]) == (400, 1)
+    free = waits["money on account, to use or pay back"]
+    assert (free["amount"], free["things"]) == (400, 1)
     by_state = payouts(books.connection, Asked(books.tenant, "market")).totals()["CNY"]
     assert (by_state["in_flight"], by_state["came_in"]) == (-550, 200) == (counter.balance("channel/bank_file"), 200)
     counter.at(books.connection, 5).read(counter.file(("a300", "2.00", "R-4")))

@@ -1,6 +1,7 @@
-"""SQL about the non-order charges that instructions settle. Callers own the transaction.
+"""SQL about the non-order charges that instructions settle, and money on account that they pay back. Callers own the
+transaction.
 
-A charge stands among the sides of statements (payments.instruction_statement) under its own id.
+Each stands among the sides of statements (payments.instruction_statement) under its own id.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ CHARGES = pa.schema(
         pa.field("legal_entity", pa.string(), nullable=False),
         pa.field("currency", pa.string(), nullable=False),
         pa.field("amount_minor", pa.decimal128(38, 0), nullable=False),
+        pa.field("pays_back", pa.bool_(), nullable=False),
     ]
 )
 
@@ -34,6 +36,17 @@ _DUE = """
         SELECT FROM payments.instruction_statement AS done
         WHERE done.tenant = charge.tenant AND done.model = charge.model
             AND done.statement_id = charge.charge_id::text AND done.outcome <> 'carried')
+"""
+
+#: What failed or came back is on account again, and not instructed anew.
+_BACK = """
+    FROM payments.pay_back AS back JOIN payments.receipt AS receipt USING (tenant, model, receipt_id)
+    WHERE {where} AND back.as_of <= {as_of} AND NOT EXISTS (
+        SELECT FROM payments.pay_back_undone AS gone WHERE gone.tenant = back.tenant AND gone.model = back.model
+            AND gone.pay_back_id = back.pay_back_id)
+        AND NOT EXISTS (
+        SELECT FROM payments.instruction_statement AS done WHERE done.tenant = back.tenant
+            AND done.model = back.model AND done.statement_id = back.pay_back_id::text)
 """
 
 #: What goes with a statement waits for a released one of its party that was in no closing yet; then it goes on with it.
@@ -54,21 +67,28 @@ _WITH_STATEMENT = """
 
 
 def parties_with_charges(connection: Connection, tenant: str, model: str, as_of: date) -> list[str]:
-    """The parties that have a booked charge to be settled by the day, in the order of their ids' bytes."""
+    """The parties that have a booked charge to be settled by the day, or are paid back, in the order of their ids'
+    bytes."""
     rows = connection.execute(
-        f'SELECT party_id COLLATE "C" AS party {_due(tenant, model, as_of)} GROUP BY 1 ORDER BY 1'
+        f"""SELECT party FROM (SELECT party_id COLLATE "C" AS party {_due(tenant, model, as_of)}
+            UNION ALL SELECT party_id COLLATE "C" {_back(tenant, model, as_of)}) AS found GROUP BY 1 ORDER BY 1"""
     )
     return [str(party) for (party,) in rows]
 
 
 def unsettled(connection: Connection, tenant: str, model: str, as_of: date, first: str, last: str) -> pa.Table:
-    """The booked charges to be settled by the day, of the parties from `first` to `last`: CHARGES rows by id."""
+    """The booked charges to be settled by the day, and what is paid back, of the parties from `first` to `last`:
+    CHARGES rows by id."""
+    parties = f'party_id COLLATE "C" BETWEEN {literal(first)} AND {literal(last)}'
     query = f"""
         SELECT charge_id::text, settled_by = 'instruction', role, party_id, legal_entity, currency,
-            CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END::numeric(38, 0)
-        {_due(tenant, model, as_of)} AND party_id COLLATE "C" BETWEEN {literal(first)} AND {literal(last)}
-            AND {_WITH_STATEMENT}
-        ORDER BY charge_id
+            CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END::numeric(38, 0), false
+        {_due(tenant, model, as_of)} AND {parties} AND {_WITH_STATEMENT}
+        UNION ALL
+        SELECT pay_back_id::text, true, split_part(party_id, ':', 1), party_id, legal_entity, currency,
+            back.amount_minor::numeric(38, 0), true
+        {_back(tenant, model, as_of)} AND {parties}
+        ORDER BY 1
     """
     return copy_out(connection, query, CHARGES)
 
@@ -76,6 +96,11 @@ def unsettled(connection: Connection, tenant: str, model: str, as_of: date, firs
 def _due(tenant: str, model: str, as_of: date) -> str:
     where = f"charge.tenant = {literal(tenant)} AND charge.model = {literal(model)}"
     return _DUE.format(where=where, as_of=f"DATE {literal(as_of.isoformat())}")
+
+
+def _back(tenant: str, model: str, as_of: date) -> str:
+    where = f"back.tenant = {literal(tenant)} AND back.model = {literal(model)}"
+    return _BACK.format(where=where, as_of=f"DATE {literal(as_of.isoformat())}")
 
 
 #: Paid in: collected for good; or kept back from what the party was to be paid, which went out or is on its way.

@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger.contract import TRANSFER
-from everycent.flow.payments import incoming_store, release_store
+from everycent.flow.payments import incoming_store, pay_back_store, release_store
 from everycent.flow.payments import life_store as store
 from everycent.flow.payments.contract import InstructionState, Move, Said, Taken
 from everycent.flow.payments.core.ends import events, side_ends
 from everycent.flow.payments.core.following import Followed, Known, first_paid, follow, transfers, turned_back
+from everycent.flow.payments.core.paying_back import kept_again
 from everycent.flow.payments.core.receipts import use_transfer
 from everycent.flow.payments.others import Others
 
@@ -24,7 +25,8 @@ def take_in(
     each, in the same order.
 
     Results are booked on `as_of`; statements are told, source systems by events. What an instruction did not pay is
-    opened, and instructed anew at the next closing. Said again, nothing changes. Raises InstructionAltered.
+    opened, and instructed anew at the next closing; what it was to pay back is on account again. Said again, nothing
+    changes. Raises InstructionAltered.
     """
     with connection.transaction():
         known = store.known(connection, tenant, [one.key for one in said])
@@ -39,6 +41,8 @@ def take_in(
             others.settle(connection, tenant, model, ends, as_of, now)
         rows = [(row.key, row.cells) for row in transfers(followed, known, as_of)]
         rows += _used(connection, tenant, first_paid(followed, known), known, as_of)
+        undone = pay_back_store.undo(connection, tenant, back, as_of, now)
+        rows += [(key, kept_again(one, as_of)) for key, one in undone]
         for model in sorted({known[key].model for key in followed.now}):
             of_model = [cells for key, cells in rows if known[key].model == model]
             posted = pa.Table.from_pylist(of_model, schema=TRANSFER.columns)

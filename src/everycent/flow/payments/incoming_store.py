@@ -154,26 +154,40 @@ def set_aside_for(connection: Connection, tenant: str, ids: Sequence[UUID]) -> l
 _KEPT = f"""
     SELECT r.receipt_id, r.model, r.party_id, r.legal_entity, r.currency, r.amount_minor, r.cause, r.text, r.who, r.why,
         r.as_of, coalesce(used.set_aside, 0) AS set_aside_minor, coalesce(used.paid, 0) AS paid_minor,
-        r.amount_minor - coalesce(used.set_aside, 0) - coalesce(used.paid, 0) AS free_minor
+        coalesce(back.minor, 0) AS paid_back_minor,
+        r.amount_minor - coalesce(used.set_aside, 0) - coalesce(used.paid, 0) - coalesce(back.minor, 0) AS free_minor
     FROM payments.receipt AS r LEFT JOIN LATERAL (
         SELECT sum(u.amount_minor) FILTER (WHERE ended.first_end IS NULL) AS set_aside,
             sum(u.amount_minor) FILTER (WHERE ended.first_end = 'paid') AS paid
         FROM payments.receipt_use AS u CROSS JOIN {_FIRST_END}
         WHERE u.tenant = r.tenant AND u.model = r.model AND u.receipt_id = r.receipt_id) AS used ON true
+        LEFT JOIN LATERAL (
+            SELECT sum(p.amount_minor) AS minor
+            FROM payments.pay_back AS p LEFT JOIN payments.pay_back_undone AS gone USING (tenant, model, pay_back_id)
+            WHERE p.tenant = r.tenant AND p.model = r.model AND p.receipt_id = r.receipt_id
+                AND gone.pay_back_id IS NULL) AS back ON true
     WHERE r.tenant = %(tenant)s AND (%(party)s::text IS NULL OR r.party_id = %(party)s)
         AND (%(model)s::text IS NULL OR r.model = %(model)s)
+        AND (%(receipt)s::uuid IS NULL OR r.receipt_id = %(receipt)s)
     ORDER BY r.model, r.party_id, r.recorded_at, r.receipt_id
 """
 
 
 def kept(
-    connection: Connection, tenant: str, party: str | None, model: str | None, *, all_of_them: bool
+    connection: Connection,
+    tenant: str,
+    party: str | None,
+    model: str | None,
+    *,
+    all_of_them: bool,
+    receipt_id: UUID | None = None,
 ) -> list[dict[str, Any]]:
     """Receipts of which something is left, or all, the oldest of a party first: what of each is set aside, has paid,
-    and is free."""
+    went back or is on its way there, and is free."""
+    asked = {"tenant": tenant, "party": party, "model": model, "receipt": receipt_id}
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_KEPT, {"tenant": tenant, "party": party, "model": model}).fetchall()
-    return [row for row in rows if all_of_them or row["paid_minor"] < row["amount_minor"]]
+        rows = cursor.execute(_KEPT, asked).fetchall()
+    return [row for row in rows if all_of_them or row["paid_minor"] + row["paid_back_minor"] < row["amount_minor"]]
 
 
 def free(connection: Connection, tenant: str, one: Owed) -> list[Free]:

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from everycent.base.platform.database import Connection
 from everycent.flow.ledger.contract import TRANSFER
-from everycent.flow.payments import incoming_store, life_store
+from everycent.flow.payments import incoming_store, life_store, pay_back_store
 from everycent.flow.payments.contract import Move, Said, Taken
 from everycent.flow.payments.core.bank_answers import BankLine, Resolved, as_key, keys_of, resolve
 from everycent.flow.payments.core.ends import Event
 from everycent.flow.payments.core.incoming import Came, Listed, Matched, coming, match
+from everycent.flow.payments.core.paying_back import PayBack, owed_again, paid_back
 from everycent.flow.payments.core.receipts import (
     NotReceived,
     Owed,
@@ -101,6 +102,23 @@ class Receiving:
                     incoming_store.keep_use(self.connection, self.tenant, one.model, key, use, *told)
                     uses.append(use)
             return uses, self._pay("on account", uses)
+
+    def pay_back(self, receipt_id: UUID, amount_minor: int | None) -> PayBack:
+        """A person says that what is free of a receipt, or so much of it, goes back to its party: the next run
+        instructs it. Raises ReceiptRefused."""
+        assert self.why is not None, "money goes back for a reason"
+        with self.connection.transaction():
+            incoming_store.alone(self.connection, self.tenant)
+            found = pay_back_store.receipt(self.connection, self.tenant, receipt_id)
+            if found is None:
+                said = f"there is no receipt {receipt_id}; `everycent payments on-account` shows them"
+                raise ReceiptRefused(NotReceived.UNKNOWN_RECEIPT, said)
+            one = paid_back(found, amount_minor)
+            told = (self.who, self.why, self.as_of, self.now)
+            pay_back_store.keep(self.connection, self.tenant, one, *told)
+            posted = pa.Table.from_pylist([dict(owed_again(one, self.as_of))], schema=TRANSFER.columns)
+            self.others.post(self.connection, self.tenant, one.model, None, posted)
+            return one
 
     def _resolved(self, lines: Sequence[BankLine]) -> Resolved:
         """What of lines is said of our instructions. What a party transfers itself is matched, whatever it calls it."""

@@ -10,30 +10,35 @@ from everycent.flow.payments.sealing import sealed_with
 
 @dataclass(frozen=True)
 class Ready:
-    """An instruction that waits for its release. `digest`: of all that a yes is about."""
+    """An instruction that waits for its release. `digest`: of all that a yes is about. `wished_by`: who asked for it
+    before, where somebody did: that money on account is paid back."""
 
     instruction_id: UUID
     digest: str
     amount_minor: int
     currency: str
+    wished_by: str | None
 
 
 #: Each move makes it another subject, so that an instruction that was declined may be asked for again.
 _DIGEST = """md5(concat_ws('|', instruction_id, party_id, legal_entity, currency, direction, amount_minor, channel,
     account, account_id, account_name, as_of, moves))"""
-_READY = f"instruction_id, {_DIGEST}, amount_minor, currency"
+_READY = f"""instruction_id, {_DIGEST}, amount_minor, currency, (
+    SELECT p.who FROM payments.instruction_statement AS side JOIN payments.pay_back AS p ON p.tenant = side.tenant
+        AND p.model = side.model AND p.pay_back_id::text = side.statement_id
+    WHERE side.tenant = i.tenant AND side.model = i.model AND side.instruction_id = i.instruction_id)"""
 _WAITS = "tenant = %(tenant)s AND model = %(model)s AND state = 'created' AND released_by IS NULL"
 
 
 def unasked(connection: Connection, tenant: str, model: str, role: str) -> list[Ready]:
     """Those of a role of which nobody was asked yet, by their ids."""
     rows = connection.execute(
-        f"""SELECT {_READY} FROM payments.instruction
+        f"""SELECT {_READY} FROM payments.instruction AS i
         WHERE {_WAITS} AND role = %(role)s AND approval_id IS NULL
         ORDER BY instruction_id FOR UPDATE""",
         {"tenant": tenant, "model": model, "role": role},
     )
-    return [Ready(key, digest, int(amount), code) for key, digest, amount, code in rows]
+    return [Ready(key, digest, int(amount), code, wished_by) for key, digest, amount, code, wished_by in rows]
 
 
 def digest(connection: Connection, tenant: str, model: str, key: UUID) -> str | None:

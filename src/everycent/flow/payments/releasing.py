@@ -19,13 +19,16 @@ PAYMENT_KIND = "payment"
 def ask_for_release(
     connection: Connection, others: Others, plan: PaymentPlan, tenant: str, model: str, by: str, now: datetime
 ) -> None:
-    """Asks, on behalf of `by`, who has to release the instructions that are ready and of which nobody is asked.
-    Requests that nobody decided in time end before, and are made anew; what somebody said no to waits for a person to
-    cancel it."""
+    """Asks, on behalf of `by` or of whoever wished it before, who has to release the instructions that are ready and
+    of which nobody is asked. Requests that nobody decided in time end before, and are made anew; what somebody said no
+    to waits for a person to cancel it."""
     for request in others.approvals.expire(connection, tenant, model, PAYMENT_KIND, now):
         decided(connection, others, tenant, model, request, HOUSE, now)
     for role, levels in plan.release.items():
-        _ask(connection, others, tenant, model, store.unasked(connection, tenant, model, role), levels, by, now)
+        ready = store.unasked(connection, tenant, model, role)
+        for who in dict.fromkeys(each.wished_by or by for each in ready):
+            some = [each for each in ready if (each.wished_by or by) == who]
+            _ask(connection, others, tenant, model, some, levels, who, now)
 
 
 def _ask(

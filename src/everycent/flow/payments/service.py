@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals.contract import HOUSE
-from everycent.flow.payments import charge_store, desk_store, stage, store
+from everycent.flow.payments import charge_store, desk_store, pay_back_store, stage, store
 from everycent.flow.payments.channels.rest import CALL_BACK_BYTES_MAX, read_call_back
 from everycent.flow.payments.channels.signing import refuse_unsigned, signed
 from everycent.flow.payments.contract import (
@@ -45,6 +45,7 @@ from everycent.flow.payments.core.numbers import (
     with_numbers,
     without_mandate,
 )
+from everycent.flow.payments.core.paying_back import PayBack
 from everycent.flow.payments.core.payment_csv import write_csv
 from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.core.receipts import Receipt, ReceiptRefused, Use
@@ -90,6 +91,7 @@ __all__ = [
     "Listed",
     "Move",
     "Others",
+    "PayBack",
     "Read",
     "Receipt",
     "ReceiptRefused",
@@ -224,6 +226,9 @@ def _look_again(
     if waiting.num_rows == 0:
         return
     free = _prepaid(connection, plan, tenant, model)
+    keys = waiting["instruction_id"].to_pylist()
+    back = pay_back_store.pays_back(connection, tenant, keys)
+    waiting = waiting.append_column("pays_back", pa.array([key in back for key in keys], pa.bool_()))
     routed = stage.look_up(plan, waiting, tables, free, as_of, now.astimezone(ZoneInfo(plan.time_zone)), engine)
     stays = pc.equal(routed["channel"], waiting["channel"])
     store.set_accounts(connection, tenant, model, routed.filter(stays).select(store.ACCOUNTS.names))

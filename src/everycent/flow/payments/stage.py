@@ -47,7 +47,8 @@ def instruct(
 
     `statements`: closed STATEMENT rows with a side still to settle. `settled`: their sides (statement_id, side) that
     are settled already. `tables`: the model's attached tables, by name. `charges`: non-order charges to settle, apart
-    or with those statements (columns statement_id, apart, role, party_id, legal_entity, currency, amount_minor).
+    or with those statements (columns statement_id, apart, role, party_id, legal_entity, currency, amount_minor),
+    and money that is paid back (`pays_back`).
     `prepaid`: what parties' balances have free (PREPAID rows). `at`: the moment in the plan's time zone, which routes
     ask for; the first of the day where it is not given.
     """
@@ -78,7 +79,10 @@ def look_up(
     at: datetime,
     engine: LocalEngine,
 ) -> pa.Table:
-    """For each instruction its channel, its account there, and its state: rows of `route`, by instruction_id."""
+    """For each instruction its channel, its account there, and its state: rows of `route`, by instruction_id.
+
+    `instructed`: INSTRUCTION rows with the column `pays_back`, true of what pays back money on account.
+    """
     found = find_accounts(plan, instructed, tables, as_of, engine)
     return route(plan, instructed, found, PREPAID.empty_table() if prepaid is None else prepaid, at, engine)
 
@@ -92,7 +96,8 @@ def _outcomes_sql(as_of: date) -> str:
 
 
 _INSTRUCTED_SQL = """
-    SELECT instruction_id, party_id, role, legal_entity, currency, direction, abs(total_minor) AS amount_minor
+    SELECT instruction_id, party_id, role, legal_entity, currency, direction, abs(total_minor) AS amount_minor,
+        pays_back
     FROM grouped WHERE outcome = 'instructed'
     ORDER BY instruction_id
 """
@@ -100,9 +105,9 @@ _INSTRUCTED_SQL = """
 
 def _instructions_sql(as_of: date) -> str:
     return f"""
-        SELECT instructed.*, channel, DATE {literal(as_of.isoformat())} AS as_of, account, account_id, account_name,
-            mandate, mandate_signed_on, state, reason, CAST(NULL AS VARCHAR) AS file, CAST(NULL AS DATE) AS filed_as_of,
-            'in_flight' AS booking, CAST(NULL AS VARCHAR) AS finding
+        SELECT instructed.* EXCLUDE (pays_back), channel, DATE {literal(as_of.isoformat())} AS as_of, account,
+            account_id, account_name, mandate, mandate_signed_on, state, reason, CAST(NULL AS VARCHAR) AS file,
+            CAST(NULL AS DATE) AS filed_as_of, 'in_flight' AS booking, CAST(NULL AS VARCHAR) AS finding
         FROM instructed JOIN routed USING (instruction_id)
         ORDER BY instruction_id
     """

@@ -17,7 +17,7 @@ from everycent.flow.intake.service import contradiction, controls_of, format_nam
 from everycent.flow.ledger import store as ledger_store
 from everycent.flow.model.contract import LoadedModel
 from everycent.flow.payments import service as payments
-from everycent.flow.payments.service import BankLine, Read, Receipt, Sent, Taken, Use
+from everycent.flow.payments.service import BankLine, PayBack, Read, Receipt, Sent, Taken, Use
 from everycent.flow.pipeline.plan import plan_model
 from everycent.flow.pipeline.session import Session
 from everycent.flow.pipeline.verified import VerifiedAccounts
@@ -106,6 +106,10 @@ class Cashier:
     def use(self, ids: Sequence[UUID], who: str, why: str) -> tuple[list[Use], list[Taken]]:
         """A person says that what is free of a party pays these instructions. Raises ReceiptRefused."""
         return self._receiving(who, why).use(ids)
+
+    def pay_back(self, receipt_id: UUID, amount_minor: int | None, who: str, why: str) -> PayBack:
+        """A person says that what is free of a receipt, or so much of it, goes back. Raises ReceiptRefused."""
+        return self._receiving(who, why).pay_back(receipt_id, amount_minor)
 
     def on_account(self, party: str | None, model: str | None, *, all_of_them: bool) -> list[dict[str, Any]]:
         """What came in and is kept for parties."""

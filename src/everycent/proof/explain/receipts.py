@@ -57,7 +57,8 @@ def receipt_explained(finder: Finder, row: Row) -> Explanation:
     """A receipt, and each instruction for which something of it was set aside."""
     money = currency(row["currency"])
     uses = _uses(finder, "u.receipt_id = %(id)s", row["receipt_id"])
-    free = _free(row, uses)
+    backs = _pay_backs(finder, row["receipt_id"])
+    free = _free(row, uses, backs)
     parts = tuple(
         Explanation(
             "instruction",
@@ -74,6 +75,7 @@ def receipt_explained(finder: Finder, row: Row) -> Explanation:
         *([("why", row["why"])] if row["why"] else []),
         ("booked on", str(row["as_of"])),
         ("at the bank of", row["legal_entity"]),
+        *(("goes back", _goes_back(back, money)) for back in backs),
         ("on account", f"{_amount(free, money)} {money} is for nothing yet" if free else "nothing of it is free"),
     ]
     said = f"{row['receipt_id']}: {_amount(row['amount_minor'], money)} {money} from {row['party_id']}"
@@ -95,7 +97,7 @@ def came_in_facts(finder: Finder, row: Row) -> Iterator[tuple[str, str]]:
         for ident in dict.fromkeys(use["receipt_id"] for use in uses):
             receipt = receipt_of(finder, ident)
             assert receipt is not None, "a use is of a receipt"
-            free = _free(receipt, _uses(finder, "u.receipt_id = %(id)s", ident))
+            free = _free(receipt, _uses(finder, "u.receipt_id = %(id)s", ident), _pay_backs(finder, ident))
             if free:
                 yield "on account", f"{_amount(free, money)} of receipt {ident} is for nothing yet"
     for move in finder.query(
@@ -132,8 +134,43 @@ def _uses(finder: Finder, which: str, ident: UUID | list[UUID]) -> list[Row]:
     return finder.query(_USES.replace("{which}", which), id=ident)
 
 
-def _free(receipt: Row, uses: Sequence[Row]) -> int:
-    return int(receipt["amount_minor"] - sum(use["part_minor"] for use in uses if use["ended"] != "back"))
+def pay_backs_of(finder: Finder, row: Row) -> Iterator[tuple[str, str]]:
+    """What an instruction pays back of money that came in."""
+    for back in finder.query(
+        """SELECT p.*, r.cause, r.party_id FROM payments.pay_back p
+            JOIN payments.receipt r USING (tenant, model, receipt_id)
+            JOIN {sides} s ON s.tenant = p.tenant AND s.model = p.model AND s.statement_id = p.pay_back_id::text
+        WHERE p.{tenant} AND s.instruction_id = %(id)s""",
+        id=row["instruction_id"],
+    ):
+        asked = f"as {back['who']} asked on {back['as_of']}: {back['why']}"
+        yield "pays back", f"receipt {back['receipt_id']} ({back['cause']}), {asked}"
+
+
+def _pay_backs(finder: Finder, receipt_id: UUID) -> list[Row]:
+    return finder.query(
+        """SELECT p.*, gone.pay_back_id IS NOT NULL AS undone, i.instruction_id, i.state
+        FROM payments.pay_back p LEFT JOIN payments.pay_back_undone gone USING (tenant, model, pay_back_id)
+            LEFT JOIN {sides} s ON s.tenant = p.tenant AND s.model = p.model AND s.statement_id = p.pay_back_id::text
+            LEFT JOIN payments.instruction i ON i.tenant = p.tenant AND i.model = p.model
+                AND i.instruction_id = s.instruction_id
+        WHERE p.{tenant} AND p.receipt_id = %(id)s ORDER BY p.recorded_at, p.pay_back_id""",
+        id=receipt_id,
+    )
+
+
+def _goes_back(back: Row, money: Currency) -> str:
+    by = "the next run instructs it"
+    if back["instruction_id"] is not None:
+        by = f"by instruction {back['instruction_id']} ({back['state']})"
+    again = "; it is on account again" if back["undone"] else ""
+    asked = f"as {back['who']} asked on {back['as_of']}: {back['why']}"
+    return f"{_amount(back['amount_minor'], money)}, {asked}; {by}{again}"
+
+
+def _free(receipt: Row, uses: Sequence[Row], backs: Sequence[Row]) -> int:
+    used = sum(use["part_minor"] for use in uses if use["ended"] != "back")
+    return int(receipt["amount_minor"] - used - sum(back["amount_minor"] for back in backs if not back["undone"]))
 
 
 def _became(use: Row) -> str:

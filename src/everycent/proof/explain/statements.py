@@ -8,7 +8,7 @@ from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency, currency
 from everycent.base.money.cycle import day_told, days_told
 from everycent.proof.explain.contract import Explanation
-from everycent.proof.explain.receipts import came_in_facts
+from everycent.proof.explain.receipts import came_in_facts, pay_backs_of
 from everycent.proof.explain.store import Finder, Row
 
 _LONGEST = 20
@@ -69,7 +69,7 @@ def instruction_explained(finder: Finder, row: Row) -> Explanation:
         ("state", ", ".join(filter(None, (row["state"], row["reason"], row["file"])))),
         ("as of", str(row["as_of"])),
         ("settled by", row["legal_entity"]),
-        *(came_in_facts(finder, row) if row["direction"] == "collect" else ()),
+        *(came_in_facts(finder, row) if row["direction"] == "collect" else pay_backs_of(finder, row)),
     ]
     charges = finder.charges_of_instruction(row["model"], row["instruction_id"])
     amount = format_minor(int(row["amount_minor"]), money)

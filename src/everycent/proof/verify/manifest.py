@@ -47,6 +47,8 @@ SEALED = {
     "payments.instruction_move": ("instruction_id", "move_no"),
     "payments.receipt": ("receipt_id",),
     "payments.receipt_use": ("receipt_id", "instruction_id"),
+    "payments.pay_back": ("pay_back_id",),
+    "payments.pay_back_undone": ("pay_back_id",),
     "recon.run": ("scenario", "run_no"),
     "recon.observation": ("scenario", "observation_no"),
     "recon.move": ("break_id", "move_no"),

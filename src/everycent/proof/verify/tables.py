@@ -157,6 +157,8 @@ DECIDED = {
         receipt_id=_UUID, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT, amount_minor=_SUM, as_of=_DAY
     ),
     "payments.receipt_use": _columns(receipt_id=_UUID, instruction_id=_UUID, amount_minor=_SUM),
+    "payments.pay_back": _columns(pay_back_id=_UUID, receipt_id=_UUID, amount_minor=_SUM, as_of=_DAY),
+    "payments.pay_back_undone": _columns(pay_back_id=_UUID, instruction_id=_UUID, as_of=_DAY),
     "payments.reopened_statement": _columns(
         statement_id=_TEXT, side=_TEXT, amount_minor=_SUM, instruction_id=_UUID, as_of=_DAY
     ),

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals.contract import Outcome
@@ -244,21 +244,49 @@ def use_command(ids: Sequence[str], who: str | None, why: str, as_of: date | Non
     return _tell(taken, {"uses": [vars(use) for use in uses]}, as_json=as_json)
 
 
+def pay_back_command(
+    receipt: str, amount: str | None, who: str | None, why: str, as_of: date | None, *, as_json: bool
+) -> int:
+    """A person says that money on account goes back to its party."""
+    with _cashier(as_of) as cashier:
+        rows = cashier.on_account(None, None, all_of_them=True)
+        found = [row for row in rows if row["receipt_id"].hex.startswith(receipt.replace("-", "").lower())]
+        if len(found) != 1:
+            raise NotSaid(f"{len(found)} receipts begin with '{receipt}'; `everycent payments on-account` shows them")
+        (row,) = found
+        minor = None if amount is None else _amount_of(amount, row["currency"])
+        one = cashier.pay_back(row["receipt_id"], minor, person_of(who, "--as"), why)
+    if as_json:
+        print_json({"pay_back": vars(one)})
+    else:
+        said = f"{_amount(vars(one))} {one.currency} goes back to {one.party_id}; the next run instructs it"
+        out.print(said, markup=False)
+    return exits.OK
+
+
+def _amount_of(text: str, code: str) -> int:
+    try:
+        return parse_minor(text, currency(code))
+    except NotAnAmount as error:
+        raise NotSaid(f"--amount {text}: {error}") from error
+
+
 def on_account_command(party: str | None, model: str | None, *, all_of_them: bool, as_json: bool) -> int:
     """Shows what is kept on account."""
     with _cashier() as cashier:
         rows = cashier.on_account(party, model, all_of_them=all_of_them)
-    minor = ("amount_minor", "set_aside_minor", "paid_minor", "free_minor")
+    minor = ("amount_minor", "set_aside_minor", "paid_minor", "paid_back_minor", "free_minor")
     told = [{**row, **{name: int(row[name]) for name in minor}} for row in rows]
     if as_json:
         print_json({"on_account": told})
         return exits.OK
-    titles = ["party", "came in", "", "on", "set aside", "has paid", "free", "where it is told", "text"]
+    titles = ["receipt", "party", "came in", "", "on", "set aside", "has paid", "goes back", "free",
+              "where it is told", "text"]  # fmt: skip
     print_table("Money that is kept on account", titles, [
-        [row["party_id"], _amount(row), row["currency"], row["as_of"],
+        [str(row["receipt_id"])[:8], row["party_id"], _amount(row), row["currency"], row["as_of"],
          *(format_minor(row[name], currency(row["currency"])) for name in minor[1:]), row["cause"],
          shorten(row["text"])] for row in told
-    ], right=frozenset({1, 4, 5, 6}))  # fmt: skip
+    ], right=frozenset({2, 5, 6, 7, 8}))  # fmt: skip
     return exits.OK
 
 

@@ -120,6 +120,23 @@ def payments_use(ids: Ids, why: NeedsWhy, who: Who = None, as_of: AsOf = None, j
     return use_command(ids, who, why, as_of, as_json=json)
 
 
+@payments_app.command("pay-back")
+def payments_pay_back(
+    receipt: Annotated[
+        str, typer.Argument(help="Money on account, by its id or first digits, as on-account shows it.")
+    ],
+    why: NeedsWhy,
+    amount: Annotated[str | None, typer.Option(help="So much of it; all that is free if not given.")] = None,
+    who: Who = None,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> int:
+    """Pay back to a party what is free of money that came in: the next run instructs it, to its verified account."""
+    from everycent.serve.cli.paying import pay_back_command
+
+    return pay_back_command(receipt, amount, who, why, as_of, as_json=json)
+
+
 @payments_app.command("on-account")
 def payments_on_account(
     party: Annotated[str | None, typer.Option(help="Of this party, by its id.")] = None,

@@ -28,8 +28,15 @@ OF_AGE = """
         UNION ALL
         SELECT r.party_id, r.currency, 'on account', r.as_of, r.amount_minor - coalesce(uses.minor, 0)
         FROM payments.receipt AS r LEFT JOIN (
-            SELECT receipt_id, sum(amount_minor) AS minor FROM taken WHERE booking <> 'back' GROUP BY 1) AS uses
-            USING (receipt_id)
+            SELECT receipt_id, sum(amount_minor) AS minor FROM (
+                SELECT receipt_id, amount_minor FROM taken WHERE booking <> 'back'
+                UNION ALL
+                SELECT p.receipt_id, p.amount_minor
+                FROM payments.pay_back AS p
+                    LEFT JOIN payments.pay_back_undone AS gone USING (tenant, model, pay_back_id)
+                WHERE p.tenant = %(tenant)s AND p.model = %(model)s AND p.as_of <= %(on)s
+                    AND coalesce(gone.as_of > %(on)s, true)) AS gone
+            GROUP BY 1) AS uses USING (receipt_id)
         WHERE r.tenant = %(tenant)s AND r.model = %(model)s AND r.as_of <= %(on)s
             AND r.amount_minor > coalesce(uses.minor, 0)
 """

@@ -59,16 +59,30 @@ _INSTRUCTIONS = """
 """
 #: What came in and is for nothing: its instruction's first end decides what was set aside for it.
 _ON_ACCOUNT = """
-    SELECT 'operations' AS who, 'money on account, to use' AS what, min(as_of) AS since, count(*) AS things,
+    SELECT 'operations' AS who, 'money on account, to use or pay back' AS what, min(as_of) AS since, count(*) AS things,
         sum(free) AS amount, currency
     FROM (SELECT r.*, r.amount_minor - coalesce((SELECT sum(u.amount_minor) FROM payments.receipt_use AS u
             WHERE u.tenant = r.tenant AND u.model = r.model AND u.receipt_id = r.receipt_id AND coalesce((
                 SELECT m.booking FROM payments.instruction_move AS m WHERE m.tenant = u.tenant AND m.model = u.model
                     AND m.instruction_id = u.instruction_id AND m.booking <> 'in_flight'
-                ORDER BY m.move_no LIMIT 1), 'paid') <> 'back'), 0) AS free
+                ORDER BY m.move_no LIMIT 1), 'paid') <> 'back'), 0) - coalesce((SELECT sum(p.amount_minor)
+            FROM payments.pay_back AS p LEFT JOIN payments.pay_back_undone AS gone USING (tenant, model, pay_back_id)
+            WHERE p.tenant = r.tenant AND p.model = r.model AND p.receipt_id = r.receipt_id
+                AND gone.pay_back_id IS NULL), 0) AS free
         FROM payments.receipt AS r WHERE r.tenant = %(tenant)s AND r.model = %(model)s) AS kept
     WHERE free > 0
     GROUP BY currency
+"""
+#: What is to go back and no run has instructed yet.
+_BACK = """
+    SELECT 'the next run' AS who, 'money on account, to pay back' AS what, min(p.as_of) AS since, count(*) AS things,
+        sum(p.amount_minor) AS amount, r.currency
+    FROM payments.pay_back AS p JOIN payments.receipt AS r USING (tenant, model, receipt_id)
+        LEFT JOIN payments.pay_back_undone AS gone USING (tenant, model, pay_back_id)
+    WHERE tenant = %(tenant)s AND model = %(model)s AND gone.pay_back_id IS NULL AND NOT EXISTS (
+        SELECT FROM payments.instruction_statement AS side WHERE side.tenant = p.tenant AND side.model = p.model
+            AND side.statement_id = p.pay_back_id::text)
+    GROUP BY r.currency
 """
 _CHARGES = """
     SELECT {party} AS who, 'a non-order charge, for the next statement' AS what, min(booked_on) AS since,
@@ -98,7 +112,7 @@ def waiting(connection: Connection, asked: Asked, now: datetime) -> Figures:
     """What waits now, and for whom, those that wait longest first, and last those of which no day is known."""
     values = {"tenant": asked.tenant, "model": asked.model, "now": now, "forever": FOREVER}
     party = "split_part(party_id, ':', 1)" if asked.by == "role" else "party_id"
-    queries = (_STATEMENTS, _RELEASED, _INSTRUCTIONS, _ON_ACCOUNT, _CHARGES, _INVOICES)
+    queries = (_STATEMENTS, _RELEASED, _INSTRUCTIONS, _ON_ACCOUNT, _BACK, _CHARGES, _INVOICES)
     rows = [row for query in queries for row in connection.execute(query.replace("{party}", party), values)]
     found = [*whole(rows), *_approvals(connection, asked, now)]
     ordered = sorted(found, key=lambda row: (str(row[2]), row[0], row[1], row[5]))

@@ -202,6 +202,11 @@ def test_what_parties_transfer_in_parts_is_told_and_a_person_says_the_rest(
     for command in (["on-account"], ["show", key["b"]], ["read", str(shop / "camt.xml")]):
         assert run_app(["payments", *command]) == exits.OK
     assert run_app(["payments", "use", key["a"], "--why", "nothing is free"]) == exits.REFUSED
+    surplus = ["pay-back", rows["c"]["receipt_id"][:8], "--why", "too much"]
+    for wrong, name in ((["--amount", "0.11"], "not_free"), (["--amount", "1.234"], "--amount 1.234")):
+        assert run_app(["payments", *surplus, *wrong]) == exits.REFUSED and name in capsys.readouterr().err
+    assert told("payments", *surplus, "--as-of", "2026-03-03")[1]["pay_back"]["amount_minor"] == 10
+    assert run_app(["payments", *surplus]) == exits.REFUSED and "being_paid_back" in capsys.readouterr().err
     assert run_app(["verify"]) == exits.OK
 
 

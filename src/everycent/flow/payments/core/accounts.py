@@ -35,10 +35,10 @@ _FOUND = pa.schema(
 def find_accounts(
     plan: PaymentPlan, instructions: pa.Table, tables: Mapping[str, pa.Table], as_of: date, engine: LocalEngine
 ) -> pa.Table:
-    """For each of `instructions` (instruction_id, role, party_id, legal_entity, currency, direction, amount_minor):
-    account, account_id, account_name, mandate, mandate_signed_on, state, reason and method (bank_card, alipay, wechat;
-    None where nothing tells). Of a verified account the number is masked: its id leads to it. Mandates are of what is
-    collected by direct debit; what is not, for its party took its mandate back, says so.
+    """For each of `instructions` (instruction_id, role, party_id, legal_entity, currency, direction, amount_minor,
+    pays_back): account, account_id, account_name, mandate, mandate_signed_on, state, reason and method (bank_card,
+    alipay, wechat; None where nothing tells). Of a verified account the number is masked: its id leads to it. Mandates
+    are of what is collected by direct debit; what is not, for its party took its mandate back, says so.
 
     `tables` are the model's attached tables by name. Where one has validity dates, `as_of` selects. Ordered by
     instruction_id. Bad or missing accounts are reasons, not errors.
@@ -85,6 +85,12 @@ def _valid_sql(source: AccountSource, as_of: date) -> str:
     return f"coalesce({first} <= {day}, true) AND coalesce({end} > {day}, true)"
 
 
+#: Of accounts that are there, as branches of a CASE.
+_NOT_TO_PAY = """WHEN pays_back AND id IS NULL THEN 'money is paid back to a verified account alone: say in payouts, '
+                    || role || ', account: {verified: yes}, or cancel it'
+                WHEN number = '' THEN 'the account number of ' || party_id || ' is empty'"""
+
+
 def _find_sql(
     known_sql: str, sources: Mapping[str, AccountSource], waits: Sequence[str], creditors: Sequence[str], as_of: date
 ) -> str:
@@ -103,7 +109,7 @@ def _find_sql(
             FROM ({known_sql}) GROUP BY party_id, code
         ), candidate AS (
             SELECT instruction_id, instruction.party_id, legal_entity, amount_minor, {table} AS source, role, currency,
-                substr(instruction.party_id, length(role) + 2) AS party_key,
+                pays_back, substr(instruction.party_id, length(role) + 2) AS party_key,
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.accounts, 0) ELSE 1 END AS accounts,
                 CASE WHEN role IN ({by_table}) THEN coalesce(known.number, '') ELSE party_key END AS number,
                 coalesce(nullif(trim(known.name), ''), party_key) AS name, known.id, known.shown,
@@ -123,7 +129,7 @@ def _find_sql(
                     || CASE WHEN role IN ({by_currency}) THEN ' in ' || currency ELSE '' END || '; add it there'
                 WHEN accounts > 1 THEN 'table ' || source || ' has ' || accounts || ' accounts of ' || party_id
                     || '; leave one'
-                WHEN number = '' THEN 'the account number of ' || party_id || ' is empty'
+                {_NOT_TO_PAY}
                 WHEN length(number) > {ACCOUNT_CHARACTERS_MAX} THEN 'the account number of ' || party_id || ' has '
                     || length(number) || ' characters; a bank file takes {ACCOUNT_CHARACTERS_MAX}'
                 WHEN regexp_matches(number, '{_UNPRINTABLE}') THEN 'the account number of ' || party_id

@@ -11,7 +11,8 @@ from everycent.flow.payments.core.plan import PaymentPlan
 #: A side's amount is signed: above 0 is owed to the party. Lines beside obligations stand on the payable side. `apart`:
 #: what it is not netted with others of, else empty.
 PARTS_SQL = """
-    SELECT statement_id, side, role, party_id, legal_entity, currency, amount_minor, '' AS apart, period_last,
+    SELECT statement_id, side, role, party_id, legal_entity, currency, amount_minor, '' AS apart, false AS pays_back,
+        period_last,
         CAST(agreed ->> ('$.minimum_minor.' || currency) AS HUGEINT) AS agreed_minimum
     FROM (
         SELECT *, 'net' AS side, payable_minor - receivable_minor + lines_minor AS amount_minor
@@ -25,8 +26,8 @@ PARTS_SQL = """
 """
 
 
-#: `charge`: non-order charges (CHARGES of charge_store). Those that go with a statement take the side that its party's
-#: parts have; without such a part they wait.
+#: `charge`: non-order charges, and what is paid back (CHARGES of charge_store). Those that go with a statement
+#: take the side that its party's parts have; without such a part they wait.
 CHARGE_PARTS_SQL = """
     WITH stood AS (
         SELECT party_id, legal_entity, currency, bool_or(side = 'net') AS netted FROM part GROUP BY ALL
@@ -34,11 +35,11 @@ CHARGE_PARTS_SQL = """
         SELECT *, CASE WHEN amount_minor > 0 THEN 'payable' ELSE 'receivable' END AS own_side FROM charge
     )
     SELECT statement_id, own_side AS side, role, party_id, legal_entity, currency, amount_minor, statement_id AS apart,
-        CAST(NULL AS DATE) AS period_last, CAST(NULL AS HUGEINT) AS agreed_minimum
+        pays_back, CAST(NULL AS DATE) AS period_last, CAST(NULL AS HUGEINT) AS agreed_minimum
     FROM sided WHERE sided.apart
     UNION ALL
     SELECT statement_id, CASE WHEN netted THEN 'net' ELSE own_side END, role, party_id, legal_entity, currency,
-        amount_minor, '', NULL, NULL
+        amount_minor, '', false, NULL, NULL
     FROM sided JOIN stood USING (party_id, legal_entity, currency) WHERE NOT sided.apart
     ORDER BY statement_id
 """
@@ -56,7 +57,8 @@ def groups_sql(tenant: str, model: str, as_of: date, reopenings: int) -> str:
     head = f"concat_ws(chr(31), {literal(tenant)}, {literal(model)}, {literal(occasion)}"
     return f"""
         WITH summed AS (
-            SELECT role, party_id, legal_entity, currency, side, apart, sum(amount_minor) AS total_minor,
+            SELECT role, party_id, legal_entity, currency, side, apart, bool_or(pays_back) AS pays_back,
+                sum(amount_minor) AS total_minor,
                 first(agreed_minimum ORDER BY period_last DESC NULLS LAST, statement_id DESC) AS agreed_minimum,
                 string_agg(statement_id, chr(31) ORDER BY statement_id) AS statements
             FROM part GROUP BY ALL

@@ -100,6 +100,9 @@ class NotReceived(StrEnum):
     DEBITED = "debited"
     NOT_ASKED = "not_asked"
     NOTHING_FREE = "nothing_free"
+    NOT_FREE = "not_free"
+    BEING_PAID_BACK = "being_paid_back"
+    UNKNOWN_RECEIPT = "unknown_receipt"
 
 
 class ReceiptRefused(Exception):

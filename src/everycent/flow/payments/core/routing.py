@@ -121,6 +121,7 @@ def _misses(route: Route, at: datetime) -> Iterator[tuple[str, str]]:
     if route.hours is not None and not _within(minute, *route.hours):
         yield "true", literal(f"{name}: not at {at:%H:%M}")
     if name == BALANCE:
+        yield "pays_back", literal(f"{name}: money is not paid back onto it")
         yield "direction = 'collect' AND uncovered.why IS NOT NULL", "uncovered.why"
 
 
@@ -146,7 +147,8 @@ _ROUTED = f"""
         SELECT found.*, instruction.* EXCLUDE (instruction_id),
             substr(instruction.party_id, length(role) + 2) AS party_key, {{fits}} AS fits,
             {{last}} AS last, {{why}} AS why
-        FROM (SELECT instruction_id, role, party_id, legal_entity, currency, direction, amount_minor FROM instruction)
+        FROM (SELECT instruction_id, role, party_id, legal_entity, currency, direction, amount_minor, pays_back
+            FROM instruction)
                 AS instruction
             JOIN found USING (instruction_id) LEFT JOIN uncovered USING (instruction_id)
     )

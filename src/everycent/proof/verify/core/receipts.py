@@ -17,7 +17,16 @@ RECEIPTS_POSTED = Rule(
         SELECT u.receipt_id || ' for ' || u.instruction_id, 'use ' || u.instruction_id || ' ' || u.receipt_id,
             'on_account/' || party_id, 'bank/' || legal_entity, currency, u.amount_minor, NULL
         FROM payments.receipt_use u JOIN payments.receipt USING (receipt_id)
-            JOIN {_ENDED} e ON e.instruction_id = u.instruction_id AND e.first_end = 'paid'),
+            JOIN {_ENDED} e ON e.instruction_id = u.instruction_id AND e.first_end = 'paid'
+        UNION ALL
+        SELECT pay_back_id::VARCHAR, 'pay back ' || pay_back_id, 'on_account/' || party_id, 'party/' || party_id,
+            currency, p.amount_minor, p.as_of
+        FROM payments.pay_back p JOIN payments.receipt USING (receipt_id)
+        UNION ALL
+        SELECT pay_back_id::VARCHAR, 'pay back ' || pay_back_id || ' undone', 'party/' || party_id,
+            'on_account/' || party_id, currency, p.amount_minor, g.as_of
+        FROM payments.pay_back_undone g JOIN payments.pay_back p USING (pay_back_id)
+            JOIN payments.receipt USING (receipt_id)),
     posted AS (
         SELECT cause, currency, debit_account, credit_account, sum(amount_minor) AS amount_minor,
             min(booked_on) AS booked_on
@@ -39,9 +48,11 @@ RECEIPTS_USED = Rule(
     "no receipt is used for more than came in, nor for another party's debt",
     "payments.receipt_use",
     f"""WITH used AS (
-        SELECT u.receipt_id, sum(u.amount_minor) AS used FROM payments.receipt_use u LEFT JOIN {_ENDED} e
-            USING (instruction_id)
-        WHERE coalesce(e.first_end, 'paid') = 'paid' GROUP BY ALL)
+        SELECT receipt_id, sum(amount_minor) AS used FROM (
+            SELECT u.receipt_id, u.amount_minor FROM payments.receipt_use u LEFT JOIN {_ENDED} e USING (instruction_id)
+            WHERE coalesce(e.first_end, 'paid') = 'paid'
+            UNION ALL SELECT receipt_id, amount_minor FROM payments.pay_back
+                ANTI JOIN payments.pay_back_undone USING (pay_back_id)) GROUP BY ALL)
     SELECT receipt_id::VARCHAR AS place, format('receipt {{}} of {{}}: {{}} came in, {{}} are used', receipt_id,
         party_id, amount_minor, used) AS message
     FROM used JOIN payments.receipt USING (receipt_id) WHERE used > amount_minor
@@ -67,4 +78,33 @@ RECEIPTS_CLOSE = Rule(
     WHERE parts > i.amount_minor OR parts = i.amount_minor AND e.first_end IS NULL AND i.state <> 'parked'""",
 )
 
-RULES = (RECEIPTS_POSTED, RECEIPTS_USED, RECEIPTS_CLOSE)
+#: Once it was not paid, or came back, it is on account for good; somebody has to ask for it anew.
+PAID_BACK = Rule(
+    "what is paid back goes to its party's verified account, once; what does not stay there is on account again",
+    "payments.pay_back",
+    """WITH side AS (
+        SELECT statement_id, instruction_id, amount_minor FROM payments.instruction_statement
+        UNION ALL SELECT statement_id, instruction_id, amount_minor FROM payments.reopened_statement),
+    sent AS (
+        SELECT p.pay_back_id, p.amount_minor, r.party_id, r.legal_entity, r.currency, side.instruction_id, i.direction,
+            i.party_id AS to_party, i.amount_minor AS paid_minor, i.state, i.account_id, i.legal_entity AS of_entity,
+            i.currency AS paid_in, (SELECT bool_or(m.booking = 'back') FROM payments.instruction_move m
+                WHERE m.instruction_id = side.instruction_id) AS was_back,
+            count(side.instruction_id) OVER (PARTITION BY p.pay_back_id) AS times
+        FROM payments.pay_back p LEFT JOIN payments.receipt r USING (receipt_id)
+            LEFT JOIN side ON side.statement_id = p.pay_back_id::VARCHAR
+            LEFT JOIN payments.instruction i ON i.instruction_id = side.instruction_id)
+    SELECT coalesce(s.pay_back_id, g.pay_back_id) AS place, format('pay-back {} of {} to {}: instruction {} {} {} to '
+        || '{} ({}, account {}), {} times; on account again: {}', coalesce(s.pay_back_id, g.pay_back_id),
+        coalesce(s.amount_minor, 0), coalesce(s.party_id, 'nobody'), coalesce(s.instruction_id::VARCHAR, 'none'),
+        coalesce(s.direction, '-'), coalesce(s.paid_minor, 0), coalesce(s.to_party, '-'), coalesce(s.state, '-'),
+        coalesce(s.account_id::VARCHAR, 'none'), coalesce(s.times, 0), g.pay_back_id IS NOT NULL) AS message
+    FROM sent s FULL JOIN payments.pay_back_undone g ON g.pay_back_id = s.pay_back_id
+    WHERE s.party_id IS NULL OR s.times > 1 OR (g.pay_back_id IS NOT NULL) <> coalesce(s.was_back, false)
+        OR g.instruction_id <> s.instruction_id
+        OR s.instruction_id IS NOT NULL AND ((s.to_party, s.of_entity, s.paid_in, s.direction, s.paid_minor)
+            IS DISTINCT FROM (s.party_id, s.legal_entity, s.currency, 'pay', s.amount_minor)
+            OR s.account_id IS NULL AND s.state NOT IN ('waiting', 'failed'))""",
+)
+
+RULES = (RECEIPTS_POSTED, RECEIPTS_USED, RECEIPTS_CLOSE, PAID_BACK)
