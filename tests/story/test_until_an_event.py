@@ -115,7 +115,7 @@ def test_what_was_completed_until_the_event_joins_and_what_came_later_does_not(t
 
 def misplaced(told: Any) -> list[Any]:
     """What the verifier's rule of periods finds, of the tables that it looks at."""
-    names = ("settlement.statement", "settlement.cycle_event")
+    names = ("settlement.statement", "settlement.cycle_event", "settlement.calendar_period")
     session = told.session
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "DECIDED", {name: tables.DECIDED[name] for name in names})
@@ -227,6 +227,7 @@ def test_a_contract_may_go_by_events_and_its_change_ends_their_period(tell: Call
 
 REFUSED = (
     ("until season_end", "until seasons_end", "there is no record kind 'seasons_end'"),
+    ("until season_end", "calendar retial", "there is no calendar 'retial'"),
     ("until season_end", "until Season", "'until Season' does not fit; write daily, weekly"),
     ("season_end:\n        id", "closed:\n        id", "until closed is ended by a person alone, and a record kind is"),
     ("columns: {notice: text, resort: text,", "columns: {notice: text, place: text,", "it has no column 'resort'"),

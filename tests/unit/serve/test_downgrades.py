@@ -16,6 +16,10 @@ TAKEN_BACK = (
         "everycent.flow.settlement.migrations.0007_cycle_events", "settlement.cycle_event", "periods were ended",
         "VALUES ('t', 'shop', 'e1', 'closed', 'merchant:m', '2026-03-01', 'ann', NULL, NULL, NULL, now())",
     ),
+    (
+        "everycent.flow.settlement.migrations.0009_calendar_periods", "settlement.calendar_period",
+        "statements go by a calendar", "VALUES ('t', 'shop', 'retail', '2026-P01', '2026-02-01', '2026-02-28')",
+    ),
 )  # fmt: skip
 
 

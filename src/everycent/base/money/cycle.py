@@ -1,7 +1,8 @@
 """Statement cycles: which period a day belongs to, and when the period may close. Pure arithmetic of dates."""
 
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -19,6 +20,10 @@ class NotACycle(ValueError):
     """The text names no cycle."""
 
 
+class PastTheCalendar(ValueError):
+    """A day is in no period of a calendar that a table gives."""
+
+
 class Length(StrEnum):
     """How long a cycle's periods are."""
 
@@ -28,6 +33,7 @@ class Length(StrEnum):
     MONTH = "month"
     TO_DAYS = "to_days"  # to each of some days of the month
     EVENT = "event"  # until something happens, of each party by itself
+    CALENDAR = "calendar"  # those of a calendar that a table gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +52,22 @@ class Period:
 class Cycle:
     """How a party's obligations are gathered: `length` of a period, and `days_after` its last day when it may close.
     `ends`: of TO_DAYS, the days of the month with which its periods end, ascending. `event`: of EVENT, what ends them.
+    `calendar`: of CALENDAR, its name, and `periods` its periods by their days, without gap; none where only its name is
+    known.
     """
 
     length: Length
     days_after: int = 1
     ends: tuple[int, ...] = ()
     event: str = ""
+    calendar: str = ""
+    periods: tuple[Period, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> "Cycle":
+    def parse(cls, text: str, calendars: Mapping[str, tuple[Period, ...]] | None = None) -> "Cycle":
         """From a model's text: daily, weekly, half_monthly, monthly, T+n (each day's, n days after it), `to 10, 20,
-        31` (to each of these days of the month), or `until NAME` (until an event of this kind).
+        31` (to each of these days of the month), `until NAME` (until an event of this kind), or `calendar NAME` (one of
+        `calendars`).
 
         Raises NotACycle.
         """
@@ -70,9 +81,13 @@ class Cycle:
         until = re.fullmatch(r"until ([a-z][a-z0-9_]*)", text)
         if until is not None:
             return cls(Length.EVENT, event=until[1])
+        named_calendar = re.fullmatch(r"calendar ([a-z][a-z0-9_]*)", text)
+        if named_calendar is not None:
+            name = named_calendar[1]
+            return cls(Length.CALENDAR, calendar=name, periods=() if calendars is None else calendars[name])
         listed = re.fullmatch(r"to (\d{1,2}(?:, ?\d{1,2})*)", text)
         if listed is None:
-            right = f"{', '.join(_NAMED)}, T+n such as T+3, to 10, 20, 31, or until season_end"
+            right = f"{', '.join(_NAMED)}, T+n such as T+3, to 10, 20, 31, until season_end, or calendar retail"
             raise NotACycle(f"'{text}' is not a cycle; write {right}")
         ends = tuple(int(day) for day in listed[1].split(","))
         if list(ends) != sorted({*ends} & {*range(1, 32)}):
@@ -86,14 +101,28 @@ class Cycle:
             return f"to {', '.join(map(str, self.ends))}"
         if self.length is Length.EVENT:
             return f"until {self.event}"
+        if self.length is Length.CALENDAR:
+            return f"calendar {self.calendar}"
         return next(text for text, length in _NAMED.items() if length is self.length)
 
     def period(self, day: date) -> Period:
         """The period that holds `day`. Weeks are those of ISO 8601, Monday to Sunday. A day that a month does not have
-        is its last. Of EVENT it is the first one, of a party that no event has come of."""
+        is its last. Of EVENT it is the first one, of a party that no event has come of. Raises PastTheCalendar."""
         if self.length is Length.EVENT:
             return turn(1, None, None)
+        if self.length is Length.CALENDAR:
+            return self._of_calendar(day)
         return self._to_days(day) if self.length is Length.TO_DAYS else _PERIOD[self.length](day)
+
+    def has(self, day: date) -> bool:
+        """Whether a day is in one of its periods."""
+        return self.length is not Length.CALENDAR or self.periods[0].first <= day <= self.periods[-1].last
+
+    def _of_calendar(self, day: date) -> Period:
+        if not self.has(day):
+            days = f"its table has periods from {self.periods[0].first} to {self.periods[-1].last}"
+            raise PastTheCalendar(f"no period of calendar '{self.calendar}' holds {day}: {days}; add to it")
+        return self.periods[bisect_left(self.periods, day, key=lambda period: period.last)]
 
     def _to_days(self, day: date) -> Period:
         month = _month_of(day).first
@@ -119,7 +148,8 @@ class Cycle:
         return self.days_after - (-ready_after // _DAY)
 
     def period_labels(self, days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.object_]:
-        """The label of each day's period: datetime64[D][n] to object (str)[n]. Each distinct day is computed once."""
+        """The label of each day's period, None where it is in none: datetime64[D][n] to object (str)[n]. Each distinct
+        day is computed once."""
         assert days.dtype == np.dtype("datetime64[D]"), f"days are datetime64[D], not {days.dtype}"
         if len(days) == 0:
             return np.empty(0, dtype=object)
@@ -130,7 +160,8 @@ class Cycle:
         labels = np.empty(len(seen), dtype=object)
         start: date = first.item()
         for place in np.flatnonzero(seen):
-            labels[place] = self.period(start + int(place) * _DAY).label
+            day = start + int(place) * _DAY
+            labels[place] = self.period(day).label if self.has(day) else None
         spread: npt.NDArray[np.object_] = labels[places]
         return spread
 

@@ -92,6 +92,12 @@ class SettlementModel(Declaration):
         description="the currency of amounts that say no other, by its ISO 4217 code", examples=["CNY"]
     )
     calendar: CalendarSpec = Field(description="whose midnight ends a day")
+    calendars: dict[Name, str] = Field(
+        default_factory=dict,
+        description="calendars of the business's own, which a cycle names: each a CSV file beside the model with its "
+        "periods, without gap or overlap: period (its name), first, last (its last day)",
+        examples=[{"retail": "retail_calendar.csv"}],
+    )
     parties: dict[Name, PartySpec] = Field(description="who owes and is owed")
     onboarding: OnboardingSpec | None = Field(
         default=None, description="whose contract messages are taken, which make parties"
@@ -228,5 +234,6 @@ def table_files(spec: SettlementModel) -> list[str]:
         for factor in factors
         if factor.table and factor.table not in spec.tables and role_of_contract_table(factor.table) is None
     ]
-    named += [file for file in (*map(spec.decision_file, spec.charges), spec.legal_entities) if file is not None]
+    own = (*map(spec.decision_file, spec.charges), spec.legal_entities, *spec.calendars.values())
+    named += [file for file in own if file is not None]
     return list(dict.fromkeys(named))

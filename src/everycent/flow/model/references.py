@@ -277,10 +277,12 @@ def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
 
 def _ended_by(spec: SettlementModel, source: Source, role: str, cycle: str) -> Iterator[ModelIssue]:
     """What ends a cycle by event has to name the role's parties."""
-    kind = Cycle.parse(cycle).event
+    path, parsed = ("statements", role, "cycle"), Cycle.parse(cycle)
+    kind = parsed.event
+    if parsed.calendar and parsed.calendar not in spec.calendars:
+        yield source.issue(_unknown("calendar", parsed.calendar, spec.calendars), path)
     if not kind or role not in spec.parties:
         return
-    path = ("statements", role, "cycle")
     if kind == BY_HAND:
         if kind in spec.records:
             message = (

@@ -8,6 +8,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from everycent.base.engine.formula import Position
 from everycent.base.engine.types import ColumnType
 from everycent.base.money.currency import all_currencies
+from everycent.base.money.cycle import Period
 from everycent.flow.clearing.contract import ClearingRefused, Late, shared_in_order, shares_of
 from everycent.flow.clearing.stage import ClearingPlan, Settled, components, plan_clearing, told_apart
 from everycent.flow.intake.contract import RecordSpec, Step, TableSpec
@@ -17,7 +18,7 @@ from everycent.flow.model.contract import LoadedModel, ModelIssue, ModelRefused
 from everycent.flow.non_order.stage import NonOrderPlan, NonOrderRefused, plan_non_order
 from everycent.flow.parties.stage import OnboardingRefused, plan_onboarding
 from everycent.flow.payments.stage import PaymentPlan, PayoutRefused, plan_payments
-from everycent.flow.pipeline.tables import dated_entities, decision_tables, table_specs
+from everycent.flow.pipeline.tables import calendars, dated_entities, decision_tables, table_specs
 from everycent.flow.rating.contract import RatingRefused, declared_total, factor_path
 from everycent.flow.rating.stage import (
     DecisionTable,
@@ -136,7 +137,7 @@ def plan_model(
     `records` stands in for the model's own record kinds (golden cases read facts in the model's own columns).
     """
     issues: list[ModelIssue] = []
-    tables, decisions, settled = _tables(model, tenant, files)
+    tables, decisions, settled, periods = _tables(model, tenant, files)
     attempt = _Attempt(model, issues)
     spec = model.spec
     for name, table in spec.tables.items():
@@ -177,7 +178,7 @@ def plan_model(
         intake,
         rating,
         clearing,
-        plan_settlement(spec.statements, spec.parties, model.name),
+        plan_settlement(spec.statements, spec.parties, model.name, periods),
         payments,
         non_order,
         running,
@@ -193,10 +194,18 @@ def _plan_payments(model: LoadedModel, tables: Mapping[str, TableSpec]) -> Payme
 
 def _tables(
     model: LoadedModel, tenant: str, files: Mapping[str, Path]
-) -> tuple[Mapping[str, TableSpec], Mapping[str, DecisionTable], Mapping[str, Settled]]:
-    """The attached tables, the charges' decision tables, and who settles which charge. Raises ModelRefused."""
+) -> tuple[
+    Mapping[str, TableSpec], Mapping[str, DecisionTable], Mapping[str, Settled], Mapping[str, tuple[Period, ...]]
+]:
+    """The attached tables, the charges' decision tables, who settles which charge, and the periods of calendars. Raises
+    ModelRefused."""
     issues: list[ModelIssue] = []
-    found = table_specs(model, files, issues), decision_tables(model, issues), dated_entities(model, tenant, issues)
+    found = (
+        table_specs(model, files, issues),
+        decision_tables(model, issues),
+        dated_entities(model, tenant, issues),
+        calendars(model, issues),
+    )
     if issues:  # what uses the tables would only say it again
         raise ModelRefused(str(model.path), issues)
     return found

@@ -10,15 +10,22 @@ import yaml
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
 from everycent.flow.model.contract import LoadedModel
+from everycent.flow.pipeline.contract import InputRefused
 from everycent.flow.pipeline.plan import ModelPlan
+from everycent.flow.settlement import service as settlement
+from everycent.flow.settlement.stage import CalendarRefused
 
 _SAID_VERSION = re.compile(r"""^version:\s*["']?([^"'\s#]+)""", re.MULTILINE)
 
 
 def register_version(connection: Connection, tenant: str, plan: ModelPlan) -> None:
     """Keeps the text of a model's version, once, and the rules that its decision tables' rows are; everything computed
-    under it can be explained from it."""
+    under it can be explained from it. Raises InputRefused where its calendars contradict what stands."""
     model = plan.model
+    try:
+        settlement.keep_calendars(connection, tenant, model.name, plan.settlement.calendars)
+    except CalendarRefused as refused:
+        raise InputRefused(f"{model.path}: {refused}") from None
     files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in model.files.items()}
     connection.execute(
         f"""INSERT INTO platform.model_version

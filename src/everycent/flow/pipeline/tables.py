@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+from everycent.base.money.cycle import Period
 from everycent.flow.clearing.contract import ClearingRefused
 from everycent.flow.clearing.stage import Settled, read_legal_entities
 from everycent.flow.intake.contract import ColumnSpec, TableSpec
@@ -12,6 +13,7 @@ from everycent.flow.model.contract import LoadedModel, ModelIssue
 from everycent.flow.parties.contract import role_of_contract_table
 from everycent.flow.rating.contract import FactorSpec, factor_path, with_made_factors
 from everycent.flow.rating.stage import DecisionTable
+from everycent.flow.settlement.stage import read_periods
 
 #: A rate read from a file that declares no types keeps up to eight decimals; a factor's `type` says otherwise.
 RATE_TYPE = "decimal(8)"
@@ -114,6 +116,26 @@ def dated_entities(model: LoadedModel, tenant: str, issues: list[ModelIssue]) ->
     except (ValueError, ClearingRefused) as error:
         issues.append(model.source.issue(str(error), ("legal_entities",)))
         return {}
+
+
+def calendars(model: LoadedModel, issues: list[ModelIssue]) -> dict[str, tuple[Period, ...]]:
+    """The periods of the model's own calendars, by name. Adds to `issues` what is wrong in their tables."""
+    found: dict[str, tuple[Period, ...]] = {}
+    of: dict[str, str] = {}
+    for name, file in model.spec.calendars.items():
+        try:
+            columns, rows = _rows_beside(file, model.files.get(file), "a calendar")
+            found[name] = read_periods(file, columns, rows)
+        except ValueError as error:
+            issues.append(model.source.issue(str(error), ("calendars", name)))
+        for period in found.get(name, ()):
+            if of.setdefault(period.label, name) != name:
+                message = (
+                    f"{file}: calendar '{of[period.label]}' has a period '{period.label}' too; give each its own name"
+                )
+                issues.append(model.source.issue(message, ("calendars", name)))
+                break
+    return found
 
 
 def _rows_beside(

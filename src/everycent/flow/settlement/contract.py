@@ -198,8 +198,9 @@ class StatementSpec(Declaration):
     cycle: Annotated[
         str,
         Written(
-            r"^(daily|weekly|half_monthly|monthly|T\+\d{1,3}|to \d{1,2}(, ?\d{1,2})*|until [a-z][a-z0-9_]*)$",
-            "daily, weekly, half_monthly, monthly, T+n such as T+3, to 10, 20, 31, or until season_end",
+            r"^(daily|weekly|half_monthly|monthly|T\+\d{1,3}|to \d{1,2}(, ?\d{1,2})*"
+            r"|(until|calendar) [a-z][a-z0-9_]*)$",
+            "daily, weekly, half_monthly, monthly, T+n such as T+3, to 10, 20, 31, until season_end, calendar retail",
             ("daily", "weekly", "half_monthly", "monthly"),
         ),
         Called("cycle"),
@@ -208,9 +209,10 @@ class StatementSpec(Declaration):
         description="how long a statement's period is: daily, weekly (Monday to Sunday), half_monthly "
         "(to the 15th, and the rest), monthly, T+n: each "
         "business day's, closed n days after it; to 10, 20, 31: to each of these days of the month, "
-        "of a shorter one to its last; or until season_end: of each party until a record of this kind comes that names "
-        "it, or a person ends it (until closed: a person alone)",
-        examples=["weekly", "T+3", "to 10, 20, 31", "until season_end"],
+        "of a shorter one to its last; until season_end: of each party until a record of this kind comes that names "
+        "it, or a person ends it (until closed: a person alone); or calendar retail: the periods of the table that "
+        "'calendars' names so",
+        examples=["weekly", "T+3", "to 10, 20, 31", "until season_end", "calendar retail"],
     )
     ready_after: Duration = Field(
         default=timedelta(0), description="how long after its period a statement stays open", examples=["7 days"]

@@ -1,6 +1,6 @@
 """The SQL of events that end periods. Callers own the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,10 +9,11 @@ import pyarrow as pa
 from psycopg.rows import dict_row
 
 from everycent.base.engine.sql import literal
-from everycent.base.money.cycle import FOREVER
+from everycent.base.money.cycle import FOREVER, Period
 from everycent.base.platform.bulk import copy_out
 from everycent.base.platform.database import Connection
 from everycent.flow.settlement.contract import CycleEvent, EventAnswer
+from everycent.flow.settlement.core.table_of_periods import CalendarRefused
 from everycent.flow.settlement.core.turns import OPEN_TURN
 
 _ENDS = """
@@ -43,6 +44,20 @@ _END = """
     UPDATE settlement.statement SET period_last = %(last)s, closes_on = %(closes_on)s
     WHERE tenant = %(tenant)s AND model = %(model)s AND party_id = %(party)s AND state = 'open'
         AND period_last > %(last)s AND period ~ ('^(.*[.][.])?' || %(turn)s || '([.][.]|$)')
+"""
+_KEEP_PERIOD = """
+    INSERT INTO settlement.calendar_period (tenant, model, calendar, period, first_on, last_on)
+    VALUES (%s, %s, %s, %s, %s, %s)
+    ON CONFLICT (tenant, model, period) DO UPDATE
+    SET calendar = excluded.calendar, first_on = excluded.first_on, last_on = excluded.last_on
+"""
+#: Periods that are kept and that statements stand in.
+_BEGUN = """
+    SELECT period, first_on, last_on FROM settlement.calendar_period AS kept
+    WHERE tenant = %(tenant)s AND model = %(model)s AND EXISTS (
+        SELECT FROM settlement.statement AS s
+        WHERE s.tenant = kept.tenant AND s.model = kept.model AND s.period = kept.period)
+    ORDER BY first_on, period
 """
 _SHOWN = """
     SELECT model, event_id, kind, party_id, occurred_on, given_by, why, refusal, message, recorded_at
@@ -106,6 +121,23 @@ def end(connection: Connection, tenant: str, model: str, party_id: str, turn: st
     """Ends a turn: its open statements, in all currencies and of all companies, close from `closes_on` on."""
     about = {"tenant": tenant, "model": model, "party": party_id, "turn": turn, "last": last, "closes_on": closes_on}
     connection.execute(_END, about)
+
+
+def keep_calendars(connection: Connection, tenant: str, model: str, calendars: Mapping[str, Sequence[Period]]) -> None:
+    """Keeps the periods that a model's calendars have, for who proves statements. Raises CalendarRefused where one that
+    statements stand in has other days, or is not there any more."""
+    if not calendars:
+        return
+    declared = {period.label: period for periods in calendars.values() for period in periods}
+    with connection.transaction(), connection.cursor() as cursor:
+        for name, first, last in cursor.execute(_BEGUN, {"tenant": tenant, "model": model}).fetchall():
+            if declared.get(name) != Period(name, first, last):
+                said = f"statements stand in period '{name}', {first} to {last}, which the calendar's table now has"
+                now = declared.get(name)
+                other = "no more" if now is None else f"as {now.first} to {now.last}"
+                raise CalendarRefused(f"{said} {other}; leave it as it was, and change those that come later")
+        rows = [(tenant, model, of, each.label, each.first, each.last) for of, own in calendars.items() for each in own]
+        cursor.executemany(_KEEP_PERIOD, rows)
 
 
 def shown(

@@ -47,6 +47,7 @@ from everycent.flow.settlement.core.moves import NEED_REASON, Move, moved
 from everycent.flow.settlement.core.plan import SettlementPlan
 from everycent.flow.settlement.core.recount import Recount, RecountDiffers, recount
 from everycent.flow.settlement.cycle_store import ends as ended_periods
+from everycent.flow.settlement.cycle_store import keep_calendars
 from everycent.flow.settlement.cycle_store import known as known_events
 from everycent.flow.settlement.cycle_store import shown as shown_events
 from everycent.flow.settlement.ending import Ending, end_periods, end_where_terms_change
@@ -81,6 +82,7 @@ __all__ = [
     "invoice_moves",
     "invoices",
     "issue_invoice",
+    "keep_calendars",
     "known_events",
     "lines",
     "lives",

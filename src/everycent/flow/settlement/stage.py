@@ -11,11 +11,27 @@ from everycent.base.engine.local import LocalEngine
 from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.settlement.contract import ACCRUAL
 from everycent.flow.settlement.core.agreed import AGREED_DAY, agree, pairs_of
-from everycent.flow.settlement.core.placing import period_columns, periods_of, placing_sql, statement_id_sql
+from everycent.flow.settlement.core.placing import (
+    period_columns,
+    periods_of,
+    placing_sql,
+    refuse_past_calendars,
+    statement_id_sql,
+)
 from everycent.flow.settlement.core.plan import SettlementPlan, plan_settlement
+from everycent.flow.settlement.core.table_of_periods import CalendarRefused, read_periods
 from everycent.flow.settlement.core.turns import own_days, turns_of
 
-__all__ = ["Accrued", "SettlementPlan", "accrue", "plan_settlement", "under_contracts", "with_events"]
+__all__ = [
+    "Accrued",
+    "CalendarRefused",
+    "SettlementPlan",
+    "accrue",
+    "plan_settlement",
+    "read_periods",
+    "under_contracts",
+    "with_events",
+]
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,10 @@ def with_events(plan: SettlementPlan, ends: Mapping[str, Sequence[date]]) -> Set
 
 
 def accrue(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> Accrued:
-    """Places each obligation (OBLIGATION rows) on both its ends' statements; adds up what each statement accrues."""
+    """Places each obligation (OBLIGATION rows) on both its ends' statements; adds up what each statement accrues.
+
+    Raises PastTheCalendar where a day is in no period of a calendar that a table gives.
+    """
     OBLIGATION.check(obligations)
     if obligations.num_rows == 0:
         return Accrued(obligations, ACCRUAL.empty())
@@ -49,12 +68,21 @@ def accrue(plan: SettlementPlan, obligations: pa.Table, engine: LocalEngine) -> 
     if plan.agreed.num_rows or plan.turns.num_rows:
         apart = pa.concat_tables([plan.agreed.select(["party_id"]), plan.turns.select(["party_id"])])
         own = own_days(plan, pairs_of(apart, obligations, engine), engine)
+    days = pc.unique(obligations["booked_on"]).to_pylist()
+    if any(not role.cycle.has(day) for role in plan.roles for day in days):
+        refuse_past_calendars(plan, pairs_of(_parties(obligations), obligations, engine), own, engine)
     placed = _place(plan, obligations, own, engine)
     accruals = _accruals(plan, obligations, own, engine)
     ends = 2 * placed.num_rows - placed["debtor_statement"].null_count - placed["creditor_statement"].null_count
     assert pc.sum(accruals["obligations"]).as_py() in (ends, None), "an end of an obligation is on no statement"
     assert placed.num_rows == obligations.num_rows, "placing makes and loses no obligation"
     return Accrued(OBLIGATION.check(placed), ACCRUAL.check(accruals))
+
+
+def _parties(obligations: pa.Table) -> pa.Table:
+    """Each party at an end of an obligation, once: party_id."""
+    ends = pa.chunked_array([*obligations["creditor"].chunks, *obligations["debtor"].chunks])
+    return pa.table({"party_id": pc.unique(ends)})
 
 
 def _place(plan: SettlementPlan, obligations: pa.Table, own: pa.Table, engine: LocalEngine) -> pa.Table:

@@ -127,6 +127,7 @@ DECIDED = {
         currency=_TEXT, legal_entity=_TEXT, as_of=_DAY, release_on=_DAY, settled_by=_UUID,
     ),
     "settlement.cycle_event": _columns(party_id=_TEXT, occurred_on=_DAY, refusal=_TEXT),
+    "settlement.calendar_period": _columns(period=_TEXT, first_on=_DAY, last_on=_DAY),
     "settlement.book_date": _columns(open_on=_DAY),
     "settlement.statement_move": _columns(
         statement_id=_TEXT, move_no=pa.int32(), move=_TEXT, from_state=_TEXT, to_state=_TEXT, person=_TEXT,

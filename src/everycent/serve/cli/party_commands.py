@@ -111,7 +111,8 @@ def _planned(path: Path) -> tuple[LoadedModel, service.OnboardingPlan]:
     plan = service.plan_onboarding(spec.onboarding, spec.parties)
     if not plan.roles:
         raise InputRefused(f"{path} takes no contracts; add 'onboarding', and 'onboard' to a role under 'parties'")
-    return model, plan.naming(spec.charges, planned.legal_entities, spec.currency_codes, spec.ending_events)
+    named = (spec.charges, planned.legal_entities, spec.currency_codes, spec.ending_events, spec.calendars)
+    return model, plan.naming(*named)
 
 
 def _lines(file: str) -> list[bytes]:

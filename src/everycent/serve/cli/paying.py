@@ -21,6 +21,7 @@ from everycent.flow.payments.contract import Taken
 from everycent.flow.payments.service import Came, Listed, Move, Receipt, Sent
 from everycent.flow.pipeline.service import Cashier, call_back_secret, open_session
 from everycent.serve.approving import Word, say
+from everycent.serve.business_day import business_day
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.simulated_services import simulated_services
@@ -36,9 +37,10 @@ _COLUMNS = ("id", "state", "party", "amount", "", "channel", "as of", "why")
 
 @contextmanager
 def _cashier(as_of: date | None = None) -> Iterator[Cashier]:
+    """Results are booked on `as_of`, else on the business day that is now for all models."""
     now = datetime.now(UTC)
     with open_session(Settings.load(), migrations()) as session:
-        yield Cashier(session, now, as_of or now.date())
+        yield Cashier(session, now, as_of or business_day(session.connection, session.tenant, None, now))
 
 
 def list_command(states: Sequence[str], model: str | None, limit: int, *, as_json: bool) -> int:

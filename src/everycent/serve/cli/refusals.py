@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from everycent.base.money.currency import UnknownCurrency
+from everycent.base.money.cycle import PastTheCalendar
 from everycent.base.platform.batches import BatchAlreadyCommitted
 from everycent.base.platform.bulk import UnstorableText
 from everycent.base.platform.database import DatabaseUnreachable
@@ -66,6 +67,7 @@ REFUSALS = (
     NothingToCompare,
     NotDone,
     NotSaid,
+    PastTheCalendar,
     SeveralFound,
     UnknownFormat,
     UnknownStep,

@@ -60,6 +60,7 @@ def test_the_same_again_is_a_duplicate_and_other_content_a_conflict() -> None:
         ({"legal_entity": "beijing"}, Refused.UNKNOWN_LEGAL_ENTITY),
         ({"minimum_payout": {"USD": "1.00"}}, Refused.UNKNOWN_CURRENCY),
         ({"cycle": "until harvest"}, Refused.UNKNOWN_EVENT),
+        ({"cycle": "calendar retail"}, Refused.UNKNOWN_CALENDAR),
         ({"valid_to": "2026-01-01"}, Refused.EMPTY_PERIOD),
         ({"valid_to": "2025-01-01", "revision": 2}, Refused.EMPTY_PERIOD),
     ],

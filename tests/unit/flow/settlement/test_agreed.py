@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everycent.base.engine.local import LocalEngine
+from everycent.base.money.cycle import PastTheCalendar, Period
 from everycent.flow.approvals import service as approvals
 from everycent.flow.parties.contract import CONTRACT_PERIOD, PartySpec
 from everycent.flow.settlement.contract import ACCRUAL, StatementSpec
@@ -19,6 +21,7 @@ from everycent.flow.settlement.service import Asking
 from everycent.flow.settlement.stage import SettlementPlan, accrue, plan_settlement, under_contracts, with_events
 
 Read = Callable[[str], pa.Table]
+ROLES = {"platform": PartySpec(operator="sh"), "merchant": PartySpec(key=("m",))}
 NEW_YEAR = date(2026, 1, 1)
 CLOCK = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -38,9 +41,8 @@ def table(*contracts: dict[str, Any]) -> pa.Table:
 
 
 def plan(engine: LocalEngine, *contracts: dict[str, Any], **words: Any) -> SettlementPlan:
-    roles = {"platform": PartySpec(operator="sh"), "merchant": PartySpec(key=("m",))}
     spec = StatementSpec.model_validate({"cycle": "monthly", **words})
-    return under_contracts(plan_settlement({"merchant": spec}, roles, "market"), table(*contracts), engine)
+    return under_contracts(plan_settlement({"merchant": spec}, ROLES, "market"), table(*contracts), engine)
 
 
 SALES = """
@@ -107,7 +109,7 @@ def test_each_day_is_in_one_period_and_periods_do_not_overlap(
     own = with_events(plan(engine, *contracts), {"merchant:m": ends})
     days = [NEW_YEAR + timedelta(days=at) for at in range(cuts[0], cuts[-1])]
     pairs = pa.table({"party_id": ["merchant:m"] * len(days), "booked_on": pa.array(days, pa.date32())})
-    found = sorted(agreed_days(own.agreed, own.turns, pairs, engine).to_pylist(), key=lambda row: row["booked_on"])
+    found = sorted(agreed_days(own, pairs, engine).to_pylist(), key=lambda row: row["booked_on"])
     assert [row["booked_on"] for row in found] == days, "each day once"
     spans_of = {(row["period"], row["period_first"], row["period_last"]) for row in found}
     covered = [first + timedelta(days=at) for _, first, last in spans_of for at in range((last - first).days + 1)]
@@ -130,6 +132,19 @@ def test_a_period_by_event_is_named_before_anybody_knows_its_last_day(engine: Lo
         ("m", "E1", forever, "net", "-"),
         ("n", "E1", forever, "net", "-"),
     ], "what is the contract's and what the model's have each its own name"
+
+
+def test_a_contract_may_go_by_a_calendar_of_the_models(engine: LocalEngine, obligations: Read) -> None:
+    weeks = tuple(Period(f"P{at}", date(2026, 3, 1 + 7 * at), date(2026, 3, 7 + 7 * at)) for at in range(3))
+    bare = plan_settlement({"merchant": StatementSpec(cycle="monthly")}, ROLES, "market", {"weeks": weeks})
+    own = under_contracts(bare, table(contract(cycle="calendar weeks", since="2026-03-09")), engine)
+    assert placed(accrue(own, obligations(SALES), engine).accruals) == [
+        ("m", "2026-03-09..2026-03-14", "2026-03-15", "net", "K"),
+        ("m", "P2", "2026-03-22", "net", "K"),
+        ("n", "2026-03", "2026-04-01", "net", "-"),
+    ]
+    with pytest.raises(PastTheCalendar, match="calendar 'weeks' holds 2026-03-22"):
+        accrue(own, obligations(SALES + "A4 platform merchant:m 1.00 2026-03-22"), engine)
 
 
 def test_words_that_a_contract_does_not_have_are_the_models(engine: LocalEngine) -> None:

@@ -37,6 +37,7 @@ class Refused(StrEnum):
     UNKNOWN_LEGAL_ENTITY = "unknown_legal_entity"
     UNKNOWN_CURRENCY = "unknown_currency"
     UNKNOWN_EVENT = "unknown_event"
+    UNKNOWN_CALENDAR = "unknown_calendar"
     CONTRACT_OF_ANOTHER_PARTY = "contract_of_another_party"
     RELATION_OF_ANOTHER_PARTY = "relation_of_another_party"
     EMPTY_PERIOD = "empty_period"

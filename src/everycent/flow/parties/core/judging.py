@@ -137,7 +137,11 @@ def _terms(plan: OnboardingPlan, message: ContractMessage, role: str) -> Refusal
         known = ", ".join(sorted(plan.legal_entities))
         said = f"'{message.legal_entity}' settles nothing in the model; its legal entities are {known}"
         return _no(Refused.UNKNOWN_LEGAL_ENTITY, said)
-    event, named = Cycle.parse(message.cycle).event, plan.events.get(role, ())
+    cycle = Cycle.parse(message.cycle)
+    if cycle.calendar and cycle.calendar not in plan.calendars:
+        known = ", ".join(sorted(plan.calendars)) or "none"
+        return _no(Refused.UNKNOWN_CALENDAR, f"the model has no calendar '{cycle.calendar}'; it has {known}")
+    event, named = cycle.event, plan.events.get(role, ())
     if event and event not in named:
         known = ", ".join(f"until {each}" for each in named) or "none"
         said = f"'{message.cycle}' is ended by nothing that names a {role}; what ends its periods: {known}"

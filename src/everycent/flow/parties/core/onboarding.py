@@ -34,7 +34,8 @@ class OnboardedRole:
 @dataclass(frozen=True)
 class OnboardingPlan:
     """What contract messages are checked against. `sources`: by system its tenants. `charges`, `legal_entities` and
-    `currencies`: those that a contract may name; `events`: by role the kinds of event that end its parties' periods."""
+    `currencies`: those that a contract may name; `events`: by role the kinds of event that end its parties' periods;
+    `calendars`: those that tables give."""
 
     sources: Mapping[str, tuple[str, ...]]
     roles: tuple[OnboardedRole, ...]
@@ -42,6 +43,7 @@ class OnboardingPlan:
     legal_entities: frozenset[str] = frozenset()
     currencies: frozenset[str] = frozenset()
     events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    calendars: frozenset[str] = frozenset()
 
     def naming(
         self,
@@ -49,6 +51,7 @@ class OnboardingPlan:
         legal_entities: Collection[str],
         currencies: Collection[str],
         events: Mapping[str, tuple[str, ...]],
+        calendars: Collection[str] = (),
     ) -> "OnboardingPlan":
         """The plan with what the model lets a contract name."""
         return replace(
@@ -57,6 +60,7 @@ class OnboardingPlan:
             legal_entities=frozenset(legal_entities),
             currencies=frozenset(currencies),
             events=events,
+            calendars=frozenset(calendars),
         )
 
 

@@ -10,7 +10,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.money.cycle import BEGINNING, FOREVER, Cycle, Length
 from everycent.flow.parties.contract import CONTRACT_PERIOD
 from everycent.flow.settlement.contract import AGREED
-from everycent.flow.settlement.core.plan import StatementRole
+from everycent.flow.settlement.core.plan import SettlementPlan, StatementRole
 
 #: What holds for a party on a day: its statement's period and terms.
 AGREED_DAY = pa.schema(
@@ -37,10 +37,8 @@ def agree(roles: tuple[StatementRole, ...], contracts: pa.Table, engine: LocalEn
     CONTRACT_PERIOD.check(contracts)
     if contracts.num_rows == 0:
         return AGREED.empty_table()
-    cycles = pa.table(
-        [list(column) for column in zip(*_cycles(roles, pc.unique(contracts["cycle"]).to_pylist()), strict=True)],
-        schema=_CYCLES,
-    )
+    texts = pc.unique(contracts["cycle"]).to_pylist()
+    cycles = pa.table([list(column) for column in zip(*_cycles(roles, texts), strict=True)], schema=_CYCLES)
     return engine.query(_AGREED_SQL, contracts=contracts, cycles=cycles).cast(AGREED)
 
 
@@ -68,32 +66,35 @@ _AGREED_SQL = """
 """
 
 
-def agreed_days(agreed: pa.Table, turns: pa.Table, pairs: pa.Table, engine: LocalEngine) -> pa.Table:
-    """AGREED_DAY rows for those of `pairs` (party_id, booked_on; each once) on which a contract holds. `turns`: TURNS
-    rows, for cycles by event."""
-    if agreed.num_rows == 0 or pairs.num_rows == 0:
+def agreed_days(plan: SettlementPlan, pairs: pa.Table, engine: LocalEngine) -> pa.Table:
+    """AGREED_DAY rows for those of `pairs` (party_id, booked_on; each once) on which a contract holds. Raises
+    PastTheCalendar."""
+    if plan.agreed.num_rows == 0 or pairs.num_rows == 0:
         return AGREED_DAY.empty_table()
-    days = sorted(pc.unique(pairs["booked_on"]).to_pylist())
+    cycles = {text: Cycle.parse(text, plan.calendars) for text in pc.unique(plan.agreed["gathers"]).to_pylist()}
     periods: list[tuple[object, ...]] = []
-    for text in pc.unique(agreed["gathers"]).to_pylist():
-        cycle = Cycle.parse(text)
-        if cycle.length is Length.EVENT:
-            continue
-        for day in days:
-            period = cycle.period(day)
+    for row in engine.query(_GATHERED_SQL, agreed=plan.agreed, pairs=pairs).to_pylist():
+        text, day = row["gathers"], row["booked_on"]
+        if cycles[text].length is not Length.EVENT:
+            period = cycles[text].period(day)
             periods.append((text, day, period.label, period.first, period.last))
     columns = [list(column) for column in zip(*periods, strict=True)] if periods else [[] for _ in _PERIODS.names]
     table = pa.table(columns, schema=_PERIODS)
-    return engine.query(_DAYS_SQL, agreed=agreed, pairs=pairs, periods=table, turns=turns).cast(AGREED_DAY)
+    found = engine.query(_DAYS_SQL, agreed=plan.agreed, pairs=pairs, periods=table, turns=plan.turns)
+    return found.cast(AGREED_DAY)
 
 
+_HELD = """
+    pairs JOIN agreed ON agreed.party_id = pairs.party_id AND since <= pairs.booked_on
+        AND (until IS NULL OR pairs.booked_on < until)
+"""
+_GATHERED_SQL = f"SELECT DISTINCT gathers, booked_on FROM {_HELD} ORDER BY gathers, booked_on"
 #: What ends a turn is not known as it begins, so the name of a period of it has only what is: its first day, the turn,
 #: and the contract's own last day where it says one.
 _DAYS_SQL = f"""
     WITH held AS (
         SELECT pairs.party_id, pairs.booked_on, mode, closes_after, agreed, gathers, since, until
-        FROM pairs JOIN agreed ON agreed.party_id = pairs.party_id AND since <= pairs.booked_on
-                AND (until IS NULL OR pairs.booked_on < until)
+        FROM {_HELD}
     ), whole AS (
         SELECT held.*, label, first, last, false AS by_event FROM held JOIN periods USING (gathers, booked_on)
         UNION ALL

@@ -10,7 +10,7 @@ from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
 from everycent.flow.ledger.contract import PARTY_ACCOUNT, RESERVE_ACCOUNT, TAX_ACCOUNT, TRANSFER
 from everycent.flow.settlement.contract import ACCRUAL, LINE, RATIO_ONE, STATEMENT, LineKind
-from everycent.flow.settlement.core.placing import periods_of, statement_id_sql
+from everycent.flow.settlement.core.placing import periods_of, refuse_past_calendars, statement_id_sql
 from everycent.flow.settlement.core.plan import SettlementPlan
 from everycent.flow.settlement.core.turns import own_days
 
@@ -72,6 +72,7 @@ def _open_places(
         held=held.select(["party_id"]),
     )
     own = own_days(plan, parties, engine)
+    refuse_past_calendars(plan, parties, own, engine)
     names = ("mode", "period", "period_first", "period_last", "closes_on")
     terms = ", ".join([*(f"coalesce(own.{name}, periods.{name}) AS {name}" for name in names), "own.agreed"])
     return engine.query(

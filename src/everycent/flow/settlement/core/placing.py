@@ -4,8 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
-from everycent.base.money.cycle import Cycle
+from everycent.base.money.cycle import Cycle, Length
 from everycent.flow.parties.contract import escaped_sql
 from everycent.flow.settlement.core.plan import SettlementPlan
 
@@ -48,10 +49,13 @@ def period_columns(plan: SettlementPlan, booked_on: pa.ChunkedArray) -> dict[str
 
 
 def periods_of(plan: SettlementPlan, booked_on: pa.ChunkedArray) -> pa.Table:
-    """One row per role and distinct day: role, mode, booked_on, period, period_first, period_last, closes_on."""
+    """One row per role and distinct day that its cycle has: role, mode, booked_on, period, period_first, period_last,
+    closes_on."""
     rows: dict[str, list[object]] = {name: [] for name in _PERIODS.names}
     for day in sorted(pc.unique(booked_on).to_pylist()):
         for role in plan.roles:
+            if not role.cycle.has(day):
+                continue
             period = role.cycle.period(day)
             closes_on = role.cycle.closes_on(period, role.ready_after)
             assert period.first <= day <= period.last < closes_on, f"{role.role}: {period} would close on {closes_on}"
@@ -59,6 +63,25 @@ def periods_of(plan: SettlementPlan, booked_on: pa.ChunkedArray) -> pa.Table:
             for name, value in zip(_PERIODS.names, values, strict=True):
                 rows[name].append(value)
     return pa.table(rows, schema=_PERIODS)
+
+
+def refuse_past_calendars(plan: SettlementPlan, pairs: pa.Table, own: pa.Table, engine: LocalEngine) -> None:
+    """Raises PastTheCalendar where one of `pairs` (party_id, booked_on), which has no days of its `own` (AGREED_DAY
+    rows), is of a role whose calendar does not hold that day."""
+    for role in plan.roles:
+        if role.cycle.length is not Length.CALENDAR:
+            continue
+        without = [day for day in pc.unique(pairs["booked_on"]).to_pylist() if not role.cycle.has(day)]
+        if not without:
+            continue
+        found = engine.query(
+            f"""SELECT booked_on FROM pairs ANTI JOIN own USING (party_id, booked_on)
+            WHERE split_part(party_id, ':', 1) = {literal(role.role)} ORDER BY booked_on""",
+            pairs=pairs,
+            own=own,
+        )
+        for day in found["booked_on"].to_pylist():
+            role.cycle.period(day)
 
 
 _PERIODS = pa.schema(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycent.base.money.cycle import Cycle
+from everycent.base.money.cycle import Cycle, Period
 from everycent.flow.parties.contract import PartySpec
 from everycent.flow.settlement.contract import AGREED, TURNS, HandingOn, InvoiceSpec, Needs, StatementSpec
 
@@ -39,7 +39,7 @@ class SettlementPlan:
     """All roles of a model: those with statements, in declared order, and those that are the operator.
 
     `agreed`: AGREED rows, the terms of parties that have contracts; `turns`: TURNS rows, of parties whose
-    periods events have ended.
+    periods events have ended; `calendars`: by their names, the periods of those that tables give.
     """
 
     model: str
@@ -47,6 +47,7 @@ class SettlementPlan:
     operators: tuple[str, ...]
     agreed: pa.Table = field(default_factory=AGREED.empty_table)
     turns: pa.Table = field(default_factory=TURNS.empty_table)
+    calendars: Mapping[str, tuple[Period, ...]] = field(default_factory=dict)
 
     @property
     def events(self) -> Mapping[str, tuple[str, ...]]:
@@ -72,9 +73,13 @@ class SettlementPlan:
 
 
 def plan_settlement(
-    statements: Mapping[str, StatementSpec], party_roles: Mapping[str, PartySpec], model: str
+    statements: Mapping[str, StatementSpec],
+    party_roles: Mapping[str, PartySpec],
+    model: str,
+    calendars: Mapping[str, tuple[Period, ...]] | None = None,
 ) -> SettlementPlan:
-    """Routes every role to its statements or to the operator's own books. Raises UnsettledRole, RoleNotSettled."""
+    """Routes every role to its statements or to the operator's own books. `calendars`: the periods of those that the
+    model names. Raises UnsettledRole, RoleNotSettled."""
     for role in statements:
         if role not in party_roles:
             raise RoleNotSettled(f"statements: there is no party role '{role}'; declared are {', '.join(party_roles)}")
@@ -88,7 +93,7 @@ def plan_settlement(
         if role not in statements:
             raise UnsettledRole(f"parties: who gets paid how? role '{role}' has no statements; declare its cycle there")
         spec = statements[role]
-        cycle, kept = Cycle.parse(spec.cycle), HandingOn.of(spec)
+        cycle, kept = Cycle.parse(spec.cycle, calendars), HandingOn.of(spec)
         settled.append(StatementRole(role, cycle, spec.ready_after, spec.mode, Needs.of(spec), kept, spec.invoice))
     assert len(settled) + len(operators) == len(party_roles), "every role is settled or the operator"
-    return SettlementPlan(model, tuple(settled), operators)
+    return SettlementPlan(model, tuple(settled), operators, calendars=calendars or {})

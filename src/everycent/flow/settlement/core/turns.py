@@ -37,8 +37,8 @@ def turns_of(ends: Mapping[str, Sequence[date]]) -> pa.Table:
 
 def own_days(plan: SettlementPlan, pairs: pa.Table, engine: LocalEngine) -> pa.Table:
     """AGREED_DAY rows for those of `pairs` (party_id, booked_on; each once) that have periods of their own: by their
-    contracts, else by their events."""
-    agreed = agreed_days(plan.agreed, plan.turns, pairs, engine)
+    contracts, else by their events. Raises PastTheCalendar."""
+    agreed = agreed_days(plan, pairs, engine)
     if plan.turns.num_rows == 0 or pairs.num_rows == 0:
         return agreed
     return engine.query(_OWN_SQL, agreed=agreed, pairs=pairs, turns=plan.turns, roles=_by_event(plan)).cast(AGREED_DAY)
@@ -78,7 +78,7 @@ def terms_on(plan: SettlementPlan, party_id: str, day: date) -> Terms:
     """By its contract, else by the model."""
     for row in plan.agreed.filter(pc.equal(plan.agreed["party_id"], party_id)).to_pylist():
         if row["since"] <= day and (row["until"] is None or day < row["until"]):
-            return Terms(Cycle.parse(row["gathers"]), "its contract")
+            return Terms(Cycle.parse(row["gathers"], plan.calendars), "its contract")
     role = plan.role_of(party_id)
     return Terms(None if role is None else role.cycle, "the model")
 

@@ -88,8 +88,10 @@ STATEMENT_PERIOD = Rule(
                 occurred_on AS ended
             FROM (SELECT party_id, occurred_on FROM settlement.cycle_event WHERE refusal IS NULL
                 UNION ALL SELECT DISTINCT party_id, DATE '9999-12-30' FROM settlement.statement)
-            WINDOW w AS (PARTITION BY party_id ORDER BY occurred_on)) USING (party_id, turn))
+            WINDOW w AS (PARTITION BY party_id ORDER BY occurred_on)) USING (party_id, turn)
+        LEFT JOIN settlement.calendar_period AS own USING (period))
     WHERE NOT (closes_on > period_last AND CASE
+        WHEN first_on IS NOT NULL THEN (period_first, period_last) = (first_on, last_on)
         WHEN starts_with(period, 'E') THEN (period_first, period_last)
             IS NOT DISTINCT FROM (coalesce(ended_before + 1, DATE '1970-01-01'), ended)
         WHEN turn <> '' THEN agreed IS NOT NULL AND coalesce(
