@@ -23,7 +23,8 @@ class Accounting:
     voucher is booked, the answer is not sent), `drop` (neither), `unsigned`, `forged`, `no json`, `other`, a status
     number, or the process that is to die after its voucher is booked.
 
-    `booked`: each voucher's number here; `came`: how often it was handed over; `content`: what it says.
+    `booked`: each voucher's number here; `came`: how often it was handed over; `dropped`: how often of that in vain;
+    `content`: what it says.
     """
 
     url: str = ""
@@ -32,6 +33,7 @@ class Accounting:
     refused: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     came: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
     content: dict[str, bytes] = field(default_factory=dict)
     unsigned: int = 0
     asked: int = 0
@@ -39,7 +41,10 @@ class Accounting:
     def take(self, voucher: str, body: bytes, fault: Any) -> None:
         """Books it, refuses it, or puts it aside; what it has already stays as it is."""
         self.came[voucher] = self.came.get(voucher, 0) + 1
-        if voucher in self.booked or voucher in self.refused or voucher in self.taken or fault == "drop":
+        if fault == "drop":
+            self.dropped[voucher] = self.dropped.get(voucher, 0) + 1
+            return
+        if voucher in self.booked or voucher in self.refused or voucher in self.taken:
             return
         self.content[voucher] = body
         if fault == "slow":

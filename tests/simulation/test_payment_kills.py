@@ -5,23 +5,20 @@ gets SIGKILL, wherever it is. The next one goes on.
 """
 
 import random
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deaths import killed_at_work, successor
 from paying_model import paying_model
 from payment_service import SECRET, payment_service
-from workplace import Place, finish
+from workplace import Place
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.platform.database import connect
 from everycent.base.platform.details import Details
 from everycent.flow.payments.service import shown
 from everycent.proof.verify.service import verify
-from everycent.serve.cli import exits
 
 PAYMENTS = 30
 
@@ -42,15 +39,9 @@ def paid_under_kills(databases: Any, tmp_path: Path, *, queryable: bool, idempot
         submit = ["payments", "submit", str(tmp_path / "model.yaml"), "--as-of", "2026-03-03", "--json"]
         for _ in range(kills):
             seen, sender = len(service.paid), place.start(submit)
-            # it dies while it pays: so many payments after its first one, and a moment
             target = seen + chance.randint(1, max(1, PAYMENTS // (kills + 1)))
-            while len(service.paid) < target and sender.poll() is None:
-                time.sleep(0.001)
-            time.sleep(chance.random() / 50)
-            killed(sender)
-        told = finish(place.start(submit))
-        while told.code == exits.UNAVAILABLE:  # the database has not yet seen that the last sender is gone
-            told = finish(place.start(submit))
+            killed_at_work(sender, chance, lambda target=target: len(service.paid) >= target)
+        told = successor(place, submit)
         assert told.code == 0, told.err
         with connect(settings) as connection, LocalEngine(1, 512, tmp_path / "spill") as engine:
             listed = shown(connection, "default", [], None, 99)
@@ -65,11 +56,6 @@ def paid_under_kills(databases: Any, tmp_path: Path, *, queryable: bool, idempot
         assert sure <= set(service.paid), "what is said to be paid is"
         if queryable or idempotent:
             assert sure == set(service.paid), "what is paid is said to be"
-
-
-def killed(sender: "subprocess.Popen[str]") -> None:
-    sender.send_signal(signal.SIGKILL)
-    sender.communicate()
 
 
 def test_a_sender_that_is_killed_pays_nothing_twice_and_forgets_nothing(databases: Any, tmp_path: Path) -> None:
