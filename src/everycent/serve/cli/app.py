@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,7 +70,7 @@ Model = Annotated[Path, typer.Argument(help="The settlement model, a YAML file."
 def run_app(arguments: list[str]) -> int:
     """Runs one command line; returns its exit code. Expected refusals become a message on standard error."""
     try:
-        result = app(_repeated(arguments), prog_name="everycent", standalone_mode=False)
+        result = _commands()(_repeated(arguments), prog_name="everycent", standalone_mode=False)
     except typer.Abort:
         return 130
     except typer.TyperException as error:
@@ -93,6 +94,12 @@ def run_app(arguments: list[str]) -> int:
         err.print(f"everycent: {message(error)}", markup=False)
         return code
     return int(result or 0)
+
+
+@cache
+def _commands() -> Callable[..., Any]:
+    """All commands, put together once in a process: `app` itself would do so at each call."""
+    return typer.main.get_command(app)
 
 
 def _repeated(arguments: list[str]) -> list[str]:
