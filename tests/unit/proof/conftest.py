@@ -45,6 +45,7 @@ BODY = pa.struct([("order_id", pa.string()), ("price", pa.int64()), ("coupon", p
 FACTORS = pa.struct([("rate", pa.decimal128(18, 4))])
 MODEL = """
 model: market
+calendar: {time_zone: Asia/Shanghai}
 charges:
   goods: {for: item_sold, amount: price - coupon, debtor: platform, creditor: merchant}
   commission: {for: item_sold, amount: 'greatest(price * rate, 0.30)', round: half_even, on_refund: return}

@@ -75,7 +75,8 @@ EVENT_KINDS = (
 @dataclass(frozen=True)
 class Event:
     """Something that happened to a business id. `at`: a moment, where one is stored; else its day; else None, for what
-    has no date. `kind` is of EVENT_KINDS. `place`: file:line, where it has one."""
+    has no date. `kind` is of EVENT_KINDS. `place`: file:line, where it has one. `business_day`: the moment's, where the
+    model's calendar is known."""
 
     at: datetime | date | None
     kind: str
@@ -83,11 +84,13 @@ class Event:
     text: str
     model: str
     place: str = ""
+    business_day: date | None = None
 
     @property
     def day(self) -> date | None:
+        """Its business day; of a moment without a calendar the day in UTC."""
         if isinstance(self.at, datetime):
-            return self.at.astimezone(UTC).date()
+            return self.business_day or self.at.astimezone(UTC).date()
         return self.at
 
     @property

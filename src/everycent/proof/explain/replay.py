@@ -2,6 +2,7 @@
 statements, payments, and what every reconciliation says of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -40,7 +41,11 @@ def replay(
             events += reconciled_events(finder, name, text, [])[0]
             continue
         found, lacks = _of_model(finder, name, text)
-        events += found
+        calendar = finder.calendar(name)
+        events += [
+            replace(each, business_day=calendar.today(each.at)) if isinstance(each.at, datetime) else each
+            for each in found
+        ]
         missing += lacks
     if not events:
         near = finder.nearest(text)

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.engine.tables import Corrections, TableSchema
+from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details, Part
 from everycent.base.platform.generations import generations
@@ -67,6 +68,15 @@ class Finder:
             )
             self._models[at] = ModelText(found[0]["source"], found[0]["decision_tables"]) if found else ModelText("")
         return self._models[at]
+
+    def calendar(self, model: str) -> BusinessCalendar:
+        """The calendar of the model's newest stored version; UTC where none is stored."""
+        found = self._query(
+            """SELECT source FROM platform.model_version WHERE {tenant} AND model = %(model)s
+            ORDER BY recorded_at DESC LIMIT 1""",
+            model=model,
+        )
+        return ModelText(found[0]["source"] if found else "").calendar()
 
     def batch(self, batch_no: int) -> Row:
         """A batch's row."""

@@ -176,7 +176,8 @@ def _print_asked(
     if as_json:
         print_json({"model": model, "asked": len(told), "accounts": told})
     else:
-        out.print(f"the verification service was asked about {len(told):,} accounts", markup=False)
+        some = "1 account" if len(told) == 1 else f"{len(told):,} accounts"
+        out.print(f"the verification service was asked about {some}", markup=False)
         if told:
             rows = [[each["party_id"], each["masked"], each["state"], each["not_reached"]] for each in told]
             print_table("accounts", ["party", "account", "state", "not reached"], rows)

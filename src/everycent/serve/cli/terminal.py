@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rich.console import Console
 
@@ -75,13 +75,16 @@ def print_json(value: Mapping[str, Any]) -> None:
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: frozenset[int] = frozenset()
 ) -> None:
-    """A table on standard output; the columns numbered in `right` are aligned right."""
+    """A table on standard output; the columns numbered in `right` are aligned right. The first one, which names its row
+    and is copied from, is the last to be folded, unless it takes more than half of the width."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    names_fit = max((len(str(row[0])) for row in rows), default=0) <= out.width // 2
     for at, column in enumerate(columns):
-        table.add_column(column, justify="right" if at in right else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if at in right else "left"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=at == 0 and names_fit)
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     out.print(table)

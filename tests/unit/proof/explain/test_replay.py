@@ -1,5 +1,6 @@
 """The life of a business id, in either tier: all that is stored of it, in order of time."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,12 @@ def test_a_life_goes_from_the_record_to_the_payment_and_its_refund(market: Any) 
         of_day = [EVENT_KINDS.index(event.kind) for event in life.events if event.day == day]
         assert of_day == sorted(of_day), "and of a day as money flows"
     assert life.events[0].place == "item_sold.csv:3"
+    moments = [
+        (event.at.astimezone(UTC) + timedelta(hours=8), event.day)
+        for event in life.events
+        if isinstance(event.at, datetime)
+    ]
+    assert moments and not [each for each in moments if each[0].date() != each[1]], "of the business day in Shanghai"
 
 
 def test_obligations_belong_to_the_records_of_the_life_each_told_once(market: Any) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from everycent.base.engine.formula import parse_formula
 from everycent.base.engine.types import Column, ColumnType
+from everycent.base.money.calendar import BusinessCalendar
 from everycent.proof.explain.core.sharing import Sharing, caps_of
 
 _TEXT = re.compile(r"'(?:[^']|'')*'")
@@ -85,6 +86,11 @@ class ModelText:
         rounding = str(spec.get("round", "half_up"))
         when = " and ".join(conditions) or None
         return RuleText(", ".join(written) or None, when, rounding, tuple(formulas), graduated)
+
+    def calendar(self) -> BusinessCalendar:
+        """When its business days begin."""
+        written = self._at("calendar")
+        return BusinessCalendar.parse(str(written.get("time_zone", "UTC")), str(written.get("day_cut", "00:00")))
 
     def recon_sides(self) -> dict[str, list[Mapping[str, Any]]]:
         """The sides of each reconciliation, as written."""
