@@ -3,6 +3,7 @@
 from html import escape
 from itertools import groupby
 
+from everycent.base.money.cycle import day_told
 from everycent.proof.recon.contract import CAUSES
 from everycent.serve.report.data import BUCKETS, BreakRow, BucketRow, ReportData
 from everycent.serve.report.sankey import sankey
@@ -115,7 +116,7 @@ def statements_section(data: ReportData) -> str:
             code(row.statement_id),
             text(row.period),
             tag(row.state),
-            text(row.due_on or ""),
+            text(row.due_on and day_told(row.due_on)),
             count(row.obligations),
             money(data, row.credit_minor),
             money(data, row.debit_minor),

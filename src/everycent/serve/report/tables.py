@@ -16,8 +16,8 @@ _MOODS = {
 
 
 def text(value: object) -> str:
-    """A cell of text, escaped."""
-    return f"<td>{escape(str(value))}</td>"
+    """A cell of text, escaped; nothing where there is none."""
+    return f"<td>{escape('' if value is None else str(value))}</td>"
 
 
 def long_text(value: object) -> str:

@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from everycent.base.money.cycle import FOREVER
+from everycent.serve.figures.asked import Column, Figures
 from everycent.serve.report.data import ROWS_SHOWN, Check, FlowRow, ReportData, StandingRow
 from everycent.serve.report.page import render
 from everycent.serve.report.sankey import sankey
@@ -53,6 +56,16 @@ def test_it_stands_alone(books: str, request: pytest.FixtureRequest, tmp_path: P
     html, page = page_of(request.getfixturevalue(books), tmp_path)
     assert all(reference.startswith("#") for reference in page.references)
     assert "url(" not in html and "@import" not in html and "http" not in html
+
+
+def test_a_period_that_no_event_has_ended_says_no_day(example: ReportData, tmp_path: Path) -> None:
+    (stall,) = (one._replace(due_on=FOREVER + timedelta(days=1)) for one in example.statements[:1])
+    columns = (("who", "text"), ("what", "text"), ("since", "date"), ("things", "count"), ("amount", "amount"))
+    waits = Figures(
+        "waiting", "", tuple(Column(*column) for column in columns), (("an event", "to close", None, 1, 5400),)
+    )
+    html, _ = page_of(replace(example, statements=(stall,), figures={"waiting": waits}), tmp_path)
+    assert "<td>…</td>" in html and "9999" not in html and "<td>None</td>" not in html
 
 
 def test_it_speaks_both_languages(example: ReportData, tmp_path: Path) -> None:
