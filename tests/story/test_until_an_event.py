@@ -154,6 +154,9 @@ def test_a_person_ends_it_and_what_does_not_fit_is_refused_by_name(
     assert said["done"] == ["resort:q"] and [each["refusal"] for each in said["refused"]] == ["booked_after"]
     assert run_app(["statement", "events", "--json"]) == exits.OK
     listed = json.loads(capsys.readouterr().out)["events"]
+    assert run_app(["statement", "show", "ski-pass/resort:r/E1/CNY/north"]) == exits.OK
+    shown = capsys.readouterr().out
+    assert "period_first  …" in shown and "closes_on  …" in shown and "[]" not in shown
     assert {(each["party_id"], each["occurred_on"]) for each in listed} == {
         ("school:s", "2026-03-10"), ("resort:q", "2026-03-05")
     }  # fmt: skip

@@ -2,14 +2,14 @@
 
 import getpass
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
 from everycent.base.money.currency import currency
-from everycent.base.money.cycle import day_told
+from everycent.base.money.cycle import BEGINNING, day_told
 from everycent.base.platform.database import Connection
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals import service as approvals
@@ -141,9 +141,8 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
         return exits.OK
     out.print(f"{'terms':>16}  {_terms(found['agreed'])}", markup=False)
     for name, value in found.items():
-        if value is not None and name not in ("moves", "approval_id", "agreed"):
-            shown = _amount(found, name) if name.endswith("_minor") else value
-            out.print(f"{name.removesuffix('_minor'):>16}  {shown}", markup=False)
+        if value not in (None, []) and name not in ("moves", "approval_id", "agreed"):
+            out.print(f"{name.removesuffix('_minor'):>16}  {_shown(found, name)}", markup=False)
     for each in beside:
         out.print(f"{_KINDS[str(each['kind'])]:>16}  {_amount(each, 'amount_minor')}{_of_line(each)}", markup=False)
     for each in billed:
@@ -159,6 +158,16 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
         line = f"{str(request.request_id)[:8]} {request.state}{for_whom} {said}".rstrip()
         out.print(f"{'approval':>16}  {line}", markup=False)
     return exits.OK
+
+
+def _shown(found: Mapping[str, Any], name: str) -> str:
+    """A figure of a statement, as people read it; `…`: a day that no event has said."""
+    value = found[name]
+    if name.endswith("_minor"):
+        return _amount(found, name)
+    if isinstance(value, date):
+        return "…" if value == BEGINNING else day_told(value)
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def log_command(statement_id: str, *, as_json: bool) -> int:
