@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -160,7 +160,7 @@ def show_command(statement_id: str, *, as_json: bool) -> int:
     return exits.OK
 
 
-def _shown(found: Mapping[str, Any], name: str) -> str:
+def _shown(found: dict[str, Any], name: str) -> str:
     """A figure of a statement, as people read it; `…`: a day that no event has said."""
     value = found[name]
     if name.endswith("_minor"):
