@@ -51,18 +51,25 @@ class SharingSimulator:
                 self.under_way.append(asked)
         for payment, had in self.has.items():
             self.has[payment] = [
-                replace(each, state=("paid", "refused")[self.fate(6) == 0]) if each.state == "accepted" else each
+                replace(each, state=self._next(each.state)) if each.state in ("accepted", "paid") else each
                 for each in had
             ]
+
+    def _next(self, state: str) -> str:
+        """Seldom, what was paid turns out not to have been."""
+        if state == "accepted":
+            return ("paid", "refused")[self.fate(6) == 0]
+        return "returned" if self.fate(300) == 1 else "paid"
 
     def _arrive(self, asked: Asked) -> str:
         known = self.has.setdefault(asked.payment, [])
         twin = next((each for each in known if each.key == asked.key), None)
         if twin is not None:
             return twin.state
-        standing = [each for each in known if each.state != "refused"]
+        standing = [each for each in known if each.state != "refused" and each.does is not Does.RETURN]
         shared = sum(amount for each in standing for _, amount in each.shares) + asked.amount_minor
         late = any(each.does is Does.FINISH for each in standing) or shared > self.most_minor
+        late = late and asked.does is not Does.RETURN
         known.append(Had(asked.key, asked.does, asked.shares, "refused" if late else "accepted"))
         self.done[asked.payment, asked.request] = self.done.get((asked.payment, asked.request), 0) + 1
         return known[-1].state

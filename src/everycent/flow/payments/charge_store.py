@@ -71,14 +71,15 @@ def parties_with_charges(connection: Connection, tenant: str, model: str, as_of:
     bytes."""
     rows = connection.execute(
         f"""SELECT party FROM (SELECT party_id COLLATE "C" AS party {_due(tenant, model, as_of)}
-            UNION ALL SELECT party_id COLLATE "C" {_back(tenant, model, as_of)}) AS found GROUP BY 1 ORDER BY 1"""
+            UNION ALL SELECT party_id COLLATE "C" {_back(tenant, model, as_of)}
+            UNION ALL SELECT party_id COLLATE "C" {_shares(tenant, model, as_of)}) AS found GROUP BY 1 ORDER BY 1"""
     )
     return [str(party) for (party,) in rows]
 
 
 def unsettled(connection: Connection, tenant: str, model: str, as_of: date, first: str, last: str) -> pa.Table:
-    """The booked charges to be settled by the day, and what is paid back, of the parties from `first` to `last`:
-    CHARGES rows by id."""
+    """The booked charges to be settled by the day, what is paid back, and what was shared, of the parties from `first`
+    to `last`: CHARGES rows by id."""
     parties = f'party_id COLLATE "C" BETWEEN {literal(first)} AND {literal(last)}'
     query = f"""
         SELECT charge_id::text, settled_by = 'instruction', role, party_id, legal_entity, currency,
@@ -88,6 +89,10 @@ def unsettled(connection: Connection, tenant: str, model: str, as_of: date, firs
         SELECT pay_back_id::text, true, split_part(party_id, ':', 1), party_id, legal_entity, currency,
             back.amount_minor::numeric(38, 0), true
         {_back(tenant, model, as_of)} AND {parties}
+        UNION ALL
+        SELECT charge_id::text, false, split_part(party_id, ':', 1), party_id, legal_entity, currency, amount_minor,
+            false
+        {_shares(tenant, model, as_of)} AND {parties} AND {_WITH_STATEMENT}
         ORDER BY 1
     """
     return copy_out(connection, query, CHARGES)
@@ -101,6 +106,17 @@ def _due(tenant: str, model: str, as_of: date) -> str:
 def _back(tenant: str, model: str, as_of: date) -> str:
     where = f"back.tenant = {literal(tenant)} AND back.model = {literal(model)}"
     return _BACK.format(where=where, as_of=f"DATE {literal(as_of.isoformat())}")
+
+
+#: What parties have by shares of customers' payments goes with their next statement, as a charge does.
+_SHARES = """
+    FROM (SELECT tenant, model, entry_id AS charge_id, party_id, legal_entity, currency, amount_minor,
+        as_of AS booked_on, 'statement' AS settled_by, 'booked' AS state FROM payments.share_entry) AS charge
+"""
+
+
+def _shares(tenant: str, model: str, as_of: date) -> str:
+    return _due(tenant, model, as_of).replace("FROM non_order.charge AS charge", _SHARES.strip(), 1)
 
 
 #: Paid in: collected for good; or kept back from what the party was to be paid, which went out or is on its way.

@@ -50,7 +50,7 @@ from everycent.flow.payments.core.payment_csv import write_csv
 from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.core.receipts import Receipt, ReceiptRefused, Use
 from everycent.flow.payments.core.sharing import COLUMNS as SHARE_COLUMNS
-from everycent.flow.payments.core.sharing import read_requests
+from everycent.flow.payments.core.sharing import PARTY_COLUMN, read_requests
 from everycent.flow.payments.desk import (
     ChannelBusy,
     ChannelNotSet,
@@ -66,11 +66,13 @@ from everycent.flow.payments.desk import (
 from everycent.flow.payments.desk_store import is_of
 from everycent.flow.payments.hearing import by_hand, take_in
 from everycent.flow.payments.incoming_store import kept, received_of
+from everycent.flow.payments.keeping_shares import StoredShares
 from everycent.flow.payments.others import Others
 from everycent.flow.payments.prepaid import move_balances
 from everycent.flow.payments.prepaid_store import prepaid
 from everycent.flow.payments.receiving import Read, Receiving
 from everycent.flow.payments.releasing import PAYMENT_KIND, ask_for_release, content_now, decided
+from everycent.flow.payments.share_store import At
 from everycent.flow.payments.sharing import Shared, share
 from everycent.flow.payments.shown_store import counted, events, history, named, of_statements, shown, sides
 from everycent.flow.payments.submitting import Desk, Sent, ask, submit
@@ -78,9 +80,11 @@ from everycent.flow.settlement.contract import SideEnd
 
 __all__ = [
     "CALL_BACK_BYTES_MAX",
+    "PARTY_COLUMN",
     "PAYMENT_KIND",
     "REST",
     "SHARE_COLUMNS",
+    "At",
     "BankLine",
     "Came",
     "Channel",
@@ -100,6 +104,7 @@ __all__ = [
     "Sent",
     "Shared",
     "StoredDesk",
+    "StoredShares",
     "Taken",
     "Use",
     "allowed_from",

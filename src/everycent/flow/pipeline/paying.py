@@ -190,20 +190,28 @@ def take_call_back(
 
 
 def share_payments(
+    session: Session,
     model: LoadedModel,
-    tenant: str,
     environment: Mapping[str, str],
     channel: str | None,
-    rows: Sequence[Mapping[str, str | None]],
-    today: date,
+    rows: Sequence[Mapping[str, str | None]] | None,
+    who: str,
+    now: datetime,
 ) -> list[payments.Shared]:
-    """Shares customers' payments at a wallet of the model, as the rows of a file ask; what came of each request.
+    """Shares customers' payments at a wallet of the model, as the rows of a file ask; what came of each request. With
+    no rows, what is kept and has no end is asked about, and asked for again where the wallet does not have it.
 
-    Raises ModelRefused, ChannelNotSet.
+    Raises ModelRefused, ChannelNotSet, ChannelBusy.
     """
-    plan = plan_model(model, tenant, model.files).payments
-    wallet, limits = payments.sharing_wallet(plan, channel, environment, lambda: int(time.time()))
-    return payments.share(wallet, list(payments.read_requests(rows)), limits, today)
+    plan = plan_model(model, session.tenant, model.files).payments
+    name = payments.service_channel(plan, channel, environment, lambda: 0).name
+    wallet, limits = payments.sharing_wallet(plan, name, environment, lambda: int(time.time()))
+    today = model.calendar.today(now)
+    at = payments.At(session.connection, session.tenant, model.name, who, now, today)
+    with payments.sending(session.connection, session.tenant, model.name, f"shares of {name}"):
+        keeper = payments.StoredShares(at, PAYMENT_OTHERS, name, model.operator)
+        requests = keeper.unended() if rows is None else list(payments.read_requests(rows))
+        return payments.share(wallet, keeper, requests, limits, today)
 
 
 def call_back_secret(

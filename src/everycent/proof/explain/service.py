@@ -7,6 +7,7 @@ from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
 from everycent.proof.explain.contract import Explanation, NothingFound, SeveralFound
 from everycent.proof.explain.core.asked import Asked, readings
+from everycent.proof.explain.profit_shares import shares_explained, shares_of
 from everycent.proof.explain.receipts import one_of, paid_by_line, receipt_explained, receipt_of, receipts_named
 from everycent.proof.explain.records import record_explained
 from everycent.proof.explain.replay import replay
@@ -57,7 +58,10 @@ def explain(
 
 
 def _line(finder: Finder, text: str) -> Explanation | None:
-    """Money that came in, by the line of a bank's file in which it is told."""
+    """Money that came in, by the line of a bank's file in which it is told; shares of a payment, by its number."""
+    shares = shares_of(finder, text)
+    if shares:
+        return shares_explained(finder, text, shares)
     receipt = one_of(text, receipts_named(finder, text))
     if receipt is not None:
         return receipt_explained(finder, receipt)

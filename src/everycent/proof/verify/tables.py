@@ -160,6 +160,13 @@ DECIDED = {
     "payments.receipt_use": _columns(receipt_id=_UUID, instruction_id=_UUID, amount_minor=_SUM),
     "payments.pay_back": _columns(pay_back_id=_UUID, receipt_id=_UUID, amount_minor=_SUM, as_of=_DAY),
     "payments.pay_back_undone": _columns(pay_back_id=_UUID, instruction_id=_UUID, as_of=_DAY),
+    "payments.share": _columns(share_id=_UUID, channel=_TEXT, payment=_TEXT, does=_TEXT, legal_entity=_TEXT),
+    "payments.share_part": _columns(share_id=_UUID, receiver=_TEXT, amount_minor=_SUM, party_id=_TEXT),
+    "payments.share_move": _columns(share_id=_UUID, move_no=_LONG, state=_TEXT, as_of=_DAY),
+    "payments.share_entry": _columns(
+        entry_id=_UUID, share_id=_UUID, receiver=_TEXT, party_id=_TEXT, legal_entity=_TEXT, currency=_TEXT,
+        amount_minor=_SUM, as_of=_DAY,
+    ),
     "payments.reopened_statement": _columns(
         statement_id=_TEXT, side=_TEXT, amount_minor=_SUM, instruction_id=_UUID, as_of=_DAY
     ),

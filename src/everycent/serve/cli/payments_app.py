@@ -205,14 +205,21 @@ def payments_listen(
 @payments_app.command("share")
 def payments_share(
     model: Model,
-    file: Annotated[Path, typer.Argument(help="A CSV file: payment, request, paid, paid_on, does, receiver, amount.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A CSV file: payment, request, paid, paid_on, does, receiver, amount, and party if it is one."
+        ),
+    ] = None,
     channel: Annotated[str | None, typer.Option(help="The wallet, where a model has several services.")] = None,
+    who: Who = None,
     json: Json = False,
 ) -> int:
-    """Share customers' payments at their wallet: to receivers, given back, or what is left released."""
+    """Share customers' payments at their wallet: to receivers, given back, or what is left released. Without a file,
+    ask about what has no end yet."""
     from everycent.serve.cli.sharing import share_command
 
-    return share_command(model, file, channel, as_json=json)
+    return share_command(model, file, channel, who, as_json=json)
 
 
 @payments_app.command("events")

@@ -1,6 +1,7 @@
 """`everycent payments share`: parts of customers' payments go to receivers, at the payments' wallet."""
 
 import csv
+import getpass
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,20 +9,22 @@ from pathlib import Path
 
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
-from everycent.flow.payments.service import SHARE_COLUMNS
-from everycent.flow.pipeline.service import share_payments
+from everycent.flow.payments.service import PARTY_COLUMN, SHARE_COLUMNS
+from everycent.flow.pipeline.service import open_session, share_payments
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NotSaid
 from everycent.serve.cli.terminal import err, print_json, print_table
-from everycent.serve.wiring import SECTIONS
+from everycent.serve.wiring import SECTIONS, migrations
 
 
-def share_command(model_path: Path, file: Path, channel: str | None, *, as_json: bool) -> int:
-    """Shares payments; 1 where a request was refused, 75 where nobody can tell of one."""
+def share_command(model_path: Path, file: Path | None, channel: str | None, who: str | None, *, as_json: bool) -> int:
+    """Shares payments, or without a file asks about those that have no end; 1 where a request was refused, 75 where
+    nobody can tell of one."""
     model = load_model(model_path, SECTIONS)
-    rows = _rows(file)
-    today = model.calendar.today(datetime.now(UTC))
-    told = share_payments(model, Settings.load().tenant, os.environ, channel, rows, today)
+    rows = None if file is None else _rows(file)
+    person = who or getpass.getuser()
+    with open_session(Settings.load(), migrations()) as session:
+        told = share_payments(session, model, os.environ, channel, rows, person, datetime.now(UTC))
     if as_json:
         print_json({"requests": [asdict(each) for each in told]})
     else:
@@ -44,6 +47,7 @@ def _rows(file: Path) -> list[dict[str, str | None]]:
             missing = [name for name in SHARE_COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
                 raise NotSaid(f"{file} has no column '{missing[0]}'; a file of shares has {', '.join(SHARE_COLUMNS)}")
-            return [{name: row[name] for name in SHARE_COLUMNS} for row in reader]
+            names = [*SHARE_COLUMNS, *({PARTY_COLUMN} & {*(reader.fieldnames or ())})]
+            return [{name: row[name] for name in names} for row in reader]
     except (UnicodeDecodeError, csv.Error) as odd:
         raise NotSaid(f"{file} cannot be read ({odd}); write it as CSV in UTF-8") from odd

@@ -150,13 +150,23 @@ _PAYOUTS = """
     FROM payments.instruction LEFT JOIN came USING (instruction_id) LEFT JOIN moved USING (instruction_id)
         LEFT JOIN began USING (instruction_id)
     WHERE tenant = %(tenant)s AND model = %(model)s AND as_of <= %(on)s
-    GROUP BY 1, 2, 3, 4, currency) AS found
+    GROUP BY 1, 2, 3, 4, currency
+    UNION ALL
+    SELECT legal_entity, channel, CASE does WHEN 'return' THEN 'share returned' ELSE 'share' END, CASE said.state
+            WHEN 'asked' THEN 'unknown' WHEN 'accepted' THEN 'processing' WHEN 'paid' THEN 'succeeded'
+            WHEN 'refused' THEN 'failed' ELSE said.state END,
+        count(*), sum(part.amount_minor), 0, 0, 'CNY'
+    FROM payments.share AS s JOIN payments.share_part AS part USING (tenant, model, share_id), LATERAL (
+        SELECT state FROM payments.share_move AS m WHERE m.tenant = s.tenant AND m.model = s.model
+            AND m.share_id = s.share_id AND m.recorded_at < %(until)s ORDER BY move_no DESC LIMIT 1) AS said
+    WHERE tenant = %(tenant)s AND model = %(model)s GROUP BY 1, 2, 3, 4) AS found
     ORDER BY currency COLLATE "C", legal_entity COLLATE "C", channel COLLATE "C", direction DESC, amount DESC, state
 """
 
 
 def payouts(connection: Connection, asked: Asked, until: datetime | None = None) -> Figures:
-    """Instructions up to the day, in the states that they had at the moment `until`; without one, that they have now.
+    """Instructions up to the day, and shares of customers' payments by receiver, in the states that they had at the
+    moment `until`; without one, that they have now.
 
     `in_flight`: what is with the channel, above 0 on its way to parties. `came_in`: parts of what is collected that
     came in, and are on account until they are all of it.

@@ -134,6 +134,8 @@ _OF_SETTLEMENT: dict[str, tuple[str, str]] = {
     # values
     "pay": ("pay", "付款"),
     "collect": ("collect", "收款"),
+    "share": ("share", "分账"),
+    "share returned": ("share given back", "分账回退"),
     "open": ("open", "未关账"),
     "closed": ("closed", "已关账"),
     "disputed": ("disputed", "有异议"),

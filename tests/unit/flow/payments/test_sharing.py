@@ -82,22 +82,29 @@ WALLET = "{channels: [wechat, bank_file], wallets: {wechat: {url: WALLET_URL, se
 
 
 @pytest.fixture
-def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Callable[[str], tuple[int, Any]]:
-    """Shares as a file asks: the exit and what was told, in short."""
+def say(
+    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> Callable[[str | None], tuple[int, Any]]:
+    """Shares as a file asks, or asks about all without end: the exit and what was told, in short."""
     (tmp_path / "model.yaml").write_text(paying_model(WALLET))
     monkeypatch.setenv("WALLET_SECRET", SECRET)
-    monkeypatch.setenv("EVERYCENT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("EVERYCENT_DATA_DIR", str(tmp_path / ".everycent"))
 
-    def shared(rows: str) -> tuple[int, Any]:
-        (tmp_path / "shares.csv").write_text(f"payment,request,paid,paid_on,does,receiver,amount\n{rows}")
-        code = run_app(["payments", "share", str(tmp_path / "model.yaml"), str(tmp_path / "shares.csv"), "--json"])
+    def shared(rows: str | None) -> tuple[int, Any]:
+        files = [] if rows is None else [str(tmp_path / "shares.csv")]
+        for file in files:
+            Path(file).write_text(f"payment,request,paid,paid_on,does,receiver,amount\n{rows}")
+        code = run_app(["payments", "share", str(tmp_path / "model.yaml"), *files, "--as", "ann", "--json"])
         told = json.loads(capsys.readouterr().out)["requests"]
         return code, [(each["payment"], each["request"], each["refusal"] or each["came"]) for each in told]
 
     return shared
 
 
-def test_a_file_of_shares_is_done_once(say: Callable[[str], tuple[int, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_shares_is_done_once(
+    say: Callable[[str | None], tuple[int, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     today = datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat()
     rows = f"P1,r1,100.00,{today},share,openid-a,10.00\nP1,r1,100.00,{today},share,openid-b,5.00\n"
     rows += f"P1,r2,100.00,{today},finish,,\nP2,r1,100.00,{today},share,openid-a,31.00\nP3,r1,1.234,{today},,a,1\n"
@@ -112,6 +119,11 @@ def test_a_file_of_shares_is_done_once(say: Callable[[str], tuple[int, Any]], mo
         assert say(rows.splitlines()[0] + "\n") == (exits.UNAVAILABLE, [("P1", "r1", "unknown")])
         assert [came for *_, came in say(rows)[1]][:2] == ["repeated", "repeated"]
         assert [each["does"] for each in service.shares["P1"]] == ["share", "finish"]
+        assert say(None) == (exits.OK, []), "all have their ends"
+        more = f"P4,r1,100.00,{today},share,openid-a,10.00\n"
+        service.faults += [200, "hang up"]
+        assert say(more) == (exits.UNAVAILABLE, [("P4", "r1", "unknown")]), "kept, and its answer lost"
+        assert say(None) == (exits.OK, [("P4", "r1", "repeated")])
     assert say(rows)[0] == exits.UNAVAILABLE
 
 

@@ -36,6 +36,8 @@ class ShareRefusal(StrEnum):
     NOT_POSITIVE = "not_positive"
     RECEIVER_TWICE = "receiver_twice"
     OTHER_CONTENT = "other_content"
+    UNKNOWN_PARTY = "unknown_party"
+    OTHER_PARTY = "other_party"
     FINISHED = "finished"
     NO_LONGER_FROZEN = "no_longer_frozen"
     TOO_MANY_RECEIVERS = "too_many_receivers"
@@ -66,7 +68,8 @@ class SharingLimits:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request about one payment. `shares`: receiver -> fen; of a return, who gives back how much."""
+    """A request about one payment. `shares`: receiver -> fen; of a return, who gives back how much. `parties`: receiver
+    -> the party that it is, where the house settles with it."""
 
     payment: str
     request: str
@@ -74,6 +77,7 @@ class Asked:
     paid_on: date
     does: Does
     shares: tuple[tuple[str, int], ...] = ()
+    parties: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> UUID:
@@ -189,6 +193,8 @@ def _return(asked: Asked, had: Sequence[Had], limits: SharingLimits, today: date
 
 #: The columns of a file with requests; a request may have several rows, one after another, a receiver each.
 COLUMNS = ("payment", "request", "paid", "paid_on", "does", "receiver", "amount")
+#: A column that may be there: the party that a receiver is.
+PARTY_COLUMN = "party"
 
 
 def read_requests(rows: Sequence[Mapping[str, str | None]]) -> Iterator[tuple[str, str, Asked | Refused]]:
@@ -209,7 +215,12 @@ def _read(payment: str, request: str, rows: Sequence[Mapping[str, str | None]]) 
             (_cell(row, "receiver"), parse_minor(_cell(row, "amount"), fen)) for row in rows if _cell(row, "receiver")
         )
         day = date.fromisoformat(paid_on)
-        return Asked(payment, request, parse_minor(paid, fen), day, Does(does or Does.SHARE), shares)
+        parties = tuple(
+            dict.fromkeys(
+                (_cell(row, "receiver"), _cell(row, PARTY_COLUMN)) for row in rows if _cell(row, PARTY_COLUMN)
+            )
+        )
+        return Asked(payment, request, parse_minor(paid, fen), day, Does(does or Does.SHARE), shares, parties)
     except (NotAnAmount, ValueError) as error:
         return Refused(ShareRefusal.NOT_READABLE, str(error))
 

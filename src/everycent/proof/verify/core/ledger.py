@@ -187,7 +187,8 @@ PARTY_BALANCES = Rule(
             UNION ALL SELECT party_id, currency, CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END
             FROM non_order.charge WHERE state = 'booked'
             UNION ALL SELECT party_id, currency, p.amount_minor FROM payments.pay_back p
-                JOIN payments.receipt USING (receipt_id) ANTI JOIN payments.pay_back_undone USING (pay_back_id))
+                JOIN payments.receipt USING (receipt_id) ANTI JOIN payments.pay_back_undone USING (pay_back_id)
+            UNION ALL SELECT party_id, currency, amount_minor FROM payments.share_entry)
             GROUP BY ALL),
     held AS (
         SELECT account, currency, sum(credits_minor - debits_minor) AS balance FROM ledger.account

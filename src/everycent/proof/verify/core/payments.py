@@ -14,7 +14,8 @@ _SIDES = """(SELECT *, 'net' AS side, payable_minor - receivable_minor + lines_m
 _OF = """(SELECT statement_id, party_id, currency, legal_entity FROM settlement.statement
     UNION ALL SELECT charge_id::VARCHAR, party_id, currency, legal_entity FROM non_order.charge
     UNION ALL SELECT pay_back_id::VARCHAR, party_id, currency, legal_entity
-    FROM payments.pay_back JOIN payments.receipt USING (receipt_id))"""
+    FROM payments.pay_back JOIN payments.receipt USING (receipt_id)
+    UNION ALL SELECT entry_id::VARCHAR, party_id, currency, legal_entity FROM payments.share_entry)"""
 #: What people released, or let go again, waits for the next instructing, which takes all that was released until then;
 #: what they hold back waits for them.
 _WAITS = """(o.statement_id IS NULL AND (d.parked_as_of IS NOT NULL OR (d.state <> 'closed' OR d.invoice_first
@@ -35,6 +36,7 @@ SIDE_OUTCOME = Rule(
     FROM {_SIDES} d FULL JOIN (
         FROM payments.instruction_statement WHERE statement_id NOT IN (SELECT charge_id::VARCHAR FROM non_order.charge)
             AND statement_id NOT IN (SELECT pay_back_id::VARCHAR FROM payments.pay_back)
+            AND statement_id NOT IN (SELECT entry_id::VARCHAR FROM payments.share_entry)
         ) o ON o.statement_id = d.statement_id AND o.side = d.side
     WHERE d.due IS DISTINCT FROM o.amount_minor AND NOT coalesce({_WAITS}, false)
         AND (o.statement_id IS NOT NULL OR NOT EXISTS (
