@@ -34,13 +34,13 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     assert run_app(["story", "--folder", "mall"]) == exits.OK
     told = capsys.readouterr()
     said = re.sub(r"[ \n]+", " ", told.out)
-    for line in (
+    lines = (
         "HT-04 1 unknown_system",
         "merchant:silk/east ****1231 refused",
         "merchant:silk/east ****1240 verified",
         "statements closed 6 owed to parties 3,526.35 owed by parties 55.00",
         "stall:lanterns festival_end 2026-03-08 record of festival_ends.csv ends a period",
-        "70.75 4.25 75.00 CNY issued lantern-shanghai-",
+        "70.75 4.25 75.00 CNY issued lantern-",
         "instructions to pay 6 3,176.35",  # less 300.00 of a deposit and 50.00 of a fine; 30.40 are held back
         "balance/lantern-shanghai/stall:lanterns 305.00 550.00 245.00",
         "approved merchant:flowers/west 114.00 CNY wechat",
@@ -65,8 +65,8 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
         "instruction 577.60 CNY went out by rest",
         "0 accepted, 0 not, 10 taken and not decided yet by call-back: 10 accepted, 0 not",
         "9 2240.40 CNY accepted 2026-03/0008",
-    ):
-        assert line in said, line
+    )
+    assert [line for line in lines if line not in said] == []
     assert said.count("Breaks:") == 1, "the noodle bar's alone"
     assert "tea-house asked for it" in told.err
     assert said.count("verified: every cent accounted for") == 5
