@@ -17,6 +17,7 @@ from everycent.proof.verify.core import (
     lines,
     non_order,
     ordered,
+    profit_sharing,
     receipts,
     vouchers,
 )
@@ -49,6 +50,7 @@ IN_ORDER |= {rule.name for rule in lines.RULES}  # nothing is handed on: tests/u
 IN_ORDER |= {rule.name for rule in invoices.RULES}  # nothing is invoiced: tests/unit/flow/settlement/test_invoices.py
 IN_ORDER |= {rule.name for rule in accounts.RULES}  # nobody has a payout account: test_accounts.py
 IN_ORDER |= {rule.name for rule in receipts.RULES}  # nothing is on account: tests/unit/flow/payments/test_receipts.py
+IN_ORDER |= {rule.name for rule in profit_sharing.RULES}  # nothing is shared: tests/simulation/test_sharing.py
 IN_ORDER |= {rule.name for rule in (CUT_CARRIED, ENTRIES, ENTRY_ACCOUNTS, PAYOUTS, *booked.RULES)}
 IN_ORDER |= {FINDING_CURRENCIES.name, BUCKET_CURRENCIES.name}  # one currency: recon/breaks/test_in_their_currencies.py
 IN_ORDER |= {rule.name for rule in non_order.RULES}  # nobody is fined: tests/unit/flow/non_order/test_life.py
