@@ -98,9 +98,15 @@ def export_command(
     if as_json:
         print_json({"model": name, "on": on, "format": form, **asdict(written), "written": str(path)})
     else:
-        counted = ", ".join(f"{count:,} {what}" for what, count in asdict(written).items())
+        counted = ", ".join(_some(count, what) for what, count in asdict(written).items())
         out.print(f"{path}: {counted} of {name}{_until(on)}", markup=False)
     return exits.OK
+
+
+def _some(count: int, what: str) -> str:
+    """1 commodity, 20 accounts."""
+    one = f"{what[:-3]}y" if what.endswith("ies") else what[:-1]
+    return f"1 {one}" if count == 1 else f"{count:,} {what}"
 
 
 def seal_command(model: str | None, *, as_json: bool) -> int:
