@@ -126,6 +126,9 @@ class Platform:
         self.books, self.chance = books, random.Random(seed)
         books.book("record debtor creditor amount booked_on\nA1 platform merchant:a 90.00 2026-03-01\n"
                    "B1 platform merchant:b 90.00 2026-03-01")  # fmt: skip
+        books.connection.execute("""INSERT INTO parties.party (tenant, model, party_id, role, party_key, first_batch_no)
+            SELECT %s, 'market', 'merchant:' || key, 'merchant', key, 1 FROM unnest(ARRAY['a', 'b']) AS t (key)""",
+            (books.tenant,))  # fmt: skip
         self.wallet = SharingSimulator(self.chance.randrange, 3000)
         at = At(books.connection, books.tenant, "market", "ann", datetime(2026, 3, 2, tzinfo=UTC), DAY)
         self.keeper = StoredShares(at, PAYMENT_OTHERS, "wechat", "shanghai")

@@ -31,7 +31,7 @@ CHARGES = pa.schema(
 )
 
 _DUE = """
-    FROM non_order.charge AS charge
+    FROM {charges} AS charge
     WHERE {where} AND state = 'booked' AND booked_on <= {as_of} AND NOT EXISTS (
         SELECT FROM payments.instruction_statement AS done
         WHERE done.tenant = charge.tenant AND done.model = charge.model
@@ -98,9 +98,9 @@ def unsettled(connection: Connection, tenant: str, model: str, as_of: date, firs
     return copy_out(connection, query, CHARGES)
 
 
-def _due(tenant: str, model: str, as_of: date) -> str:
+def _due(tenant: str, model: str, as_of: date, charges: str = "non_order.charge") -> str:
     where = f"charge.tenant = {literal(tenant)} AND charge.model = {literal(model)}"
-    return _DUE.format(where=where, as_of=f"DATE {literal(as_of.isoformat())}")
+    return _DUE.format(charges=charges, where=where, as_of=f"DATE {literal(as_of.isoformat())}")
 
 
 def _back(tenant: str, model: str, as_of: date) -> str:
@@ -109,14 +109,12 @@ def _back(tenant: str, model: str, as_of: date) -> str:
 
 
 #: What parties have by shares of customers' payments goes with their next statement, as a charge does.
-_SHARES = """
-    FROM (SELECT tenant, model, entry_id AS charge_id, party_id, legal_entity, currency, amount_minor,
-        as_of AS booked_on, 'statement' AS settled_by, 'booked' AS state FROM payments.share_entry) AS charge
-"""
+_SHARED = """(SELECT tenant, model, entry_id AS charge_id, party_id, legal_entity, currency, amount_minor,
+    as_of AS booked_on, 'statement' AS settled_by, 'booked' AS state FROM payments.share_entry)"""
 
 
 def _shares(tenant: str, model: str, as_of: date) -> str:
-    return _due(tenant, model, as_of).replace("FROM non_order.charge AS charge", _SHARES.strip(), 1)
+    return _due(tenant, model, as_of, _SHARED)
 
 
 #: Paid in: collected for good; or kept back from what the party was to be paid, which went out or is on its way.

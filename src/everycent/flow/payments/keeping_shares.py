@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from everycent.flow.ledger.contract import TRANSFER
+from everycent.flow.parties.asked import known_parties
 from everycent.flow.payments import share_store as store
 from everycent.flow.payments.core.share_entries import entries, share_transfer
 from everycent.flow.payments.core.sharing import Asked, Does, Refused, ShareRefusal
@@ -41,7 +42,8 @@ class StoredShares:
                     said = f"{name} was {got[name] or 'no party'} in another share of this payment"
                     return Refused(ShareRefusal.OTHER_PARTY, f"{said}, and is {given.get(name) or 'none'} here")
             parties = [party for _, party in asked.parties]
-            unknown = sorted({*parties} - store.known_parties(self.at, parties))
+            there = known_parties(self.at.connection, self.at.tenant, self.at.model, parties)
+            unknown = sorted({*parties} - there)
             if unknown:
                 return Refused(ShareRefusal.UNKNOWN_PARTY, f"the house settles with no {unknown[0]}; see `party list`")
             store.keep(self.at, asked, self.channel, self.legal_entity)

@@ -141,19 +141,6 @@ def book(at: At, made: Sequence[ShareEntry]) -> None:
         at.connection.execute(_ENTRY, {**at.values(one.share_id), **vars(one), "currency": WALLET_CURRENCY})
 
 
-def known_parties(at: At, parties: Sequence[str]) -> set[str]:
-    """Those of these that the house settles with."""
-    rows = at.connection.execute(
-        """SELECT party_id FROM unnest(%(parties)s::text[]) AS asked (party_id) WHERE EXISTS (
-            SELECT FROM settlement.statement AS s WHERE s.tenant = %(tenant)s AND s.model = %(model)s
-                AND s.party_id = asked.party_id) OR EXISTS (
-            SELECT FROM parties.party AS p WHERE p.tenant = %(tenant)s AND p.model = %(model)s
-                AND p.party_id = asked.party_id)""",
-        {"tenant": at.tenant, "model": at.model, "parties": list(parties)},
-    )
-    return {party for (party,) in rows}
-
-
 def parties_of(at: At, payment: str) -> dict[str, str | None]:
     """The receivers that got shares of a payment, and the party that each is."""
     rows = at.connection.execute(
