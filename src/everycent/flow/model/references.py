@@ -1,6 +1,6 @@
 """Checks that the names a model uses are declared: roles, kinds, columns, tables, currencies, time zones."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo
 
@@ -269,10 +269,28 @@ def _statements(spec: SettlementModel, source: Source) -> Iterator[ModelIssue]:
                 yield source.issue(message, (section, role), key=True)
     for role, statement in spec.statements.items():
         yield from _ended_by(spec, source, role, statement.cycle)
+        yield from _grouped(spec, source, role, statement.charge_groups)
         for charge in () if statement.invoice is None else statement.invoice.charges:
             if charge not in spec.charges:
                 path = ("statements", role, "invoice", "charges", charge)
                 yield source.issue(_unknown("charge", charge, spec.charges), path, key=True)
+
+
+def _grouped(
+    spec: SettlementModel, source: Source, role: str, groups: Mapping[str, Sequence[str]]
+) -> Iterator[ModelIssue]:
+    """A charge stands on one statement of a party."""
+    named: dict[str, str] = {}
+    for name, charges in groups.items():
+        path = ("statements", role, "charge_groups", name)
+        if not charges:
+            yield source.issue(f"group '{name}' has no charge; name those that have a statement of their own", path)
+        for charge in charges:
+            if charge not in spec.charges:
+                yield source.issue(_unknown("charge", charge, spec.charges), path)
+            elif charge in named:
+                yield source.issue(f"'{charge}' is in group '{named[charge]}' already; leave it in one", path)
+            named.setdefault(charge, name)
 
 
 def _ended_by(spec: SettlementModel, source: Source, role: str, cycle: str) -> Iterator[ModelIssue]:

@@ -48,6 +48,7 @@ CONTRACT_PERIOD = TableSchema(
             pa.field("silent_days", pa.int64()),  # so long after closing, silence confirms
             pa.field("negative", pa.string()),  # collect | carry
             pa.field("invoice", pa.string()),  # before_payment | none
+            pa.field("charge_groups", pa.string()),  # JSON: by charge, the group that has a statement of its own
         ]
     ),
     key=("party_id", "since"),

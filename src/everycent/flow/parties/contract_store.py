@@ -38,8 +38,11 @@ _PERIODS = """
 _TERMS = """
     party_id, role, contract_no, revision, since, until, cycle, mode, legal_entity, reserve_ratio,
     CAST(extract(epoch FROM reserve_release_after) AS bigint), CAST(minimum_payout_minor AS text),
-    silent_days, negative, invoice
+    silent_days, negative, invoice, CAST(charge_groups AS text)
 """
+
+
+_CONTRACT_COLUMNS = 23
 
 
 def lock_contracts(connection: Connection, tenant: str, model: str) -> None:
@@ -108,10 +111,7 @@ def keep(connection: Connection, tenant: str, model: str, kept: Sequence[Kept], 
             [(tenant, model, *said.relation, party.party_id) for said, party in taken],
         )
         cursor.executemany(
-            """
-            INSERT INTO parties.contract
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            """,
+            f"INSERT INTO parties.contract VALUES ({', '.join(['%s'] * _CONTRACT_COLUMNS)})",
             [_contract_row(tenant, model, said, party) for said, party in taken],
         )
 
@@ -133,6 +133,7 @@ def _contract_row(tenant: str, model: str, said: ContractMessage, party: Party) 
         tenant, model, *said.contract_key, said.revision, party.party_id, party.role, list(party.values),
         said.valid_from, said.valid_to, said.cycle, said.mode, list(said.charges), said.legal_entity, *reserve,
         json.dumps(said.minimum_minor), said.digest, silent_days, said.negative, said.invoice,
+        None if said.group_of_charge is None else json.dumps(said.group_of_charge),
     )  # fmt: skip
 
 
@@ -244,7 +245,7 @@ def contracts(
     query = """
         SELECT model, contract_no, revision, source_system, source_tenant, party_id, valid_from, valid_to, cycle, mode,
             charges, legal_entity, reserve_ratio, reserve_release_after, minimum_payout_minor,
-            silent_days, negative, invoice,
+            silent_days, negative, invoice, charge_groups,
             CASE WHEN until IS NULL OR since < until THEN since END AS since, until
         FROM (
             SELECT c.*, valid_from AS since, least(valid_to, min(valid_from) OVER (

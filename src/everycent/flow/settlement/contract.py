@@ -217,6 +217,11 @@ class StatementSpec(Declaration):
     ready_after: Duration = Field(
         default=timedelta(0), description="how long after its period a statement stays open", examples=["7 days"]
     )
+    charge_groups: dict[Name, list[Name]] = Field(
+        default_factory=dict,
+        description="charges that stand on statements of their own, by a name of each group; all others stand on one",
+        examples=[{"freight": ["freight", "fuel"]}],
+    )
     mode: Literal["net", "gross"] = Field(
         default="net",
         description="net: one payment of the difference; gross: what is owed to the party and by it, each by itself",
@@ -355,7 +360,8 @@ class InvoiceSearch:
 TOTAL_MINOR = pa.decimal128(38, 0)
 
 _ACCRUED = [
-    pa.field("statement_id", pa.string(), nullable=False),  # <model>/<party_id>/<period>/<currency>/<legal_entity>
+    # <model>/<party_id>/<period>/<currency>/<legal_entity>, and of a group of charges /<charge_group>
+    pa.field("statement_id", pa.string(), nullable=False),
     pa.field("party_id", pa.string(), nullable=False),
     pa.field("role", pa.string(), nullable=False),
     pa.field("period", pa.string(), nullable=False),  # 2026-03-01, 2026-W09, 2026-03-H1, 2026-03, ..-D10, E1
@@ -364,6 +370,7 @@ _ACCRUED = [
     pa.field("closes_on", pa.date32(), nullable=False),  # the first day whose day cut closes it
     pa.field("currency", pa.string(), nullable=False),
     pa.field("legal_entity", pa.string(), nullable=False),
+    pa.field("charge_group", pa.string(), nullable=False),  # empty: of all charges that are in none
     pa.field("mode", pa.string(), nullable=False),  # net | gross
     pa.field("agreed", pa.string()),  # JSON: the contract it is settled under, and its words; None: the model's hold
     pa.field("payable_minor", TOTAL_MINOR, nullable=False),  # owed to the party; refunds lower it, below 0 too

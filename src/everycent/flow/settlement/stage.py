@@ -12,6 +12,7 @@ from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.settlement.contract import ACCRUAL
 from everycent.flow.settlement.core.agreed import AGREED_DAY, agree, pairs_of
 from everycent.flow.settlement.core.placing import (
+    group_sql,
     period_columns,
     periods_of,
     placing_sql,
@@ -87,7 +88,7 @@ def _parties(obligations: pa.Table) -> pa.Table:
 
 def _place(plan: SettlementPlan, obligations: pa.Table, own: pa.Table, engine: LocalEngine) -> pa.Table:
     """`own`: AGREED_DAY rows of the parties that have contracts, or periods that events end."""
-    given = obligations.select(["debtor", "creditor", "currency", "legal_entity"])
+    given = obligations.select(["debtor", "creditor", "charge", "currency", "legal_entity"])
     for name, labels in period_columns(plan, obligations["booked_on"]).items():
         given = given.append_column(name, labels)
     if own.num_rows == 0:
@@ -112,7 +113,8 @@ def _agreed_placing_sql(plan: SettlementPlan) -> str:
     """As `placing_sql`, after what is agreed with each party for the day."""
 
     def placed(end: str) -> str:
-        agreed = statement_id_sql(plan.model, end, f"{end}_agreed.period")
+        group = group_sql(plan, end, f"{end}_agreed.agreed")
+        agreed = statement_id_sql(plan.model, end, f"{end}_agreed.period", group)
         return f"CASE WHEN {end}_agreed.period IS NULL THEN {placing_sql(plan, end)} ELSE {agreed} END"
 
     return f"""
@@ -129,23 +131,25 @@ def _agreed_placing_sql(plan: SettlementPlan) -> str:
 def _accruals(plan: SettlementPlan, obligations: pa.Table, own: pa.Table, engine: LocalEngine) -> pa.Table:
     names = ("mode", "period", "period_first", "period_last", "closes_on")
     terms = ", ".join([*(f"coalesce(own.{name}, periods.{name}) AS {name}" for name in names), "own.agreed"])
+    charge = "charge" if plan.groups_charges else "'' AS charge"
     sql = f"""
         WITH side AS (
-            SELECT creditor AS party_id, booked_on, currency, legal_entity,
+            SELECT creditor AS party_id, {charge}, booked_on, currency, legal_entity,
                 sum(amount_minor) AS payable, CAST(0 AS HUGEINT) AS receivable, count(*) AS ends
             FROM obligations GROUP BY ALL
             UNION ALL
-            SELECT debtor, booked_on, currency, legal_entity, CAST(0 AS HUGEINT), sum(amount_minor), count(*)
+            SELECT debtor, {charge}, booked_on, currency, legal_entity, CAST(0 AS HUGEINT), sum(amount_minor), count(*)
             FROM obligations GROUP BY ALL
         ), ends AS (
-            SELECT side.*, periods.role, {terms}
+            SELECT side.*, periods.role, {terms}, {group_sql(plan, "side.party_id", "own.agreed")} AS charge_group
             FROM side JOIN periods ON periods.role = split_part(side.party_id, ':', 1)
                     AND periods.booked_on = side.booked_on
                 LEFT JOIN own ON own.party_id = side.party_id AND own.booked_on = side.booked_on
         )
         SELECT
-            {statement_id_sql(plan.model, "party_id", "period")} AS statement_id,
-            party_id, role, period, period_first, period_last, closes_on, currency, legal_entity, mode, agreed,
+            {statement_id_sql(plan.model, "party_id", "period", "charge_group")} AS statement_id,
+            party_id, role, period, period_first, period_last, closes_on, currency, legal_entity, charge_group, mode,
+            agreed,
             CAST(sum(payable) AS DECIMAL(38, 0)) AS payable_minor,
             CAST(sum(receivable) AS DECIMAL(38, 0)) AS receivable_minor,
             CAST(sum(ends) AS BIGINT) AS obligations,

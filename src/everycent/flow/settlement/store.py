@@ -86,11 +86,11 @@ _STAGED = """
 _ACCRUE = """
     INSERT INTO settlement.statement AS held (
         tenant, model, statement_id, party_id, role, period, period_first, period_last, closes_on, currency,
-        legal_entity, mode, agreed, payable_minor, receivable_minor, obligations, state
+        legal_entity, charge_group, mode, agreed, payable_minor, receivable_minor, obligations, state
     )
     SELECT
         tenant, model, statement_id, party_id, role, period, period_first, period_last, closes_on, currency,
-        legal_entity, mode, agreed, payable_minor, receivable_minor, obligations, 'open'
+        legal_entity, charge_group, mode, agreed, payable_minor, receivable_minor, obligations, 'open'
     FROM staged_accrual
     ORDER BY statement_id
     ON CONFLICT (tenant, model, statement_id) DO UPDATE

@@ -3,7 +3,8 @@
 `declared.version`: model_version. `declared.per_share`: model_version, charge, base, bearer_is (debtor or creditor):
 which charges are per share of which. `declared.invoiced`: model_version, role, chosen: whose statements are invoiced,
 and whether with some charges only. `declared.tax`: model_version, role, charge, rate (of 100,000,000), included,
-rounding: those charges.
+rounding: those charges. `declared.charge_group`: model_version, role, charge, charge_group: which charges stand on
+statements of their own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,9 @@ _TABLES = {
     "version": pa.schema([("model_version", _TEXT)]),
     "per_share": pa.schema([("model_version", _TEXT), ("charge", _TEXT), ("base", _TEXT), ("bearer_is", _TEXT)]),
     "invoiced": pa.schema([("model_version", _TEXT), ("role", _TEXT), ("chosen", pa.bool_())]),
+    "charge_group": pa.schema(
+        [("model_version", _TEXT), ("role", _TEXT), ("charge", _TEXT), ("charge_group", _TEXT)]
+    ),
     "tax": pa.schema(
         [
             ("model_version", _TEXT), ("role", _TEXT), ("charge", _TEXT), ("rate", pa.int64()),
@@ -72,6 +76,12 @@ def _declared(source: str) -> dict[str, list[dict[str, Any]]]:
         "version": [{}],
         "per_share": _per_share(_of(document, "charges")),
         "invoiced": [{"role": role, "chosen": bool(_of(told, "charges"))} for role, told in invoices.items()],
+        "charge_group": [
+            {"role": role, "charge": str(charge), "charge_group": group}
+            for role, told in _of(document, "statements").items()
+            for group, charges in _of(told, "charge_groups").items() if isinstance(charges, list)
+            for charge in charges
+        ],
         "tax": [
             {"role": role, "charge": charge, **_tax(tax)}
             for role, told in invoices.items() for charge, tax in _of(told, "charges").items()

@@ -98,11 +98,12 @@ DECIDED = {
     "parties.contract": _columns(
         party_id=_TEXT, contract_no=_TEXT, revision=pa.int32(), valid_from=_DAY, valid_to=_DAY, cycle=_TEXT, mode=_TEXT,
         reserve_ratio=pa.decimal128(9, 8), minimum_payout_minor=_TEXT, silent_days=pa.int32(), negative=_TEXT,
-        invoice=_TEXT,
+        invoice=_TEXT, charge_groups=_TEXT,
     ),
     "settlement.statement": _columns(
         model=_TEXT, statement_id=_TEXT, party_id=_TEXT, role=_TEXT, period=_TEXT, period_first=_DAY, period_last=_DAY,
-        currency=_TEXT, legal_entity=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM, obligations=_LONG,
+        currency=_TEXT, legal_entity=_TEXT, charge_group=_TEXT, mode=_TEXT, payable_minor=_SUM, receivable_minor=_SUM,
+        obligations=_LONG,
         net_minor=_SUM, state=_TEXT, closes_on=_DAY, closed_as_of=_DAY, confirms=pa.bool_(), approve=_TEXT,
         approval_id=_UUID, rounds=pa.int32(), released_as_of=_DAY, moves=pa.int32(), lines_minor=_SUM,
         parked_as_of=_DAY, settled_sides=_TEXT, settled_as_of=_DAY,

@@ -30,7 +30,8 @@ def closing(*own: int, party: str = "merchant:m") -> pa.Table:
         {
             "statement_id": f"market/{party}/{day}/CNY/sh", "party_id": party, "role": "merchant",
             "period": str(day), "period_first": day, "period_last": day, "closes_on": day + timedelta(days=1),
-            "currency": "CNY", "legal_entity": "sh", "mode": "net", "agreed": None, "payable_minor": max(amount, 0) + 7,
+            "currency": "CNY", "legal_entity": "sh", "charge_group": "", "mode": "net", "agreed": None,
+            "payable_minor": max(amount, 0) + 7,
             "receivable_minor": max(-amount, 0) + 7, "obligations": 2, "net_minor": amount, "lines_minor": 0,
             "state": "open", "closed_as_of": None,
         }

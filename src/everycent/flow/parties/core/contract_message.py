@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -20,7 +21,7 @@ from everycent.flow.parties.contract import MerchantType
 
 _CHARACTERS_MAX = 200
 #: Words that contracts did not have at first: where they are absent, a message has the digest that it had then.
-_CAME_LATER = ("silent_after", "negative", "invoice")
+_CAME_LATER = ("silent_after", "negative", "invoice", "charge_groups")
 
 
 class Refused(StrEnum):
@@ -87,9 +88,16 @@ def _ratio(value: Any) -> Any:
     return Decimal(text).normalize()
 
 
+def _group(value: Any) -> Any:
+    if not isinstance(value, str) or re.fullmatch(r"[a-z][a-z0-9_]*", value) is None:
+        raise ValueError("this is a name: a small letter, then small letters, digits and _, such as freight")
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 OptionalText = Annotated[str | None, BeforeValidator(_absent)]
 Day = Annotated[date, BeforeValidator(_day)]
+GroupName = Annotated[str, BeforeValidator(_group)]
 
 
 class _Part(BaseModel):
@@ -128,6 +136,7 @@ class ContractMessage(_Part):
     silent_after: Duration | None = None
     negative: Literal["collect", "carry"] | None = None
     invoice: Literal["before_payment", "none"] | None = None
+    charge_groups: dict[GroupName, tuple[Text, ...]] | None = None
     approved_at: datetime | None = None
 
     @property
@@ -154,6 +163,13 @@ class ContractMessage(_Part):
         return {code: parse_minor(text, currency(code)) for code, text in sorted(self.minimum_payout.items())}
 
     @property
+    def group_of_charge(self) -> dict[str, str] | None:
+        """By charge, the group of charges whose statement it stands on; None: as the model says."""
+        if self.charge_groups is None:
+            return None
+        return {charge: group for group, charges in self.charge_groups.items() for charge in charges}
+
+    @property
     def digest(self) -> str:
         """SHA-256 in hex of what it says: blanks, the order of words and absent ones do not show."""
         words = self.model_dump(mode="json")
@@ -172,7 +188,7 @@ def read_message(content: bytes) -> ContractMessage | Refusal:
         return Refusal(Refused.NOT_A_CONTRACT, "a contract is one JSON object, with 'contract', 'revision', 'system' …")
     try:
         message = ContractMessage.model_validate(said)
-        refused = next(_wrong_amounts(message), None)
+        refused = next(chain(_wrong_amounts(message), _in_two_groups(message)), None)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -194,6 +210,14 @@ def _wrong_amounts(message: ContractMessage) -> Iterator[str]:
                 yield f"'minimum_payout.{code}': it is {text}; write 0 or more"
         except (NotAnAmount, UnknownCurrency) as error:
             yield f"'minimum_payout.{code}': {error}"
+
+
+def _in_two_groups(message: ContractMessage) -> Iterator[str]:
+    found: dict[str, str] = {}
+    for group, charges in (message.charge_groups or {}).items():
+        for charge in charges:
+            if found.setdefault(charge, group) != group:
+                yield f"'charge_groups': {charge} is in {found[charge]} and in {group}; leave it in one"
 
 
 def _said(error: Any) -> str:

@@ -133,6 +133,10 @@ def _terms(plan: OnboardingPlan, message: ContractMessage, role: str) -> Refusal
         if charge not in plan.charges:
             known = ", ".join(sorted(plan.charges))
             return _no(Refused.UNKNOWN_CHARGE, f"the model has no charge '{charge}'; it has {known}")
+    for charge in message.group_of_charge or {}:
+        if charge not in plan.charges:
+            known = ", ".join(sorted(plan.charges))
+            return _no(Refused.UNKNOWN_CHARGE, f"charge_groups: the model has no charge '{charge}'; it has {known}")
     if message.legal_entity is not None and message.legal_entity not in plan.legal_entities:
         known = ", ".join(sorted(plan.legal_entities))
         said = f"'{message.legal_entity}' settles nothing in the model; its legal entities are {known}"

@@ -60,7 +60,8 @@ _AGREED_SQL = """
         'reserve_days', CASE WHEN reserve_ratio IS NOT NULL
             THEN (coalesce(reserve_release_seconds, 0) + 86399) // 86400 END,
         'minimum_minor', nullif(CAST(minimum_payout_minor AS JSON), CAST('{}' AS JSON)),
-        'silent_days', silent_days, 'invoice', invoice)) AS VARCHAR) AS agreed
+        'silent_days', silent_days, 'invoice', invoice, 'charge_groups', CAST(charge_groups AS JSON)
+        )) AS VARCHAR) AS agreed
     FROM contracts JOIN cycles USING (role, cycle)
     ORDER BY party_id, since
 """

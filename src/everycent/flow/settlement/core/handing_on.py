@@ -42,13 +42,14 @@ def hand_on(
     ended = engine.query(_ended_sql(plan.model, open_on), closing=given, terms=terms, places=places)
     lines = engine.query(_lines_sql(plan.model, tenant, open_on), ended=ended, held=held, places=places)
     lines = LINE.check(lines.cast(LINE.columns))
-    opened = engine.query(_opened_sql(plan.model, open_on), lines=lines, places=places).cast(ACCRUAL.columns)
+    opened = engine.query(_opened_sql(plan.model, open_on), lines=lines, ended=ended, places=places)
+    opened = opened.cast(ACCRUAL.columns)
     moved = pc.sum(lines["amount_minor"].filter(pc.is_in(lines["kind"], value_set=pa.array(_CARRIED)))).as_py()
     assert moved in (None, 0), "what is carried out of a statement is carried into another"
     return HandedOn(lines, opened)
 
 
-_KEPT = ("statement_id", "party_id", "currency", "legal_entity")
+_KEPT = ("statement_id", "party_id", "currency", "legal_entity", "charge_group")
 _CARRIED = (LineKind.CARRIED_OUT.value, LineKind.CARRIED_IN.value)
 _TERMS = pa.schema(
     [("role", pa.string()), ("carries", pa.bool_()), ("ratio", pa.int64()), ("reserve_days", pa.int32())]
@@ -91,11 +92,11 @@ def _ended_sql(model: str, open_on: date) -> str:
     less the highest one so far.
     """
     window = """
-            WINDOW one_by_one AS (PARTITION BY party_id, currency, legal_entity, carries
+            WINDOW one_by_one AS (PARTITION BY party_id, currency, legal_entity, charge_group, carries
                 ORDER BY period_last, statement_id)"""
     return f"""
         WITH told AS (
-            SELECT c.*, {statement_id_sql(model, "c.party_id", "places.period")} AS open_statement,
+            SELECT c.*, {statement_id_sql(model, "c.party_id", "places.period", "c.charge_group")} AS open_statement,
                 coalesce(c.agreed ->> '$.negative' = 'carry', terms.carries) AS carries,
                 CAST(coalesce(CAST(c.agreed ->> '$.reserve_ratio' AS DECIMAL(18, 8)) * {RATIO_ONE}, terms.ratio)
                     AS HUGEINT) AS ratio,
@@ -160,11 +161,13 @@ def _opened_sql(model: str, open_on: date) -> str:
     columns = ", ".join(ACCRUAL.columns.names)
     return f"""
         WITH standing AS (
-            SELECT DISTINCT statement_id, currency, legal_entity, places.*,
+            SELECT DISTINCT statement_id, currency, legal_entity, charge_group, places.*,
                 CAST(0 AS DECIMAL(38, 0)) AS payable_minor, CAST(0 AS DECIMAL(38, 0)) AS receivable_minor,
                 CAST(0 AS BIGINT) AS obligations, DATE {literal(open_on.isoformat())} AS booked_from
-            FROM (SELECT statement_id, party_id, currency, legal_entity FROM lines) JOIN places USING (party_id)
-            WHERE statement_id = {statement_id_sql(model, "party_id", "period")}
+            FROM (SELECT statement_id, party_id, currency, legal_entity, coalesce(charge_group, '') AS charge_group
+                FROM lines LEFT JOIN (SELECT DISTINCT next AS statement_id, charge_group FROM ended)
+                    USING (statement_id)) JOIN places USING (party_id)
+            WHERE statement_id = {statement_id_sql(model, "party_id", "period", "charge_group")}
         )
         SELECT {columns} FROM standing ORDER BY statement_id
     """

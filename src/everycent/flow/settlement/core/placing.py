@@ -10,11 +10,34 @@ from everycent.base.money.cycle import Cycle, Length
 from everycent.flow.parties.contract import escaped_sql
 from everycent.flow.settlement.core.plan import SettlementPlan
 
+#: The group of charges that are in none.
+NO_GROUP = "''"
 
-def statement_id_sql(model: str, party: str, period: str) -> str:
-    """DuckDB expression of `<model>/<party_id>/<period>/<currency>/<legal_entity>`; the last with "/" escaped."""
+
+def statement_id_sql(model: str, party: str, period: str, group: str = NO_GROUP) -> str:
+    """DuckDB expression of `<model>/<party_id>/<period>/<currency>/<legal_entity>`, the last with "/" escaped; and of
+    the group of charges that it has alone, `/<group>`."""
     parts = (literal(model), party, period, "currency", escaped_sql("legal_entity"))
-    return " || '/' || ".join(parts)
+    ident = " || '/' || ".join(parts)
+    return ident if group == NO_GROUP else f"{ident} || CASE WHEN {group} = '' THEN '' ELSE '/' || {group} END"
+
+
+def group_sql(plan: SettlementPlan, party: str, agreed: str | None = None) -> str:
+    """DuckDB expression of the group of column `charge` on the statements of the party in column `party`; empty where
+    it is in none. `agreed`: the column with the words of its contract, which go before the model's."""
+    if not plan.groups_charges:
+        return NO_GROUP
+    cases = [
+        f"WHEN split_part({party}, ':', 1) = {literal(role.role)} AND charge IN ({', '.join(map(literal, charges))})"
+        f" THEN {literal(name)}"
+        for role in plan.roles
+        for name, charges in role.charge_groups
+    ]
+    declared = f"CASE {' '.join(cases)} ELSE '' END" if cases else NO_GROUP
+    if agreed is None:
+        return f"({declared})"
+    own = f"coalesce({agreed} ->> ('$.charge_groups.' || charge), '')"
+    return f"(CASE WHEN json_exists({agreed}, '$.charge_groups') THEN {own} ELSE {declared} END)"
 
 
 def placing_sql(plan: SettlementPlan, party: str) -> str:
@@ -27,7 +50,7 @@ def placing_sql(plan: SettlementPlan, party: str) -> str:
         roles.setdefault(_column(role.cycle), []).append(literal(role.role))
     cases = [
         f"WHEN split_part({party}, ':', 1) IN ({', '.join(names)})"
-        f" THEN {statement_id_sql(plan.model, party, identifier(column))}"
+        f" THEN {statement_id_sql(plan.model, party, identifier(column), group_sql(plan, party))}"
         for column, names in roles.items()
     ]
     if plan.operators:

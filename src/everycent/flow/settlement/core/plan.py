@@ -23,7 +23,8 @@ class RoleNotSettled(ValueError):
 @dataclass(frozen=True)
 class StatementRole:
     """One party role's statements. `mode` is net or gross; `needs`: what they wait for before they are paid;
-    `hands_on`: what they keep for later ones; `invoice`: how they are invoiced."""
+    `hands_on`: what they keep for later ones; `invoice`: how they are invoiced; `charge_groups`: those that have
+    statements of their own, each with its charges."""
 
     role: str
     cycle: Cycle
@@ -32,6 +33,7 @@ class StatementRole:
     needs: Needs = field(default_factory=Needs)
     hands_on: HandingOn = field(default_factory=HandingOn)
     invoice: InvoiceSpec | None = None
+    charge_groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ class SettlementPlan:
         return next((each for each in self.roles if each.role == party_id.partition(":")[0]), None)
 
     @property
+    def groups_charges(self) -> bool:
+        """Whether any charges have statements of their own, by the model or by contracts."""
+        by_contract = pc.any(pc.match_substring(self.agreed["agreed"], '"charge_groups"')).as_py()
+        return bool(by_contract) or any(role.charge_groups for role in self.roles)
+
+    @property
     def needs(self) -> Mapping[str, Needs]:
         """By role, what statements wait for before they are paid; roles whose wait for nothing are left out."""
         return {each.role: each.needs for each in self.roles if each.needs.any}
@@ -94,6 +102,8 @@ def plan_settlement(
             raise UnsettledRole(f"parties: who gets paid how? role '{role}' has no statements; declare its cycle there")
         spec = statements[role]
         cycle, kept = Cycle.parse(spec.cycle, calendars), HandingOn.of(spec)
-        settled.append(StatementRole(role, cycle, spec.ready_after, spec.mode, Needs.of(spec), kept, spec.invoice))
+        groups = tuple((name, tuple(charges)) for name, charges in spec.charge_groups.items())
+        terms = (spec.ready_after, spec.mode, Needs.of(spec), kept, spec.invoice, groups)
+        settled.append(StatementRole(role, cycle, *terms))
     assert len(settled) + len(operators) == len(party_roles), "every role is settled or the operator"
     return SettlementPlan(model, tuple(settled), operators, calendars=calendars or {})

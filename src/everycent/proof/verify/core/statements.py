@@ -40,6 +40,27 @@ OBLIGATION_PLACED = Rule(
             OR s.legal_entity <> e.legal_entity OR NOT e.booked_on BETWEEN s.period_first AND s.period_last END""",
 )
 
+CHARGE_GROUPED = Rule(
+    "each obligation stands on the statement of its charge's group",
+    "settlement.statement",
+    f"""WITH told AS (
+        SELECT statement_id, charge, s.role, s.charge_group, s.agreed, min(record_id) AS one
+        FROM {_ENDS} JOIN settlement.statement AS s USING (statement_id) GROUP BY ALL),
+    named AS (SELECT DISTINCT role, charge FROM declared.charge_group),
+    possible AS (
+        SELECT DISTINCT role, charge, coalesce(g.charge_group, '') AS charge_group
+        FROM named CROSS JOIN declared.version LEFT JOIN declared.charge_group AS g
+            USING (model_version, role, charge))
+    SELECT {{'s': statement_id, 'c': charge}} AS place,
+        format('statement {{}} is of {{}}, and {{}} stands on it, of record {{}} first', statement_id,
+            CASE charge_group WHEN '' THEN 'charges in no group' ELSE 'group ' || charge_group END, charge, one)
+            AS message
+    FROM told LEFT JOIN named AS n USING (role, charge) LEFT JOIN possible AS p USING (role, charge, charge_group)
+    WHERE CASE WHEN json_exists(agreed, '$.charge_groups')
+            THEN charge_group <> coalesce(agreed ->> ('$.charge_groups.' || charge), '')
+        WHEN n.charge IS NULL THEN charge_group <> '' ELSE p.charge IS NULL END""",
+)
+
 STATEMENT_SUMS = Rule(
     "each statement is the sum of its obligations",
     "settlement.statement",
@@ -73,7 +94,8 @@ STATEMENT_NAMED = Rule(
             s.role,
             period, currency, legal_entity) AS message
     FROM settlement.statement s LEFT JOIN parties.party p USING (party_id)
-    WHERE statement_id <> concat_ws('/', s.model, s.party_id, period, currency, legal_entity) OR p.role IS DISTINCT
+    WHERE statement_id <> concat_ws('/', s.model, s.party_id, period, currency, legal_entity,
+            nullif(charge_group, '')) OR p.role IS DISTINCT
         FROM s.role""",
 )
 
@@ -126,6 +148,7 @@ RULES = (
     PARTY_KNOWN,
     PARTY_NAMED,
     OBLIGATION_PLACED,
+    CHARGE_GROUPED,
     STATEMENT_SUMS,
     STATEMENT_NET,
     STATEMENT_NAMED,

@@ -20,6 +20,7 @@ AGREED = Rule(
                 AND c.valid_from <= s.period_first AND (c.valid_to IS NULL OR s.period_last < c.valid_to)
                 AND (c.reserve_ratio, c.silent_days, c.negative, c.invoice) IS NOT DISTINCT FROM
                     (ratio, silent, s.negative, s.invoice)
+                AND json(c.charge_groups) IS NOT DISTINCT FROM json(s.agreed -> '$.charge_groups')
                 AND CAST(c.minimum_payout_minor ->> ('$.' || currency) AS HUGEINT) IS NOT DISTINCT FROM minimum
             ) AS is_so
         FROM told AS s)
