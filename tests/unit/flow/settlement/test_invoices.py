@@ -40,9 +40,9 @@ def a_statement(currency: str = "CNY", agreed: str | None = None) -> pa.Table:
     day = date(2026, 3, 1)
     row = {
         "statement_id": "s", "party_id": "merchant:m", "role": "merchant", "period": str(day), "period_first": day,
-        "period_last": day, "closes_on": day, "currency": currency, "legal_entity": "sh", "charge_group": "", "mode": "net",
-        "agreed": agreed, "payable_minor": 0, "receivable_minor": 0, "obligations": 1, "net_minor": 0, "lines_minor": 0,
-        "state": "open", "closed_as_of": None,
+        "period_last": day, "closes_on": day, "currency": currency, "legal_entity": "sh", "charge_group": "",
+        "mode": "net", "agreed": agreed, "payable_minor": 0, "receivable_minor": 0, "obligations": 1, "net_minor": 0,
+        "lines_minor": 0, "state": "open", "closed_as_of": None,
     }  # fmt: skip
     return pa.Table.from_pylist([row], schema=STATEMENT.columns)
 
