@@ -12,8 +12,20 @@ from everycent.flow.payments import service
 from everycent.flow.pipeline.paying import Cashier
 from everycent.proof.verify import service as verifying
 from everycent.proof.verify.core import ledger, payments, receipts
+from everycent.proof.verify.manifest import check_seals
+from everycent.proof.verify.tables import stored_tables
 
 RULES = (*payments.RULES, *receipts.RULES, *ledger.RULES)
+
+
+def named_after(books: Any, tamper: str) -> set[str]:
+    """The checks of receipts and seals that find something after a tampering, which is undone."""
+    with books.connection.transaction(force_rollback=True):
+        books.connection.execute(tamper)
+        seals = check_seals(books.connection, books.tenant, "market")
+        with stored_tables(books.connection, books.engine, books.tenant, "market", []):
+            found = {rule.name for rule in receipts.RULES if books.engine.connection.execute(rule.sql).fetchone()[1]}
+    return found | ({seals.name} if seals.bad else set())
 
 
 def credit(text: str, amount: str, reference: str | None) -> str:
