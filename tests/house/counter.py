@@ -5,27 +5,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from bank import notice
+from proving import balance, faults
 
 from everycent.flow.payments import service
 from everycent.flow.pipeline.paying import Cashier
-from everycent.proof.verify import service as verifying
 from everycent.proof.verify.core import ledger, payments, receipts
-from everycent.proof.verify.manifest import check_seals
-from everycent.proof.verify.tables import stored_tables
 
 RULES = (*payments.RULES, *receipts.RULES, *ledger.RULES)
-
-
-def named_after(books: Any, tamper: str) -> set[str]:
-    """The checks of receipts and seals that find something after a tampering, which is undone."""
-    with books.connection.transaction(force_rollback=True):
-        books.connection.execute(tamper)
-        seals = check_seals(books.connection, books.tenant, "market")
-        with stored_tables(books.connection, books.engine, books.tenant, "market", []):
-            found = {rule.name for rule in receipts.RULES if books.engine.connection.execute(rule.sql).fetchone()[1]}
-    return found | ({seals.name} if seals.bad else set())
 
 
 def credit(text: str, amount: str, reference: str | None) -> str:
@@ -73,14 +60,7 @@ class Counter:
         return {row["party_id"][-1] + str(row["amount_minor"]): row["state"] for row in rows}
 
     def balance(self, account: str) -> int:
-        (row,) = self.books.connection.execute(
-            "SELECT coalesce(sum(credits_minor - debits_minor), 0) FROM ledger.account WHERE account = %s", (account,)
-        ).fetchall()
-        return int(row[0])
+        return balance(self.books, account)
 
     def faults(self) -> dict[str, str]:
-        books = self.books
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(verifying, "RULES", RULES)
-            verdict = verifying.verify(books.connection, books.database.details, books.engine, books.tenant, "market")
-        return {check.name: str(check.first_bad) for check in verdict.findings}
+        return faults(self.books, RULES)

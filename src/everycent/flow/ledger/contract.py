@@ -36,7 +36,8 @@ TRANSFER = TableSchema(
 #: `bank/<legal_entity>`, which is the legal entity's own money at its bank, `reserve/<party_id>`, which is the party's
 #: and held back, `on_account/<party_id>`, what came in from the party before it pays a debt, `tax/<legal_entity>`, what
 #: it owes the state of taxes that were added to its charges, `balance/<legal_entity>/<party_id>`, what the
-#: party has there to pay with.
+#: party has there to pay with, `shared/<legal_entity>`, what its customers' payments gave to receivers who are no
+#: parties.
 PARTY_ACCOUNT = "party/"
 OPERATOR_ACCOUNT = "operator/"
 CHANNEL_ACCOUNT = "channel/"
@@ -45,6 +46,7 @@ RESERVE_ACCOUNT = "reserve/"
 ON_ACCOUNT = "on_account/"
 TAX_ACCOUNT = "tax/"
 BALANCE_ACCOUNT = "balance/"
+SHARED_ACCOUNT = "shared/"
 
 #: The cause of a batch's transfers: its obligations of one day between two accounts, added up.
 OBLIGATIONS_CAUSE = "obligations"

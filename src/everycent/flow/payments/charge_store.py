@@ -27,6 +27,7 @@ CHARGES = pa.schema(
         pa.field("currency", pa.string(), nullable=False),
         pa.field("amount_minor", pa.decimal128(38, 0), nullable=False),
         pa.field("pays_back", pa.bool_(), nullable=False),
+        pa.field("shared", pa.bool_(), nullable=False),  # had, or given back, by a share of a customer's payment
     ]
 )
 
@@ -83,15 +84,16 @@ def unsettled(connection: Connection, tenant: str, model: str, as_of: date, firs
     parties = f'party_id COLLATE "C" BETWEEN {literal(first)} AND {literal(last)}'
     query = f"""
         SELECT charge_id::text, settled_by = 'instruction', role, party_id, legal_entity, currency,
-            CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END::numeric(38, 0), false
+            CASE direction WHEN 'pay' THEN amount_minor ELSE -amount_minor END::numeric(38, 0), false,
+            false
         {_due(tenant, model, as_of)} AND {parties} AND {_WITH_STATEMENT}
         UNION ALL
         SELECT pay_back_id::text, true, split_part(party_id, ':', 1), party_id, legal_entity, currency,
-            back.amount_minor::numeric(38, 0), true
+            back.amount_minor::numeric(38, 0), true, false
         {_back(tenant, model, as_of)} AND {parties}
         UNION ALL
         SELECT charge_id::text, false, split_part(party_id, ':', 1), party_id, legal_entity, currency, amount_minor,
-            false
+            false, true
         {_shares(tenant, model, as_of)} AND {parties} AND {_WITH_STATEMENT}
         ORDER BY 1
     """
@@ -110,7 +112,8 @@ def _back(tenant: str, model: str, as_of: date) -> str:
 
 #: What parties have by shares of customers' payments goes with their next statement, as a charge does.
 _SHARED = """(SELECT tenant, model, entry_id AS charge_id, party_id, legal_entity, currency, amount_minor,
-    as_of AS booked_on, 'statement' AS settled_by, 'booked' AS state FROM payments.share_entry)"""
+    as_of AS booked_on, 'statement' AS settled_by, 'booked' AS state
+    FROM payments.share_entry WHERE party_id IS NOT NULL)"""
 
 
 def _shares(tenant: str, model: str, as_of: date) -> str:

@@ -49,8 +49,8 @@ from everycent.flow.payments.core.paying_back import PayBack
 from everycent.flow.payments.core.payment_csv import write_csv
 from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.core.receipts import Receipt, ReceiptRefused, Use
+from everycent.flow.payments.core.sharing import CHARGE_COLUMN, PARTY_COLUMN, read_requests
 from everycent.flow.payments.core.sharing import COLUMNS as SHARE_COLUMNS
-from everycent.flow.payments.core.sharing import PARTY_COLUMN, read_requests
 from everycent.flow.payments.desk import (
     ChannelBusy,
     ChannelNotSet,
@@ -80,6 +80,7 @@ from everycent.flow.settlement.contract import SideEnd
 
 __all__ = [
     "CALL_BACK_BYTES_MAX",
+    "CHARGE_COLUMN",
     "PARTY_COLUMN",
     "PAYMENT_KIND",
     "REST",

@@ -106,11 +106,18 @@ def kept(at: At, share_id: UUID) -> KeptShare | None:
 
 
 def unended(at: At, channel: str) -> list[Asked]:
-    """The requests of a channel of which the wallet has not said the end, by payment and name."""
+    """The requests of a channel of which the wallet has not said the end, by payment and name; and those of before
+    others than parties were booked, of which they are not."""
     rows = at.connection.execute(
-        """SELECT share_id FROM payments.share AS s WHERE tenant = %s AND model = %s AND channel = %s AND (
+        """SELECT share_id FROM payments.share AS s, LATERAL (
             SELECT m.state FROM payments.share_move AS m WHERE m.tenant = s.tenant AND m.model = s.model
-                AND m.share_id = s.share_id ORDER BY move_no DESC LIMIT 1) IN ('asked', 'accepted')
+                AND m.share_id = s.share_id ORDER BY move_no DESC LIMIT 1) AS said
+        WHERE tenant = %s AND model = %s AND channel = %s AND (state IN ('asked', 'accepted')
+            OR state = 'paid' AND EXISTS (
+                SELECT FROM payments.share_part AS p WHERE p.tenant = s.tenant AND p.model = s.model
+                    AND p.share_id = s.share_id AND p.party_id IS NULL AND NOT EXISTS (
+                    SELECT FROM payments.share_entry AS e WHERE e.tenant = p.tenant AND e.model = p.model
+                        AND e.share_id = p.share_id AND e.receiver = p.receiver)))
         ORDER BY payment COLLATE "C", recorded_at, request COLLATE "C" """,
         (at.tenant, at.model, channel),
     ).fetchall()
@@ -121,7 +128,7 @@ def unended(at: At, channel: str) -> list[Asked]:
 def keep(at: At, asked: Asked, channel: str, legal_entity: str) -> None:
     """Keeps a request, before it is sent."""
     values = at.values(asked.key)
-    given = {name: value for name, value in vars(asked).items() if name not in ("shares", "parties")}
+    given = {name: value for name, value in vars(asked).items() if name not in ("shares", "parties", "charge")}
     at.connection.execute(_SHARE, {**values, **given, "channel": channel, "legal_entity": legal_entity})
     parties = dict(asked.parties)
     for receiver, amount in asked.shares:
@@ -139,6 +146,16 @@ def book(at: At, made: Sequence[ShareEntry]) -> None:
     """Keeps what is booked."""
     for one in made:
         at.connection.execute(_ENTRY, {**at.values(one.share_id), **vars(one), "currency": WALLET_CURRENCY})
+
+
+def entity_of(at: At, payment: str) -> str | None:
+    """The company whose payment it is; None where nothing was asked of it."""
+    row = at.connection.execute(
+        """SELECT legal_entity FROM payments.share WHERE tenant = %s AND model = %s AND payment = %s
+        ORDER BY recorded_at LIMIT 1""",
+        (at.tenant, at.model, payment),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def parties_of(at: At, payment: str) -> dict[str, str | None]:

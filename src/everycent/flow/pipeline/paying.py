@@ -203,13 +203,15 @@ def share_payments(
 
     Raises ModelRefused, ChannelNotSet, ChannelBusy.
     """
-    plan = plan_model(model, session.tenant, model.files).payments
+    of_model = plan_model(model, session.tenant, model.files)
+    plan, charges = of_model.payments, of_model.clearing.charges
+    settled = {one.name: one.settled for one in charges} or {"": ((date.min, model.operator),)}
     name = payments.service_channel(plan, channel, environment, lambda: 0).name
     wallet, limits = payments.sharing_wallet(plan, name, environment, lambda: int(time.time()))
     today = model.calendar.today(now)
     at = payments.At(session.connection, session.tenant, model.name, who, now, today)
     with payments.sending(session.connection, session.tenant, model.name, f"shares of {name}"):
-        keeper = payments.StoredShares(at, PAYMENT_OTHERS, name, model.operator)
+        keeper = payments.StoredShares(at, PAYMENT_OTHERS, name, settled)
         requests = keeper.unended() if rows is None else list(payments.read_requests(rows))
         return payments.share(wallet, keeper, requests, limits, today)
 

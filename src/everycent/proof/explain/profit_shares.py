@@ -56,7 +56,8 @@ def _parts(finder: Finder, row: Row) -> list[Explanation]:
         amount = format_minor(int(part["amount_minor"]), _FEN)
         way = "from" if row["does"] == "return" else "to"
         who = part["receiver"] if part["party_id"] is None else f"{part['receiver']} ({part['party_id']})"
-        booked = "nothing" if part["party_id"] is None else format_minor(int(part["booked_minor"]), _FEN)
+        account = f"shared/{row['legal_entity']}" if part["party_id"] is None else f"party/{part['party_id']}"
+        booked = f"{format_minor(int(part['booked_minor']), _FEN)} on {account}" if part["booked_minor"] else "nothing"
         facts = [("life", life), ("booked", booked), ("asked", f"by {row['who']}, as {row['request']}")]
         if part["settled_by"]:
             facts.append(("taken off by", part["settled_by"]))

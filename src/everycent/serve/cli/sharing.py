@@ -9,7 +9,7 @@ from pathlib import Path
 
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
-from everycent.flow.payments.service import PARTY_COLUMN, SHARE_COLUMNS
+from everycent.flow.payments.service import CHARGE_COLUMN, PARTY_COLUMN, SHARE_COLUMNS
 from everycent.flow.pipeline.service import open_session, share_payments
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NotSaid
@@ -47,7 +47,8 @@ def _rows(file: Path) -> list[dict[str, str | None]]:
             missing = [name for name in SHARE_COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
                 raise NotSaid(f"{file} has no column '{missing[0]}'; a file of shares has {', '.join(SHARE_COLUMNS)}")
-            names = [*SHARE_COLUMNS, *({PARTY_COLUMN} & {*(reader.fieldnames or ())})]
+            more = [name for name in (PARTY_COLUMN, CHARGE_COLUMN) if name in (reader.fieldnames or ())]
+            names = [*SHARE_COLUMNS, *more]
             return [{name: row[name] for name in names} for row in reader]
     except (UnicodeDecodeError, csv.Error) as odd:
         raise NotSaid(f"{file} cannot be read ({odd}); write it as CSV in UTF-8") from odd

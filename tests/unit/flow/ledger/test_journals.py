@@ -183,7 +183,7 @@ def books_of_all_kinds(seed: int) -> list[Transfer]:
     names = [
         "party/merchant:m-1", "party/merchant:M-1", "party/merchant:商户/一号", "party/brand:ブランド", "party/brand:a",
         "party/brand:a/b", "operator/shanghai/goods", "operator/上海/佣金", "operator/none", "channel/bank_file",
-        "balance/shanghai/merchant:m-1", "balance/", "channel/", "bank/上海", "bank/",
+        "balance/shanghai/merchant:m-1", "balance/", "channel/", "bank/上海", "bank/", "shared/shanghai",
         "odd  name; of : all (kinds) [here] \"quoted\" \\ \t\n=*!", "-x3A-", ":", "0",
         "é", "e\u0301", "𝒳", "a" * 300,
     ]  # fmt: skip

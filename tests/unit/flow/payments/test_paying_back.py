@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from counter import Counter, named_after
+from counter import Counter
+from proving import named_after
 
 from everycent.flow.approvals import service as approvals
 from everycent.flow.parties.contract import verified_table
@@ -167,4 +168,4 @@ def test_what_is_altered_behind_the_houses_back_is_named(surplus: Surplus) -> No
         surplus.said(surplus.instructed(day), *moves)
     books = surplus.books
     for tamper, named in [("SELECT", set()), *TAMPERED]:
-        assert named_after(books, tamper) == named, tamper
+        assert named_after(books, tamper, receipts.RULES) == named, tamper

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counter import Counter, named_after
+from counter import Counter
+from proving import named_after
 
 from everycent.base.platform.database import connect
 from everycent.flow.payments import service
 from everycent.flow.payments.contract import Move
 from everycent.flow.payments.core.receipts import ReceiptRefused
+from everycent.proof.verify.core import receipts
 
 
 @pytest.fixture
@@ -107,4 +109,4 @@ def test_what_is_altered_behind_the_houses_back_is_named(counter: Counter) -> No
     counter.cashier.read(counter.file(("a300", "1.00", "R-1"), ("a300", "2.00", "R-2")))
     books = counter.books
     for tamper, named in [("SELECT", set()), *TAMPERED]:
-        assert named_after(books, tamper) == named, tamper
+        assert named_after(books, tamper, receipts.RULES) == named, tamper

@@ -27,12 +27,13 @@ PARTS_SQL = """
 
 
 #: `charge`: non-order charges, and what is paid back (CHARGES of charge_store). Those that go with a statement
-#: take the side that its party's parts have; without such a part they wait.
+#: take the side that its party's parts have; without such a part they wait. What was shared is an advance on what the
+#: party is owed, so it is taken off that.
 CHARGE_PARTS_SQL = """
     WITH stood AS (
         SELECT party_id, legal_entity, currency, bool_or(side = 'net') AS netted FROM part GROUP BY ALL
     ), sided AS (
-        SELECT *, CASE WHEN amount_minor > 0 THEN 'payable' ELSE 'receivable' END AS own_side FROM charge
+        SELECT *, CASE WHEN shared OR amount_minor > 0 THEN 'payable' ELSE 'receivable' END AS own_side FROM charge
     )
     SELECT statement_id, own_side AS side, role, party_id, legal_entity, currency, amount_minor, statement_id AS apart,
         pays_back, CAST(NULL AS DATE) AS period_last, CAST(NULL AS HUGEINT) AS agreed_minimum

@@ -38,6 +38,9 @@ class ShareRefusal(StrEnum):
     OTHER_CONTENT = "other_content"
     UNKNOWN_PARTY = "unknown_party"
     OTHER_PARTY = "other_party"
+    UNKNOWN_CHARGE = "unknown_charge"
+    WHICH_CHARGE = "which_charge"
+    OTHER_ENTITY = "other_entity"
     FINISHED = "finished"
     NO_LONGER_FROZEN = "no_longer_frozen"
     TOO_MANY_RECEIVERS = "too_many_receivers"
@@ -69,7 +72,8 @@ class SharingLimits:
 @dataclass(frozen=True)
 class Asked:
     """A request about one payment. `shares`: receiver -> fen; of a return, who gives back how much. `parties`: receiver
-    -> the party that it is, where the house settles with it."""
+    -> the party that it is, where the house settles with it. `charge`: whose settling company's the payment is; empty
+    where nothing says it."""
 
     payment: str
     request: str
@@ -78,6 +82,7 @@ class Asked:
     does: Does
     shares: tuple[tuple[str, int], ...] = ()
     parties: tuple[tuple[str, str], ...] = ()
+    charge: str = ""
 
     @property
     def key(self) -> UUID:
@@ -193,8 +198,8 @@ def _return(asked: Asked, had: Sequence[Had], limits: SharingLimits, today: date
 
 #: The columns of a file with requests; a request may have several rows, one after another, a receiver each.
 COLUMNS = ("payment", "request", "paid", "paid_on", "does", "receiver", "amount")
-#: A column that may be there: the party that a receiver is.
-PARTY_COLUMN = "party"
+#: Columns that may be there: the party that a receiver is, and the charge for which the customer paid.
+PARTY_COLUMN, CHARGE_COLUMN = "party", "charge"
 
 
 def read_requests(rows: Sequence[Mapping[str, str | None]]) -> Iterator[tuple[str, str, Asked | Refused]]:
@@ -204,11 +209,11 @@ def read_requests(rows: Sequence[Mapping[str, str | None]]) -> Iterator[tuple[st
 
 
 def _read(payment: str, request: str, rows: Sequence[Mapping[str, str | None]]) -> Asked | Refused:
-    heads = {tuple(_cell(row, name) for name in ("paid", "paid_on", "does")) for row in rows}
+    heads = {tuple(_cell(row, name) for name in ("paid", "paid_on", "does", CHARGE_COLUMN)) for row in rows}
     if len(heads) > 1 or not payment or not request:
-        message = "each row has payment and request, and the rows of one request the same paid, paid_on and does"
+        message = "each row has payment and request, and the rows of one request the same paid, paid_on, does, charge"
         return Refused(ShareRefusal.NOT_READABLE, message)
-    ((paid, paid_on, does),) = heads
+    ((paid, paid_on, does, charge),) = heads
     fen = currency(WALLET_CURRENCY)
     try:
         shares = tuple(
@@ -220,7 +225,8 @@ def _read(payment: str, request: str, rows: Sequence[Mapping[str, str | None]]) 
                 (_cell(row, "receiver"), _cell(row, PARTY_COLUMN)) for row in rows if _cell(row, PARTY_COLUMN)
             )
         )
-        return Asked(payment, request, parse_minor(paid, fen), day, Does(does or Does.SHARE), shares, parties)
+        how = Does(does or Does.SHARE)
+        return Asked(payment, request, parse_minor(paid, fen), day, how, shares, parties, charge)
     except (NotAnAmount, ValueError) as error:
         return Refused(ShareRefusal.NOT_READABLE, str(error))
 

@@ -1,6 +1,7 @@
 """The ledger: its transfers are the obligations and instructions, its accounts are its transfers, and it balances."""
 
 from everycent.proof.verify.core.ordered import standing
+from everycent.proof.verify.core.posted import posted_otherwise
 from everycent.proof.verify.core.rule import Rule
 
 _ACCOUNT = "CASE WHEN {end} LIKE '%:%' THEN 'party/' || {end} ELSE 'operator/' || legal_entity || '/' || charge END"
@@ -58,22 +59,14 @@ ORDERED_POSTED = Rule(
 INSTRUCTIONS_POSTED = Rule(
     "each instruction is posted, once",
     "payments.instruction",
-    """WITH due AS (
-        SELECT instruction_id, as_of, currency, amount_minor,
+    posted_otherwise(
+        "instruction",
+        """SELECT instruction_id AS transfer_id, as_of, currency, amount_minor,
             CASE direction WHEN 'pay' THEN 'party/' || party_id ELSE 'channel/' || channel END AS debit_account,
             CASE direction WHEN 'pay' THEN 'channel/' || channel ELSE 'party/' || party_id END AS credit_account
-        FROM payments.instruction),
-    posted AS (
-        SELECT * FROM ledger.transfer WHERE batch_no IS NULL AND (cause LIKE 'instruction %' OR cause = 'obligations'))
-    SELECT coalesce(d.instruction_id, p.transfer_id) AS place,
-        format('instruction {}: {} {} from {} to {} on {}; posted {} {} from {} to {} on {}',
-            coalesce(d.instruction_id, p.transfer_id), coalesce(d.amount_minor, 0), coalesce(d.currency, ''),
-            coalesce(d.debit_account, '-'), coalesce(d.credit_account, '-'), coalesce(d.as_of::VARCHAR, '-'),
-            coalesce(p.amount_minor, 0), coalesce(p.currency, ''), coalesce(p.debit_account, '-'),
-            coalesce(p.credit_account, '-'), coalesce(p.booked_on::VARCHAR, '-')) AS message
-    FROM due d FULL JOIN posted p ON p.transfer_id = d.instruction_id
-    WHERE (d.amount_minor, d.currency, d.debit_account, d.credit_account, d.as_of)
-        IS DISTINCT FROM (p.amount_minor, p.currency, p.debit_account, p.credit_account, p.booked_on)""",
+        FROM payments.instruction""",
+        "cause LIKE 'instruction %' OR cause = 'obligations'",
+    ),
 )
 
 #: In flight on its channel; a result moves it to the legal entity's bank account or the party's balance there, or back
@@ -188,7 +181,8 @@ PARTY_BALANCES = Rule(
             FROM non_order.charge WHERE state = 'booked'
             UNION ALL SELECT party_id, currency, p.amount_minor FROM payments.pay_back p
                 JOIN payments.receipt USING (receipt_id) ANTI JOIN payments.pay_back_undone USING (pay_back_id)
-            UNION ALL SELECT party_id, currency, amount_minor FROM payments.share_entry)
+            UNION ALL SELECT party_id, currency, amount_minor FROM payments.share_entry
+            WHERE party_id IS NOT NULL)
             GROUP BY ALL),
     held AS (
         SELECT account, currency, sum(credits_minor - debits_minor) AS balance FROM ledger.account

@@ -1,9 +1,10 @@
-"""Shares of customers' payments: what parties got by them is booked as the wallet says it last, and settled once."""
+"""Shares of customers' payments: what receivers got by them is booked as the wallet says it last, and settled once."""
 
+from everycent.proof.verify.core.posted import posted_otherwise
 from everycent.proof.verify.core.rule import Rule
 
 SHARES_BOOKED = Rule(
-    "each party's share of a payment is booked as its wallet says it last",
+    "each share of a payment is booked as its wallet says it last",
     "payments.share",
     """WITH last_said AS (
         SELECT share_id, arg_max(state, move_no) AS state, count(*) AS moves, max(move_no) AS last_no,
@@ -11,7 +12,7 @@ SHARES_BOOKED = Rule(
         FROM payments.share_move GROUP BY ALL),
     due AS (
         SELECT share_id, receiver, p.party_id, s.legal_entity, m.state, m.first_state, m.moves, m.last_no,
-            CASE WHEN m.state <> 'paid' OR p.party_id IS NULL THEN 0 WHEN does = 'return' THEN p.amount_minor
+            CASE WHEN m.state <> 'paid' THEN 0 WHEN does = 'return' THEN p.amount_minor
                 ELSE -p.amount_minor END AS due
         FROM payments.share s JOIN payments.share_part p USING (share_id) LEFT JOIN last_said m USING (share_id)),
     booked AS (
@@ -32,21 +33,16 @@ SHARES_BOOKED = Rule(
 SHARES_POSTED = Rule(
     "each share that is booked is posted, once, and no other is",
     "payments.share_entry",
-    """WITH due AS (
-        SELECT entry_id, as_of, currency, abs(amount_minor) AS amount_minor,
-            CASE WHEN amount_minor < 0 THEN 'party/' || party_id ELSE 'bank/' || legal_entity END AS debit_account,
-            CASE WHEN amount_minor < 0 THEN 'bank/' || legal_entity ELSE 'party/' || party_id END AS credit_account
-        FROM payments.share_entry),
-    posted AS (FROM ledger.transfer WHERE batch_no IS NULL AND cause LIKE 'share %')
-    SELECT coalesce(d.entry_id, p.transfer_id) AS place,
-        format('share entry {}: {} {} from {} to {} on {}; posted {} {} from {} to {} on {}',
-            coalesce(d.entry_id, p.transfer_id), coalesce(d.amount_minor, 0), coalesce(d.currency, ''),
-            coalesce(d.debit_account, '-'), coalesce(d.credit_account, '-'), coalesce(d.as_of::VARCHAR, '-'),
-            coalesce(p.amount_minor, 0), coalesce(p.currency, ''), coalesce(p.debit_account, '-'),
-            coalesce(p.credit_account, '-'), coalesce(p.booked_on::VARCHAR, '-')) AS message
-    FROM due d FULL JOIN posted p ON p.transfer_id = d.entry_id
-    WHERE (d.amount_minor, d.currency, d.debit_account, d.credit_account, d.as_of)
-        IS DISTINCT FROM (p.amount_minor, p.currency, p.debit_account, p.credit_account, p.booked_on)""",
+    posted_otherwise(
+        "share entry",
+        """SELECT entry_id AS transfer_id, as_of, currency, abs(amount_minor) AS amount_minor,
+            CASE WHEN amount_minor < 0 THEN theirs ELSE 'bank/' || legal_entity END AS debit_account,
+            CASE WHEN amount_minor < 0 THEN 'bank/' || legal_entity ELSE theirs END AS credit_account
+        FROM (
+            FROM payments.share_entry
+            SELECT *, coalesce('party/' || party_id, 'shared/' || legal_entity) AS theirs)""",
+        "cause LIKE 'share %'",
+    ),
 )
 
 SHARES_SETTLED = Rule(
@@ -57,8 +53,31 @@ SHARES_SETTLED = Rule(
             count(*) FILTER (o.outcome <> 'carried') OVER (PARTITION BY e.entry_id) AS times
         FROM payments.share_entry e JOIN payments.instruction_statement o ON o.statement_id = e.entry_id::VARCHAR)
     SELECT entry_id AS place, format('share entry {} of {}: {} minor units; settled with {}, {} times', entry_id,
-        party_id, due, amount, times) AS message
-    FROM settled WHERE due <> amount OR times > 1""",
+        coalesce(party_id, 'nobody'), due, amount, times) AS message
+    FROM settled WHERE due <> amount OR times > 1 OR party_id IS NULL""",
 )
 
-RULES = (SHARES_BOOKED, SHARES_POSTED, SHARES_SETTLED)
+SHARED_KEPT = Rule(
+    "what others than parties got by shares is what their account has",
+    "payments.share_entry",
+    """WITH said AS (
+        SELECT 'shared/' || legal_entity AS account, currency, sum(amount_minor) AS due FROM payments.share_entry
+            WHERE party_id IS NULL GROUP BY ALL),
+    held AS (
+        SELECT account, currency, sum(credits_minor - debits_minor) AS balance FROM ledger.account
+            WHERE account LIKE 'shared/%' GROUP BY ALL)
+    SELECT {'a': account, 'c': currency} AS place,
+        format('{} in {}: balance {}, shares of those who are no parties say {}', account, currency,
+            coalesce(balance, 0), coalesce(due, 0)) AS message
+    FROM held FULL JOIN said USING (account, currency) WHERE coalesce(balance, 0) <> coalesce(due, 0)""",
+)
+
+SHARES_OF_ONE = Rule(
+    "a payment that is shared is one company's",
+    "payments.share",
+    """SELECT payment AS place, format('payment {} was paid to {} and to {}, as its requests say', payment,
+        min(legal_entity), max(legal_entity)) AS message
+    FROM payments.share GROUP BY payment HAVING min(legal_entity) <> max(legal_entity)""",
+)
+
+RULES = (SHARES_BOOKED, SHARES_POSTED, SHARES_SETTLED, SHARED_KEPT, SHARES_OF_ONE)

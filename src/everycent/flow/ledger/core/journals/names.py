@@ -16,6 +16,7 @@ from everycent.flow.ledger.contract import (
     OPERATOR_ACCOUNT,
     PARTY_ACCOUNT,
     RESERVE_ACCOUNT,
+    SHARED_ACCOUNT,
     TAX_ACCOUNT,
 )
 
@@ -27,8 +28,8 @@ _STEM, _DIGITS = 15, 8
 
 def account_name(account: str) -> str:
     """What an account is called: what parties are owed, have in reserve, on account or prepaid, and taxes are
-    liabilities, channels and banks are assets, the operator's own side is income (and its costs, with the other sign);
-    others' names are equity.
+    liabilities, channels and banks are assets, the operator's own side is income (and its costs, with the other sign),
+    what others than parties got of customers' payments an expense; others' names are equity.
 
     No account's name is the beginning of another's, so that a balance is its own and nobody else's.
     """
@@ -46,6 +47,8 @@ def account_name(account: str) -> str:
         return f"Assets:Bank:{_component(account.removeprefix(BANK_ACCOUNT))}"
     elif account.startswith(BALANCE_ACCOUNT):
         return f"Liabilities:Balance:{_component(account.removeprefix(BALANCE_ACCOUNT))}"
+    elif account.startswith(SHARED_ACCOUNT):
+        return f"Expenses:Shared:{_component(account.removeprefix(SHARED_ACCOUNT))}"
     elif account.startswith(TAX_ACCOUNT):
         return f"Liabilities:Tax:{_component(account.removeprefix(TAX_ACCOUNT))}"
     return f"Equity:Other:{_component(account)}"

@@ -4,7 +4,13 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from everycent.flow.ledger.contract import BALANCE_ACCOUNT, BANK_ACCOUNT, OPERATOR_ACCOUNT, TAX_ACCOUNT
+from everycent.flow.ledger.contract import (
+    BALANCE_ACCOUNT,
+    BANK_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    SHARED_ACCOUNT,
+    TAX_ACCOUNT,
+)
 
 #: In vouchers alone, what a company has with another: `intercompany/<legal_entity>/<the other>`, against which it books
 #: its side of a transfer between accounts of the two.
@@ -34,6 +40,6 @@ def legal_entity_sql(account: str) -> str:
         OPERATOR_ACCOUNT: f"substring({account} FROM '^{OPERATOR_ACCOUNT}(.*)/[^/]*$')",
         BALANCE_ACCOUNT: f"substring({account} FROM '^{BALANCE_ACCOUNT}(.*?)/[^/:]+:.*$')",
     }
-    entities |= {head: f"substr({account}, {len(head) + 1})" for head in (BANK_ACCOUNT, TAX_ACCOUNT)}
+    entities |= {head: f"substr({account}, {len(head) + 1})" for head in (BANK_ACCOUNT, SHARED_ACCOUNT, TAX_ACCOUNT)}
     cases = " ".join(f"WHEN starts_with({account}, '{head}') THEN {entity}" for head, entity in entities.items())
     return f"CASE {cases} END"
