@@ -1,9 +1,12 @@
 """`everycent approvals`: what waits for whom, yes and no, groups and lent voices."""
 
 import json
+import secrets
 import time
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from everycent.base.money.amount import format_minor
@@ -17,7 +20,8 @@ from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.statements import Told, tell, user
 from everycent.serve.cli.terminal import err, out, print_json, print_table
-from everycent.serve.outside_approvals import ApprovalSystem, Heard, receiving_decisions, tell_waiting
+from everycent.serve.demo.approval_system import ApprovalSimulator, approval_simulator
+from everycent.serve.outside_approvals import ApprovalSystem, Heard, ToldRequest, receiving_decisions, tell_waiting
 from everycent.serve.wiring import migrations
 
 
@@ -84,24 +88,67 @@ def _named(session: Session, text: str) -> tuple[str, UUID]:
     return fitting[0]
 
 
-def send_command(model: str | None, *, as_json: bool) -> int:
-    """Tells the approval system what waits; 1 where it did not hear all of it."""
-    system = ApprovalSystem.load()
-    with open_session(Settings.load(), migrations()) as session:
+def send_command(model: str | None, *, simulated: bool, as_json: bool) -> int:
+    """Tells the approval system what waits; 1 where it did not hear all of it, or what it said was refused."""
+    heard: list[Heard] = []
+    with ExitStack() as running:
+        session = running.enter_context(open_session(Settings.load(), migrations()))
+        made_up = running.enter_context(_simulated(session, heard)) if simulated else None
+        system = ApprovalSystem.load() if made_up is None else ApprovalSystem(made_up.url, made_up.secret)
         models = session.models() if model is None else [model]
         told = tell_waiting(session.connection, session.tenant, models, system, datetime.now(UTC))
+        if made_up is not None:
+            made_up.deliver()
+    decisions = {} if made_up is None else {said["request"]: said for said in made_up.said.values()}
+    came = {each.request: each for each in heard}
     if as_json:
         sent = [
             {"request_id": str(each.request.request_id), "model": each.model, "level": each.standing.level,
              "not_reached": each.not_reached} for each in told
         ]  # fmt: skip
-        print_json({"sent": sent})
+        print_json({"sent": sent, "called_back": [{"said": decisions[at], **vars(came[at])} for at in decisions]})
     else:
-        out.print(f"the approval system was told {len(told):,} requests that wait", markup=False)
+        some = f"{len(told):,} request that waits" if len(told) == 1 else f"{len(told):,} requests that wait"
+        out.print(f"the approval system was told {some}", markup=False)
+        if made_up is not None:
+            _tell_decisions(told, decisions, came)
         for each in told:
             if each.not_reached is not None:
                 err.print(f"{str(each.request.request_id)[:8]}: {each.not_reached}", markup=False)
-    return exits.FAILED if any(each.not_reached is not None for each in told) else exits.OK
+    unheard = any(each.not_reached is not None for each in told)
+    return exits.FAILED if unheard or any(each.refusal is not None for each in heard) else exits.OK
+
+
+@contextmanager
+def _simulated(session: Session, heard: list[Heard]) -> Iterator[ApprovalSimulator]:
+    """A system that is made up here while it runs; what came of its call-backs is added to `heard`."""
+    secret = secrets.token_bytes(32)
+    people = approvals.members_by_group(session.connection, session.tenant)
+    with (
+        receiving_decisions(session.settings, secret, told=heard.append) as call_back,
+        approval_simulator(secret, call_back, people) as simulator,
+    ):
+        yield simulator
+
+
+def _tell_decisions(
+    told: Sequence[ToldRequest], decisions: Mapping[str, Mapping[str, Any]], came: Mapping[str | None, Heard]
+) -> None:
+    rows = []
+    for each in told:
+        key, request = str(each.request.request_id), each.request
+        money = currency(request.subject.currency)
+        said, then = decisions.get(key), came.get(key)
+        rows.append([
+            key[:8], request.subject.kind, request.subject.subject_id,
+            format_minor(request.subject.amount_minor, money), money.code,
+            f"{each.standing.level} of {len(request.levels)}", " or ".join(each.standing.groups),
+            None if said is None else f"{'yes' if said['yes'] else 'no'}, by {said['by']}",
+            None if then is None else then.refusal or then.state,
+        ])  # fmt: skip
+    if rows:
+        columns = ("request", "of", "what", "amount", "", "level", "group", "said by call-back", "now")
+        print_table("Decided by a made-up approval system", columns, rows, right=frozenset({3}))
 
 
 def listen_command(port: int) -> int:
@@ -120,11 +167,18 @@ def listen_command(port: int) -> int:
             time.sleep(3600)
 
 
-def delegate_command(to: str, since: date, until: date, kinds: Sequence[str], by: str | None, *, as_json: bool) -> int:
-    """Lends a voice; 1 where that is refused."""
-    given = Delegation(user(by), to, tuple(kinds), since, until)
+def delegate_command(
+    to: str, since: date | None, until: date | None, days: int | None, kinds: Sequence[str], by: str | None, *,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Lends a voice; 1 where that is refused. `since`: today if not given."""
+    if (until is None) == (days is None):
+        raise NotSaid("for how long? write --days 10, or --until with the last day, one of the two")
+    now = datetime.now(UTC)
+    first = since or now.date()
+    given = Delegation(user(by), to, tuple(kinds), first, until or first + timedelta(days=(days or 0) - 1))
     with open_session(Settings.load(), migrations()) as session:
-        answer = approvals.delegate(session.connection, session.tenant, given, given.lent_by, datetime.now(UTC))
+        answer = approvals.delegate(session.connection, session.tenant, given, given.lent_by, now)
     return tell("lent_to", [_told(to, answer)], as_json=as_json)
 
 

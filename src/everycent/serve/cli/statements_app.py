@@ -208,11 +208,20 @@ def approvals_withdraw(request: Request, by: Who = None, json: Json = False) -> 
 
 
 @approvals_app.command("send")
-def approvals_send(model: Model = None, json: Json = False) -> int:
-    """Tell the approval system outside what waits; it answers by call-backs (approvals listen)."""
+def approvals_send(
+    model: Model = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="To one that is made up here, and calls back at once.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Tell the approval system outside what waits; it answers by call-backs (approvals listen).
+
+    The one that is made up here says no to amounts whose last digit is 8, and yes to all others.
+    """
     from everycent.serve.cli.approving import send_command
 
-    return send_command(model, as_json=json)
+    return send_command(model, simulated=simulated, as_json=json)
 
 
 @approvals_app.command("listen")
@@ -228,8 +237,13 @@ def approvals_listen(
 @approvals_app.command("delegate")
 def approvals_delegate(
     to: Annotated[str, typer.Option(help="Who may speak for you.")],
-    since: Annotated[date, typer.Option("--since", parser=day, metavar="DATE", help="From this day on (UTC).")],
-    until: Annotated[date, typer.Option("--until", parser=day, metavar="DATE", help="Up to this day, it inside.")],
+    since: Annotated[
+        date | None, typer.Option(parser=day, metavar="DATE", help="From this day on (UTC); today if not given.")
+    ] = None,
+    until: Annotated[date | None, typer.Option(parser=day, metavar="DATE", help="Up to this day, it inside.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3660, help="Or for so many days, the first one inside.")
+    ] = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="For this kind of requests alone: statement, payment. May come again.")
     ] = None,
@@ -239,7 +253,7 @@ def approvals_delegate(
     """Lend your voice to another person for some days."""
     from everycent.serve.cli.approving import delegate_command
 
-    return delegate_command(to, since, until, kind or [], by, as_json=json)
+    return delegate_command(to, since, until, days, kind or [], by, as_json=json)
 
 
 @approvals_app.command("group")

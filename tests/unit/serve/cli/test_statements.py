@@ -122,6 +122,11 @@ def test_an_outside_system_approves_as_its_people_would_here(
         with pytest.raises(OSError, match=r"nothing can listen at 127\.0\.0\.1, port \d+: .*; name another port"):
             receiving_decisions(database.settings, SECRET, port=int(address.rpartition(":")[2].strip("/"))).__enter__()
     assert say("statement show", LARGE)[1]["state"] == "approved"
+    say("statement confirm", SMALL, "--by", "bob")
+    code, told = say("approvals send --simulated")
+    ((called_back,), (sent,)) = (told["called_back"], told["sent"])
+    assert (code, called_back["request"], called_back["state"]) == (exits.OK, sent["request_id"], "approved")
+    assert called_back["said"]["by"] == "cid", "bob asked for it"
     assert say("verify")[1]["verified"]
 
 
@@ -146,6 +151,7 @@ def test_what_is_not_allowed_is_refused_by_name(say: Say, closed: Any) -> None:
     assert refused("approvals group", "finance", "--add", "eve", "--by", "eve") == (exits.FAILED, "own_membership")
     days = ("--since", "2026-03-01", "--until", "2026-02-01")
     assert refused("approvals delegate", "--to", "eve", *days, "--by", "cid") == (exits.FAILED, "delegation_backwards")
+    assert say("approvals delegate --to eve --days 1 --by cid")[0] == exits.OK, "today alone"
     assert say("verify")[1]["verified"]
 
 
@@ -161,6 +167,8 @@ def test_what_is_not_allowed_is_refused_by_name(say: Say, closed: Any) -> None:
         (["statement", "approve", "none"], "there is no statement 'none'"),
         (["approvals", "decide", "zz", "--yes"], "there is no request 'zz'"),
         (["approvals", "group", "--add", "ann"], "--add and --remove need a group"),
+        (["approvals", "delegate", "--to", "eve"], "for how long? write --days 10, or --until"),
+        (["approvals", "delegate", "--to", "eve", "--days", "1", "--until", "2026-02-01"], "one of the two"),
     ],
 )
 def test_what_cannot_be_meant_is_said(say: Say, capsys: Any, asked: list[str], says: str) -> None:
