@@ -197,9 +197,11 @@ def share_payments(
     rows: Sequence[Mapping[str, str | None]] | None,
     who: str,
     now: datetime,
+    as_of: date | None,
 ) -> list[payments.Shared]:
     """Shares customers' payments at a wallet of the model, as the rows of a file ask; what came of each request. With
-    no rows, what is kept and has no end is asked about, and asked for again where the wallet does not have it.
+    no rows, what is kept and has no end is asked about, and asked for again where the wallet does not have it. `as_of`:
+    the day by which they are judged and booked; today if None.
 
     Raises ModelRefused, ChannelNotSet, ChannelBusy.
     """
@@ -208,7 +210,7 @@ def share_payments(
     settled = {one.name: one.settled for one in charges} or {"": ((date.min, model.operator),)}
     name = payments.service_channel(plan, channel, environment, lambda: 0).name
     wallet, limits = payments.sharing_wallet(plan, name, environment, lambda: int(time.time()))
-    today = model.calendar.today(now)
+    today = as_of or model.calendar.today(now)
     at = payments.At(session.connection, session.tenant, model.name, who, now, today)
     with payments.sending(session.connection, session.tenant, model.name, f"shares of {name}"):
         keeper = payments.StoredShares(at, PAYMENT_OTHERS, name, settled)

@@ -212,6 +212,11 @@ def payments_share(
         ),
     ] = None,
     channel: Annotated[str | None, typer.Option(help="The wallet, where a model has several services.")] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="At wallets that are made up here, whose bills go to --to.")
+    ] = False,
+    to: Annotated[Path, typer.Option(help="The folder for the bills of made-up wallets.")] = Path("bills"),
+    as_of: AsOf = None,
     who: Who = None,
     json: Json = False,
 ) -> int:
@@ -219,7 +224,7 @@ def payments_share(
     ask about what has no end yet."""
     from everycent.serve.cli.sharing import share_command
 
-    return share_command(model, file, channel, who, as_json=json)
+    return share_command(model, file, channel, who, as_of, to if simulated else None, as_json=json)
 
 
 @payments_app.command("events")

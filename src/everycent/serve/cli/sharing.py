@@ -3,8 +3,9 @@
 import csv
 import getpass
 import os
+from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from everycent.base.platform.settings import Settings
@@ -13,18 +14,25 @@ from everycent.flow.payments.service import CHARGE_COLUMN, PARTY_COLUMN, SHARE_C
 from everycent.flow.pipeline.service import open_session, share_payments
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NotSaid
+from everycent.serve.cli.simulated_services import simulated_services
 from everycent.serve.cli.terminal import err, print_json, print_table
 from everycent.serve.wiring import SECTIONS, migrations
 
 
-def share_command(model_path: Path, file: Path | None, channel: str | None, who: str | None, *, as_json: bool) -> int:
+def share_command(
+    model_path: Path, file: Path | None, channel: str | None, who: str | None, as_of: date | None,
+    bills: Path | None, *, as_json: bool,
+) -> int:  # fmt: skip
     """Shares payments, or without a file asks about those that have no end; 1 where a request was refused, 75 where
-    nobody can tell of one."""
+    nobody can tell of one. `bills`: at wallets that are made up here, which write theirs there."""
     model = load_model(model_path, SECTIONS)
     rows = None if file is None else _rows(file)
     person = who or getpass.getuser()
-    with open_session(Settings.load(), migrations()) as session:
-        told = share_payments(session, model, os.environ, channel, rows, person, datetime.now(UTC))
+    with ExitStack() as running:
+        session = running.enter_context(open_session(Settings.load(), migrations()))
+        services = None if bills is None else running.enter_context(simulated_services(session, model, bills))
+        environment = os.environ if services is None else services.environment
+        told = share_payments(session, model, environment, channel, rows, person, datetime.now(UTC), as_of)
     if as_json:
         print_json({"requests": [asdict(each) for each in told]})
     else:

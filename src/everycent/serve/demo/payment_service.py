@@ -1,19 +1,20 @@
 """Payment services to try things with: real HTTP servers that take signed orders, call back, and write their bill.
 
-What becomes of an order goes by the last character of the account, so that a demo needs no configuration. What a
-service paid stands in its bill, a CSV file; that is its memory, too, from one time that it runs to the next.
+What becomes of an order goes by the last character of the account, so that a demo needs no configuration. Customers'
+payments, of which a wallet has all that anybody names, are shared as they are asked to be. What a service paid stands
+in its bill, a CSV file; that is its memory, too, from one time that it runs to the next.
 """
 
 import csv
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -23,7 +24,11 @@ from everycent.flow.payments.contract import ComeBackRefused
 from everycent.flow.payments.service import refuse_unsigned, signed
 from everycent.serve.demo.loopback import Answering, served
 
-BILL_COLUMNS = ("number", "order", "kind", "amount", "currency")
+BILL_COLUMNS = ("number", "order", "kind", "amount", "currency", "payment", "receiver")
+#: What a request of profit sharing does -> what the bill calls it.
+_OF_SHARES = {"share": "share", "return": "given back", "finish": "released"}
+#: The currency of customers' payments that are shared.
+_OF_WALLETS = "CNY"
 _CALL_BACK_S = 10.0
 
 
@@ -75,12 +80,31 @@ class PaymentServiceSimulator:
         rows = [row for row in self.rows if row["order"] == key]
         if not rows:
             return {"order": key, "state": "unknown"}
-        money = currency(rows[0]["currency"])
-        amount_minor = int(rows[0]["amount"].replace(".", ""))
-        assert format_minor(amount_minor, money) == rows[0]["amount"], "a bill's amounts have all their digits"
         state = "returned" if rows[-1]["kind"] == "return" else "paid"
-        return {"order": key, "state": state, "amount_minor": amount_minor, "currency": money.code,
+        return {"order": key, "state": state, "amount_minor": _minor(rows[0]), "currency": rows[0]["currency"],
                 "reference": rows[0]["number"]}  # fmt: skip
+
+    def share(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Shares a customer's payment, gives back, or releases what is left, a request once; what is answered."""
+        if self._number(asked["order"]) is None:
+            sign = -1 if asked["does"] == "return" else 1
+            for receiver, fen in [*asked["shares"], *([] if asked["shares"] else [("", 0)])]:
+                more = {"payment": asked["payment"], "receiver": receiver}
+                self._book(
+                    {"order": asked["order"], "currency": _OF_WALLETS}, _OF_SHARES[asked["does"]], sign * fen, **more
+                )
+        return {"order": asked["order"], "state": "paid"}
+
+    def shares_of(self, payment: str) -> list[dict[str, Any]]:
+        """The requests about a customer's payment, in their order."""
+        does = {kind: word for word, kind in _OF_SHARES.items()}
+        had: dict[str, dict[str, Any]] = {}
+        for row in self.rows:
+            if row["payment"] == payment and row["kind"] in does:
+                one = had.setdefault(row["order"], {"order": row["order"], "does": does[row["kind"]], "shares": []})
+                if row["receiver"]:
+                    one["shares"].append([row["receiver"], abs(_minor(row))])
+        return [{**one, "state": "paid"} for one in had.values()]
 
     def _number(self, key: str) -> str | None:
         return next((row["number"] for row in self.rows if row["order"] == key), None)
@@ -93,10 +117,19 @@ class PaymentServiceSimulator:
             self._book(order, "return", -order["amount_minor"])
             self.told.append({**paid, "state": "returned", "reason": "the account takes no money"})
 
-    def _book(self, order: dict[str, Any], kind: str, amount_minor: int) -> None:
+    def _book(
+        self, order: dict[str, Any], kind: str, amount_minor: int, *, payment: str = "", receiver: str = ""
+    ) -> None:
         amount = format_minor(amount_minor, currency(order["currency"]))
-        values = (f"P{len(self.rows) + 1:04}", order["order"], kind, amount, order["currency"])
+        values = (f"P{len(self.rows) + 1:04}", order["order"], kind, amount, order["currency"], payment, receiver)
         self.rows.append(dict(zip(BILL_COLUMNS, values, strict=True)))
+
+
+def _minor(row: Mapping[str, str]) -> int:
+    money = currency(row["currency"])
+    amount_minor = int(row["amount"].replace(".", ""))
+    assert format_minor(amount_minor, money) == row["amount"], "a bill's amounts have all their digits"
+    return amount_minor
 
 
 @contextmanager
@@ -111,12 +144,16 @@ def payment_simulator(secret: str, call_back: str, bill: Path) -> Iterator[Payme
         def do_POST(self) -> None:
             body = self.body()
             if self._is_signed(body):
-                said = service.take(json.loads(body))
+                take = service.share if self.path.endswith("/shares") else service.take
+                said = take(json.loads(body))
                 self.say(503) if said is None else self._answer(200, said)
 
         def do_GET(self) -> None:
-            if self._is_signed(b""):
-                said = service.status(self.path.rpartition("/")[2])
+            where, _, name = self.path.rpartition("/")
+            if self._is_signed(b"") and where.endswith("/shares"):
+                self._answer(200, {"requests": service.shares_of(unquote(name))})
+            elif not where.endswith("/shares") and self._is_signed(b""):
+                said = service.status(name)
                 self._answer(404 if said["state"] == "unknown" else 200, said)
 
         def _is_signed(self, body: bytes) -> bool:

@@ -48,16 +48,21 @@ _DECIDED = {
 }
 #: Of a transfer: the instruction that caused it.
 _INSTRUCTION = "substring(cause FROM '^(?:instruction|payment) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')"
+#: Of a transfer: the part of a share that caused it.
+_SHARE = "substring(transfer.cause FROM '^share ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')::uuid"
+_OF_SHARE = f"""FROM payments.share_entry AS entry JOIN payments.share USING (tenant, model, share_id)
+    WHERE entry.tenant = transfer.tenant AND entry.model = transfer.model AND entry.entry_id = {_SHARE}"""
 #: What the tables say besides, by SQL: since when a statement may be paid, is paid, is held back by a person; the
-#: reference that a bank's file carries, and which instruction it belongs to; by which channel that one went.
+#: reference that a bank's file or a wallet's order carries, and which instruction or share it belongs to; by which
+#: channel that one went.
 _BESIDES = {
     "statements": {name: f"{name}::text" for name in ("released_as_of", "settled_as_of", "parked_as_of")},
     "instructions": {"end_to_end_id": "replace(instruction_id::text, '-', '')"},
     "transfers": {
-        "end_to_end_id": f"replace({_INSTRUCTION}, '-', '')",
-        "channel": f"""(SELECT instruction.channel FROM payments.instruction
+        "end_to_end_id": f"replace(coalesce({_INSTRUCTION}, (SELECT entry.share_id::text {_OF_SHARE})), '-', '')",
+        "channel": f"""coalesce((SELECT instruction.channel FROM payments.instruction
             WHERE instruction.tenant = transfer.tenant AND instruction.model = transfer.model
-                AND instruction.instruction_id = {_INSTRUCTION}::uuid)""",
+                AND instruction.instruction_id = {_INSTRUCTION}::uuid), (SELECT share.channel {_OF_SHARE}))""",
     },
 }
 _MEMORY_MB = 256
@@ -65,8 +70,8 @@ _MEMORY_MB = 256
 
 class EverycentWords(Declaration):
     """A table of a model's. Money in it is in minor units: declare its columns with `unit: minor`. Instructions, and
-    transfers that an instruction caused, have a column `end_to_end_id` besides: the reference in the bank's file; such
-    transfers have its `channel`, too."""
+    transfers that an instruction or a share of a customer's payment caused, have a column `end_to_end_id` besides: the
+    reference in the bank's file, or the wallet's order; such transfers have its `channel`, too."""
 
     table: Literal[
         "records", "charges", "obligations", "statements", "non_order_charges", "instructed_statements",
