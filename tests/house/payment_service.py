@@ -18,7 +18,8 @@ SECRET = "between us"
 @dataclass
 class PaymentService:
     """`faults` are used up one by one, a request each: a status number, `hang up` (after taking the order), `no json`,
-    `other order`. `paid`: how often each order was carried out."""
+    `other order`. `paid`: how often each order was carried out. `shares`: what it has of each payment; `sent`: the keys
+    of all requests to share one, as they came."""
 
     url: str = ""
     faults: list[Any] = field(default_factory=list)
@@ -27,9 +28,11 @@ class PaymentService:
     idempotent: bool = True
     unsigned: int = 0
     shares: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
 
     def shared(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Shares a payment, a request once."""
+        self.sent.append(asked["order"])
         had = self.shares.setdefault(asked["payment"], [])
         if asked["order"] not in [each["order"] for each in had]:
             had.append({name: asked[name] for name in ("order", "does", "shares")} | {"state": "paid"})

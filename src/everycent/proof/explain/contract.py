@@ -66,6 +66,7 @@ EVENT_KINDS = (
     "statement",
     "instruction",
     "receipt",
+    "share",
     "reconciled",
     "break",
     "handled",

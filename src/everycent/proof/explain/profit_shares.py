@@ -1,12 +1,28 @@
 """Shares of a customer's payment explained: what was asked, what the wallet says, and what of it is booked to whom."""
 
+from collections.abc import Collection, Iterator
+from datetime import date
+from uuid import UUID
+
 from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import currency
-from everycent.proof.explain.contract import Explanation
+from everycent.proof.explain.contract import Event, Explanation
 from everycent.proof.explain.store import Finder, Row
 
 #: Wallets share CNY alone.
 _FEN = currency("CNY")
+
+
+#: What receivers had by shares of payments, or gave back, with what settles it.
+_TAKEN_OFF = """
+    SELECT e.entry_id, e.receiver, e.party_id, e.amount_minor, e.as_of, e.recorded_at, s.payment, s.request
+    FROM payments.share_entry e JOIN payments.share s USING (tenant, model, share_id)
+        JOIN {sides} side ON side.tenant = e.tenant AND side.model = e.model AND side.statement_id = e.entry_id::text
+    WHERE e.{tenant} AND e.model = %(model)s AND (side.instruction_id = ANY(%(ids)s::uuid[])
+        OR side.outcome = 'zero' AND (e.party_id, side.as_of) IN (
+            SELECT * FROM unnest(%(parties)s::text[], %(days)s::date[])))
+    ORDER BY e.recorded_at, e.entry_id
+"""
 
 
 def shares_of(finder: Finder, payment: str) -> list[Row]:
@@ -66,3 +82,33 @@ def _parts(finder: Finder, row: Row) -> list[Explanation]:
     if not parts:
         told.append(Explanation("share", str(row["share_id"]), f"{row['request']}: {row['does']}", (("life", life),)))
     return told
+
+
+def shares_taken_off(finder: Finder, row: Row) -> Iterator[Explanation]:
+    """What an instruction pays less, since its party had it by shares, or more, since it gave that back."""
+    for entry in _taken_off(finder, row["model"], [row["instruction_id"]], ()):
+        facts = (("party", entry["party_id"]), ("booked on", str(entry["as_of"])), ("request", entry["request"]))
+        yield Explanation("share", str(entry["entry_id"]), _said(entry), facts)
+
+
+def share_events(
+    finder: Finder, model: str, instruction_ids: Collection[UUID], unpaid: Collection[tuple[str, date]]
+) -> Iterator[Event]:
+    """What was taken off payments, or added, each when it was booked. `unpaid`: the party and the day of what was
+    settled without a payment."""
+    for entry in _taken_off(finder, model, instruction_ids, unpaid):
+        yield Event(entry["recorded_at"], "share", entry["payment"], _said(entry), model)
+
+
+def _taken_off(
+    finder: Finder, model: str, instruction_ids: Collection[UUID], unpaid: Collection[tuple[str, date]]
+) -> list[Row]:
+    of = {"ids": list(instruction_ids), "parties": [one for one, _ in unpaid], "days": [day for _, day in unpaid]}
+    return finder.query(_TAKEN_OFF, model=model, **of)
+
+
+def _said(entry: Row) -> str:
+    amount = f"{format_minor(abs(int(entry['amount_minor'])), _FEN)} CNY of payment {entry['payment']}"
+    if entry["amount_minor"] > 0:
+        return f"{entry['receiver']} gave back {amount}: it is owed again"
+    return f"{entry['receiver']} had {amount} at its wallet: it is taken off"

@@ -17,6 +17,7 @@ from everycent.flow.clearing.contract import OBLIGATION
 from everycent.flow.rating.contract import CHARGE, HELD
 from everycent.proof.explain.contract import EVENT_KINDS, Event, Life, NothingFound
 from everycent.proof.explain.core.asked import readings
+from everycent.proof.explain.profit_shares import share_events
 from everycent.proof.explain.receipts import receipt_events
 from everycent.proof.explain.reconciled import reconciled_events
 from everycent.proof.explain.store import Finder, Row
@@ -185,6 +186,10 @@ def _settled(finder: Finder, model: str, statement_ids: Sequence[str]) -> tuple[
     events += _moved(finder, model, statement_ids, paid)
     collected = [row["instruction_id"] for row in paid if row["direction"] == "collect"]
     events += receipt_events(finder, model, collected)
+    instructed = {row["instruction_id"] for row in paid} - {None}
+    party = {row["statement_id"]: row["party_id"] for row in rows}
+    zero = {(party[row["statement_id"]], row["outcome_as_of"]) for row in paid if row["outcome"] == "zero"}
+    events += share_events(finder, model, sorted(instructed), sorted(zero))
     known = {row["statement_id"] for row in rows}
     missing += [f"statement {ident} is not stored" for ident in statement_ids if ident not in known]
     return events, missing

@@ -8,6 +8,7 @@ from everycent.base.money.amount import format_minor
 from everycent.base.money.currency import Currency, currency
 from everycent.base.money.cycle import day_told, days_told
 from everycent.proof.explain.contract import Explanation
+from everycent.proof.explain.profit_shares import shares_taken_off
 from everycent.proof.explain.receipts import came_in_facts, pay_backs_of
 from everycent.proof.explain.store import Finder, Row
 
@@ -59,7 +60,7 @@ def statement_explained(finder: Finder, row: Row) -> Explanation:
 
 
 def instruction_explained(finder: Finder, row: Row) -> Explanation:
-    """An instruction with the statements that it pays."""
+    """An instruction with the statements that it pays, and what stands beside them."""
     money = currency(row["currency"])
     statements = finder.statements_of_instruction(row["model"], row["instruction_id"])
     facts = [
@@ -72,16 +73,17 @@ def instruction_explained(finder: Finder, row: Row) -> Explanation:
         *(came_in_facts(finder, row) if row["direction"] == "collect" else pay_backs_of(finder, row)),
     ]
     charges = finder.charges_of_instruction(row["model"], row["instruction_id"])
+    shares = list(shares_taken_off(finder, row))
     amount = format_minor(int(row["amount_minor"]), money)
     parts = [*(statement_explained(finder, each) for each in statements[:_LONGEST]),
-             *(non_order_explained(finder, each) for each in charges[:_LONGEST])]  # fmt: skip
+             *(non_order_explained(finder, each) for each in charges[:_LONGEST]), *shares[:_LONGEST]]  # fmt: skip
     return Explanation(
         "instruction",
         str(row["instruction_id"]),
         f"{row['instruction_id']}: {row['direction']} {amount} {money}",
         tuple(facts),
         tuple(parts),
-        more=len(statements) + len(charges) - len(parts),
+        more=len(statements) + len(charges) + len(shares) - len(parts),
     )
 
 

@@ -15,7 +15,8 @@ _DOT, _DOT_MOST = 8, 16
 #: The colours of the lanes, of the style sheet's.
 _COLOURS = {
     "record": "0", "set_aside": "returned", "charge": "charge", "held_charge": "open", "obligation": "2",
-    "statement": "5", "instruction": "paid", "receipt": "4", "reconciled": "3", "break": "returned", "handled": "1",
+    "statement": "5", "instruction": "paid", "receipt": "4", "share": "4", "reconciled": "3", "break": "returned",
+    "handled": "1",
 }  # fmt: skip
 
 
