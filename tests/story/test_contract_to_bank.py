@@ -16,6 +16,54 @@ from everycent.serve.demo.story import Line, scenes, spread, write_story
 ROOT = Path(__file__).parents[2]
 
 
+#: What the story says, as single spaces join it.
+LINES = (
+    "HT-04 1 unknown_system",
+    "merchant:silk/east ****1231 refused",
+    "merchant:silk/east ****1240 verified",
+    "statements closed 8 owed to parties 3,564.35 owed by parties 100.00",
+    "merchant:kites/east closed 2026-03-08 bob the festival is over ends a period",
+    "some more above_ratio 30.00 of at most 36.00 are shared, and it asks for 10.00",
+    "CNY 2 of 2 finance yes, by dora approved",
+    "stall:lanterns festival_end 2026-03-08 record of festival_ends.csv ends a period",
+    "70.75 4.25 75.00 CNY issued lantern-",
+    "38.00 CNY approved payment carried to the",
+    "instructions to pay 5 3,001.60",  # less a deposit, a fine, and what the flower shop has; 30.40 are held back
+    "merchant:kites/east 100.00 CNY 20.00 free",
+    "20.00 CNY goes back to merchant:kites/east; the next run instructs it",
+    "instructions to pay 8 3,187.85",  # 99.75, 66.50 and 20.00 more
+    "balance/lantern-shanghai/stall:lanterns 305.00 550.00 245.00",
+    "approved merchant:flowers/west 84.00 CNY wechat",
+    "approved merchant:books/west 577.60 CNY rest",
+    "begin moved submitted 2 lose moved unknown 1 pay moved succeeded 2 bills/rest-bill.csv bills/wechat-bill.csv",
+    "paid 5 refused 0 returned 1",
+    "returned CNY 1 99.75",
+    "succeeded CNY 4 785.00 succeeded CNY 7 3088.10",
+    "succeeded merchant:kites/east 66.50 CNY bank_file",
+    "succeeded merchant:tea/east 1080.00 CNY bank_file",
+    "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 8 9 "
+    "3,393.10 3,393.10 0.00 missing right 1 0 99.75 0.00 99.75",
+    "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 5 5 "
+    "-1,080.00 -1,080.00 0.00",
+    "instructions_bills_and_ledger/bill, run 1 Where each row ends left rows right rows left right left - right "
+    "equal 2 2 661.60 661.60 0.00",
+    "instructions_bills_and_ledger/ledger, run 1 Where each row ends left rows right rows left right left - right "
+    "equal 2 2 661.60 661.60 0.00",
+    "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 8 9 "
+    "3,393.10 3,393.10 0.00 11. What",
+    "shares_and_ledger, run 1 Where each row ends left rows right rows left right left - right equal 1 1 30.00",
+    "transfers_and_ledger, run 1 Where each row ends left rows right rows left right left - right equal 1 1 100.00",
+    "confirm confirmed everycent nobody disputed it in time",
+    "operations a parked statement, to let go",
+    "merchant:tea/east 2005.00 1625.00 380.00 300.00 0.00",
+    "reserve held -30.40, until 2026-04-08",
+    "instruction 577.60 CNY went out by rest",
+    "merchant:books/west 672.40 680.00 -7.60 0.00",
+    "0 accepted, 0 not, 11 taken and not decided yet by call-back: 11 accepted, 0 not",
+    "11 2350.40 CNY accepted 2026-03/0008",
+)
+
+
 @pytest.fixture(autouse=True)
 def own_workspace(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERYCENT_DATABASE_URL", database.settings.database_url)
@@ -34,39 +82,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     assert run_app(["story", "--folder", "mall"]) == exits.OK
     told = capsys.readouterr()
     said = re.sub(r"[ \n]+", " ", told.out)
-    lines = (
-        "HT-04 1 unknown_system",
-        "merchant:silk/east ****1231 refused",
-        "merchant:silk/east ****1240 verified",
-        "statements closed 6 owed to parties 3,526.35 owed by parties 55.00",
-        "stall:lanterns festival_end 2026-03-08 record of festival_ends.csv ends a period",
-        "70.75 4.25 75.00 CNY issued lantern-",
-        "instructions to pay 6 3,176.35",  # less 300.00 of a deposit and 50.00 of a fine; 30.40 are held back
-        "balance/lantern-shanghai/stall:lanterns 305.00 550.00 245.00",
-        "approved merchant:flowers/west 114.00 CNY wechat",
-        "approved merchant:books/west 577.60 CNY rest",
-        "begin moved submitted 2 lose moved unknown 1 pay moved succeeded 2 bills/rest-bill.csv bills/wechat-bill.csv",
-        "paid 3 refused 0 returned 1",
-        "returned CNY 1 99.75",
-        "succeeded CNY 3 705.00 succeeded CNY 5 3076.60",
-        "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 5 6 "
-        "3,371.60 3,371.60 0.00 missing right 1 0 99.75 0.00 99.75",
-        "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 4 4 "
-        "-1,000.00 -1,000.00 0.00",
-        "instructions_bills_and_ledger/bill, run 1 Where each row ends left rows right rows left right left - right "
-        "equal 2 2 691.60 691.60 0.00",
-        "instructions_bills_and_ledger/ledger, run 1 Where each row ends left rows right rows left right left - right "
-        "equal 2 2 691.60 691.60 0.00",
-        "statements_and_instructions, run 2 Where each row ends left rows right rows left right left - right equal 5 6 "
-        "3,371.60 3,371.60 0.00 9. What",
-        "operations a parked statement, to let go",
-        "merchant:tea/east 2005.00 1625.00 380.00 300.00 0.00",
-        "reserve held -30.40, until 2026-04-08",
-        "instruction 577.60 CNY went out by rest",
-        "0 accepted, 0 not, 10 taken and not decided yet by call-back: 10 accepted, 0 not",
-        "9 2240.40 CNY accepted 2026-03/0008",
-    )
-    assert [line for line in lines if line not in said] == []
+    assert [line for line in LINES if line not in said] == []
     assert said.count("Breaks:") == 1, "the noodle bar's alone"
     assert "tea-house asked for it" in told.err
     assert said.count("verified: every cent accounted for") == 5
@@ -79,7 +95,7 @@ def test_the_story_goes_as_it_is_written(capsys: pytest.CaptureFixture[str], mon
     assert "Breaks:" not in asked and asked.endswith("verified: every cent accounted for ")
     assert run_app(["payments", "events"]) == exits.OK
     kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
-    assert sorted(kinds) == ["payment_returned", *["payment_succeeded"] * 8]
+    assert sorted(kinds) == ["money_on_account", "payment_returned", *["payment_succeeded"] * 11]
     assert run_app(["statement", "list", "--waits-for", "unpark", "--json"]) == exits.OK
     (parked,) = json.loads(capsys.readouterr().out)["statements"]
     assert parked["party_id"] == "merchant:noodles/west"
@@ -114,7 +130,7 @@ def test_a_story_that_was_interrupted_begins_anew(
     Path("mall/data/sales.csv").unlink()
     monkeypatch.setattr("everycent.serve.cli.telling.scenes", first_alone)
     assert run_app(["story", "--folder", "mall"]) == exits.OK
-    assert "5 taken, 1 refused" in capsys.readouterr().out
+    assert "6 taken, 1 refused" in capsys.readouterr().out
     assert Path("mall/data/sales.csv").is_file() and not Path("mall/.unfinished").exists()
     Path("mall/.unfinished").touch()
     assert run_app(["story", "--folder", "mall"]) == exits.REFUSED, "this database outlives the folder"

@@ -108,14 +108,18 @@ def of_statements(connection: Connection, tenant: str, ids: Sequence[str]) -> di
     return found
 
 
-def events(connection: Connection, tenant: str, model: str | None, after: int, limit: int) -> list[dict[str, Any]]:
-    """What source systems are told of payments' ends, in order; those after event number `after`."""
+def events(
+    connection: Connection, tenant: str, model: str | None, after: int, limit: int, kind: str | None = None
+) -> list[dict[str, Any]]:
+    """What source systems are told of payments' ends, in order; those after event number `after`, of a kind alone where
+    it is given."""
     return _dicts(
         connection,
         """SELECT event_no, event_id, model, kind, instruction_id, content, recorded_at FROM payments.event
         WHERE tenant = %(tenant)s AND event_no > %(after)s AND (%(model)s::text IS NULL OR model = %(model)s)
+            AND (%(kind)s::text IS NULL OR kind = %(kind)s)
         ORDER BY event_no LIMIT %(limit)s""",
-        {"tenant": tenant, "model": model, "after": after, "limit": limit},
+        {"tenant": tenant, "model": model, "after": after, "limit": limit, "kind": kind},
     )
 
 

@@ -62,9 +62,9 @@ class Cashier:
         """The sides of statements that an instruction pays, or did not pay."""
         return payments.sides(self.session.connection, self.session.tenant, instruction_id)
 
-    def events(self, model: str | None, after: int, limit: int) -> list[dict[str, Any]]:
-        """What source systems are told of payments' ends, after event number `after`."""
-        return payments.events(self.session.connection, self.session.tenant, model, after, limit)
+    def events(self, model: str | None, after: int, limit: int, kind: str | None = None) -> list[dict[str, Any]]:
+        """What source systems are told of payments' ends, after event number `after`; of a kind alone where given."""
+        return payments.events(self.session.connection, self.session.tenant, model, after, limit, kind)
 
     def submit(self, model: LoadedModel, environment: Mapping[str, str]) -> Sent:
         """Sends what is ready by the model's services, one after the other.

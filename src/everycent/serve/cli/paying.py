@@ -252,9 +252,12 @@ def pay_back_command(
     """A person says that money on account goes back to its party."""
     with _cashier(as_of) as cashier:
         rows = cashier.on_account(None, None, all_of_them=True)
-        found = [row for row in rows if row["receipt_id"].hex.startswith(receipt.replace("-", "").lower())]
+        named = receipt.replace("-", "").lower()
+        whose = [row for row in rows if row["party_id"] == receipt and row["free_minor"]]
+        found = whose or [row for row in rows if row["receipt_id"].hex.startswith(named)]
         if len(found) != 1:
-            raise NotSaid(f"{len(found)} receipts begin with '{receipt}'; `everycent payments on-account` shows them")
+            said = f"{len(found)} receipts are called '{receipt}'; `everycent payments on-account` shows them"
+            raise NotSaid(f"{said}, name one by the first digits of its id")
         (row,) = found
         minor = None if amount is None else _amount_of(amount, row["currency"])
         one = cashier.pay_back(row["receipt_id"], minor, person_of(who, "--as"), why)
@@ -308,10 +311,10 @@ def _print_heard(heard: Heard) -> None:
     out.print(json.dumps(heard.plain), markup=False)
 
 
-def events_command(model: str | None, after: int, limit: int) -> int:
+def events_command(model: str | None, after: int, limit: int, kind: str | None) -> int:
     """Prints events as lines of JSON."""
     with _cashier() as cashier:
-        for event in cashier.events(model, after, limit):
+        for event in cashier.events(model, after, limit, kind):
             print_json(event)
     return exits.OK
 

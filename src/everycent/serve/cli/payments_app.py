@@ -123,7 +123,11 @@ def payments_use(ids: Ids, why: NeedsWhy, who: Who = None, as_of: AsOf = None, j
 @payments_app.command("pay-back")
 def payments_pay_back(
     receipt: Annotated[
-        str, typer.Argument(help="Money on account, by its id or first digits, as on-account shows it.")
+        str,
+        typer.Argument(
+            help="Money on account, by its id or first digits, as on-account shows it; or by its party, "
+            "where it has one alone that is free."
+        ),
     ],
     why: NeedsWhy,
     amount: Annotated[str | None, typer.Option(help="So much of it; all that is free if not given.")] = None,
@@ -232,11 +236,12 @@ def payments_events(
     after: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Those after this one: the last you have.")] = 0,
     model: Annotated[str | None, typer.Option(help="Only this model, by its name.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 1000,
+    kind: Annotated[str | None, typer.Option(help="Only this kind, for example payment_returned.")] = None,
 ) -> int:
     """Print what source systems are told of payments' ends, a line of JSON each, in order; none is ever changed."""
     from everycent.serve.cli.paying import events_command
 
-    return events_command(model, after, limit)
+    return events_command(model, after, limit, kind)
 
 
 @payments_app.command("simulate")

@@ -76,12 +76,12 @@ def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: frozenset[int] = frozenset()
 ) -> None:
     """A table on standard output; the columns numbered in `right` are aligned right. The first one, which names its row
-    and is copied from, is the last to be folded, unless it takes more than two fifths of the width."""
+    and is copied from, is the last to be folded, unless it takes nearly half of the width."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
-    names_fit = max((len(str(row[0])) for row in rows), default=0) <= out.width * 2 // 5
+    names_fit = max((len(str(row[0])) for row in rows), default=0) <= out.width * 9 // 20
     for at, column in enumerate(columns):
         side: Literal["left", "right"] = "right" if at in right else "left"
         table.add_column(column, justify=side, overflow="fold", no_wrap=at == 0 and names_fit)

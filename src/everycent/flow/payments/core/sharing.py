@@ -14,7 +14,7 @@ from itertools import groupby
 from types import MappingProxyType
 from uuid import UUID
 
-from everycent.base.money.amount import NotAnAmount, parse_minor
+from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
 from everycent.base.money.currency import currency
 from everycent.flow.payments.contract import ALIPAY, WECHAT, SharingSpec
 from everycent.flow.payments.core.wallets import WALLET_CURRENCY
@@ -178,7 +178,7 @@ def _against(asked: Asked, had: Sequence[Had], limits: SharingLimits, today: dat
     shared = sum(amount for each in had if each.does is not Does.RETURN for _, amount in each.shares)
     most = int(asked.paid_minor * limits.ratio)  # a part of a fen is not shared
     if asked.amount_minor and shared + asked.amount_minor > most:
-        message = f"{shared} of {most} fen are shared, and it asks for {asked.amount_minor}"
+        message = f"{_yuan(shared)} of at most {_yuan(most)} are shared, and it asks for {_yuan(asked.amount_minor)}"
         return Refused(ShareRefusal.ABOVE_RATIO, message)
     return None
 
@@ -192,8 +192,14 @@ def _return(asked: Asked, had: Sequence[Had], limits: SharingLimits, today: date
             -one if each.does is Does.RETURN else one for each in had for name, one in each.shares if name == receiver
         )
         if amount > left:
-            return Refused(ShareRefusal.ABOVE_SHARE, f"{receiver} has {left} fen of it, and is to give back {amount}")
+            return Refused(
+                ShareRefusal.ABOVE_SHARE, f"{receiver} has {_yuan(left)} of it, and is to give back {_yuan(amount)}"
+            )
     return None
+
+
+def _yuan(fen: int) -> str:
+    return format_minor(fen, currency(WALLET_CURRENCY))
 
 
 #: The columns of a file with requests; a request may have several rows, one after another, a receiver each.

@@ -52,17 +52,32 @@ _INSTRUCTION = "substring(cause FROM '^(?:instruction|payment) ([0-9a-f]{8}(?:-[
 _SHARE = "substring(transfer.cause FROM '^share ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')::uuid"
 _OF_SHARE = f"""FROM payments.share_entry AS entry JOIN payments.share USING (tenant, model, share_id)
     WHERE entry.tenant = transfer.tenant AND entry.model = transfer.model AND entry.entry_id = {_SHARE}"""
+#: Of what an instruction pays: what it is, by where its id is found.
+_SETTLES = "CASE {} END".format(
+    " ".join(
+        f"""WHEN EXISTS (SELECT FROM {table} AS found WHERE found.tenant = instruction_statement.tenant AND found.model
+            = instruction_statement.model AND found.{key}::text = instruction_statement.statement_id) THEN '{what}'"""
+        for what, table, key in (
+            ("statement", "settlement.statement", "statement_id"),
+            ("charge", "non_order.charge", "charge_id"),
+            ("share", "payments.share_entry", "entry_id"),
+            ("pay back", "payments.pay_back", "pay_back_id"),
+        )
+    )
+)
+_OF_INSTRUCTION = f"""FROM payments.instruction WHERE instruction.tenant = transfer.tenant
+    AND instruction.model = transfer.model AND instruction.instruction_id = {_INSTRUCTION}::uuid"""
 #: What the tables say besides, by SQL: since when a statement may be paid, is paid, is held back by a person; the
 #: reference that a bank's file or a wallet's order carries, and which instruction or share it belongs to; by which
-#: channel that one went.
+#: channel and in which file that one went; what an instruction pays.
 _BESIDES = {
     "statements": {name: f"{name}::text" for name in ("released_as_of", "settled_as_of", "parked_as_of")},
+    "instructed_statements": {"settles": _SETTLES},
     "instructions": {"end_to_end_id": "replace(instruction_id::text, '-', '')"},
     "transfers": {
         "end_to_end_id": f"replace(coalesce({_INSTRUCTION}, (SELECT entry.share_id::text {_OF_SHARE})), '-', '')",
-        "channel": f"""coalesce((SELECT instruction.channel FROM payments.instruction
-            WHERE instruction.tenant = transfer.tenant AND instruction.model = transfer.model
-                AND instruction.instruction_id = {_INSTRUCTION}::uuid), (SELECT share.channel {_OF_SHARE}))""",
+        "channel": f"coalesce((SELECT instruction.channel {_OF_INSTRUCTION}), (SELECT share.channel {_OF_SHARE}))",
+        "file": f"(SELECT instruction.file {_OF_INSTRUCTION})",
     },
 }
 _MEMORY_MB = 256
@@ -71,7 +86,8 @@ _MEMORY_MB = 256
 class EverycentWords(Declaration):
     """A table of a model's. Money in it is in minor units: declare its columns with `unit: minor`. Instructions, and
     transfers that an instruction or a share of a customer's payment caused, have a column `end_to_end_id` besides: the
-    reference in the bank's file, or the wallet's order; such transfers have its `channel`, too."""
+    reference in the bank's file, or the wallet's order; such transfers have its `channel` and `file`, too. What
+    instructions pay has `settles`: statement, charge, share or pay back."""
 
     table: Literal[
         "records", "charges", "obligations", "statements", "non_order_charges", "instructed_statements",
