@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -165,13 +165,28 @@ class DatabaseHouse(MoneyHouse):
         rows = self.books.connection.execute(
             """SELECT charge_id::text, kind, party_id, state, outcome, side, approval_id,
                 CASE direction WHEN 'pay' THEN c.amount_minor ELSE -c.amount_minor END
-            FROM non_order.charge AS c LEFT JOIN payments.instruction_statement AS s
+            FROM (SELECT tenant, model, charge_id, kind, party_id, state, approval_id, direction, amount_minor
+                FROM non_order.charge UNION ALL
+                SELECT tenant, model, entry_id, 'share', party_id, 'booked', NULL, 'pay', amount_minor
+                FROM payments.share_entry WHERE party_id IS NOT NULL) AS c
+                LEFT JOIN payments.instruction_statement AS s
                 ON s.tenant = c.tenant AND s.model = c.model AND s.statement_id = c.charge_id::text
             WHERE c.tenant = %s AND c.model = %s""",
             self.where[1:],
         )
         names = ("kind", "party_id", "state", "outcome", "side", "asked", "amount_minor")
         return {key: Fee(**dict(zip(names, rest, strict=True))) for key, *rest in rows.fetchall()}
+
+    def shares(self) -> payments.StoredShares:
+        at = payments.At(*self.where, "anna", self.now, self.today)
+        return payments.StoredShares(at, PAYMENT_OTHERS, "wechat", {"goods": ((date.min, "shanghai"),)})
+
+    def shared(self) -> Sequence[tuple[UUID, str, int]]:
+        rows = self.books.connection.execute(
+            "SELECT share_id, receiver, amount_minor FROM payments.share_entry WHERE tenant = %s AND model = %s",
+            self.where[1:],
+        )
+        return [(key, receiver, int(amount)) for key, receiver, amount in rows.fetchall()]
 
     def act_on_bill(
         self, move: InvoiceMove, bill_id: str, by: str, why: str | None, number: str | None, total_minor: int | None

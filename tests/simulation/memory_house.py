@@ -10,6 +10,7 @@ from uuid import UUID
 from approval_office import ApprovalOffice
 from channel_simulator import Fate
 from memory_records import Figures, Invoice, Statement, TakenFee
+from memory_shares import MemoryShares
 from money_house import (
     GROUPS,
     MINIMUM_MINOR,
@@ -78,6 +79,7 @@ class MemoryHouse(MoneyHouse):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.numbers: set[tuple[str, str]] = set()
+        self.kept_shares = MemoryShares(self._post)
         spec = self.asks.statements
         self.needs, self.kept_for_later = Needs.of(spec), HandingOn.of(spec)
         self.release: Sequence[LevelSpec] = self.asks.payouts(self.channel).release or ()
@@ -323,13 +325,25 @@ class MemoryHouse(MoneyHouse):
     def fees(self) -> Mapping[str, Fee]:
         fees = {}
         for key, one in self.taken.items():
-            sides = ("net", "payable", "receivable")
-            paid = next((side for side in sides if (key, side) in self.pays), None)
-            side = paid or next((side for side in sides if (key, side) in self.carried), None)
-            outcome = None if side is None else "carried" if paid is None else "done"
             of = one.charge
-            fees[key] = Fee(of.kind, of.party_id, one.amount_minor, one.state, outcome, side, one.asked)
+            fees[key] = Fee(of.kind, of.party_id, one.amount_minor, one.state, *self._became(key), one.asked)
+        for key, entry in self.kept_shares.entries.items():
+            if entry.party_id is not None:
+                fees[key] = Fee("share", entry.party_id, entry.amount_minor, "booked", *self._became(key), None)
         return fees
+
+    def _became(self, key: str) -> tuple[str | None, str | None]:
+        """What became of something beside statements, and as part of which side."""
+        sides = ("net", "payable", "receivable")
+        paid = next((side for side in sides if (key, side) in self.pays), None)
+        side = paid or next((side for side in sides if (key, side) in self.carried), None)
+        return None if side is None else "carried" if paid is None else "done", side
+
+    def shares(self) -> MemoryShares:
+        return self.kept_shares
+
+    def shared(self) -> Sequence[tuple[UUID, str, int]]:
+        return [(one.share_id, one.receiver, one.amount_minor) for one in self.kept_shares.entries.values()]
 
     def act_on_bill(
         self, move: InvoiceMove, bill_id: str, by: str, why: str | None, number: str | None, total_minor: int | None
@@ -373,8 +387,8 @@ class MemoryHouse(MoneyHouse):
         for key, fee in self.fees().items():
             if fee.state != "booked" or fee.outcome == "done":
                 continue
-            own_side = "payable" if fee.amount_minor > 0 else "receivable"
-            if self.taken[key].charge.settled_by is SettledBy.INSTRUCTION:
+            own_side = "payable" if fee.amount_minor > 0 or fee.kind == "share" else "receivable"
+            if fee.kind != "share" and self.taken[key].charge.settled_by is SettledBy.INSTRUCTION:
                 groups[fee.party_id, own_side, key].append((key, fee.amount_minor))
             elif fee.party_id in netted and (fee.outcome == "carried" or fee.party_id in fresh):
                 side = "net" if netted[fee.party_id] else own_side
@@ -487,7 +501,7 @@ class MemoryHouse(MoneyHouse):
             self._settle(end)
 
     def _due(self, name: str, side: str) -> int:
-        fee = self.taken.get(name)
+        fee = self.taken.get(name) or self.kept_shares.entries.get(name)
         return self.statements[name].sides[side] if fee is None else fee.amount_minor
 
     def read(self, file: Path) -> str:

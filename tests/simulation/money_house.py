@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from channel_simulator import ChannelSimulator, Fate
+from sharing_simulator import Killed as SharerKilled
+from sharing_simulator import MortalKeeper, SharingSimulator
 
 from everycent.base.money.currency import currency
 from everycent.flow.approvals.contract import Request
@@ -16,6 +18,8 @@ from everycent.flow.non_order.contract import Given, NonOrderSpec
 from everycent.flow.non_order.stage import NonOrderPlan, plan_non_order
 from everycent.flow.payments.contract import Channel, InstructionState, Move, Order, PayoutSpec, Said, Taken
 from everycent.flow.payments.core.following import Known
+from everycent.flow.payments.core.sharing import PUBLISHED, Asked, Refused
+from everycent.flow.payments.sharing import KeepsShares, share
 from everycent.flow.payments.submitting import Desk, Sent
 from everycent.flow.settlement.contract import StatementSpec
 from everycent.flow.settlement.core.invoice_moves import InvoiceMove
@@ -34,6 +38,8 @@ _LEVELS = [{"by": "operations", "within": "1 day"}, {"by": "finance", "above": "
 #: Of what is owed, the percent that is held back, and for how many days; the percent of tax that invoices add; the
 #: least that is paid, in minor units.
 RESERVE_PERCENT, RESERVE_DAYS, TAX_PERCENT, MINIMUM_MINOR = 10, 2, 6, 40
+#: What of a customer's payment of 10.00 may be shared.
+SHARED_MOST_MINOR = 300
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,21 @@ class MoneyHouse:
 
     def __post_init__(self) -> None:
         self.fee_plan = self.asks.fees
+        self.wallet = SharingSimulator(self.channel.fate, SHARED_MOST_MINOR, takes_back=40)
+
+    def share(self, requests: Sequence[tuple[str, str, Asked | Refused]] | None) -> None:
+        """Shares customers' payments, or asks about all that have no end; the program may be killed on the way."""
+        kept = self.shares()
+        keeper = MortalKeeper(kept, self.wallet.fate) if self.wallet.faults else kept
+        given = kept.unended() if requests is None else requests
+        try:
+            for each in share(self.wallet, keeper, given, PUBLISHED["wechat"], self.today):
+                self.did("share", each.came)
+        except SharerKilled:
+            self.did("share", "killed")
+
+    def shares(self) -> "Sharer":
+        raise NotImplementedError
 
     @property
     def now(self) -> datetime:
@@ -169,11 +190,18 @@ class MoneyHouse:
         self.today += timedelta(days=1)
 
 
+class Sharer(KeepsShares, Protocol):
+    """Where shares are kept."""
+
+    def unended(self) -> Sequence[tuple[str, str, Asked | Refused]]: ...
+
+
 class Office(Protocol):
     """The doors that houses have for people, workers and channels."""
 
     asks: Asks
     channel: ChannelSimulator
+    wallet: SharingSimulator
     happened: Counter[str]
 
     @property
@@ -210,7 +238,13 @@ class Office(Protocol):
         """A fee is given; its state, unchanged or the refusal's name."""
 
     def fees(self) -> Mapping[str, Fee]:
-        """All that were taken."""
+        """All that were taken; and what parties had by shares of customers' payments, of the kind `share`."""
+
+    def share(self, requests: Sequence[tuple[str, str, Asked | Refused]] | None) -> None:
+        """Shares customers' payments, or asks about all that have no end."""
+
+    def shared(self) -> Sequence[tuple[UUID, str, int]]:
+        """What is booked of shares: the request, the receiver, and above 0 what it gave back."""
 
     def act_on_bill(
         self, move: InvoiceMove, bill_id: str, by: str, why: str | None, number: str | None, total_minor: int | None

@@ -13,6 +13,7 @@ from everycent.flow.approvals.contract import Request, RequestState
 from everycent.flow.non_order.contract import Given
 from everycent.flow.payments.contract import Booking, InstructionState
 from everycent.flow.payments.core.following import Known
+from everycent.flow.payments.core.sharing import Asked, Does
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Owed:
     taxes: Counter[str] = field(default_factory=Counter)
     kept: list[tuple[date, str, int]] = field(default_factory=list)
     fees: dict[str, Given] = field(default_factory=dict)  # by their references, those that were taken
+    shares: dict[UUID, Asked] = field(default_factory=dict)  # of customers' payments, all that were asked for
     seen: Counter[str] = field(default_factory=Counter)
 
     def book(self, party: str, amount_minor: int) -> None:
@@ -94,7 +96,7 @@ class Owed:
                      if not one.opened and look.known[one.key].standing.booking is Booking.PAID}  # fmt: skip
         left = 0
         for name, fee in look.fees.items():
-            counts = name in collected if fee.kind == "deposit" else fee.kind != "fine"
+            counts = name in collected if fee.kind == "deposit" else fee.kind.startswith("deposit_")
             left -= fee.amount_minor if counts and fee.party_id == party else 0
         return left
 
@@ -177,6 +179,7 @@ def check(house: Office, owed: Owed) -> None:
         if key not in house.channel.lied_about:
             _is_true(look, key)
     _is_covered(look)
+    _is_shared(look)
     _is_booked(look)
     _is_approved(look)
 
@@ -192,12 +195,47 @@ def _is_booked(look: Look) -> None:
     for party in owed.booked:
         assert accounts[f"party/{party}"] == owes[party] - moved[party], party
         assert accounts.get(f"reserve/{party}", 0) == kept[party], f"held back of {party}"
-    deposits = -sum(fee.amount_minor for fee in look.fees.values() if fee.kind != "fine" and fee.state == "booked")
+    taken = [fee for fee in look.fees.values() if fee.kind != "share"]
+    deposits = -sum(fee.amount_minor for fee in taken if fee.kind != "fine" and fee.state == "booked")
     assert accounts.get("tax/shanghai", 0) == -owed.taxes.total(), "added taxes"
     assert accounts.get("operator/shanghai/deposit", 0) == deposits, "deposits that the house holds"
     given = {(one.kind, one.party_id, _minor(one)) for one in owed.fees.values()}
-    assert given == {(fee.kind, fee.party_id, abs(fee.amount_minor)) for fee in look.fees.values()}, "fees"
-    assert len(owed.fees) == len(look.fees), "each fee is taken once"
+    assert given == {(fee.kind, fee.party_id, abs(fee.amount_minor)) for fee in taken}, "fees"
+    assert len(owed.fees) == len(taken), "each fee is taken once"
+
+
+def _is_shared(look: Look) -> None:
+    """Each share of a customer's payment is done once at the wallet, and booked once or not."""
+    assert set(look.house.wallet.done.values()) <= {1}, "a request is done twice"
+    booked = _booked_of_shares(look)
+    for (key, receiver), minor in booked.items():
+        asked = look.owed.shares[key]
+        due = dict(asked.shares)[receiver] * (1 if asked.does is Does.RETURN else -1)
+        assert minor in (0, due), f"{asked} has {minor} for {receiver}"
+    others = sum(minor for (_, receiver), minor in booked.items() if receiver == "friend")
+    assert look.accounts.get("shared/shanghai", 0) == others, "what others got"
+
+
+def _booked_of_shares(look: Look) -> Counter[tuple[UUID, str]]:
+    booked: Counter[tuple[UUID, str]] = Counter()
+    for key, receiver, minor in look.house.shared():
+        booked[key, receiver] += minor
+    return booked
+
+
+def _all_shares_are_booked(look: Look) -> None:
+    """What is booked of shares is what the wallet did."""
+    wallet, seen = look.house.wallet, look.owed.seen
+    got: Counter[str] = Counter()
+    for (_, receiver), minor in _booked_of_shares(look).items():
+        got[receiver] -= minor
+        seen["share: taken back"] += minor == 0
+    truly = wallet.truly()
+    assert {name: fen for name, fen in got.items() if fen} == {name: fen for name, fen in truly.items() if fen}
+    seen["end: shared with a party"] += any(name != "friend" for name in +truly)
+    seen["end: shared with others"] += truly["friend"] > 0
+    seen["end: given back"] += any(fee.kind == "share" and fee.amount_minor > 0 for fee in look.fees.values())
+    seen["end: a share is taken off"] += any(fee.kind == "share" and fee.outcome for fee in look.fees.values())
 
 
 def _is_covered(look: Look) -> None:
@@ -297,7 +335,9 @@ def check_end(house: Office, owed: Owed) -> None:
     check(house, owed)
     look, channel = Look.at(house, owed), house.channel
     truly, paid = channel.truly_paid(), look.truly_paid()
-    assert look.accounts.get("bank/shanghai", 0) == sum(paid.values()), "the books' bank is the channel's"
+    _all_shares_are_booked(look)
+    at_banks = sum(paid.values()) + house.wallet.truly().total()
+    assert look.accounts.get("bank/shanghai", 0) == at_banks, "the books' bank is the channel's and the wallet's"
     assert look.accounts.get("channel/rest", 0) == 0, "nothing is left in flight"
     left, lost = look.left_over(), unfinished(look)
     owed.seen["end: below the minimum"] += len(left)

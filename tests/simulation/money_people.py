@@ -10,6 +10,7 @@ from money_oracle import Look, Owed, unfinished
 from everycent.flow.approvals.contract import RequestState
 from everycent.flow.non_order.contract import Given
 from everycent.flow.payments.contract import InstructionState, Move, Said
+from everycent.flow.payments.core.sharing import Asked, Does
 from everycent.flow.payments.submitting import ask, submit
 from everycent.flow.settlement.core.invoice_moves import InvoiceMove
 from everycent.flow.settlement.core.moves import Move as StatementMove
@@ -57,6 +58,39 @@ def _gives_a_fee(house: Office, owed: Owed, fate: Fate, by: str) -> None:
         "operations", reference, kind, party, f"{amount / 100:.2f}", "CNY", house.today.isoformat(), "")  # fmt: skip
     look = Look.at(house, owed)
     owed.fee(look, given, house.give(given, by))
+
+
+#: Who gets shares of customers' payments, and the parties that they are.
+_RECEIVERS = {**{f"openid-{party[-1]}": party for party in PARTIES}, "friend": None}
+
+
+def at_the_wallet(house: Office, owed: Owed, fate: Fate) -> None:
+    """Somebody shares a customer's payment, mostly another one, or asks what became of all; or the wallet goes on."""
+    way = fate(6)
+    if way == 0:
+        house.share(None)
+    elif way in (1, 2):
+        asked = _asked_of_the_wallet(house, owed, fate)
+        owed.shares[asked.key] = asked
+        house.share([(asked.payment, asked.request, asked)])
+    elif way == 3 and owed.shares:
+        again = list(owed.shares.values())[fate(len(owed.shares))]
+        house.share([(again.payment, again.request, again)])
+    else:
+        house.wallet.work()
+
+
+def _asked_of_the_wallet(house: Office, owed: Owed, fate: Fate) -> Asked:
+    """Each payment has four requests; some are to give back what one of them gave."""
+    number = len(owed.shares)
+    payment, before = f"P{number // 4}", [one for one in owed.shares.values() if one.payment == f"P{number // 4}"]
+    if before and fate(3) == 0:
+        ((receiver, fen), *_) = before[0].shares
+        return Asked(payment, f"r{number}", 1000, house.today, Does.RETURN, ((receiver, 1 + fate(fen)),))
+    names = sorted(_RECEIVERS)[fate(3) :]
+    shares = tuple((name, 1 + fate(40)) for name in names[: 1 + fate(3)])
+    parties = tuple((name, party) for name, _ in shares if (party := _RECEIVERS[name]) is not None)
+    return Asked(payment, f"r{number}", 1000, house.today, Does.SHARE, shares, parties)
 
 
 def _on_an_invoice(house: Office, fate: Fate, by: str, why: str | None) -> None:
@@ -127,6 +161,7 @@ def _on_an_instruction(house: Office, fate: Fate, by: str, why: str | None) -> N
 def all_is_done(house: Office, owed: Owed, file: Path, close: Callable[[], None]) -> None:
     """Everybody does what is theirs to do, the channel has its best days after the first, until nothing is left to do.
     `close`: begins the next day. `file`: where a bank's file is put."""
+    _the_wallet_tells(house, owed)
     for _ in range(12):
         _all_invoice(house)
         for name, paper in house.papers().items():
@@ -169,6 +204,13 @@ def _all_decide(house: Office) -> None:
     for key, at in known.items():
         if at.standing.state is InstructionState.CREATED and str(key) in refused - approved:
             house.say(Said(key, Move.CANCEL, "by hand", "zoe", "somebody said no"))
+
+
+def _the_wallet_tells(house: Office, owed: Owed) -> None:
+    """What was asked is asked again until the wallet has done all of it, and said so."""
+    for _ in range(3):
+        house.wallet.calm()
+        house.share([(one.payment, one.request, one) for one in owed.shares.values()])
 
 
 def _the_bank_tells(house: Office, file: Path) -> None:

@@ -25,21 +25,31 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from memory_house import MemoryHouse
 from money_house import PARTIES, Asks, Office
 from money_oracle import Owed, check, check_end
-from money_people import all_is_done, on_its_books, somebody
+from money_people import all_is_done, at_the_wallet, on_its_books, somebody
 from small_books import NOON, Books
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.payments.contract import Capabilities
 from everycent.flow.payments.submitting import ask, submit
 from everycent.proof.verify import service as verifying
-from everycent.proof.verify.core import approvals, invoices, ledger, lines, lives, non_order, payments, statements
+from everycent.proof.verify.core import (
+    approvals,
+    invoices,
+    ledger,
+    lines,
+    lives,
+    non_order,
+    payments,
+    profit_sharing,
+    statements,
+)
 
 STEPS, STEPS_ON_POSTGRES = 100_000, 1_500
 ROUNDS = 8
 #: Obligations stand here without the records and parties that they come from, and no version of a model is kept: other
 #: rules have something to say.
 _OF_OTHERS = {statements.PARTY_KNOWN.name, statements.STATEMENT_NAMED.name, invoices.RATED.name}
-_PROVING = (approvals, invoices, ledger, lines, lives, non_order, payments, statements)
+_PROVING = (approvals, invoices, ledger, lines, lives, non_order, payments, profit_sharing, statements)
 PROVEN = tuple(rule for rules in _PROVING for rule in rules.RULES if rule.name not in _OF_OTHERS)
 SEEDS = st.integers(0, 2**32)
 #: What must have happened, or the machine shows less than it says.
@@ -56,6 +66,8 @@ ALWAYS = (
     "deposit_used: booked", "fine: other_content", "receive: done", "receive: other_total",
     "issue: done", "confirm an invoice: done", "void: done",
     "read: moved", "read: unchanged", "read: refused",
+    "share: sent", "share: repeated", "share: unknown", "share: refused", "share: killed", "share: taken back",
+    "end: shared with a party", "end: shared with others", "end: given back", "end: a share is taken off",
 )  # fmt: skip
 UNRESOLVED = ("park: moved", "judge_failed: moved")
 LIES = ("pay: contradicted", "refuse: contradicted", "judge_paid: moved")
@@ -67,6 +79,7 @@ ON_POSTGRES = (
     "unpark: done", "yes: done", "park: moved", "worker: killed",
     "reserve: held", "reserve: released", "fine: booked", "deposit: booked", "receive: done",
     "issue: done", "read: moved", "read: unchanged",
+    "share: sent", "share: repeated", "end: a share is taken off",
 )  # fmt: skip
 
 
@@ -184,6 +197,13 @@ class Money(RuleBasedStateMachine):
         self.look()
 
     @rule(seed=SEEDS)
+    def a_day_at_the_wallet(self, seed: int) -> None:
+        """Customers' payments are shared, and the wallet loses, repeats and takes back what it said."""
+        for _ in range(self.fate.begin(seed) // 2):
+            at_the_wallet(self.house, self.owed, self.fate)
+        self.look()
+
+    @rule(seed=SEEDS)
     def the_banks_post(self, seed: int) -> None:
         """The bank writes files; one of the last comes cut off, then some whole and again, in any order."""
         self.fate.begin(seed)
@@ -215,7 +235,7 @@ class Money(RuleBasedStateMachine):
     def quiet_days(self, seed: int) -> None:
         """All is done, everybody is paid; then something is refunded, and a payment comes back."""
         self._end()
-        self.channel.faults = True
+        self.channel.faults = self.house.wallet.faults = True
         self.fate.begin(seed)
         self._book([(party, -self.fate(300) - 1) for party in PARTIES])
         self.channel.bring_back()

@@ -3,7 +3,6 @@ none is forgotten, no payment is shared above its cap, and what is kept and book
 
 import random
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,14 +10,14 @@ from uuid import UUID
 
 import pytest
 from proving import balance, faults, named_after
-from sharing_simulator import SharingSimulator
+from sharing_simulator import Killed, MortalKeeper, SharingSimulator
 from small_books import Books
 
 from everycent.base.engine.local import LocalEngine
 from everycent.flow.payments.core.sharing import PUBLISHED, Asked, Refused, read_requests
 from everycent.flow.payments.keeping_shares import StoredShares
 from everycent.flow.payments.share_store import At
-from everycent.flow.payments.sharing import KeepsShares, share
+from everycent.flow.payments.sharing import share
 from everycent.flow.pipeline.paying import PAYMENT_OTHERS
 from everycent.flow.settlement.contract import StatementSpec
 from everycent.proof.explain.profit_shares import share_events
@@ -78,33 +77,6 @@ def test_each_request_is_done_once_and_within_the_cap(seed: int) -> None:
     )
 
 
-class Killed(Exception):
-    """The program ends here."""
-
-
-@dataclass
-class Mortal:
-    """A keeper whose program is killed at any moment around what it commits."""
-
-    keeper: KeepsShares
-    fate: Callable[[int], int]
-
-    def ask(self, asked: Asked) -> Refused | None:
-        return self._around(lambda: self.keeper.ask(asked))
-
-    def heard(self, asked: Asked, state: str) -> None:
-        self._around(lambda: self.keeper.heard(asked, state))
-
-    def _around(self, work: Callable[[], Any]) -> Any:
-        way = self.fate(9)
-        if way == 1:
-            raise Killed
-        done = work()
-        if way == 2:
-            raise Killed
-        return done
-
-
 RULES = (*payments.RULES, *ledger.RULES, *profit_sharing.RULES)
 SEALED = "each sealed row is as it was written"
 BOOKED, POSTED, SETTLED, OTHERS, OF_ONE = (rule.name for rule in profit_sharing.RULES)
@@ -161,7 +133,9 @@ class Platform:
             self.wallet.work()
             try:
                 asked = requests if self.chance.random() < 0.5 else self.keeper.unended()
-                told = share(self.wallet, Mortal(self.keeper, self.chance.randrange), asked, PUBLISHED["wechat"], DAY)
+                told = share(
+                    self.wallet, MortalKeeper(self.keeper, self.chance.randrange), asked, PUBLISHED["wechat"], DAY
+                )
             except Killed:
                 continue
             came = {each.came for each in told}
@@ -174,11 +148,7 @@ class Platform:
 
     def truly(self, receiver: str) -> int:
         """What the wallet gave a receiver, less what it gave back."""
-        return sum(
-            amount * (-1 if each.does == "return" else 1)
-            for had in self.wallet.has.values() for each in had if each.state == "paid"
-            for name, amount in each.shares if name == receiver
-        )  # fmt: skip
+        return self.wallet.truly()[receiver]
 
     def balance(self, party: str) -> int:
         return balance(self.books, f"party/merchant:{party}")
