@@ -46,6 +46,11 @@ def of_wechat(**words: object) -> dict[str, object]:
     [
         ({"channels": ["wechat"]}, "the channel wechat and its service are declared together"),
         ({"wallets": {"wechat": WECHAT}}, "the channel wechat and its service are declared together"),
+        (of_wechat(sharing={"receivers": 51}), "wechat takes 50 receivers at most"),
+        (of_wechat(sharing={"requests": 51}), "wechat takes 50 requests at most"),
+        (of_wechat(sharing={"ratio": "0.00"}), "a ratio of 0 shares nothing"),
+        (of_wechat(sharing={"freeze": "36 hours"}), "payments are frozen for whole days"),
+        (of_wechat(sharing={"freeze": "181 days"}), "wechat freezes payments for 180 days at most"),
         (of_wechat(remark="x" * 33), "33 characters; wechat takes 32"),
         (of_wechat(limits={"most": "0.05"}), "transfers nothing from"),
         (of_wechat(limits={"day": "0.005"}), "'0.005' has 3 decimals"),

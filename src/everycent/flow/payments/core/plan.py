@@ -22,6 +22,7 @@ from everycent.flow.payments.contract import (
     RouteSpec,
     WalletSpec,
 )
+from everycent.flow.payments.core.sharing import unfit
 from everycent.flow.payments.core.wallets import WALLET_CURRENCY, WalletLimits, limits_of
 
 CHANNELS = (BANK_FILE, REST, BALANCE, *WALLETS)
@@ -265,6 +266,9 @@ def _services(payouts: Mapping[str, PayoutSpec]) -> Mapping[str, RestChannelSpec
             path = ("payouts", role, REST if name == REST else "wallets")
             raise PayoutRefused(path, f"the channel {name} and its service are declared together, or neither is")
         for name, service in declared.items():
+            broken = unfit(name, service.sharing) if isinstance(service, WalletSpec) else None
+            if broken is not None:
+                raise PayoutRefused(("payouts", role, "wallets", name, "sharing"), broken)
             if found.setdefault(name, service) != service:
                 path = ("payouts", role, REST if name == REST else "wallets")
                 raise PayoutRefused(path, "two roles declare different services; a model has one, write it alike")

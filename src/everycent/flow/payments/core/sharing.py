@@ -118,6 +118,28 @@ PUBLISHED = MappingProxyType(
 )
 
 
+#: What no merchant is given more of: WeChat's requests and receivers are those of its interface, and the longest is for
+#: platforms (pay.weixin.qq.com/doc/v3/partner/4012525463, of 12 December 2025). Alipay publishes none.
+WECHAT_MOST = MappingProxyType({"receivers": 50, "requests": 50})
+WECHAT_MOST_FREEZE = timedelta(days=180)
+
+
+def unfit(wallet: str, given: SharingSpec) -> str | None:
+    """Why a wallet cannot share as a model says; None where it can."""
+    if given.ratio is not None and Fraction(given.ratio) == 0:
+        return "a ratio of 0 shares nothing; write a ratio above 0, such as 0.30"
+    if given.freeze is not None and (given.freeze % timedelta(days=1) or not given.freeze):
+        return "payments are frozen for whole days; write for example 30 days"
+    if wallet != WECHAT:
+        return None
+    for name, most in WECHAT_MOST.items():
+        if (getattr(given, name) or 0) > most:
+            return f"wechat takes {most} {name} at most; write {most} or less, or nothing"
+    if given.freeze is not None and given.freeze > WECHAT_MOST_FREEZE:
+        return f"wechat freezes payments for {WECHAT_MOST_FREEZE.days} days at most; write that or less, or nothing"
+    return None
+
+
 def limits_of_sharing(wallet: str, given: SharingSpec) -> SharingLimits:
     """What a model says, else what the wallet publishes."""
     known = PUBLISHED[wallet]
