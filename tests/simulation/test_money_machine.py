@@ -372,7 +372,7 @@ def on_postgres(database: Any, engine: LocalEngine, examples: int, steps: int, w
 
 
 def test_money_on_postgres_is_never_paid_twice_and_never_lost(database: Any, engine: LocalEngine) -> None:
-    on_postgres(database, engine, 5, STEPS_ON_POSTGRES, ON_POSTGRES)
+    on_postgres(database, engine, 3, STEPS_ON_POSTGRES, ON_POSTGRES)
 
 
 @pytest.mark.soak
