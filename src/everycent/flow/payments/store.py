@@ -14,6 +14,7 @@ from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
+from everycent.base.platform.statistics import count_anew
 from everycent.flow.payments.charge_store import deposits as deposits
 from everycent.flow.payments.charge_store import standings as standings
 from everycent.flow.payments.contract import INSTRUCTED_STATEMENT, INSTRUCTION, InstructionAltered, InstructionState
@@ -154,6 +155,11 @@ def write(connection: Connection, tenant: str, model: str, instructions: pa.Tabl
     copy_in(connection, "pg_temp.staged_statement", statements, constants)
     connection.execute(_UPSERT_STATEMENTS)
     connection.execute("DROP TABLE pg_temp.staged_statement")
+
+
+def count_after_instructing(connection: Connection, made: int) -> None:
+    """Has the database count instructions anew where many were made: they are filed, and heard of, by joins."""
+    count_anew(connection, made, "payments.instruction", "payments.instruction_statement")
 
 
 def set_accounts(connection: Connection, tenant: str, model: str, found: pa.Table) -> int:

@@ -22,6 +22,7 @@ from everycent.flow.model.contract import LoadedModel
 from everycent.flow.parties import store as parties_store
 from everycent.flow.parties.contract import role_of_contract_table
 from everycent.flow.payments import service as payments
+from everycent.flow.payments import store as payments_store
 from everycent.flow.pipeline import store
 from everycent.flow.pipeline.charging import expire
 from everycent.flow.pipeline.contract_terms import under_its_contracts
@@ -157,7 +158,9 @@ def _closed(
     where = (session.connection, session.details, session.engine, session.tenant, name)
     asking = settlement.Asking(plan.settlement.needs, approvals, now)
     keeping = settlement.Keeping(plan.settlement, ledger_store.write, plan.model.version_hash)
+    settlement_store.count_before_day_cut(session.connection, session.tenant, name, as_of)
     closing = settlement.close_due(*where, as_of, held=held, asking=asking, keeping=keeping, by=by)
+    settlement_store.count_after_day_cut(session.connection, closing.closed.num_rows)
     for statement in closing.differing:
         _log.error("a statement's recount differs from what was accrued", statement=str(statement))
     _log.info("day cut", model=name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
@@ -184,6 +187,7 @@ def _instructed(
         by=by,
         now=now,
     )
+    payments_store.count_after_instructing(session.connection, instructed.num_rows)
     _log.info("payments instructed", model=plan.model.name, instructions=instructed.num_rows)
     return int(instructed.num_rows)
 

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from everycent.base.engine.sql import identifier, literal
 from everycent.base.platform.bulk import copy_in, copy_out
 from everycent.base.platform.database import Connection
+from everycent.base.platform.statistics import count_anew
 from everycent.flow.approvals.contract import levels_as_data
 from everycent.flow.settlement.contract import (
     ACCRUAL,
@@ -315,6 +316,23 @@ def accrue_on_open(connection: Connection, tenant: str, model: str, accruals: pa
     if reached != accruals.num_rows:
         raise ClosedStatement(f"{connection.execute(_ACCRUED_INTO_CLOSED).fetchone()} is closed and would accrue more")
     connection.execute("DROP TABLE pg_temp.staged_accrual")
+
+
+def count_before_day_cut(connection: Connection, tenant: str, model: str, as_of: date) -> None:
+    """Has the database count statements anew where many are due: they may have come a moment ago."""
+    asked = {"tenant": tenant, "model": model, "as_of": as_of}
+    row = connection.execute(
+        "SELECT count(*) FROM settlement.statement"
+        " WHERE tenant = %(tenant)s AND model = %(model)s AND state = 'open' AND closes_on <= %(as_of)s",
+        asked,
+    ).fetchone()
+    assert row is not None, "count gives a row"
+    count_anew(connection, row[0], "settlement.statement")
+
+
+def count_after_day_cut(connection: Connection, closed: int) -> None:
+    """Has the database count anew what has a row for each of so many closed statements: what follows joins it."""
+    count_anew(connection, closed, "settlement.statement_move", "settlement.invoice", "settlement.invoice_line")
 
 
 def due(connection: Connection, tenant: str, model: str, as_of: date) -> pa.Table:

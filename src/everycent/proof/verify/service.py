@@ -37,6 +37,7 @@ from everycent.proof.verify.declared import declared_tables
 from everycent.proof.verify.manifest import KEYS, check_hot_parts, check_lake, check_reconciled, check_seals
 from everycent.proof.verify.sealed import check_kept, check_sealed
 from everycent.proof.verify.tables import DECIDED, each_slice, rows_of_largest, stored_tables
+from everycent.proof.verify.voucher_texts import read_vouchers
 
 #: Rows of the largest table that a rule looks at together for each MB of the engine's; more are looked at in slices.
 _ROWS_PER_MB = 20_000
@@ -124,6 +125,7 @@ def _verify_model(
         stored_tables(connection, engine, tenant, model, files) as filled,
         declared_tables(connection, engine, tenant, model),
     ):
+        read_vouchers(engine)
         slices = 1 + rows_of_largest(engine) // (engine.memory_mb * _ROWS_PER_MB)
         for rule in RULES:
             made(Check(model, rule.name, 0, 0, None) if filled.isdisjoint(rule.tables)

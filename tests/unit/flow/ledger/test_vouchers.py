@@ -47,6 +47,7 @@ from everycent.flow.ledger.service import (
 )
 from everycent.proof.verify import service, tables
 from everycent.proof.verify.core.vouchers import RULES
+from everycent.proof.verify.voucher_texts import read_vouchers
 
 FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 NOW = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
@@ -102,6 +103,7 @@ def verified(books: Any, engine: Any) -> dict[str, str]:
         patch.setattr(tables, "DECIDED", {name: tables.DECIDED[name] for name in names})
         patch.setattr(tables, "DETAILS", {})
         with tables.stored_tables(books.connection, engine, "t", "shop", []):
+            read_vouchers(engine)
             found = {rule.name: engine.connection.execute(rule.sql).fetchall()[0][2] for rule in RULES}
     return {name: said for name, said in found.items() if said is not None}
 

@@ -25,12 +25,26 @@ def _minor(amount: str) -> str:
     return f"TRY_CAST(TRY_CAST(replace({amount}, '.', '') AS DECIMAL(33, 0)) AS HUGEINT)"
 
 
-def _lines(vouchers: str) -> str:
-    """The lines of vouchers, amounts in minor units."""
-    return f"""(SELECT * EXCLUDE line, line->>'account' AS account, line->>'purpose' AS purpose,
+#: What a voucher's own columns repeat of its text: the text's name for it -> the column.
+_HEAD = {
+    "tenant": "tenant", "model": "model", "legal_entity": "legal_entity", "number": "voucher_no",
+    "revision": "revision", "booked_on": "booked_on", "supplement": "supplement", "currency": "currency",
+}  # fmt: skip
+
+
+def lines(vouchers: str) -> str:
+    """What stands in the lines of vouchers, by their texts."""
+    return f"""SELECT voucher_id, line->>'account' AS account, line->>'purpose' AS purpose,
         TRY_CAST(line->>'transfers' AS BIGINT) AS transfers, {_minor("line->>'debit'")} AS debit,
         {_minor("line->>'credit'")} AS credit
-        FROM (SELECT * EXCLUDE content, unnest(json_extract({_JSON}, '$.lines[*]')) AS line FROM {vouchers} AS v))"""
+    FROM (SELECT voucher_id, unnest(json_extract({_JSON}, '$.lines[*]')) AS line FROM {vouchers})"""
+
+
+def heads(vouchers: str) -> str:
+    """What the texts of vouchers say of themselves, in the order of _HEAD, and what they are digested to."""
+    paths = ["$.debit", *(f"$.{name}" for name in _HEAD)]
+    return f"""SELECT voucher_id, sha256(content) AS digested, {_minor("said[1]")} AS said_minor, said[2:] AS head
+    FROM (SELECT voucher_id, content, json_extract_string({_JSON}, {paths}) AS said FROM {vouchers})"""
 
 
 ADD_UP = Rule(
@@ -57,7 +71,7 @@ ADD_UP = Rule(
     vouched AS (
         SELECT booked_on, supplement, currency, account, purpose, sum(debit) AS debit, sum(credit) AS credit,
             sum(transfers) AS transfers
-        FROM {_lines(_STANDING)} GROUP BY ALL)
+        FROM {_STANDING} JOIN ledger.voucher_line USING (voucher_id) GROUP BY ALL)
     SELECT {{'o': booked_on, 's': supplement, 'c': currency, 'a': account, 'p': purpose}} AS place,
         format('{{}}, supplement {{}}, {{}} in {{}} ({{}}): its vouchers debit {{}} and credit {{}} with {{}} '
             || 'transfers, the ledger {{}} and {{}} with {{}}', booked_on, supplement, account, currency, purpose,
@@ -89,11 +103,6 @@ NUMBERED = Rule(
     SELECT {'e': entity, 'n': place_no} AS place, what AS message FROM (FROM gaps UNION ALL FROM holes)""",
 )
 
-_HEAD = {
-    "tenant": "tenant", "model": "model", "legal_entity": "legal_entity", "number": "voucher_no",
-    "revision": "revision", "booked_on": "booked_on", "supplement": "supplement", "currency": "currency",
-}  # fmt: skip
-_SAID = ", ".join(f"({_JSON})->>'{name}'" for name in _HEAD)
 _KEPT = ", ".join(f"{column}::VARCHAR" for column in _HEAD.values())
 #: An account in a voucher that is not of the voucher's company.
 _STRANGE = f"""CASE WHEN starts_with(account, 'intercompany/')
@@ -104,27 +113,27 @@ SAID = Rule(
     "each voucher says what it was made of, balanced, and is chained to the one before",
     "ledger.voucher",
     f"""WITH linked AS (
-        SELECT *, lag(chained, 1, repeat('0', 64)) OVER w AS before, row_number() OVER w AS place_no
+        SELECT * EXCLUDE content, lag(chained, 1, repeat('0', 64)) OVER w AS before, row_number() OVER w AS place_no
         FROM ledger.voucher WINDOW w AS (PARTITION BY legal_entity ORDER BY chain_no)),
     added AS (
         SELECT voucher_id, sum(debit) AS debit, sum(credit) AS credit, count(*) AS lines,
             count(*) FILTER (WHERE {_STRANGE}) AS strangers,
             count(*) FILTER (WHERE debit IS NULL OR credit IS NULL) AS unread
-        FROM {_lines("ledger.voucher")} GROUP BY voucher_id)
+        FROM ledger.voucher JOIN ledger.voucher_line USING (voucher_id) GROUP BY voucher_id)
     SELECT voucher_id AS place, format('voucher {{}}, {{}} of {{}}: total {{}}, its lines {{}} and {{}}; {{}}',
         voucher_id, voucher_no, legal_entity, total_minor, coalesce(debit, 0), coalesce(credit, 0), CASE
-            WHEN digest <> sha256(content) THEN 'its content is not what was digested'
+            WHEN digest <> digested THEN 'its content is not what was digested'
             WHEN chained <> sha256('voucher ' || previous || ' ' || digest) OR previous <> before
                 OR chain_no <> place_no THEN 'it is not chained to the one before'
             WHEN strangers > 0 THEN 'an account is of another company'
             ELSE 'its columns are not its content' END) AS message
-    FROM linked LEFT JOIN added USING (voucher_id)
-    WHERE digest <> sha256(content) OR voucher_id IS DISTINCT FROM TRY_CAST(left(digest, 32) AS UUID)
+    FROM linked JOIN ledger.voucher_said USING (voucher_id) LEFT JOIN added USING (voucher_id)
+    WHERE digest <> digested OR voucher_id IS DISTINCT FROM TRY_CAST(left(digest, 32) AS UUID)
         OR previous <> before
         OR chain_no <> place_no OR chained <> sha256('voucher ' || previous || ' ' || digest)
         OR (total_minor, total_minor, total_minor, 2 * entries, 0, 0)
-            IS DISTINCT FROM (debit, credit, {_minor(f"({_JSON})->>'debit'")}, lines, strangers, unread)
-        OR ({_SAID}) IS DISTINCT FROM ({_KEPT})""",
+            IS DISTINCT FROM (debit, credit, said_minor, lines, strangers, unread)
+        OR head IS DISTINCT FROM [{_KEPT}]""",
 )
 
 #: What may follow what, restated: the move, what came of it, the states before it, and the state after it.
