@@ -1,24 +1,19 @@
 """What reconciliations booked: the ledger has it, and what caused it says the same."""
 
+from everycent.proof.verify.core.posted import posted_otherwise
 from everycent.proof.verify.core.rule import Rule
 
 ENTRIES_POSTED = Rule(
     "each booked entry is in the ledger, and what was taken back is there the other way round",
     "recon.booked_entry",
-    """WITH due AS (
-        SELECT transfer_id, booked_on, debit_account, credit_account, amount_minor, currency FROM recon.booked_entry
-        UNION ALL SELECT back_id, back_on, credit_account, debit_account, amount_minor, currency
-        FROM recon.booked_entry WHERE back_id IS NOT NULL),
-    posted AS (SELECT * FROM ledger.transfer WHERE batch_no IS NULL AND cause LIKE 'recon %')
-    SELECT coalesce(d.transfer_id, p.transfer_id) AS place,
-        format('booked entry {}: {} {} from {} to {} on {}; posted {} {} from {} to {} on {}',
-            coalesce(d.transfer_id, p.transfer_id), coalesce(d.amount_minor, 0), coalesce(d.currency, ''),
-            coalesce(d.debit_account, '-'), coalesce(d.credit_account, '-'), coalesce(d.booked_on::VARCHAR, '-'),
-            coalesce(p.amount_minor, 0), coalesce(p.currency, ''), coalesce(p.debit_account, '-'),
-            coalesce(p.credit_account, '-'), coalesce(p.booked_on::VARCHAR, '-')) AS message
-    FROM due d FULL JOIN posted p USING (transfer_id)
-    WHERE (d.amount_minor, d.currency, d.debit_account, d.credit_account, d.booked_on)
-        IS DISTINCT FROM (p.amount_minor, p.currency, p.debit_account, p.credit_account, p.booked_on)""",
+    posted_otherwise(
+        "booked entry",
+        """SELECT transfer_id, booked_on AS as_of, currency, amount_minor, debit_account, credit_account
+        FROM recon.booked_entry
+        UNION ALL SELECT back_id, back_on, currency, amount_minor, credit_account, debit_account
+        FROM recon.booked_entry WHERE back_id IS NOT NULL""",
+        "cause LIKE 'recon %'",
+    ),
 )
 
 CAUSES_AGREE = Rule(
