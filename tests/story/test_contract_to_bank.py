@@ -38,9 +38,9 @@ LINES = (
     "begin moved submitted 2 lose moved unknown 1 pay moved succeeded 2 bills/rest-bill.csv bills/wechat-bill.csv",
     "paid 5 refused 0 returned 1",
     "returned CNY 1 99.75",
-    "succeeded CNY 4 785.00 succeeded CNY 7 3088.10",
+    "succeeded CNY 4 785.00 succeeded CNY 7 3,088.10",
     "succeeded merchant:kites/east 66.50 CNY bank_file",
-    "succeeded merchant:tea/east 1080.00 CNY bank_file",
+    "succeeded merchant:tea/east 1,080.00 CNY bank_file",
     "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 8 9 "
     "3,393.10 3,393.10 0.00 missing right 1 0 99.75 0.00 99.75",
     "charges_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 5 5 "
@@ -55,12 +55,12 @@ LINES = (
     "transfers_and_ledger, run 1 Where each row ends left rows right rows left right left - right equal 1 1 100.00",
     "confirm confirmed everycent nobody disputed it in time",
     "operations a parked statement, to let go",
-    "merchant:tea/east 2005.00 1625.00 380.00 300.00 0.00",
+    "merchant:tea/east 2,005.00 1,625.00 380.00 300.00 0.00",
     "reserve held -30.40, until 2026-04-08",
     "instruction 577.60 CNY went out by rest",
     "merchant:books/west 672.40 680.00 -7.60 0.00",
     "0 accepted, 0 not, 11 taken and not decided yet by call-back: 11 accepted, 0 not",
-    "11 2350.40 CNY accepted 2026-03/0008",
+    "11 2,350.40 CNY accepted 2026-03/0008",
 )
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import Currency, currency
 from everycent.flow.pipeline.service import write_table
 from everycent.proof.recon.contract import EXCHANGE_RATE, MATCH_ALTERNATIVE, MATCH_DIFFERENCE, MatchLabel, ReconSpec
@@ -98,9 +98,9 @@ def parts_told(scenario: str, run: ReconRun, money: Currency) -> list[str]:
     for line in found["lines"]:
         code = json.loads(line["dimension"]).get("currency")
         of = money if code is None else currency(code)
-        parted = format_minor(line["difference_minor"], of)
+        parted = grouped_minor(line["difference_minor"], of)
         detail = line["detail_minor"]
-        told = "were not compared" if detail is None else f"show {format_minor(detail, of)}"
+        told = "were not compared" if detail is None else f"show {grouped_minor(detail, of)}"
         lines.append(f"{scenario}: {line['dimension']}: left less right is {parted}, details {told}")
     limit = f", {found['beyond_limit']} of them beyond the limit: the run has failed" if found["beyond_limit"] else ""
     return [f"{scenario}: {found['apart']} of {found['dimensions']} totals part{limit}", *lines]

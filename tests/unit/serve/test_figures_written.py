@@ -14,7 +14,7 @@ FIGURES = Figures(
 
 
 def test_each_amount_has_the_decimals_of_its_currency(tmp_path: Path) -> None:
-    assert [row[1] for row in spoken(FIGURES)] == ["1234.56", "-500", "1.234"]
+    assert [row[1] for row in spoken(FIGURES)] == ["1,234.56", "-500", "1.234"]
     assert FIGURES.totals() == {"CNY": {"balance": 123456}, "JPY": {"balance": -500}, "KWD": {"balance": 1234}}
     for name in ("f.csv", "f.xlsx"):
         write(FIGURES, tmp_path / name)

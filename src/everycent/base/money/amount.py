@@ -15,6 +15,7 @@ INT64_MAX = 2**63 - 1
 _PLAIN = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]+))?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _EXPONENT = re.compile(r"[+-]?[0-9]*\.?[0-9]*[eE][+-]?[0-9]+")
+_SHOWN = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.(?P<decimals>[0-9]+))?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}([,' \u00a0\u202f_.][0-9]{3})+([.,][0-9]+)?")
 
 
@@ -76,6 +77,30 @@ def format_minor(minor: int, currency: Currency) -> str:
     sign = "-" if minor < 0 else ""
     whole, part = divmod(abs(minor), currency.units)
     return f"{sign}{whole}.{part:0{currency.exponent}d}" if currency.exponent else f"{sign}{whole}"
+
+
+def grouped_minor(minor: int, currency: Currency) -> str:
+    """The amount as people read it, its thousands apart: -123456 of CNY is `-1,234.56`."""
+    return grouped(minor, currency.exponent)
+
+
+def grouped(minor: int, decimals: int) -> str:
+    """As `grouped_minor`, of an amount whose currency is not known but for its decimals."""
+    whole, part = divmod(abs(minor), 10**decimals)
+    return f"{'-' if minor < 0 else ''}{whole:,}{f'.{part:0{decimals}}' if decimals else ''}"
+
+
+def parse_typed(text: str, currency: Currency) -> int:
+    """As `parse_minor`, of what a person types or copies from a table: thousands may be apart as `grouped_minor` writes
+    them, with all of the currency's decimals, so that they are no other country's decimals. Raises a NotAnAmount."""
+    return parse_minor(ungrouped(text, currency), currency)
+
+
+def ungrouped(text: str, currency: Currency) -> str:
+    """The text without its separators where they stand as `grouped_minor` writes them; else as it is."""
+    found = _SHOWN.fullmatch(text.strip())
+    shown = found is not None and len(found["decimals"] or "") == currency.exponent
+    return text.replace(",", "") if shown else text
 
 
 def _refusal(text: str, written: str, currency: Currency) -> NotAnAmount:

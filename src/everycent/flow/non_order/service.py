@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals.asked import Approvals
@@ -107,7 +107,7 @@ def _again(held: store.Held, charge: NonOrderCharge) -> Answer:
     known = held.charge
     if replace(charge, given_by=known.given_by, legal_entity=known.legal_entity) == known:
         return Answer(known.reference, Outcome.UNCHANGED, known.charge_id, held.state)
-    amount = format_minor(known.amount_minor, currency(known.currency))
+    amount = grouped_minor(known.amount_minor, currency(known.currency))
     said = f"{known.source} gave {known.kind} {amount} {known.currency} of {known.party_id} as '{known.reference}'"
     message = f"{said} on {known.occurred_on}; another charge needs a reference of its own"
     return Answer(known.reference, Outcome.REFUSED, refused=Refused(Refusal.OTHER_CONTENT, message))
@@ -118,7 +118,7 @@ def _too_much(counter: Counter, charge: NonOrderCharge) -> Refused | None:
     if not charge.gives_back:
         return None
     deposit = counter.house.deposit(counter.connection, counter.tenant, counter.model, charge)
-    return left_enough(charge, deposit, format_minor(deposit.left_minor, currency(charge.currency)))
+    return left_enough(charge, deposit, grouped_minor(deposit.left_minor, currency(charge.currency)))
 
 
 def _booked_on(counter: Counter, charge: NonOrderCharge) -> date:

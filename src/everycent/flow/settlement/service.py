@@ -10,7 +10,7 @@ import psycopg
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
@@ -444,7 +444,7 @@ def _why_not(
     if not (given.number or "").strip() and (move is InvoiceMove.RECEIVE or given.number is not None):
         return Refused(Refusal.NUMBER_MISSING, "an invoice that was received has a number; give it")
     if given.total_minor not in (None, held.total_minor):
-        stated, due = (format_minor(minor, currency(held.currency)) for minor in (given.total_minor, held.total_minor))
+        stated, due = (grouped_minor(minor, currency(held.currency)) for minor in (given.total_minor, held.total_minor))
         said = f"it is of {stated}, and what is to be invoiced comes to {due} {held.currency}"
         return Refused(Refusal.OTHER_TOTAL, f"{said}; `everycent invoice list` has its lines")
     taken = given.number and invoice_store.of_number(desk.connection, desk.tenant, held.issuer, given.number.strip())

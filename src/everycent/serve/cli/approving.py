@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals import service as approvals
@@ -53,7 +53,7 @@ def list_command(model: str | None, by: str | None, *, as_json: bool) -> int:
         return exits.OK
     rows = [
         [str(request.request_id)[:8], request.subject.kind, request.subject.subject_id,
-         format_minor(request.subject.amount_minor, currency(request.subject.currency)), request.subject.currency,
+         grouped_minor(request.subject.amount_minor, currency(request.subject.currency)), request.subject.currency,
          f"{at.level} of {len(request.levels)}", " or ".join(at.groups), request.subject.requested_by,
          None if at.due_at is None else f"{at.due_at:%Y-%m-%d %H:%M} UTC"] for _, request, at in found
     ]  # fmt: skip
@@ -141,7 +141,7 @@ def _tell_decisions(
         said, then = decisions.get(key), came.get(key)
         rows.append([
             key[:8], request.subject.kind, request.subject.subject_id,
-            format_minor(request.subject.amount_minor, money), money.code,
+            grouped_minor(request.subject.amount_minor, money), money.code,
             f"{each.standing.level} of {len(request.levels)}", " or ".join(each.standing.groups),
             None if said is None else f"{'yes' if said['yes'] else 'no'}, by {said['by']}",
             None if then is None else then.refusal or then.state,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.platform.settings import Settings
 from everycent.flow.ledger import service as ledger
 from everycent.flow.ledger.contract import AlteredSinceSealed, Seal
@@ -48,7 +48,7 @@ def balance_command(
         of, stands = ledger.commodity(one.currency, decimals), one.standing
         amounts = (stands.debits_minor, stands.credits_minor, stands.balance_minor, stands.debits_pending_minor,
                    stands.credits_pending_minor)  # fmt: skip
-        shown.append([one.account, *(format_minor(amount, of) for amount in amounts), one.currency])
+        shown.append([one.account, *(grouped_minor(amount, of) for amount in amounts), one.currency])
     columns = ["account", "debits", "credits", "balance", "debits pending", "credits pending", ""]
     print_table(f"{name}{_until(on)}", columns, shown, right=frozenset(range(1, 6)))
     if len(found) > limit:
@@ -69,7 +69,7 @@ def trial_balance_command(model: str | None, on: date | None, decimals: Mapping[
     for line in lines:
         of = ledger.commodity(line.currency, decimals)
         totals = (line.debits_minor, line.credits_minor, line.debits_minor - line.credits_minor)
-        rows.append([line.currency, f"{line.accounts:,}", *(format_minor(total, of) for total in totals)])
+        rows.append([line.currency, f"{line.accounts:,}", *(grouped_minor(total, of) for total in totals)])
     columns = ["commodity", "accounts", "debits", "credits", "difference"]
     print_table(f"{name}: trial balance{_until(on)}", columns, rows, right=frozenset(range(1, 5)))
     if not balanced:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, cast
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.pipeline.service import Session, open_session
@@ -71,7 +71,7 @@ def _totals(figures: Figures) -> list[list[str]]:
     """A line for each currency."""
     lines = []
     for code, sums in figures.totals().items():
-        line = [format_minor(sums[name], currency(code)) if name in sums else "" for name in figures.names]
+        line = [grouped_minor(sums[name], currency(code)) if name in sums else "" for name in figures.names]
         line[0], line[figures.at("currency")] = "total", code
         lines.append(line)
     return lines

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
+from everycent.base.money.amount import NotAnAmount, grouped_minor, parse_typed
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals import service as approvals
@@ -96,10 +96,10 @@ def _total_minor(desk: settlement.Desk, invoice_id: str, total: str) -> int | No
     if not found:
         return None
     try:
-        return parse_minor(total, currency(str(found[0]["currency"])))
+        return parse_typed(total, currency(str(found[0]["currency"])))
     except NotAnAmount as error:
         raise NotSaid(f"--total: {error}") from None
 
 
 def _amount(found: dict[str, Any], name: str) -> str:
-    return format_minor(int(found[name]), currency(found["currency"]))
+    return grouped_minor(int(found[name]), currency(found["currency"]))

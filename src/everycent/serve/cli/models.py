@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.contract import compose
 from everycent.flow.model.service import json_schema, load_model
@@ -110,7 +110,7 @@ def rules_command(path: Path, why: str | None, *, as_json: bool) -> int:
             return exits.OK
         out.print(f"{tried.kind} {tried.key} ({tried.record_id})", markup=False)
         for charge in tried.charges:
-            amount = "" if charge.amount_minor is None else format_minor(charge.amount_minor, model.currency)
+            amount = "" if charge.amount_minor is None else grouped_minor(charge.amount_minor, model.currency)
             out.print(f"  {charge.charge}: {charge.reason or f'{amount} {model.currency}'}", markup=False)
             for rule in charge.rules:
                 out.print(f"    {rule.state:10} {rule.rule}: {rule.why}", markup=False)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor, ungrouped
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
@@ -39,9 +39,10 @@ def give_command(model_path: Path, wanted: Wanted, by: str | None, *, as_json: b
     model = load_model(model_path, SECTIONS)
     now = datetime.now(UTC)
     day = wanted.on or model.calendar.today(now)
+    code = wanted.currency or model.spec.currency
+    amount = ungrouped(wanted.amount, currency(code)) if code in model.currencies else wanted.amount
     given = Given(
-        wanted.source, wanted.reference, wanted.kind, wanted.party, wanted.amount,
-        wanted.currency or model.spec.currency, day.isoformat(), wanted.why,
+        wanted.source, wanted.reference, wanted.kind, wanted.party, amount, code, day.isoformat(), wanted.why,
     )  # fmt: skip
     with open_session(Settings.load(), migrations()) as session:
         (answer,) = Fees(session, user(by), now).give(model, [given])
@@ -108,7 +109,7 @@ def deposits_command(model_path: Path, party: str | None, *, as_json: bool) -> i
     for each in found:
         amounts = (each.owed_minor, each.paid_in_minor, each.given_back_minor, each.left_minor)
         money = currency(each.currency)
-        rows.append([each.party_id, each.kind, each.legal_entity, *(format_minor(one, money) for one in amounts),
+        rows.append([each.party_id, each.kind, each.legal_entity, *(grouped_minor(one, money) for one in amounts),
                      each.currency])  # fmt: skip
     columns = ("party", "deposit", "with", "asked of it", "paid in", "given back", "left", "")
     print_table("Deposits", columns, rows, right=frozenset(range(3, 7)))
@@ -116,4 +117,4 @@ def deposits_command(model_path: Path, party: str | None, *, as_json: bool) -> i
 
 
 def _amount(found: dict[str, Any]) -> str:
-    return format_minor(int(found["amount_minor"]), currency(found["currency"]))
+    return grouped_minor(int(found["amount_minor"]), currency(found["currency"]))

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
+from everycent.base.money.amount import NotAnAmount, grouped_minor, parse_typed
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals.contract import Outcome
@@ -71,12 +71,12 @@ def show_command(wanted: str, *, as_json: bool) -> int:
         return exits.OK
     print_table("", _COLUMNS, [_line(row)], right=frozenset({3}))
     print_table("It pays", ["statement", "side", "amount", ""], [
-        [side["statement_id"], side["side"], format_minor(int(side["amount_minor"]), currency(row["currency"])),
+        [side["statement_id"], side["side"], grouped_minor(int(side["amount_minor"]), currency(row["currency"])),
          "opened again" if side["opened"] else ""] for side in sides
     ], right=frozenset({2}))  # fmt: skip
     if received:
         print_table("Came in for it", ["on", "amount", "where it was told", "text"], [
-            [part["as_of"], format_minor(int(part["amount_minor"]), currency(row["currency"])), part["cause"],
+            [part["as_of"], grouped_minor(int(part["amount_minor"]), currency(row["currency"])), part["cause"],
              shorten(part["text"])] for part in received
         ], right=frozenset({1}))  # fmt: skip
     print_table("Its life", ["", "move", "to", "who", "where it was said", "why"], [
@@ -210,9 +210,9 @@ def _print_receipts(receipts: Sequence[Receipt], repeated: int) -> None:
     rows = []
     for each in receipts:
         money = currency(each.currency)
-        rest = [[format_minor(each.free_minor, money), "free", ""]] if each.free_minor else []
+        rest = [[grouped_minor(each.free_minor, money), "free", ""]] if each.free_minor else []
         for amount, key, left in [
-            *([format_minor(use.amount_minor, money), str(use.key)[:13], format_minor(use.left_minor, money)]
+            *([grouped_minor(use.amount_minor, money), str(use.key)[:13], grouped_minor(use.left_minor, money)]
               for use in each.uses),
             *rest,
         ]:  # fmt: skip
@@ -271,7 +271,7 @@ def pay_back_command(
 
 def _amount_of(text: str, code: str) -> int:
     try:
-        return parse_minor(text, currency(code))
+        return parse_typed(text, currency(code))
     except NotAnAmount as error:
         raise NotSaid(f"--amount {text}: {error}") from error
 
@@ -289,7 +289,7 @@ def on_account_command(party: str | None, model: str | None, *, all_of_them: boo
               "where it is told", "text"]  # fmt: skip
     print_table("Money that is kept on account", titles, [
         [str(row["receipt_id"])[:8], row["party_id"], _amount(row), row["currency"], row["as_of"],
-         *(format_minor(row[name], currency(row["currency"])) for name in minor[1:]), row["cause"],
+         *(grouped_minor(row[name], currency(row["currency"])) for name in minor[1:]), row["cause"],
          shorten(row["text"])] for row in told
     ], right=frozenset({2, 5, 6, 7, 8}))  # fmt: skip
     return exits.OK
@@ -375,14 +375,14 @@ def _found(cashier: Cashier, wanted: str) -> dict[str, Any]:
 
 
 def _amount(row: dict[str, Any]) -> str:
-    return format_minor(int(row["amount_minor"]), currency(row["currency"]))
+    return grouped_minor(int(row["amount_minor"]), currency(row["currency"]))
 
 
 def _line(row: dict[str, Any]) -> list[Any]:
     sign = "" if row["direction"] == "pay" else "-"
     why = row["finding"] if row["reason"] is None else row["reason"]
     if row["received_minor"] and row["booking"] == "in_flight":
-        left = format_minor(int(row["amount_minor"] - row["received_minor"]), currency(row["currency"]))
+        left = grouped_minor(int(row["amount_minor"] - row["received_minor"]), currency(row["currency"]))
         why = f"{left} is left: the rest came in"
     head = (str(row["instruction_id"])[:13], row["state"], row["party_id"], f"{sign}{_amount(row)}", row["currency"])
     return [*head, row["channel"], row["as_of"], shorten(why or "")]

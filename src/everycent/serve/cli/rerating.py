@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.contract import table_files
@@ -68,7 +68,7 @@ def _print_rerated(done: Rerated, *, dry_run: bool) -> None:
             [
                 row["record"],
                 row["charge"],
-                *(format_minor(row[f"{when}_minor"], currency(row["currency"])) for when in ("before", "after")),
+                *(grouped_minor(row[f"{when}_minor"], currency(row["currency"])) for when in ("before", "after")),
                 row["currency"],
             ]
             for row in charges[:_SHOWN]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
@@ -65,7 +65,7 @@ def print_parties(changes: Sequence[Mapping[str, Any]]) -> None:
         out.print("no party is owed more or less")
         return
     rows = [
-        [row["party"], format_minor(int(row["change_minor"]), currency(row["currency"])), row["currency"]]
+        [row["party"], grouped_minor(int(row["change_minor"]), currency(row["currency"])), row["currency"]]
         for row in changes[:_PARTIES_SHOWN]
     ]
     print_table("what each party is owed more, or less", ["party", "amount", ""], rows, right=frozenset({1}))

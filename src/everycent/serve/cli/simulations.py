@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from everycent.base.money.amount import grouped
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.contract import LoadedModel
@@ -15,7 +16,6 @@ from everycent.flow.pipeline.service import open_session
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored
 from everycent.serve.cli.terminal import err, out, print_json, print_table, progress
-from everycent.serve.report.data import grouped
 from everycent.serve.report.difference import render_difference
 from everycent.serve.simulating import Simulated, simulate
 from everycent.serve.wiring import SECTIONS, migrations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
+from everycent.base.money.amount import NotAnAmount, grouped_minor, parse_typed
 from everycent.base.money.currency import currency
 from everycent.base.money.cycle import BEGINNING, day_told
 from everycent.base.platform.database import Connection
@@ -70,7 +70,7 @@ class Chosen:
         if self.currency is None:
             raise NotSaid(f"{name} {text}: an amount is of a currency; say which with --currency")
         try:
-            return parse_minor(text, currency(self.currency))
+            return parse_typed(text, currency(self.currency))
         except NotAnAmount as error:
             raise NotSaid(f"{name}: {error}") from None
 
@@ -324,14 +324,14 @@ def _terms(agreed: Any) -> str:
     words = json.loads(agreed)
     told = {name: value for name, value in words.items() if name not in ("contract", "revision", "minimum_minor")}
     for code, minor in words.get("minimum_minor", {}).items():
-        told["minimum"] = f"{format_minor(minor, currency(code))} {code}"
+        told["minimum"] = f"{grouped_minor(minor, currency(code))} {code}"
     rest = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
     return f"contract {words['contract']}, revision {words['revision']}: {rest}; else the model's"
 
 
 def _due(found: dict[str, Any]) -> str:
     """What its party is owed, or owes (below 0), with its lines."""
-    return format_minor(int(found["net_minor"] + found["lines_minor"]), currency(found["currency"]))
+    return grouped_minor(int(found["net_minor"] + found["lines_minor"]), currency(found["currency"]))
 
 
 def _of_line(line: dict[str, Any]) -> str:
@@ -349,4 +349,4 @@ def _sides(paid: dict[str, list[dict[str, Any]]], found: dict[str, Any]) -> list
 
 
 def _amount(found: dict[str, Any], name: str) -> str:
-    return format_minor(int(found[name]), currency(found["currency"]))
+    return grouped_minor(int(found[name]), currency(found["currency"]))

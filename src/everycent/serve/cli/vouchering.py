@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from everycent.base.money.amount import grouped
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.ledger import service as ledger
@@ -273,4 +274,4 @@ def _number(voucher: Voucher) -> str:
 def _total(voucher: Voucher) -> str:
     said = json.loads(voucher.content)["debit"]
     assert int(said.replace(".", "")) == voucher.total_minor, "its lines are its total"
-    return str(said)
+    return grouped(voucher.total_minor, len(said.partition(".")[2]))

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import Currency, currency
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
@@ -92,7 +92,7 @@ class Document:
 
     def amount(self, minor: int) -> str:
         """In major units, with all decimals of the currency."""
-        return format_minor(minor, self.money)
+        return grouped_minor(minor, self.money)
 
 
 def gather(

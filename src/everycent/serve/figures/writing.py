@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.serve.figures.asked import Figures
 from everycent.serve.sheets import write_sheet
@@ -17,7 +17,7 @@ def spoken(figures: Figures) -> list[list[Any]]:
     at = figures.at("currency")
     return [
         [
-            "" if value is None else format_minor(value, currency(row[at])) if column.kind == "amount" else value
+            "" if value is None else grouped_minor(value, currency(row[at])) if column.kind == "amount" else value
             for column, value in zip(figures.columns, row, strict=True)
         ]
         for row in figures.rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from unicodedata import east_asian_width
 
-from everycent.serve.report.data import grouped
+from everycent.base.money.amount import grouped
 
 _WIDTH, _BAR, _GAP, _NAMES, _FIGURES = 1120, 20, 10, 300, 150
 #: How wide a name may be, in halves of a Chinese character.

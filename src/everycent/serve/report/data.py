@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+from everycent.base.money.amount import grouped
 from everycent.serve.figures.asked import Figures
 
 #: Long tables show this many rows; the rest is in the Parquet file that the section names.
@@ -216,10 +217,3 @@ class ReportData:
     def amount(self, minor: int) -> str:
         """12345678 of CNY -> 123,456.78"""
         return grouped(minor, self.exponent)
-
-
-def grouped(minor: int, exponent: int) -> str:
-    """12345678 with two decimals -> 123,456.78"""
-    units, rest = divmod(abs(minor), 10**exponent)
-    decimals = f".{rest:0{exponent}}" if exponent else ""
-    return f"{'-' if minor < 0 else ''}{units:,}{decimals}"

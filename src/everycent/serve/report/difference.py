@@ -5,8 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from everycent.base.money.amount import grouped
 from everycent.base.money.currency import currency
-from everycent.serve.report.data import grouped
 from everycent.serve.report.page import asset, write_page
 from everycent.serve.report.tables import code, count, section, table, text
 from everycent.serve.report.words import both, words

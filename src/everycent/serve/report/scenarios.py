@@ -12,12 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from everycent.base.money.amount import grouped
 from everycent.base.money.currency import Currency, currency
 from everycent.proof.recon.contract import CAUSES, Bucket
 from everycent.proof.recon.service import ReconRun, residual_minor
 from everycent.serve.chaining import Chained
 from everycent.serve.in_currency import Amounts, InCurrency, each_currency, largest_breaks
-from everycent.serve.report.data import BUCKETS, ROWS_SHOWN, grouped
+from everycent.serve.report.data import BUCKETS, ROWS_SHOWN
 from everycent.serve.report.page import asset, write_page
 from everycent.serve.report.tables import code, count, long_text, named, table, text
 from everycent.serve.report.two_files_read import controls_table

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from everycent.base.money.amount import grouped
 from everycent.proof.recon.contract import CauseText
 from everycent.serve.break_files import cause_text
 from everycent.serve.comparing import Compared
-from everycent.serve.report.data import BUCKETS, grouped
+from everycent.serve.report.data import BUCKETS
 from everycent.serve.report.page import asset, write_page
 from everycent.serve.report.tables import count, section, table
 from everycent.serve.report.two_files_read import controls_section, read_section, refused_section

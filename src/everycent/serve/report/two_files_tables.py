@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from everycent.base.money.amount import grouped
 from everycent.proof.recon.contract import CauseText
 from everycent.proof.recon.service import column_names
 from everycent.serve.break_files import cause_text
 from everycent.serve.comparing import Compared
-from everycent.serve.report.data import ROWS_SHOWN, grouped
+from everycent.serve.report.data import ROWS_SHOWN
 from everycent.serve.report.tables import code, count, named, section, table
 from everycent.serve.report.words import both, both_in_svg, counted, spoken, words
 

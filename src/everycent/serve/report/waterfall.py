@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from everycent.serve.report.data import grouped
+from everycent.base.money.amount import grouped
 from everycent.serve.report.words import both, words
 
 _WIDTH, _BAR, _GAP, _NAMES, _FIGURES = 1120, 20, 10, 370, 150

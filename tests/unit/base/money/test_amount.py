@@ -15,7 +15,9 @@ from everycent.base.money.amount import (
     ThousandsSeparatorNotAllowed,
     TooManyDecimals,
     format_minor,
+    grouped_minor,
     parse_minor,
+    parse_typed,
 )
 from everycent.base.money.currency import Currency, all_currencies, currency
 
@@ -92,3 +94,27 @@ def test_any_text_is_either_exact_or_refused(text: str) -> None:
         assert "write for example" in str(refusal) or "lies between" in str(refusal)
     else:
         assert Decimal(text.strip()) * 100 == minor
+
+
+@pytest.mark.parametrize(
+    ("minor", "unit", "shown"),
+    [
+        (123456789, CNY, "1,234,567.89"),
+        (-99999, CNY, "-999.99"),
+        (-100000, CNY, "-1,000.00"),
+        (1234, JPY, "1,234"),
+        (5, KWD, "0.005"),
+    ],
+)
+def test_people_read_thousands_apart_and_may_type_them_back(minor: int, unit: Currency, shown: str) -> None:
+    assert grouped_minor(minor, unit) == shown
+    assert parse_typed(shown, unit) == parse_typed(format_minor(minor, unit), unit) == minor
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [("1,234", CNY), ("1.234,56", CNY), ("1,23.45", CNY), ("1,234.5", CNY), ("1,234.50", JPY), ("1 234.50", CNY)],
+)
+def test_separators_that_no_table_here_writes_are_refused_when_typed(text: str, unit: Currency) -> None:
+    with pytest.raises(ThousandsSeparatorNotAllowed if text != "1,23.45" else NotAnAmount):
+        parse_typed(text, unit)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.flow.clearing.contract import OverCap, SharedBy
 from everycent.flow.clearing.core.budgets import Budget
 from everycent.flow.clearing.core.plan import Apportionment
@@ -46,8 +46,8 @@ def _bearers(terms: Apportionment, budget: Budget) -> list[str]:
     found = []
     for at, leaf in enumerate(terms.leaves):
         cap, limit = budget.leaves[leaf], limits.get(leaf)
-        told = "" if cap is None else f" of its cap of {format_minor(cap, budget.currency)}"
-        told += "" if limit is None else f" and takes {format_minor(limit, budget.currency)} of a charge at most"
+        told = "" if cap is None else f" of its cap of {grouped_minor(cap, budget.currency)}"
+        told += "" if limit is None else f" and takes {grouped_minor(limit, budget.currency)} of a charge at most"
         found.append(f"{literal(f'{leaf} carries ')} || {_shown(f't{at}', budget)} || {literal(told)}")
     return found
 
@@ -63,14 +63,14 @@ def _together(terms: Apportionment, budget: Budget, leaves: Sequence[str]) -> li
         if cap is not None and set(under) <= set(terms.leaves):
             total = " + ".join(f"CAST(t{terms.leaves.index(leaf)} AS HUGEINT)" for leaf in under)
             who, whose = (f"{name} carries", "its cap") if name else ("all carry", "the budget's cap")
-            of = literal(f" of {whose} of {format_minor(cap, budget.currency)}")
+            of = literal(f" of {whose} of {grouped_minor(cap, budget.currency)}")
             found.append(f"{literal(f'{who} ')} || {_shown(f'({total})', budget)} || {of}")
         elif cap is not None:
-            whole = f"the cap of {name or 'the budget'} over all its charges is {format_minor(cap, budget.currency)}"
+            whole = f"the cap of {name or 'the budget'} over all its charges is {grouped_minor(cap, budget.currency)}"
             found.append(literal(whole))
         limit = limits.get(name)
         if limit is not None:
-            found.append(literal(f"{name} takes {format_minor(limit, budget.currency)} of a charge at most"))
+            found.append(literal(f"{name} takes {grouped_minor(limit, budget.currency)} of a charge at most"))
     return found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.flow.clearing.contract import RefundState
 from everycent.flow.clearing.core.columns import places_of_ids
@@ -62,10 +62,10 @@ def _passed_over(
 def _shown(plan: ClearingPlan, refund: Mapping[str, Any]) -> Callable[[int], str]:
     """How amounts of the refund's record are written."""
     if not plan.record_currency:
-        return lambda minor: format_minor(minor, plan.currency)
+        return lambda minor: grouped_minor(minor, plan.currency)
     column = plan.record_currency.get(refund.get("kind", ""))
     code = plan.currency.code if column is None else refund.get("body", {}).get(column)
-    return lambda minor: f"{minor} minor units" if code is None else f"{format_minor(minor, currency(code))} {code}"
+    return lambda minor: f"{minor} minor units" if code is None else f"{grouped_minor(minor, currency(code))} {code}"
 
 
 def _why(amount: int | None, worth: int | None, left: int, shown: Callable[[int], str]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from everycent.base.money.amount import NotAnAmount, format_minor, parse_minor
+from everycent.base.money.amount import NotAnAmount, grouped_minor, parse_minor
 from everycent.base.money.currency import UnknownCurrency, currency
 from everycent.flow.payments.contract import Move, Said
 
@@ -171,7 +171,7 @@ def _added_up(members: Sequence[Member]) -> str:
     minor: Counter[str] = Counter()
     for one in members:
         minor[one.currency] += one.amount_minor
-    return ", ".join(f"{format_minor(minor[code], currency(code))} {code}" for code in sorted(minor)) or "nothing"
+    return ", ".join(f"{grouped_minor(minor[code], currency(code))} {code}" for code in sorted(minor)) or "nothing"
 
 
 def _resolve_group(by: _Resolving, line: BankLine, members: Sequence[Member]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from everycent.base.engine.local import LocalEngine
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.flow.payments.core.plan import PaymentPlan
 from everycent.flow.payments.core.wallets import WALLET_CURRENCY
@@ -47,7 +47,7 @@ def beyond_limits(ready: pa.Table, sent: pa.Table, plan: PaymentPlan, engine: Lo
     why: dict[object, str] = {}
     for row in rows.to_pylist():
         money = currency(row["currency"])
-        used, most = (format_minor(int(row[name]), money) for name in ("before_minor", "most_minor"))
+        used, most = (grouped_minor(int(row[name]), money) for name in ("before_minor", "most_minor"))
         said = f"limit {row['name']}: {used} of {most} {money} are used on this day; it waits for the next"
         why.setdefault(row["instruction_id"], said)
     return why

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.flow.ledger.contract import ON_ACCOUNT, PARTY_ACCOUNT, TRANSFER
 from everycent.flow.payments.core.receipts import NotReceived, ReceiptRefused
@@ -50,7 +50,7 @@ def paid_back(kept: Kept, amount_minor: int | None) -> PayBack:
     One at a time: a command that is given twice does not pay twice.
     """
     money = currency(kept.currency)
-    free = f"{format_minor(kept.free_minor, money)} {money}"
+    free = f"{grouped_minor(kept.free_minor, money)} {money}"
     if kept.under_way:
         said = f"something of {kept.receipt_id} is being paid back; wait for its end, or cancel it"
         raise ReceiptRefused(NotReceived.BEING_PAID_BACK, said)

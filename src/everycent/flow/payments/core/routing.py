@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.flow.payments.contract import BALANCE, BANK_FILE, DAYS
 from everycent.flow.payments.core.plan import PaymentPlan, Route
@@ -131,7 +131,7 @@ def _by_currency(told: Mapping[str, str]) -> str:
 
 
 def _amount(minor: int, code: str) -> str:
-    return f"{format_minor(minor, currency(code))} {code}"
+    return f"{grouped_minor(minor, currency(code))} {code}"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -3,7 +3,7 @@ another currency's."""
 
 from collections.abc import Mapping
 
-from everycent.base.money.amount import format_minor
+from everycent.base.money.amount import grouped_minor
 from everycent.base.money.currency import currency
 from everycent.proof.recon.breaks.standing import StandingBreak
 from everycent.proof.recon.breaks.words import Words
@@ -12,7 +12,7 @@ from everycent.proof.recon.limits import minor_by_currency
 
 def amount_said(minor: int, code: str) -> str:
     """`1.234 KWD`."""
-    return f"{format_minor(minor, currency(code))} {code}"
+    return f"{grouped_minor(minor, currency(code))} {code}"
 
 
 def amounts_said(amounts: Mapping[str, int]) -> str:
