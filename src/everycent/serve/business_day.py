@@ -13,12 +13,19 @@ _MODELS = "SELECT DISTINCT model FROM platform.model_version WHERE tenant = %s O
 def business_day(connection: Connection, tenant: str, model: str | None, now: datetime) -> date:
     """The day on which the model's business is at `now`, or that of all models, the latest one where they are on
     different days; in UTC where no version is stored yet."""
-    named = [model] if model is not None else [name for (name,) in connection.execute(_MODELS, (tenant,))]
-    days = []
-    for name in named:
+    days = business_days(connection, tenant, now)
+    if model is not None:
+        return days.get(model, now.date())
+    return max(days.values(), default=now.date())
+
+
+def business_days(connection: Connection, tenant: str, now: datetime) -> dict[str, date]:
+    """By model of which a version is stored, the day on which its business is at `now`."""
+    days = {}
+    for (name,) in connection.execute(_MODELS, (tenant,)).fetchall():
         try:
             calendar = declared(connection, Asked(tenant, name))["calendar"]
         except LookupError:
             continue
-        days.append(BusinessCalendar.parse(calendar["time_zone"], calendar.get("day_cut", "00:00")).today(now))
-    return max(days, default=now.date())
+        days[name] = BusinessCalendar.parse(calendar["time_zone"], calendar.get("day_cut", "00:00")).today(now)
+    return days

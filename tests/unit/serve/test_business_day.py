@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from everycent.serve.business_day import business_day
+from everycent.serve.business_day import business_day, business_days
 
 CALENDAR = 'model: market\ncalendar: {time_zone: Asia/Shanghai, day_cut: "06:00"}\n'
 
@@ -23,3 +23,5 @@ def test_a_day_is_that_of_the_models_calendar(database: Any) -> None:
     assert [day(21), day(22)] == [date(2026, 3, 1), date(2026, 3, 2)], "05:30 and 06:30 in Shanghai"
     assert day(22, "another") == date(2026, 3, 1), "nothing is known of it yet"
     assert day(22, None) == date(2026, 3, 2), "that of all models"
+    at = datetime(2026, 3, 1, 21, 30, tzinfo=UTC)
+    assert business_days(connection, "default", at) == {"market": date(2026, 3, 1)}, "each model its own"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import pyarrow as pa
@@ -61,11 +62,36 @@ def by_hand(
     why: str | None,
     now: datetime,
     as_of: date,
+    days: Mapping[str, date] = MappingProxyType({}),
 ) -> list[Taken]:
-    """What a person says of instructions, in one transaction; what came of each. Raises InstructionAltered."""
+    """What a person says of instructions, in one transaction; what came of each. Days are as `take_in_each` has them.
+    Raises InstructionAltered."""
     assert move not in (Move.RELEASE, Move.DECLINE), "approvals decide that"
     said = [Said(key, move, f"by hand: {move} by {who}", who, why) for key in ids]
-    return take_in(connection, others, tenant, said, now, as_of)
+    return take_in_each(connection, others, tenant, said, now, as_of, days)
+
+
+def take_in_each(
+    connection: Connection,
+    others: Others,
+    tenant: str,
+    said: Sequence[Said],
+    now: datetime,
+    as_of: date,
+    days: Mapping[str, date],
+) -> list[Taken]:
+    """As `take_in`, of instructions of any models: each booked on its own model's day in `days`, else on `as_of`."""
+    if set(days.values()) <= {as_of}:
+        return take_in(connection, others, tenant, said, now, as_of)
+    taken: dict[int, Taken] = {}
+    with connection.transaction():
+        known = store.known(connection, tenant, [one.key for one in said])  # locks all of them, in order
+        on = [days.get(known[one.key].model, as_of) if one.key in known else as_of for one in said]
+        for day in sorted(set(on)):
+            places = [at for at, booked_on in enumerate(on) if booked_on == day]
+            came = take_in(connection, others, tenant, [said[at] for at in places], now, day)
+            taken.update(zip(places, came, strict=True))
+    return [taken[at] for at in range(len(said))]
 
 
 def _used(

@@ -1,8 +1,8 @@
 """Banks' files are taken in, and money that came in is kept for whom it is from: by the files' words, and persons'."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from everycent.flow.payments.core.receipts import (
     refuse_unfit,
     set_aside,
 )
-from everycent.flow.payments.hearing import take_in
+from everycent.flow.payments.hearing import take_in_each
 from everycent.flow.payments.others import Others
 
 
@@ -48,7 +48,8 @@ class Read:
 
 @dataclass(frozen=True)
 class Receiving:
-    """Where money is received: `who` brings it, `why` in words, `now` and the day `as_of` on which it is booked."""
+    """Where money is received: `who` brings it, `why` in words, `now` and the day on which it is booked, that of its
+    model in `days`, else `as_of`."""
 
     connection: Connection
     others: Others
@@ -57,6 +58,7 @@ class Receiving:
     now: datetime
     as_of: date
     why: str | None = None
+    days: Mapping[str, date] = field(default_factory=dict)
 
     def read(self, lines: Sequence[BankLine]) -> Read:
         """Takes in what a bank's file says, all of it or nothing. Again, it changes nothing. Raises
@@ -66,7 +68,7 @@ class Receiving:
             came = coming(resolved.not_ours)
             matched = self._matched(came)
             said = [*resolved.said, *matched.said]
-            taken = take_in(self.connection, self.others, self.tenant, said, self.now, self.as_of)
+            taken = self._take_in(said)
             taken += self._bring(matched.receipts)
         not_ours = len(resolved.not_ours) - len(came) + matched.others
         refused, listed = resolved.refused, matched.listed
@@ -98,7 +100,7 @@ class Receiving:
                     said = f"nothing of {one.party_id} is free that {one.key} lacks; `payments on-account` shows it"
                     raise ReceiptRefused(NotReceived.NOTHING_FREE, said)
                 for key, use in found:
-                    told = (self.who, self.why, self.as_of, self.now)
+                    told = (self.who, self.why, self._day(one.model), self.now)
                     incoming_store.keep_use(self.connection, self.tenant, one.model, key, use, *told)
                     uses.append(use)
             return uses, self._pay("on account", uses)
@@ -114,9 +116,9 @@ class Receiving:
                 said = f"there is no receipt {receipt_id}; `everycent payments on-account` shows them"
                 raise ReceiptRefused(NotReceived.UNKNOWN_RECEIPT, said)
             one = paid_back(found, amount_minor)
-            told = (self.who, self.why, self.as_of, self.now)
+            told = (self.who, self.why, self._day(one.model), self.now)
             pay_back_store.keep(self.connection, self.tenant, one, *told)
-            posted = pa.Table.from_pylist([dict(owed_again(one, self.as_of))], schema=TRANSFER.columns)
+            posted = pa.Table.from_pylist([dict(owed_again(one, self._day(one.model)))], schema=TRANSFER.columns)
             self.others.post(self.connection, self.tenant, one.model, None, posted)
             return one
 
@@ -163,18 +165,25 @@ class Receiving:
         taken: list[Taken] = []
         for receipt in receipts:
             key = receipt_id(self.tenant, receipt.cause)
-            told = (self.who, self.why, self.as_of, self.now)
+            day = self._day(receipt.model)
+            told = (self.who, self.why, day, self.now)
             incoming_store.keep(self.connection, self.tenant, key, receipt, *told)
-            cells = [receipt_transfer(key, receipt, self.as_of)]
+            cells = [receipt_transfer(key, receipt, day)]
             posted = pa.Table.from_pylist(cells, schema=TRANSFER.columns)
             self.others.post(self.connection, self.tenant, receipt.model, None, posted)
-            life_store.tell(self.connection, self.tenant, [_event(key, receipt, self.as_of)], self.now)
+            life_store.tell(self.connection, self.tenant, [_event(key, receipt, day)], self.now)
             taken += self._pay(receipt.cause, receipt.uses)
         return taken
 
     def _pay(self, cause: str, uses: Sequence[Use]) -> list[Taken]:
         whole = [Said(use.key, Move.PAY, cause, self.who, self.why) for use in uses if use.left_minor == 0]
-        return take_in(self.connection, self.others, self.tenant, whole, self.now, self.as_of) if whole else []
+        return self._take_in(whole) if whole else []
+
+    def _take_in(self, said: Sequence[Said]) -> list[Taken]:
+        return take_in_each(self.connection, self.others, self.tenant, said, self.now, self.as_of, self.days)
+
+    def _day(self, model: str) -> date:
+        return self.days.get(model, self.as_of)
 
 
 def _event(key: UUID, receipt: Receipt, as_of: date) -> Event:

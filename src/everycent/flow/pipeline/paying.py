@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -37,11 +37,13 @@ _Work = Callable[[payments.Desk, payments.Channel], Sent]
 
 @dataclass(frozen=True)
 class Cashier:
-    """Where payments are made: `now` and the day `as_of` on which results are booked."""
+    """Where payments are made: `now` and the day on which results are booked, that of their model in `days`, else
+    `as_of`."""
 
     session: Session
     now: datetime
     as_of: date
+    days: Mapping[str, date] = field(default_factory=dict)
 
     def standing(
         self, states: Sequence[str], model: str | None, limit: int
@@ -121,13 +123,12 @@ class Cashier:
 
     def _receiving(self, who: str, why: str | None) -> payments.Receiving:
         where = (self.session.connection, PAYMENT_OTHERS, self.session.tenant)
-        return payments.Receiving(*where, who, self.now, self.as_of, why)
+        return payments.Receiving(*where, who, self.now, self.as_of, why, self.days)
 
     def by_hand(self, ids: Sequence[UUID], move: payments.Move, who: str, why: str | None) -> list[Taken]:
         """What a person says of instructions; the first who releases one asks for it. Raises InstructionAltered."""
-        return payments.by_hand(
-            self.session.connection, PAYMENT_OTHERS, self.session.tenant, ids, move, who, why, self.now, self.as_of
-        )
+        where = (self.session.connection, PAYMENT_OTHERS, self.session.tenant)
+        return payments.by_hand(*where, ids, move, who, why, self.now, self.as_of, self.days)
 
 
 def bank_lines(path: Path) -> list[BankLine]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from everycent.base.money.amount import grouped_minor, ungrouped
-from everycent.base.money.currency import currency
+from everycent.base.money.currency import all_currencies, currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.model.service import load_model
 from everycent.flow.non_order.contract import ChargeState, Given
@@ -40,7 +40,8 @@ def give_command(model_path: Path, wanted: Wanted, by: str | None, *, as_json: b
     now = datetime.now(UTC)
     day = wanted.on or model.calendar.today(now)
     code = wanted.currency or model.spec.currency
-    amount = ungrouped(wanted.amount, currency(code)) if code in model.currencies else wanted.amount
+    known = {each.code for each in all_currencies()}
+    amount = ungrouped(wanted.amount, currency(code)) if code in known else wanted.amount
     given = Given(
         wanted.source, wanted.reference, wanted.kind, wanted.party, amount, code, day.isoformat(), wanted.why,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from everycent.base.money.amount import NotAnAmount, grouped_minor, parse_typed
+from everycent.base.money.amount import NotAnAmount, format_minor, grouped_minor, parse_typed
 from everycent.base.money.currency import currency
 from everycent.base.platform.settings import Settings
 from everycent.flow.approvals.contract import Outcome
@@ -21,7 +21,7 @@ from everycent.flow.payments.contract import Taken
 from everycent.flow.payments.service import Came, Listed, Move, Receipt, Sent
 from everycent.flow.pipeline.service import Cashier, call_back_secret, open_session
 from everycent.serve.approving import Word, say
-from everycent.serve.business_day import business_day
+from everycent.serve.business_day import business_days
 from everycent.serve.cli import exits
 from everycent.serve.cli.refusals import NothingStored, NotSaid
 from everycent.serve.cli.simulated_services import simulated_services
@@ -37,10 +37,11 @@ _COLUMNS = ("id", "state", "party", "amount", "", "channel", "as of", "why")
 
 @contextmanager
 def _cashier(as_of: date | None = None) -> Iterator[Cashier]:
-    """Results are booked on `as_of`, else on the business day that is now for all models."""
+    """Results are booked on `as_of`, else on the business day that each one's model has now."""
     now = datetime.now(UTC)
     with open_session(Settings.load(), migrations()) as session:
-        yield Cashier(session, now, as_of or business_day(session.connection, session.tenant, None, now))
+        days = {} if as_of is not None else business_days(session.connection, session.tenant, now)
+        yield Cashier(session, now, as_of or max(days.values(), default=now.date()), days)
 
 
 def list_command(states: Sequence[str], model: str | None, limit: int, *, as_json: bool) -> int:
@@ -390,4 +391,4 @@ def _line(row: dict[str, Any]) -> list[Any]:
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
     minor = {name: int(row[name]) for name in ("amount_minor", "received_minor")}
-    return {**row, **minor, "amount": _amount(row)}
+    return {**row, **minor, "amount": format_minor(minor["amount_minor"], currency(row["currency"]))}

@@ -11,6 +11,7 @@ import yaml
 
 from everycent.base.engine.local import LocalEngine
 from everycent.base.engine.sql import literal
+from everycent.base.money.amount import grouped
 from everycent.base.money.currency import currency
 from everycent.base.platform.database import Connection
 from everycent.base.platform.details import Details
@@ -32,7 +33,6 @@ from everycent.serve.report.data import (
     StatementRow,
     StatementTotals,
     Total,
-    grouped,
 )
 
 

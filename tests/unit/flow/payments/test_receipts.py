@@ -1,6 +1,8 @@
 """Money on account: parts, too much, several debts at once; taken once each, and added up again by the verifier."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +112,15 @@ def test_what_is_altered_behind_the_houses_back_is_named(counter: Counter) -> No
     books = counter.books
     for tamper, named in [("SELECT", set()), *TAMPERED]:
         assert named_after(books, tamper, receipts.RULES) == named, tamper
+
+
+def test_what_comes_in_is_booked_on_the_day_of_the_model_that_it_is_for(counter: Counter) -> None:
+    """Another model in the database has begun its next day: it is not this one's."""
+    days = {"market": date(2026, 3, 4), "another": date(2026, 3, 5)}
+    cashier = replace(counter.at(counter.books.connection, 5), days=days)
+    cashier.read(counter.file(("a300", "3.00", "R-1"), ("c100", "0.40", "R-2")))
+    cashier.by_hand([counter.ids["b50"]], Move.PAY, "ann", "it came in cash")
+    told = [event["content"] for event in cashier.events(None, 0, 9)]
+    assert {each["as_of"] for each in told} == {"2026-03-04"} and len(told) == 3
+    (kept,) = cashier.on_account("merchant:c", None, all_of_them=True)
+    assert str(kept["as_of"]) == "2026-03-04" and not counter.faults()

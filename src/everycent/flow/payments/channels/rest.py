@@ -77,7 +77,8 @@ class RestChannel:
         try:
             said = said_of(response.content, f"answer to {method}", self.name)
         except ComeBackRefused as odd:
-            raise NoAnswer(f"status {response.status_code}, {odd}") from None
+            unread = f"its answer cannot be read: {str(odd).partition(': ')[2]}"
+            raise NoAnswer(f"the payment service answered with status {response.status_code}, {unread}") from None
         if said.key != order.key:
             raise NoAnswer(f"the answer is about another order, {said.key.hex}")
         refused = said.move is Move.REFUSE and response.status_code < 500
