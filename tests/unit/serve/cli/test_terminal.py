@@ -56,3 +56,32 @@ def test_what_is_under_way_is_one_line_on_a_terminal_and_plain_lines_elsewhere(
 def test_a_long_reason_is_cut_to_one_line() -> None:
     assert shorten("a\n b") == "a b"
     assert shorten("x" * 300) == "x" * 199 + "…"
+
+
+def test_a_terminal_too_narrow_breaks_no_name_amount_or_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = ("statement", "due", "", "state", "payment", "closes on")
+    rows = [
+        [
+            "market/merchant:books/2026-W10/CNY/shanghai",
+            "1,425.00",
+            "CNY",
+            "approved",
+            "paid on 2026-03-10",
+            "2026-03-09",
+        ]
+    ]
+
+    def printed(width: int) -> list[str]:
+        written = StringIO()
+        monkeypatch.setattr(terminal, "out", Console(file=written, force_terminal=True, width=width, color_system=None))
+        print_table("Statements", columns, rows, right=frozenset({1}))
+        return [line.rstrip() for line in written.getvalue().splitlines()]
+
+    assert printed(60) == [
+        "Statements",
+        "statement",
+        "       due       state     payment             closes on",
+        "market/merchant:books/2026-W10/CNY/shanghai",
+        "  1,425.00  CNY  approved  paid on 2026-03-10  2026-03-09",
+    ]
+    assert len(printed(160)) == 3, "side by side where there is room"
