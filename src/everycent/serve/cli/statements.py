@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -207,11 +208,19 @@ def _happened(event: dict[str, Any]) -> str:
     return str(event["move"]) if event["level"] is None else f"{event['move']}, level {event['level']}"
 
 
+def _each(ids: Sequence[str]) -> list[str]:
+    """The statements that are meant, each once; `-` stands for those on standard input, one a line."""
+    named: list[str] = []
+    for each in ids:
+        named += [line.strip() for line in sys.stdin] if each == "-" else [each]
+    return [each for each in dict.fromkeys(named) if each]
+
+
 def act_command(act: str, ids: Sequence[str], by: str | None, why: str | None, *, as_json: bool) -> int:
     """Confirms, disputes or resolves statements, each by itself; 1 where one was refused."""
     with open_session(Settings.load(), migrations()) as session:
         desk = settlement.Desk(session.connection, session.tenant, approvals, user(by), datetime.now(UTC))
-        answers = [_ACTS[act](desk, statement_id, why) for statement_id in dict.fromkeys(ids)]
+        answers = [_ACTS[act](desk, statement_id, why) for statement_id in _each(ids)]
     told = [
         Told(each.statement_id, each.outcome, None if each.refused is None else str(each.refused.refusal),
              "" if each.refused is None else each.refused.message) for each in answers
@@ -223,7 +232,7 @@ def approve_command(ids: Sequence[str], by: str | None, why: str | None, *, yes:
     """Says yes or no to statements, each by itself; 1 where one was refused."""
     now = datetime.now(UTC)
     with open_session(Settings.load(), migrations()) as session:
-        told = [_approve(session, each, Word(user(by), yes, why), now) for each in dict.fromkeys(ids)]
+        told = [_approve(session, each, Word(user(by), yes, why), now) for each in _each(ids)]
     return tell("statement_id", told, as_json=as_json)
 
 

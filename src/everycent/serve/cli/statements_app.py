@@ -15,6 +15,10 @@ approvals_app = typer.Typer(
 )
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Statements, by their ids.")]
+ManyIds = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="Statements, by their ids; - reads them from standard input, one a line."),
+]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A statement, by its id.")]
 Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who you are; the user of this machine if not.")]
 Why = Annotated[str | None, typer.Option(help="Why; the log keeps it.")]
@@ -127,7 +131,7 @@ def statement_log(id: Id, json: Json = False) -> int:
 
 
 @statement_app.command("confirm")
-def statement_confirm(ids: Ids, why: Why = None, by: Who = None, json: Json = False) -> int:
+def statement_confirm(ids: ManyIds, why: Why = None, by: Who = None, json: Json = False) -> int:
     """Say for their party that statements are right."""
     from everycent.serve.cli.statements import act_command
 
@@ -135,7 +139,7 @@ def statement_confirm(ids: Ids, why: Why = None, by: Who = None, json: Json = Fa
 
 
 @statement_app.command("dispute")
-def statement_dispute(ids: Ids, why: Reason, by: Who = None, json: Json = False) -> int:
+def statement_dispute(ids: ManyIds, why: Reason, by: Who = None, json: Json = False) -> int:
     """Say what is wrong with statements; they are not paid until that is resolved."""
     from everycent.serve.cli.statements import act_command
 
@@ -143,7 +147,7 @@ def statement_dispute(ids: Ids, why: Reason, by: Who = None, json: Json = False)
 
 
 @statement_app.command("resolve")
-def statement_resolve(ids: Ids, why: Reason, by: Who = None, json: Json = False) -> int:
+def statement_resolve(ids: ManyIds, why: Reason, by: Who = None, json: Json = False) -> int:
     """Say what was done about disputes; who had to confirm and to approve is asked anew."""
     from everycent.serve.cli.statements import act_command
 
@@ -151,7 +155,7 @@ def statement_resolve(ids: Ids, why: Reason, by: Who = None, json: Json = False)
 
 
 @statement_app.command("park")
-def statement_park(ids: Ids, why: Reason, by: Who = None, json: Json = False) -> int:
+def statement_park(ids: ManyIds, why: Reason, by: Who = None, json: Json = False) -> int:
     """Hold released statements back from payment: none is instructed, nor anew where its payment comes back."""
     from everycent.serve.cli.statements import act_command
 
@@ -159,7 +163,7 @@ def statement_park(ids: Ids, why: Reason, by: Who = None, json: Json = False) ->
 
 
 @statement_app.command("unpark")
-def statement_unpark(ids: Ids, why: Why = None, by: Who = None, json: Json = False) -> int:
+def statement_unpark(ids: ManyIds, why: Why = None, by: Who = None, json: Json = False) -> int:
     """Let parked statements go: the next run instructs them."""
     from everycent.serve.cli.statements import act_command
 
@@ -167,7 +171,7 @@ def statement_unpark(ids: Ids, why: Why = None, by: Who = None, json: Json = Fal
 
 
 @statement_app.command("approve")
-def statement_approve(ids: Ids, yes: Yes = True, why: Why = None, by: Who = None, json: Json = False) -> int:
+def statement_approve(ids: ManyIds, yes: Yes = True, why: Why = None, by: Who = None, json: Json = False) -> int:
     """Say yes or no to paying statements, on the level that waits; with the last yes they are released for payment."""
     from everycent.serve.cli.statements import approve_command
 

@@ -1,5 +1,6 @@
 """`everycent statement` and `everycent approvals` on the command line, from orders to what is paid."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ def closed(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return run
 
 
-def test_a_statement_goes_from_closed_to_paid_by_peoples_words(say: Say, closed: Any, capsys: Any) -> None:
+def test_a_statement_goes_from_closed_to_paid_by_peoples_words(
+    say: Say, closed: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = closed("2026-03-02")
     assert (told["closed_statements"], told["closed_before"], told["instructions"]) == (2, [], 0)
     ((again,), more) = (closed("2026-03-02")[key] for key in ("closed_before", "closed_statements"))
@@ -60,7 +63,8 @@ def test_a_statement_goes_from_closed_to_paid_by_peoples_words(say: Say, closed:
     assert say("statement confirm", LARGE, SMALL, "--by", "ann")[1]["done"] == [LARGE, SMALL]
     assert [each["level"] for each in say("approvals list --by bob")[1]["requests"]] == [1, 1]
     assert say("approvals list --by dora")[1]["requests"] == []
-    assert say("statement approve", LARGE, SMALL, "--by", "bob")[1]["done"] == [LARGE, SMALL]
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{LARGE}\n\n{SMALL}\n{LARGE}\n"))
+    assert say("statement approve", "-", "--by", "bob")[1]["done"] == [LARGE, SMALL]
     (request,) = say("approvals list --by dora")[1]["requests"]
     assert (request["subject_id"], request["groups"], request["requested_by"]) == (LARGE, ["finance"], "ann")
     assert say("verify")[1]["verified"], "what is approved may wait for the next run"
