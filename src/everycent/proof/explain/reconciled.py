@@ -42,7 +42,9 @@ def reconciled_events(finder: Finder, model: str, text: str, records: Sequence[R
             )
             events.append(Event(run["recorded_at"], "reconciled", str(run["run_id"]), said, model))
     if records and not keys:
-        missing.append(f"no reconciliation of {model} takes these records as a side")
+        files = finder.scenario_files()
+        beside = f"; of {', '.join(files)} what differed is shown: keys that agreed leave no name" if files else ""
+        missing.append(f"no reconciliation of {model} takes these records as a side{beside}")
     return events, missing
 
 

@@ -77,3 +77,15 @@ def test_a_life_is_plain_data_for_programs(market: Any) -> None:
     told = life_of(market, "D").to_dict()
     assert told["asked"] == "D"
     assert "break" in {event["kind"] for event in told["events"]}  # type: ignore[attr-defined]
+
+
+def test_a_file_of_scenarios_that_may_compare_the_records_is_named(market: Any) -> None:
+    connection = market.database.connection
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "INSERT INTO recon.run (tenant, model, run_id, scenario, run_no, currency, tolerance_minor, left_rows,"
+            " right_rows, left_minor, right_minor, difference_minor, left_not_taken, right_not_taken)"
+            " VALUES ('default', 'in-flight', gen_random_uuid(), 'sales', 1, 'CNY', 0, 1, 1, 5, 5, 0, 0, 0)"
+        )
+        said = life_of(market, "A2/1").not_found
+    assert any(line.endswith("; of in-flight what differed is shown: keys that agreed leave no name") for line in said)
