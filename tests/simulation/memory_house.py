@@ -375,17 +375,18 @@ class MemoryHouse(MoneyHouse):
         groups: dict[tuple[str, str, str], list[tuple[str, int]]] = defaultdict(list)
         netted: dict[str, bool] = {}
         fresh = set()
+        in_doubt = self._in_doubt()
         for name, one in self.statements.items():
             if not one.life.released:
                 continue
             if not any((name, side) in self.pays or (name, side) in self.carried for side in one.sides):
                 fresh.add(one.party_id)
             for side in one.sides if not one.life.parked else ():
-                if (name, side) not in self.pays:
+                if (name, side) not in self.pays and (name, side) not in in_doubt:
                     groups[one.party_id, side, ""].append((name, one.sides[side]))
                     netted[one.party_id] = side == "net"
         for key, fee in self.fees().items():
-            if fee.state != "booked" or fee.outcome == "done":
+            if fee.state != "booked" or fee.outcome == "done" or key in {name for name, _ in in_doubt}:
                 continue
             own_side = "payable" if fee.amount_minor > 0 or fee.kind == "share" else "receivable"
             if fee.kind != "share" and self.taken[key].charge.settled_by is SettledBy.INSTRUCTION:
@@ -400,6 +401,11 @@ class MemoryHouse(MoneyHouse):
         for unasked, at in list(self.known.items()) if self.release else ():
             if at.standing.state is InstructionState.CREATED and unasked not in self.asked:
                 self._ask_for_release(unasked, at)
+
+    def _in_doubt(self) -> set[tuple[str, str]]:
+        """What may be paid after all, and waits for a person."""
+        parked = [key for key, at in self.known.items() if at.standing.state is InstructionState.PARKED]
+        return {place for key in parked for place, opened in self.covered[key].items() if opened}
 
     def _settle(self, end: SideEnd) -> None:
         one = self.statements[end.statement_id]

@@ -21,6 +21,8 @@ from everycent.flow.parties.core.account_number import Method, masked, plain_num
 from everycent.flow.parties.mandate_store import Mandate, of_accounts
 from everycent.flow.parties.mandates import reseal_mandates
 
+#: What ISO 20022 has room for in a name.
+_HOLDER_CHARACTERS_MAX = 140
 _UNDER_WAY = (AccountState.GIVEN, AccountState.CONFIRMED, AccountState.VERIFYING)
 #: Moves that need a person who did not give the account.
 _SECOND = (AccountMove.CONFIRM, AccountMove.DECLINE)
@@ -66,6 +68,9 @@ def give(
     holder = " ".join(given.holder.split())
     if not holder or not holder.isprintable():
         return NotMoved(AccountRefused.NAME_MISSING, "who holds the account is missing; write the name it is under")
+    if len(holder) > _HOLDER_CHARACTERS_MAX:
+        said = f"the holder's name has {len(holder):,} characters, a bank takes {_HOLDER_CHARACTERS_MAX}; shorten it"
+        return NotMoved(AccountRefused.NAME_TOO_LONG, said)
     with connection.transaction():
         if not store.lock_party(connection, tenant, model, given.party_id):
             said = f"the model '{model}' has no party '{given.party_id}'; `everycent party list` names them"

@@ -31,12 +31,18 @@ CHARGES = pa.schema(
     ]
 )
 
+#: One whose payment failed or came back, and of which the bank now says otherwise, waits for the person who judges it.
 _DUE = """
     FROM {charges} AS charge
     WHERE {where} AND state = 'booked' AND booked_on <= {as_of} AND NOT EXISTS (
         SELECT FROM payments.instruction_statement AS done
         WHERE done.tenant = charge.tenant AND done.model = charge.model
             AND done.statement_id = charge.charge_id::text AND done.outcome <> 'carried')
+        AND NOT EXISTS (
+        SELECT FROM payments.reopened_statement AS gone JOIN payments.instruction AS one
+            USING (tenant, model, instruction_id)
+        WHERE gone.tenant = charge.tenant AND gone.model = charge.model
+            AND gone.statement_id = charge.charge_id::text AND one.state = 'parked')
 """
 
 #: What failed or came back is on account again, and not instructed anew.

@@ -109,7 +109,8 @@ def unsettled(connection: Connection, tenant: str, model: str, first: str, last:
     """The released statements that nobody holds back (STATEMENT rows) with a side without outcome for good, and their
     sides that have one.
 
-    Of the parties from `first` to `last`, in the order of their ids' bytes.
+    Of the parties from `first` to `last`, in the order of their ids' bytes. A side whose payment failed or came back,
+    and of which the bank now says otherwise, waits for the person who judges it: it may be paid already.
     """
     where = f"tenant = {literal(tenant)} AND model = {literal(model)}"
     parties = f'party_id COLLATE "C" BETWEEN {literal(first)} AND {literal(last)}'
@@ -118,6 +119,10 @@ def unsettled(connection: Connection, tenant: str, model: str, first: str, last:
         SELECT statement_id, side FROM payments.instruction_statement
         WHERE {where} AND outcome <> 'carried' AND statement_id IN (
             SELECT statement_id FROM settlement.statement WHERE {where} AND {parties})
+        UNION
+        SELECT statement_id, side
+        FROM payments.reopened_statement JOIN payments.instruction USING (tenant, model, instruction_id)
+        WHERE {where} AND {parties} AND state = 'parked'
     """
     open_statements = f"""
         SELECT {columns}
@@ -133,7 +138,7 @@ def unsettled(connection: Connection, tenant: str, model: str, first: str, last:
     connection.execute("SET LOCAL enable_nestloop = off")
     statements = copy_out(connection, open_statements, STATEMENT.columns)
     # Net statements have one side: where it is settled, the statement is not among these.
-    settled = copy_out(connection, f"{done} AND side <> 'net'", SETTLED)
+    settled = copy_out(connection, f"SELECT * FROM ({done}) AS side WHERE side <> 'net'", SETTLED)
     connection.execute("SET LOCAL enable_nestloop = on")
     return STATEMENT.check(statements), settled
 
@@ -204,7 +209,8 @@ def in_state(connection: Connection, tenant: str, model: str, state: Instruction
 def ready(connection: Connection, tenant: str, model: str, channel: str, released: Sequence[str]) -> pa.Table:
     """Those that may go to a channel: INSTRUCTION rows ordered by instruction_id. Raises InstructionAltered.
 
-    `released`: the roles whose payments people release first.
+    `released`: the roles whose payments people release first. One that pays anew what a parked one may have paid after
+    all waits for the person who judges that.
     """
     roles = ", ".join(map(literal, released)) or "NULL"
     free = (
@@ -212,7 +218,17 @@ def ready(connection: Connection, tenant: str, model: str, channel: str, release
         if released
         else ("state IN ('created', 'approved')")
     )
-    return _read_sealed(connection, tenant, model, f"channel = {literal(channel)} AND {free}")
+    in_doubt = f"""
+        SELECT held.instruction_id
+        FROM payments.instruction_statement AS held
+            JOIN payments.reopened_statement AS gone USING (tenant, model, statement_id, side)
+            JOIN payments.instruction AS before ON before.tenant = gone.tenant AND before.model = gone.model
+                AND before.instruction_id = gone.instruction_id
+        WHERE held.tenant = {literal(tenant)} AND held.model = {literal(model)}
+            AND held.instruction_id IS NOT NULL AND before.state = 'parked'
+    """
+    condition = f"channel = {literal(channel)} AND {free} AND instruction_id NOT IN ({in_doubt})"
+    return _read_sealed(connection, tenant, model, condition)
 
 
 def filed(connection: Connection, tenant: str, model: str, as_of: date) -> pa.Table:

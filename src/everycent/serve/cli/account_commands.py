@@ -257,7 +257,10 @@ def _id(text: str) -> UUID:
 
 
 def _number(source: str) -> str:
-    return sys.stdin.readline() if source == "-" else Path(source).read_text(encoding="utf-8")
+    """All that is there: of two lines neither is taken for the number. Who types it ends it with the line."""
+    if source != "-":
+        return Path(source).read_text(encoding="utf-8")
+    return sys.stdin.readline() if sys.stdin.isatty() else sys.stdin.read()
 
 
 def _print_done(done: Done | NotMoved, *, as_json: bool) -> int:

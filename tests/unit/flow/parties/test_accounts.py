@@ -113,6 +113,7 @@ def test_the_same_account_given_again_is_the_one_that_was(connection: Any) -> No
         (Given("merchant:9", Method.BANK_CARD, CARD, "Tea House", "ann"), "unknown_party"),
         (Given(PARTY, Method.BANK_CARD, "12", "Tea House", "ann"), "number_malformed"),
         (Given(PARTY, Method.BANK_CARD, CARD, " ", "ann"), "name_missing"),
+        (Given(PARTY, Method.BANK_CARD, CARD, "长" * 141, "ann"), "name_too_long"),
     ],
 )
 def test_what_cannot_be_an_account_is_refused(connection: Any, given: Given, name: str) -> None:

@@ -37,6 +37,8 @@ def test_the_same_words_are_the_same_content_however_they_are_written() -> None:
         (b"\xff", Refused.NOT_JSON, "not JSON in UTF-8"),
         (b"\x00", Refused.NOT_JSON, "not JSON in UTF-8"),
         (b'{"contract": "A", "contract": "B"}', Refused.NOT_JSON, "a word is there twice"),
+        (said(merchant="\ud800"), Refused.NOT_JSON, "not JSON in UTF-8"),
+        (said(merchant="m\u202e1"), Refused.NOT_A_CONTRACT, "printable characters"),
         (b"[" * 100_000, Refused.NOT_JSON, "not JSON"),
         (b"[]", Refused.NOT_A_CONTRACT, "one JSON object"),
         (said(merchant=None), Refused.NOT_A_CONTRACT, "'merchant': it is missing"),

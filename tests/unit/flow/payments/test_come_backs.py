@@ -3,13 +3,14 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from bank import Payment, batch_entry, entry, notice, payments_of, status_report
 
 from everycent.flow.intake.contract import SourceError
 from everycent.flow.payments import service
-from everycent.flow.payments.contract import ComeBackRefused
+from everycent.flow.payments.contract import ComeBackRefused, Move, Taken
 from everycent.flow.payments.core.bank_answers import as_key
 from everycent.flow.payments.service import Read
 from everycent.flow.pipeline.paying import Cashier
@@ -36,6 +37,9 @@ class Trip:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return self.cashier.read(path)
+
+    def say(self, move: Move, payment: Payment) -> list[Taken]:
+        return self.cashier.by_hand([UUID(payment.end_to_end)], move, "anna", "by telephone")
 
     def states(self) -> str:
         rows = service.shown(self.books.connection, self.books.tenant, [], None, 9)
@@ -94,6 +98,35 @@ def test_another_amount_is_parked(trip: Trip) -> None:
     a = trip.sent[0]
     (taken,) = trip.read(notice([entry(a, amount="0.99")])).taken
     assert (taken.state, taken.finding) == ("parked", "other_amount")
+
+
+def test_what_the_bank_paid_after_it_refused_it_is_not_paid_again_before_a_person_has_decided(trip: Trip) -> None:
+    a, b, _ = trip.sent
+    trip.read(status_report([a, b], {of(a): "RJCT", of(b): "RJCT"}))
+    assert came(trip.read(notice([entry(a)]))) == ["contradicted"]
+    assert trip.states() == "parked failed filed"
+    assert trip.books.instruct("2026-03-04").column("party_id").to_pylist() == ["merchant:b"]
+    (judged,) = trip.say(Move.JUDGE_FAILED, a)
+    assert judged.state == "failed"
+    assert trip.books.instruct("2026-03-05").column("party_id").to_pylist() == ["merchant:a"]
+
+
+def test_what_was_instructed_anew_is_not_sent_while_the_bank_may_have_paid_the_first(trip: Trip) -> None:
+    a = trip.sent[0]
+    trip.read(status_report([a], {of(a): "RJCT"}))
+    assert trip.books.instruct("2026-03-04").num_rows == 1
+    assert came(trip.read(notice([entry(a)]))) == ["contradicted"]
+    assert trip.books.write_files("2026-03-04", trip.folder) == []
+    trip.say(Move.JUDGE_FAILED, a)
+    assert len(trip.books.write_files("2026-03-04", trip.folder)) == 2
+
+
+def test_an_amount_with_a_minus_of_its_own_neither_pays_nor_returns(trip: Trip) -> None:
+    a = trip.sent[0]
+    trip.read(notice([entry(a)]))
+    with pytest.raises((SourceError, ComeBackRefused), match="0 or more"):
+        trip.read(notice([entry(a, amount="-1.00")]))
+    assert trip.states() == "succeeded filed filed"
 
 
 def test_lines_of_others_are_counted_and_unknown_orders_are_named(trip: Trip) -> None:

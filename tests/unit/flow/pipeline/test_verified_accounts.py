@@ -197,7 +197,7 @@ def test_what_is_owed_to_an_account_that_fails_verification_waits_by_name_for_an
     ((state, reason),) = session.connection.execute(
         "SELECT state, reason FROM payments.instruction WHERE party_id LIKE '%1'"
     ).fetchall()
-    assert state == "waiting" and reason.startswith("merchant:m\\/1 has no verified account; give it one")
+    assert state == "waiting" and reason.startswith("merchant:m\\/1 has no verified account on ")
     verified(place, keys, OTHER)
     place.deliver([], date(2026, 3, 3))
     mine = [row for row in paid(place) if row[0] == "merchant:m\\/1"]

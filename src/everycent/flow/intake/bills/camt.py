@@ -12,7 +12,7 @@ from typing import IO, Final
 
 from lxml import etree
 
-from everycent.flow.intake.bills.camt_entries import COLUMNS, Leaves, entry_rows, signed
+from everycent.flow.intake.bills.camt_entries import COLUMNS, Leaves, entry_rows, negative, signed
 from everycent.flow.intake.bills.camt_totals import Totals
 from everycent.flow.intake.bills.parts import Malformed, Row, in_parts
 from everycent.flow.intake.contract import BillPart, Control, SourceError
@@ -149,11 +149,11 @@ class _Reading:
     def _entry(self, statement: _Statement, element: etree._Element) -> Iterator[Row | Malformed | Control]:
         entry, details = Leaves.of(element), self._details
         self._details = []
-        value = signed(entry, "Amt", None)
+        value = None if negative(entry, "Amt") else signed(entry, "Amt", None)
         if value is None:
             self.number += 1
             said = f"the entry's amount {entry.first('Amt')!r} with {entry.first('CdtDbtInd')!r} cannot be read"
-            yield Malformed(self.number, f"{said}; it would be a decimal with CRDT or DBIT", str(entry))
+            yield Malformed(self.number, f"{said}; it would be a decimal, 0 or more, with CRDT or DBIT", str(entry))
             statement.totals.unread += 1
             return
         statement.totals.entry(entry, value)

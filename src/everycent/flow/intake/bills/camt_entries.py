@@ -111,6 +111,12 @@ def signed(leaves: Leaves, path: str, otherwise: str | None) -> Decimal | None:
     return EXACT.minus(value) if direction == "DBIT" else value
 
 
+def negative(leaves: Leaves, path: str) -> bool:
+    """Whether the amount at the path has a minus of its own: then nobody can tell whether money went out or came in."""
+    value = amount(leaves.first(path))
+    return value is not None and value < 0
+
+
 def entry_rows(
     entry: Leaves, value: Decimal, details: list[Leaves], number: int
 ) -> tuple[Iterator[dict[str, str | None]], list[Control]]:
@@ -176,6 +182,8 @@ def _code(leaves: Leaves) -> str | None:
 def _detail_amount(detail: Leaves, direction: str | None, currency: str | None) -> Decimal | None:
     """The detail's amount where it is in the entry's currency; version 2 has it only among the amount's details."""
     for path in ("Amt", "AmtDtls/TxAmt/Amt"):
+        if negative(detail, path):
+            continue
         if detail.first(f"{path}@Ccy") == currency and (value := signed(detail, path, direction)) is not None:
             return value
     return None

@@ -64,6 +64,7 @@ class AccountRefused(StrEnum):
     UNKNOWN_ACCOUNT = "unknown_account"
     NUMBER_MALFORMED = "number_malformed"
     NAME_MISSING = "name_missing"
+    NAME_TOO_LONG = "name_too_long"
     CHANGE_UNDER_WAY = "change_under_way"
     OWN_CHANGE = "own_change"
     NOT_ALLOWED = "not_allowed"

@@ -53,12 +53,16 @@ class Refusal:
     message: str
 
 
+#: Control characters, and those that turn the direction of a line, by which one name passes for another.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
 def _text(value: Any) -> Any:
     """Numbers of tenants and merchants often come as JSON numbers."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str):
         raise ValueError("this is a text")
-    if not 0 < len(text.strip()) <= _CHARACTERS_MAX or re.search(r"[\x00-\x1f\x7f-\x9f]", text):
+    if not 0 < len(text.strip()) <= _CHARACTERS_MAX or re.search(_UNPRINTABLE, text):
         raise ValueError(f"this is a text of 1 to {_CHARACTERS_MAX} printable characters")
     return text.strip()
 
@@ -182,6 +186,8 @@ def read_message(content: bytes) -> ContractMessage | Refusal:
     """The message that the bytes hold, JSON in UTF-8; NOT_JSON or NOT_A_CONTRACT says what is wrong with it."""
     try:
         said = json.loads(content.decode("utf-8"), parse_float=Decimal, object_pairs_hook=_once_each)
+        if b"\\u" in content:  # JSON may write half a character so, which nothing can store
+            json.dumps(said, ensure_ascii=False, default=str).encode()
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         return Refusal(Refused.NOT_JSON, f"this is not JSON in UTF-8: {error}; send it again as one JSON object")
     if not isinstance(said, dict):

@@ -123,8 +123,8 @@ def _find_sql(
             SELECT *, CASE
                 WHEN role IN ({waiting}) THEN 'no account of ' || party_id || ' is known: say in payouts, ' || role
                     || ', account which table has it'
-                WHEN accounts = 0 AND role IN ({by_verified}) THEN party_id || ' has no verified account; give it '
-                    || 'one with `everycent party account give`, and have it verified'
+                WHEN accounts = 0 AND role IN ({by_verified}) THEN party_id || ' has no verified account on '
+                    || {day} || '; give it one with `everycent party account give`, and have it verified'
                 WHEN accounts = 0 THEN 'table ' || source || ' has no account of ' || party_id
                     || CASE WHEN role IN ({by_currency}) THEN ' in ' || currency ELSE '' END || '; add it there'
                 WHEN accounts > 1 THEN 'table ' || source || ' has ' || accounts || ' accounts of ' || party_id
