@@ -222,6 +222,8 @@ def _the_bank_tells(house: Office, file: Path) -> None:
             file.write_bytes(content)
             assert house.read(file) != "refused"
             house.channel.came.add(place)
+            if house.channel.fate(4) == 0:
+                assert house.read(file) == "unchanged", "a file that comes twice says nothing new"
     for key, one in list(house.instructions().items()):
         if one.standing.state in (InstructionState.PROCESSING, InstructionState.UNKNOWN):
             house.say(Said(key, Move.PARK, "no answer", "zoe", "three days without an answer"))
