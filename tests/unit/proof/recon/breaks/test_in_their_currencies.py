@@ -74,7 +74,7 @@ def test_each_is_shown_with_the_decimals_of_its_own_and_none_is_added_to_another
     }
     assert said == {
         "A": ("10.00 CNY", "9.00 CNY", "1.00 CNY"),
-        "B": ("1000 JPY", "900 JPY", "100 JPY"),
+        "B": ("1,000 JPY", "900 JPY", "100 JPY"),
         "C": ("1.234 KWD", "1.000 KWD", "0.234 KWD"),
         "D": ("5.00 CNY", "6.00 USD", "5.00 CNY - 6.00 USD"),
         "E": ("", "7 JPY", "-7 JPY"),
