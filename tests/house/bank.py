@@ -105,13 +105,16 @@ def statement(entries: list[str], moved: Decimal, identity: str) -> str:
     )
 
 
-def entry(payment: Payment, *, back: bool = False, collected: bool = False, amount: str | None = None) -> str:
-    """A payment that was booked, or came back; `collected`: it is one of a party to us."""
+def entry(
+    payment: Payment, *, back: bool = False, collected: bool = False, amount: str | None = None, reference: str = ""
+) -> str:
+    """A payment that was booked, or came back; `collected`: it is one of a party to us. `reference`: the bank's own."""
     way, stated = "CRDT" if back is not collected else "DBIT", amount or payment.amount
     why = "<RtrInf><Rsn><Cd>AC01</Cd></Rsn></RtrInf>" if back else ""
+    own = f"<AcctSvcrRef>{reference}</AcctSvcrRef>" if reference else ""
     return (
         f"<Ntry><Amt Ccy='{payment.currency}'>{stated}</Amt><CdtDbtInd>{way}</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>"
-        f"<NtryDtls><TxDtls><Refs><EndToEndId>{payment.end_to_end}</EndToEndId></Refs>"
+        f"{own}<NtryDtls><TxDtls><Refs><EndToEndId>{payment.end_to_end}</EndToEndId></Refs>"
         f"<Amt Ccy='{payment.currency}'>{stated}</Amt><CdtDbtInd>{way}</CdtDbtInd>{why}</TxDtls></NtryDtls></Ntry>"
     )
 

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Literal, NamedTuple, Protocol, Self
 
 import pyarrow as pa
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -121,12 +121,21 @@ class Order:
     legal_entity: str
 
 
+class BankBooking(NamedTuple):
+    """What a bank calls a thing that it booked. `source`: the kind of its messages and the account, for one kind may
+    call it otherwise than another."""
+
+    source: str
+    reference: str
+
+
 @dataclass(frozen=True)
 class Said:
     """What is said of an instruction: by its channel, by a person, by the house itself.
 
     `cause`: where it is said (an entry of a file, a call-back, an attempt), the same each time that it is said again.
-    An amount that is given is compared. `why`: in words.
+    An amount that is given is compared. `why`: in words. `booking`: what the bank calls it; where it says the same
+    under another reference, it was booked once more.
     """
 
     key: uuid.UUID
@@ -136,6 +145,7 @@ class Said:
     why: str | None = None
     amount_minor: int | None = None
     currency: str | None = None
+    booking: BankBooking | None = None
 
 
 class ComeBackRefused(Exception):

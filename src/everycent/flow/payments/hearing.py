@@ -33,6 +33,7 @@ def take_in(
         known = store.known(connection, tenant, [one.key for one in said])
         followed = follow(known, said, as_of)
         store.keep(connection, tenant, followed, now)
+        store.keep_booked(connection, tenant, followed.booked, known, now)
         _ask_no_longer(connection, others, tenant, followed, known, now)
         back, after_all = turned_back(followed, known)
         store.reopen(connection, tenant, back, as_of)

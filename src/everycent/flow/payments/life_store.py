@@ -1,13 +1,13 @@
 """The SQL of what is said of instructions, and of what follows from it. Callers own the transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
 from everycent.base.platform.batches import seal_sql
 from everycent.base.platform.database import Connection
-from everycent.flow.payments.contract import Booking, InstructionAltered, InstructionState
+from everycent.flow.payments.contract import BankBooking, Booking, InstructionAltered, InstructionState, Move, Said
 from everycent.flow.payments.core.bank_answers import Member
 from everycent.flow.payments.core.ends import Covered, Event
 from everycent.flow.payments.core.following import Followed, Known
@@ -25,6 +25,11 @@ _KNOWN = f"""
 _HEARD = """
     SELECT instruction_id, move, cause FROM payments.instruction_move
     WHERE tenant = %(tenant)s AND instruction_id = ANY(%(ids)s) AND came <> 'moved'
+"""
+
+_BOOKED = """
+    SELECT instruction_id, move, source, reference FROM payments.bank_booking
+    WHERE tenant = %(tenant)s AND instruction_id = ANY(%(ids)s)
 """
 
 #: As unnest() gives them, under the names of the instruction's columns.
@@ -98,6 +103,9 @@ def known(connection: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID
     heard: dict[UUID, set[tuple[str, str]]] = {}
     for key, move, cause in connection.execute(_HEARD, asked):
         heard.setdefault(key, set()).add((move, cause))
+    booked: dict[UUID, set[tuple[Move, BankBooking]]] = {}
+    for key, move, source, reference in connection.execute(_BOOKED, asked):
+        booked.setdefault(key, set()).add((Move(move), BankBooking(source, reference)))
     found = {}
     for row in rows:
         key, model, party, entity, code, direction, amount, channel, state, booking, finding, moves, reason = row[:13]
@@ -107,9 +115,32 @@ def known(connection: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID
         standing = Standing(InstructionState(state), Booking(booking), finding, released is not None)
         found[key] = Known(
             key, model, party, entity, code, direction, int(amount), channel, standing, int(moves), reason, proposed,
-            released, sent_on, ended_on, frozenset(heard.get(key, ())),
+            released, sent_on, ended_on, frozenset(heard.get(key, ())), frozenset(booked.get(key, ())),
         )  # fmt: skip
     return found
+
+
+_KEEP_BOOKED = """
+    INSERT INTO payments.bank_booking (tenant, model, instruction_id, move, source, reference, recorded_at)
+    SELECT %(tenant)s, booked.*, %(now)s
+    FROM unnest(%(models)s::text[], %(ids)s::uuid[], %(moves)s::text[], %(sources)s::text[], %(references)s::text[])
+        AS booked
+"""
+
+
+def keep_booked(
+    connection: Connection, tenant: str, said: Sequence[Said], known: Mapping[UUID, Known], now: datetime
+) -> None:
+    """Keeps what banks call what they booked of instructions; each is known once."""
+    booked = [(one, one.booking) for one in said if one.booking is not None]
+    if not booked:
+        return
+    values = {
+        "models": [known[one.key].model for one, _ in booked], "ids": [one.key for one, _ in booked],
+        "moves": [one.move.value for one, _ in booked], "sources": [booking.source for _, booking in booked],
+        "references": [booking.reference for _, booking in booked],
+    }  # fmt: skip
+    connection.execute(_KEEP_BOOKED, {**values, "tenant": tenant, "now": now})
 
 
 def keep(connection: Connection, tenant: str, followed: Followed, now: datetime) -> None:

@@ -27,6 +27,7 @@ from everycent.flow.settlement import service as settlement
 _ROWS_AT_ONCE = 1 << 16
 #: Where a statement in SWIFT's MT940 names its account, and how far from its beginning that may be.
 _MT940 = re.compile(rb"^:25P?:", re.MULTILINE)
+_CAMT = re.compile(rb"BkToCstmr(Stmt|AcctRpt|DbtCdtNtfctn)")
 _HEAD_BYTES = 1 << 12
 
 #: The rest of the house, as payments use it.
@@ -138,7 +139,7 @@ def bank_lines(path: Path) -> list[BankLine]:
         return lines
     if _is_mt940(path):
         return payments.mt940_lines(_rows(path, "mt940"))
-    return payments.statement_lines(_rows(path, "camt"))
+    return payments.statement_lines(_rows(path, "camt"), _kind(path))
 
 
 def _rows(path: Path, form: str) -> Iterator[Mapping[str, str | None]]:
@@ -165,6 +166,13 @@ def _format(name: str) -> BillFormat:
 def _is_mt940(path: Path) -> bool:
     with path.open("rb") as file:
         return _MT940.search(file.read(_HEAD_BYTES)) is not None
+
+
+def _kind(path: Path) -> str:
+    """The kind of a camt message, as its second element says: a statement, a report, a notification."""
+    with path.open("rb") as file:
+        found = _CAMT.search(file.read(_HEAD_BYTES))
+    return "camt" if found is None else found[1].decode()
 
 
 def take_call_back(

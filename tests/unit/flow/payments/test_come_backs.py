@@ -1,12 +1,13 @@
 """A round trip: pain.001 to the bank, pain.002 and camt.054 back, on a real PostgreSQL."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
-from bank import Payment, batch_entry, entry, notice, payments_of, status_report
+from bank import Payment, batch_entry, entry, notice, payments_of, statement, status_report
 
 from everycent.flow.intake.contract import SourceError
 from everycent.flow.payments import service
@@ -119,6 +120,36 @@ def test_what_was_instructed_anew_is_not_sent_while_the_bank_may_have_paid_the_f
     assert trip.books.write_files("2026-03-04", trip.folder) == []
     trip.say(Move.JUDGE_FAILED, a)
     assert len(trip.books.write_files("2026-03-04", trip.folder)) == 2
+
+
+def test_what_the_bank_books_once_more_after_it_came_back_waits_for_a_person(trip: Trip) -> None:
+    a = trip.sent[0]
+    told = [entry(a, reference="P-1"), entry(a, back=True, reference="R-1"), entry(a, reference="P-2")]
+    assert came(trip.read(notice(told[:2]))) == ["moved", "moved"]
+    assert came(trip.read(notice(told, "N-2"))) == ["overtaken", "repeated", "contradicted"]
+    assert trip.states() == "parked filed filed"
+    assert trip.books.instruct("2026-03-04").num_rows == 0
+    (judged,) = trip.say(Move.JUDGE_PAID, a)
+    assert judged.state == "succeeded"
+    assert came(trip.read(notice(told[2:], "N-3"))) == ["repeated"]
+    assert came(trip.read(notice([entry(a, back=True, reference="R-2")], "N-4"))) == ["moved"]
+
+
+def test_a_payment_that_the_bank_books_twice_is_not_taken_for_a_repetition(trip: Trip) -> None:
+    a, b, _ = trip.sent
+    twice = trip.read(notice([entry(a, reference="P-1"), entry(a, reference="P-2"), entry(b, reference="P-3")]))
+    assert came(twice) == ["moved", "contradicted", "moved"]
+    assert twice.taken[1].finding == "pay_after_succeeded"
+    assert trip.states() == "parked succeeded filed"
+
+
+def test_a_statement_may_call_a_booking_otherwise_than_the_notice_of_it_did(trip: Trip) -> None:
+    a = trip.sent[0]
+    assert came(trip.read(notice([entry(a, reference="N-77")]))) == ["moved"]
+    moved = -Decimal(a.amount)
+    assert came(trip.read(statement([entry(a, reference="S-1")], moved, "S-1"))) == ["repeated"]
+    assert came(trip.read(statement([entry(a, reference="S-1")], moved, "S-1"))) == ["repeated"]
+    assert trip.states() == "succeeded filed filed"
 
 
 def test_an_amount_with_a_minus_of_its_own_neither_pays_nor_returns(trip: Trip) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from everycent.base.money.amount import NotAnAmount, grouped_minor, parse_minor
 from everycent.base.money.currency import UnknownCurrency, currency
-from everycent.flow.payments.contract import Move, Said
+from everycent.flow.payments.contract import BankBooking, Move, Said
 
 #: ISO 20022, external codes of a payment's status -> what it means here. Others say nothing about it yet.
 STATUSES = {
@@ -27,7 +27,8 @@ class BankLine:
     """One thing that a bank's file says. `move`: of a status report; `came_in`: of a statement, money in or out.
 
     `group`: a MsgId or PmtInfId, where it speaks of all of it. `text`: all that a statement says of what it is for.
-    `bank_reference`: the bank's own for it, the same in each of its files.
+    `bank_reference`: the bank's own for it, the same in each of its files. `booking`: the same, among messages of its
+    kind alone.
     """
 
     cause: str
@@ -40,6 +41,7 @@ class BankLine:
     why: str | None = None
     text: str = ""
     bank_reference: str | None = None
+    booking: BankBooking | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class _Resolving:
 _WHAT_FOR = ("remittance", "creditor_reference", "document_number", "end_to_end_id", "information")
 
 
-def statement_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
-    """Rows of a camt message (as intake's bill format `camt` gives them) that are booked, as lines.
+def statement_lines(rows: Iterable[Mapping[str, str | None]], kind: str) -> list[BankLine]:
+    """Rows of a camt message (as intake's bill format `camt` gives them) that are booked, as lines. `kind`: of message.
 
     An entry without details names its block of payments.
     """
@@ -94,7 +96,9 @@ def statement_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
         text = " ".join(said for name in _WHAT_FOR if (said := row[name]))
         own = row["servicer_reference"] or row["payment_reference"]
         reference = None if own is None else f"bank {row['account'] or ''} {own}"
-        lines.append(BankLine(cause, key, group, None, came_in, row["amount"], row["currency"], why, text, reference))
+        booking = None if own is None else BankBooking(f"{kind} {row['account'] or ''}", own)
+        told = (came_in, row["amount"], row["currency"], why, text, reference, booking)
+        lines.append(BankLine(cause, key, group, None, *told))
     return lines
 
 
@@ -109,11 +113,14 @@ def mt940_lines(rows: Iterable[Mapping[str, str | None]]) -> list[BankLine]:
         said = (row["purpose"] or row["details"], row["customer_reference"], row["end_to_end_id"])
         text = " ".join(each for each in said if each and each != _NO_REFERENCE)
         own = row["bank_reference"]
-        reference = None if own in (None, _NO_REFERENCE) else f"bank {row['account'] or ''} {own}"
+        own = None if own == _NO_REFERENCE else own
+        reference = None if own is None else f"bank {row['account'] or ''} {own}"
+        booking = None if own is None else BankBooking(f"mt940 {row['account'] or ''}", own)
         cause = f"mt940 {row['account'] or ''} {row['statement'] or ''} {place}"
         came_in = not (row["amount"] or "").startswith("-")
         key, why = row["end_to_end_id"], row["return_code"]
-        lines.append(BankLine(cause, key, None, None, came_in, row["amount"], row["currency"], why, text, reference))
+        told = (came_in, row["amount"], row["currency"], why, text, reference, booking)
+        lines.append(BankLine(cause, key, None, None, *told))
     return lines
 
 
@@ -163,7 +170,7 @@ def _resolve_one(by: _Resolving, line: BankLine, key: UUID, direction: str) -> N
     except (NotAnAmount, UnknownCurrency) as error:
         by.refused.append(f"{line.cause}: {error}")
         return
-    by.said.append(Said(key, _move(line, direction), line.cause, by.who, line.why, amount, line.code))
+    by.said.append(Said(key, _move(line, direction), line.cause, by.who, line.why, amount, line.code, line.booking))
 
 
 def _added_up(members: Sequence[Member]) -> str:
@@ -186,9 +193,8 @@ def _resolve_group(by: _Resolving, line: BankLine, members: Sequence[Member]) ->
             )
             return
     for one in members:
-        by.said.append(
-            Said(one.key, _move(line, one.direction), line.cause, by.who, line.why, one.amount_minor, one.currency)
-        )
+        told = (line.cause, by.who, line.why, one.amount_minor, one.currency, line.booking)
+        by.said.append(Said(one.key, _move(line, one.direction), *told))
 
 
 def _move(line: BankLine, direction: str) -> Move:

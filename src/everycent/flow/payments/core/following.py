@@ -10,7 +10,18 @@ from uuid import UUID
 
 from everycent.flow.approvals.contract import HOUSE
 from everycent.flow.ledger.contract import TRANSFER
-from everycent.flow.payments.contract import ANSWERS, BALANCE, ENDS, Booking, Came, InstructionState, Move, Said, Taken
+from everycent.flow.payments.contract import (
+    ANSWERS,
+    BALANCE,
+    ENDS,
+    BankBooking,
+    Booking,
+    Came,
+    InstructionState,
+    Move,
+    Said,
+    Taken,
+)
 from everycent.flow.payments.core.moves import Standing, judge
 from everycent.flow.payments.core.results import place_of, result_cause, result_id
 
@@ -23,7 +34,8 @@ _KEPT = (Came.MOVED, Came.NOTED, Came.CONTRADICTED)
 class Known:
     """An instruction as it is stored. `heard`: the (move, cause) that its history has of answers that contradicted.
 
-    `moves`: how many its history has. `ended_on`: the day on which its end was booked.
+    `moves`: how many its history has. `ended_on`: the day on which its end was booked. `booked`: what banks said they
+    booked of it.
     """
 
     instruction_id: UUID
@@ -42,6 +54,7 @@ class Known:
     sent_on: date | None = None
     ended_on: date | None = None
     heard: frozenset[tuple[str, str]] = frozenset()
+    booked: frozenset[tuple[Move, BankBooking]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -58,16 +71,18 @@ class Moved:
 
 @dataclass(frozen=True)
 class Followed:
-    """`taken`: what came of each thing that was said, in order. `now`: the instructions that changed, by id."""
+    """`taken`: what came of each thing that was said, in order. `now`: the instructions that changed, by id. `booked`:
+    those of which a bank said that it booked something that was not known, each once."""
 
     taken: tuple[Taken, ...]
     moved: tuple[Moved, ...]
     now: Mapping[UUID, Known]
+    booked: tuple[Said, ...] = ()
 
 
 def follow(known: Mapping[UUID, Known], said: Sequence[Said], as_of: date) -> Followed:
     """`as_of`: the day on which an instruction that goes to its channel does so, and on which its end is booked."""
-    current, taken, moved = dict(known), [], []
+    current, taken, moved, booked = dict(known), [], [], []
     for each in said:
         at = current.get(each.key)
         if at is None:
@@ -78,10 +93,13 @@ def follow(known: Mapping[UUID, Known], said: Sequence[Said], as_of: date) -> Fo
         if came in _KEPT:
             moved.append(Moved(each, at.model, at.moves + 1, came, at.standing, after))
             current[each.key] = _moved_on(at, each, after, came, as_of)
+        if each.booking is not None and (each.move, each.booking) not in at.booked:
+            booked.append(each)
+            current[each.key] = replace(current[each.key], booked=at.booked | {(each.move, each.booking)})
     changed = {key: current[key] for key in sorted({one.said.key for one in moved})}
     assert len(taken) == len(said), "each thing that is said has an outcome"
     assert all(one.moves > known[key].moves for key, one in changed.items())
-    return Followed(tuple(taken), tuple(moved), changed)
+    return Followed(tuple(taken), tuple(moved), changed, tuple(booked))
 
 
 def _judged(at: Known, said: Said) -> tuple[Standing, Came]:
@@ -92,10 +110,17 @@ def _judged(at: Known, said: Said) -> tuple[Standing, Came]:
     same_amount = (said.amount_minor is None or said.amount_minor == at.amount_minor) and (
         said.currency is None or said.currency == at.currency
     )
-    after, came = judge(at.standing, said.move, same_amount=same_amount)
+    after, came = judge(at.standing, said.move, same_amount=same_amount, once_more=_once_more(at, said))
     if came is Came.NOTED and (said.move.value, said.cause) in at.heard:
         return at.standing, Came.REPEATED
     return after, came
+
+
+def _once_more(at: Known, said: Said) -> bool:
+    """Whether the bank said it before, under another reference in messages of the same kind, and not under this one."""
+    if said.booking is None or (said.move, said.booking) in at.booked:
+        return False
+    return any(move is said.move and known.source == said.booking.source for move, known in at.booked)
 
 
 def _moved_on(at: Known, said: Said, after: Standing, came: Came, as_of: date) -> Known:

@@ -7,6 +7,8 @@ still decides it) or `disputed` (answers contradict each other, only a person de
     ready    created or approved,   <  it comes late, what is known goes further: nothing changes
              as it was before       +  kept for the person who has to decide
     -        not allowed            !  a contradiction: parked, with the finding <move>_after_<column>
+
+What changes nothing (= and <) is a contradiction, too, where the bank booked it once more.
 """
 
 from collections.abc import Mapping
@@ -88,13 +90,18 @@ class Standing:
         return UNRESOLVED if self.finding == UNRESOLVED else _DISPUTED
 
 
-def judge(standing: Standing, move: Move, *, same_amount: bool = True) -> tuple[Standing, Came]:
-    """Where the move leads, and what came of it. An answer of another amount is a contradiction of its own."""
+def judge(
+    standing: Standing, move: Move, *, same_amount: bool = True, once_more: bool = False
+) -> tuple[Standing, Came]:
+    """Where the move leads, and what came of it. An answer of another amount is a contradiction of its own.
+    `once_more`: the bank booked the same before, under another reference."""
     assert (standing.state is InstructionState.PARKED) == (standing.finding is not None), standing
     cell = MOVES[move][standing.place]
     if not same_amount and standing.place != _DISPUTED:
         return _parked(standing, OTHER_AMOUNT), Came.CONTRADICTED
     came = _MARKS.get(cell, Came.MOVED)
+    if once_more and came in (Came.REPEATED, Came.OVERTAKEN):
+        came = Came.CONTRADICTED
     if came is Came.CONTRADICTED:
         return _parked(standing, f"{move}_after_{standing.place}"), came
     if came is not Came.MOVED:
