@@ -12,18 +12,16 @@ once more with each round while it waits, under the same id for the same level.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 from uuid import UUID, uuid5
 
 from everycent.base.platform.database import Connection, connect
 from everycent.base.platform.settings import Settings
-from everycent.base.platform.signed_service import NotReached, SignedService
+from everycent.base.platform.signed_service import NotReached, SignedService, said_in
 from everycent.flow.approvals import service as approvals
 from everycent.flow.approvals.contract import Answer, Outcome, Refusal, Request, Standing
 from everycent.serve.approving import Word, say
@@ -128,16 +126,14 @@ def _heard(settings: Settings, secret: bytes, headers: Mapping[str, str], body: 
 def _read(body: bytes) -> tuple[str, UUID, Word] | str:
     """The model, the request and what is said of it; or what is wrong with the message."""
     try:
-        given: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return "it is no JSON"
+        given = said_in(body)
+    except ValueError as odd:
+        return str(odd)
     if not isinstance(given, dict) or not all(isinstance(given.get(name), kind) for name, kind in _WORDS.items()):
         return "it has the texts request, model and by, yes (true or false), and with a no the text reason"
     reason = given.get("reason")
     if reason is not None and not isinstance(reason, str):
         return f"its reason is {json.dumps(reason)[:100]}; a text is right, or null"
-    if re.search("[\x00\ud800-\udfff]", given["model"] + given["by"] + (reason or "")):
-        return "a text of it holds a character that no database keeps: U+0000, or half of a surrogate pair"
     try:
         return given["model"], UUID(given["request"]), Word(given["by"], given["yes"], reason)
     except ValueError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,26 @@ class NotReached(Exception):
 
 class NotBelieved(Exception):
     """The service answered, but not in a way that can be believed; the message says why. It is asked again."""
+
+
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def said_in(body: bytes) -> Any:
+    """What a message in JSON says. Raises ValueError with what is wrong: it is no JSON, it has a name twice, of which
+    nobody can tell the meant one, or a text of it holds a character that no database keeps."""
+    try:
+        return json.loads(body, object_pairs_hook=_sound)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("it is no JSON") from None
+
+
+def _sound(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) != len(pairs):
+        raise ValueError("it has a name twice")
+    if any(_NOT_STORABLE.search(text) for pair in pairs for text in pair if isinstance(text, str)):
+        raise ValueError("a text of it holds a character that no database keeps: U+0000, or half of a surrogate pair")
+    return found
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,14 +9,11 @@
 where it does not have the voucher. Requests, answers and call-backs are signed by the shared secret.
 """
 
-import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from everycent.base.platform.signed_service import NotBelieved, SignedService
+from everycent.base.platform.signed_service import NotBelieved, SignedService, said_in
 from everycent.flow.ledger.contract import Said, Voucher, VoucherMove
 
 #: No acknowledgement is longer.
@@ -24,7 +21,6 @@ ACKNOWLEDGEMENT_BYTES_MAX = 16_384
 _TEXT_MOST = 500
 _TAKEN, _UNKNOWN = "taken", "unknown"
 _MOVES = {"accepted": VoucherMove.ACCEPT, "refused": VoucherMove.REFUSE}
-_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class NotAnAcknowledgement(ValueError):
@@ -72,9 +68,9 @@ class RestAccounting(SignedService):
 def read_acknowledgement(body: bytes, who: str = RestAccounting.called) -> Acknowledged:
     """What a message says. Raises NotAnAcknowledgement."""
     try:
-        given: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise NotAnAcknowledgement("it is no JSON") from None
+        given = said_in(body)
+    except ValueError as odd:
+        raise NotAnAcknowledgement(str(odd)) from None
     if not isinstance(given, dict) or given.get("state") not in (*_MOVES, _TAKEN, _UNKNOWN):
         raise NotAnAcknowledgement(f"its state is one of {', '.join([*_MOVES, _TAKEN, _UNKNOWN])}")
     try:
@@ -86,7 +82,7 @@ def read_acknowledgement(body: bytes, who: str = RestAccounting.called) -> Ackno
         return Acknowledged(voucher_id, state == _TAKEN, None)
     needed = "number" if state == "accepted" else "reason"
     text = given.get(needed)
-    if not isinstance(text, str) or not text.strip() or len(text) > _TEXT_MOST or _NOT_STORABLE.search(text):
+    if not isinstance(text, str) or not text.strip() or len(text) > _TEXT_MOST:
         raise NotAnAcknowledgement(f"one that is {state} has a {needed}, a text of up to {_TEXT_MOST} characters")
     said = Said(voucher_id, _MOVES[state], who, *((text, None) if needed == "number" else (None, text)))
     return Acknowledged(voucher_id, True, said)

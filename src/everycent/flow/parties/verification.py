@@ -1,7 +1,6 @@
 """The verification service: asked over HTTP about each account, answers later by a signed call-back."""
 
 import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from enum import StrEnum
 
 from everycent.base.platform.database import Connection
 from everycent.base.platform.signatures import bad_signature
-from everycent.base.platform.signed_service import NotReached, SignedService
+from everycent.base.platform.signed_service import NotReached, SignedService, said_in
 from everycent.flow.parties import account_store as store
 from everycent.flow.parties.account_keys import AccountKeys
 from everycent.flow.parties.account_store import Account, Answer
@@ -134,11 +133,11 @@ def _read(body: bytes) -> tuple[uuid.UUID, bool, str | None] | str:
     """Account, whether it is accepted, and the reason; or what is wrong."""
     right = 'write {"reference": <the one asked with>, "outcome": "verified" or "refused", "reason": <text>}'
     try:
-        said = json.loads(body)
+        said = said_in(body)
         account_id = uuid.UUID(said["reference"])
         outcome, reason = said["outcome"], said.get("reason")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"it is no answer; {right}"
     if outcome not in ("verified", "refused") or not (reason is None or isinstance(reason, str)):
         return f"its outcome or reason is none; {right}"
-    return account_id, outcome == "verified", None if reason is None else reason.replace("\x00", " ")[:500]
+    return account_id, outcome == "verified", None if reason is None else reason[:500]

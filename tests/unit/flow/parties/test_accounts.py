@@ -132,6 +132,9 @@ def test_answers_are_taken_once_and_kept_when_refused(connection: Any) -> None:
     assert answer(connection, {**yes, "reference": str(uuid.uuid4())}) == ("refused", "unknown_account")
     assert answer(connection, b"{") == answer(connection, b"[]") == ("refused", "not_an_answer")
     assert answer(connection, {**yes, "outcome": "maybe"}) == ("refused", "not_an_answer")
+    assert answer(connection, {**yes, "reason": "\ud800"}) == ("refused", "not_an_answer")
+    twice = json.dumps(yes).encode()[:-1] + b', "outcome": "refused"}'
+    assert answer(connection, twice) == ("refused", "not_an_answer")
     assert answer(connection, b" " * 20_000) == ("refused", "too_long")
     assert paid_to(connection) == []
     assert answer(connection, yes) == ("taken", None)
@@ -139,7 +142,7 @@ def test_answers_are_taken_once_and_kept_when_refused(connection: Any) -> None:
     assert answer(connection, {**yes, "outcome": "refused"}) == ("refused", "contradicts")
     assert paid_to(connection) == [CARD], "a contradiction is for people"
     kept = [each["refusal"] for each in service.refused_answers(connection, "default")]
-    assert kept == ["unknown_account", "not_an_answer", "not_an_answer", "not_an_answer", "too_long", "contradicts"]
+    assert kept == ["unknown_account", *["not_an_answer"] * 5, "too_long", "contradicts"]
     assert "payout_account_contradicted_by_refuse" in [each["kind"] for each in service.events(connection, *AT, PARTY)]
 
 

@@ -14,12 +14,12 @@ back (another status, no JSON, another order, nothing within the time) is no ans
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 
+from everycent.base.platform.signed_service import said_in
 from everycent.flow.payments.channels.signing import refuse_unsigned, signed
 from everycent.flow.payments.contract import REST, Capabilities, ComeBackRefused, Move, NoAnswer, NotSent, Order, Said
 
@@ -118,10 +118,10 @@ def read_call_back(
 def said_of(body: bytes, source: str, who: str) -> Said:
     """What a message says. Raises ComeBackRefused."""
     try:
-        given: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ComeBackRefused("not_json: the message is no JSON") from None
-    if not isinstance(given, dict) or given.get("state") not in _STATES:
+        given = said_in(body)
+    except ValueError as odd:
+        raise ComeBackRefused(f"not_json: {odd}; send one JSON object in UTF-8") from None
+    if not isinstance(given, dict) or given.get("state") not in tuple(_STATES):
         raise ComeBackRefused(f"unknown_state: a message has a state of {', '.join(_STATES)}")
     try:
         key = UUID(hex=str(given.get("order")))
