@@ -166,6 +166,9 @@ def _closed(
     _log.info("day cut", model=name, as_of=as_of.isoformat(), closed=closing.closed.num_rows)
     for earlier in closing.before:
         _log.info("statements were closed before", model=name, told=str(earlier))
+    for calendar, last_day in plan.settlement.ending_calendars(as_of).items():
+        said = f"it ends on {last_day}; list its next periods, or nothing of a later day can be taken"
+        _log.warning("a calendar is in its last period", calendar=calendar, told=said)
     for held_back in closing.held:
         _log.warning("a statement is held", statement=str(held_back))
     return closing

@@ -79,6 +79,13 @@ def plan(cycle: str) -> SettlementPlan:
     return plan_settlement(statements, roles, "market", retail())  # type: ignore[arg-type]
 
 
+def test_a_calendar_in_its_last_period_is_told_before_a_day_is_past_it() -> None:
+    ends = {
+        day: plan("calendar retail").ending_calendars(date.fromisoformat(day)) for day in ("2026-03-28", "2026-03-29")
+    }
+    assert ends == {"2026-03-28": {}, "2026-03-29": {"retail": date(2026, 5, 2)}}
+
+
 @pytest.mark.parametrize("day", ["2026-01-31", "2026-05-03"])
 def test_what_is_past_the_table_is_placed_nowhere(engine: LocalEngine, obligations: object, day: str) -> None:
     head = "record debtor creditor amount booked_on\n"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -73,6 +73,11 @@ class SettlementPlan:
         """Whether any charges have statements of their own, by the model or by contracts."""
         by_contract = pc.any(pc.match_substring(self.agreed["agreed"], '"charge_groups"')).as_py()
         return bool(by_contract) or any(role.charge_groups for role in self.roles)
+
+    def ending_calendars(self, as_of: date) -> Mapping[str, date]:
+        """The last days of the calendars whose last period has begun by a day, by their names: there is no next one."""
+        last = {name: periods[-1] for name, periods in sorted(self.calendars.items())}
+        return {name: period.last for name, period in last.items() if period.first <= as_of}
 
     @property
     def needs(self) -> Mapping[str, Needs]:
