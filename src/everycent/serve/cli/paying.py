@@ -51,8 +51,9 @@ def list_command(states: Sequence[str], model: str | None, limit: int, *, as_jso
     if as_json:
         print_json({"counts": counts, "instructions": [_told(row) for row in rows]})
         return exits.OK
-    print_table("Payments and collections", ["state", "", "instructions", "amount"], [
-        [each["state"], each["currency"], f"{each['instructions']:,}", _amount(each)] for each in counts
+    print_table("Payments and collections", ["state", "direction", "instructions", "amount", ""], [
+        [each["state"], each["direction"], f"{each['instructions']:,}", _signed(each), each["currency"]]
+        for each in counts
     ], right=frozenset({2, 3}))  # fmt: skip
     if rows:
         print_table("", _COLUMNS, [_line(row) for row in rows], right=frozenset({3}))
@@ -379,13 +380,17 @@ def _amount(row: dict[str, Any]) -> str:
     return grouped_minor(int(row["amount_minor"]), currency(row["currency"]))
 
 
+def _signed(row: dict[str, Any]) -> str:
+    """What is collected is below 0."""
+    return f"{'' if row['direction'] == 'pay' else '-'}{_amount(row)}"
+
+
 def _line(row: dict[str, Any]) -> list[Any]:
-    sign = "" if row["direction"] == "pay" else "-"
     why = row["finding"] if row["reason"] is None else row["reason"]
     if row["received_minor"] and row["booking"] == "in_flight":
         left = grouped_minor(int(row["amount_minor"] - row["received_minor"]), currency(row["currency"]))
         why = f"{left} is left: the rest came in"
-    head = (str(row["instruction_id"])[:13], row["state"], row["party_id"], f"{sign}{_amount(row)}", row["currency"])
+    head = (str(row["instruction_id"])[:13], row["state"], row["party_id"], _signed(row), row["currency"])
     return [*head, row["channel"], row["as_of"], shorten(why or "")]
 
 
