@@ -12,7 +12,7 @@ from everycent.base.money.calendar import BusinessCalendar
 from everycent.base.platform.database import Connection
 from everycent.flow.approvals.contract import person
 from everycent.flow.parties import account_store as store
-from everycent.flow.parties.account_keys import AccountKeys
+from everycent.flow.parties.account_keys import AccountKeys, NumberAltered
 from everycent.flow.parties.account_store import Account
 from everycent.flow.parties.contract import ACCOUNT_COLUMNS, USABLE_ACCOUNT, key_values
 from everycent.flow.parties.contract_store import tell
@@ -26,6 +26,8 @@ _HOLDER_CHARACTERS_MAX = 140
 _UNDER_WAY = (AccountState.GIVEN, AccountState.CONFIRMED, AccountState.VERIFYING)
 #: Moves that need a person who did not give the account.
 _SECOND = (AccountMove.CONFIRM, AccountMove.DECLINE)
+#: No party was ever given so many.
+_ACCOUNTS_MAX = 10_000
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,23 @@ def give(
     return Done(account, changed=True)
 
 
+def _id_of(tenant: str, model: str, party_id: str, number: int) -> uuid.UUID:
+    """The id of a party's so manieth account."""
+    name = "\x1f".join(("payout account", tenant, model, party_id, str(number)))
+    return uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16])
+
+
+def _refuse_moved(tenant: str, account: Account) -> None:
+    """An account's id is made of its party; nobody is paid to an account that was moved to another. Raises
+    NumberAltered."""
+    made = (_id_of(tenant, account.model, account.party_id, number) for number in range(1, _ACCOUNTS_MAX + 1))
+    if account.account_id not in made:
+        raise NumberAltered(
+            f"account {account.account_id} was not given to {account.party_id}: its row was altered in the database; it"
+            " is not used: see what `everycent verify` finds, and restore the database from a copy"
+        )
+
+
 def _is_open(account: Account) -> bool:
     return account.state in (*_UNDER_WAY, AccountState.VERIFIED)
 
@@ -110,8 +129,7 @@ def _sealed(
 ) -> Account:
     """The account as it is stored. `said`: number and holder. `known`: how many its party was given before."""
     number, holder = said
-    name = "\x1f".join(("payout account", tenant, model, given.party_id, str(known + 1)))
-    account_id = uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16])
+    account_id = _id_of(tenant, model, given.party_id, known + 1)
     is_change = store.was_verified(connection, tenant, model, given.party_id)
     state = AccountState.GIVEN if is_change else AccountState.CONFIRMED
     sealed = keys.seal(number, f"account {account_id}")
@@ -250,6 +268,8 @@ def account_numbers(
 ) -> dict[uuid.UUID, str]:
     """The numbers of accounts in the clear: for their channel, and nobody else. Raises NumberAltered, SettingsError."""
     known = store.by_ids(connection, tenant, ids)
+    for each in known:
+        _refuse_moved(tenant, each)
     return {each.account_id: keys.open(each.key_id, each.sealed, each.place) for each in known}
 
 

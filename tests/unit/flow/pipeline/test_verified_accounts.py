@@ -118,6 +118,26 @@ def test_a_file_has_the_number_and_nothing_goes_to_an_account_that_is_verified_n
     place.proven()
 
 
+def test_an_account_whose_row_was_moved_to_another_party_is_paid_nothing(
+    place: MarketPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = place.about(MODEL)
+    monkeypatch.setenv("EVERYCENT_ACCOUNT_KEYS", service.new_key("k1"))
+    session = place.session
+    plan = service.plan_onboarding(place.model.spec.onboarding, place.model.spec.parties)
+    where = (session.connection, session.tenant, place.model.name)
+    service.take_contracts(*where, plan, [said(merchant="m/1", cycle="daily")], NOW)
+    verified(place, AccountKeys.load(), CARD)
+    session.connection.execute("UPDATE parties.payout_account SET party_id = 'merchant:m-2'")
+    place.deliver(FACTS, date(2026, 3, 2))
+    payouts = plan_model(place.model, session.tenant, place.model.files).payments
+    with pytest.raises(service.NumberAltered, match="was not given to merchant:m-2"):
+        payments.write_files(
+            session.connection, session.engine, payouts, PAYMENT_OTHERS, *where[1:], date(2026, 3, 2), tmp_path
+        )
+    assert list(tmp_path.glob("*.xml")) == []
+
+
 OWING = MODEL.replace("debtor: platform, creditor: merchant", "debtor: merchant, creditor: platform").replace(
     "{account: {verified: yes}}", "{account: {verified: yes}, direct_debit: {creditor_ids: {shanghai: CRED-1}},"
     " payer_accounts: {shanghai: DE89370400440532013000}}"
