@@ -37,8 +37,8 @@ LINES = (
     "approved merchant:books/west 577.60 CNY rest",
     "begin moved submitted 2 lose moved unknown 1 pay moved succeeded 2 bills/rest-bill.csv bills/wechat-bill.csv",
     "paid 5 refused 0 returned 1",
-    "returned CNY 1 99.75",
-    "succeeded CNY 4 785.00 succeeded CNY 7 3,088.10",
+    "returned pay 1 99.75 CNY",
+    "succeeded collect 4 -785.00 CNY succeeded pay 7 3,088.10 CNY",
     "succeeded merchant:kites/east 66.50 CNY bank_file",
     "succeeded merchant:tea/east 1,080.00 CNY bank_file",
     "statements_and_instructions, run 1 Where each row ends left rows right rows left right left - right equal 8 9 "
