@@ -93,7 +93,7 @@ def give(
 
 
 def _id_of(tenant: str, model: str, party_id: str, number: int) -> uuid.UUID:
-    """The id of a party's so manieth account."""
+    """The id of the account that is the party's `number`-th, from 1."""
     name = "\x1f".join(("payout account", tenant, model, party_id, str(number)))
     return uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16])
 
@@ -105,7 +105,7 @@ def _refuse_moved(tenant: str, account: Account) -> None:
     if account.account_id not in made:
         raise NumberAltered(
             f"account {account.account_id} was not given to {account.party_id}: its row was altered in the database; it"
-            " is not used: see what `everycent verify` finds, and restore the database from a copy"
+            " is not used: find out who did it, withdraw the account and have it given again"
         )
 
 
